@@ -1,0 +1,1 @@
+"""cli: one module per verb: parse, call, print."""

@@ -1,0 +1,132 @@
+"""What plan yields: actions with causes. One small class an action, own fields only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kfrun.model.source import Finding, ObjectKey
+    from kfrun.model.workload import NotEnforced, PackageSet, Resolution
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One difference between the stored object and the desired one; None means absent."""
+
+    path: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing to do, and why.
+
+    Attributes:
+        key: the object it is done to.
+        cause: why, in words a user understands.
+        details: further lines for the reader: what will run, with what.
+    """
+
+    key: ObjectKey
+    cause: str
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BuildEnvironment(Action):
+    """Build the Python environment of the job ``key`` (or find it built)."""
+
+    packages: PackageSet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyObject(Action):
+    """Store a runtime (or another object a job leans on). ``changes`` is empty when it is new."""
+
+    changes: tuple[FieldChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CreateJob(Action):
+    """Record a TrainJob and start it (or keep it suspended)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceJob(Action):
+    """Remove a finished TrainJob and create it anew, with a new uid; its logs stay under ``--previous``."""
+
+    changes: tuple[FieldChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateJob(Action):
+    """Record a changed TrainJob. ``reaches_pods`` is False when running pods do not notice."""
+
+    changes: tuple[FieldChange, ...] = ()
+    reaches_pods: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendJob(Action):
+    """Stop the pods, keep the job."""
+
+    changes: tuple[FieldChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeJob(Action):
+    """Start the pods of a suspended job."""
+
+    changes: tuple[FieldChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteJob(Action):
+    """Stop a TrainJob and remove everything of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteObject(Action):
+    """Remove a stored runtime or other object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged(Action):
+    """Nothing to do; shown so that the reader knows it was looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredJob:
+    """A resolved TrainJob as the planner sees it.
+
+    Attributes:
+        digest: of the desired object (TrainJob and the runtime it was resolved with).
+        run_digest: of what would run (the JobSet and the packages); a change of it cannot reach running pods.
+    """
+
+    resolution: Resolution
+    digest: str
+    run_digest: str
+    not_enforced: tuple[NotEnforced, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Actions in the order in which they are carried out.
+
+    Attributes:
+        refusals: why the input cannot be applied in the present state; a plan with refusals is not executed.
+        jobs: the desired jobs the actions speak of, by key.
+    """
+
+    actions: tuple[Action, ...] = ()
+    not_enforced: tuple[tuple[ObjectKey, NotEnforced], ...] = ()
+    refusals: tuple[Finding, ...] = ()
+    jobs: tuple[DesiredJob, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing would change."""
+        return all(isinstance(action, Unchanged) for action in self.actions)

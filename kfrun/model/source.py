@@ -1,0 +1,152 @@
+"""Where things come from: documents, positions in them, and findings about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple, Protocol
+
+FieldPath = tuple[str | int, ...]
+"""Keys and 0-based indexes from the root of a document, e.g. ``("spec", "trainer", "env", 2, "value")``."""
+
+
+class Position(NamedTuple):
+    """A place in a source: line and column are 1-based, columns count characters."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Positions(Protocol):
+    """Where each node of one document stands. A path without a node answers for its nearest ancestor."""
+
+    def value(self, path: FieldPath) -> Position:
+        """The position of the value at ``path``."""
+
+    def key(self, path: FieldPath) -> Position:
+        """The position of the mapping key that introduces ``path`` (for list items: of the item)."""
+
+
+class ObjectKey(NamedTuple):
+    """What identifies a Kubernetes object. ``namespace`` is empty for cluster-scoped kinds."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+
+    @property
+    def group(self) -> str:
+        """The API group: ``trainer.kubeflow.org`` of ``trainer.kubeflow.org/v1alpha1``, empty for core."""
+        group, slash, _ = self.api_version.rpartition("/")
+        return group if slash else ""
+
+    @property
+    def resource(self) -> str:
+        """kubectl's short form: ``trainjob.trainer.kubeflow.org/mnist``."""
+        kind = self.kind.lower()
+        return f"{kind}.{self.group}/{self.name}" if self.group else f"{kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document: plain data as kubectl would read it, and where each node of it stands.
+
+    Attributes:
+        data: dicts, lists, str, int, float, bool and None; mapping keys are always strings.
+        positions: the place of every node.
+        source: the name shown to users: a path as given, a URL, or ``<stdin>``.
+        text: the whole text of the source, for excerpts.
+        index: 0-based number of the document in its source.
+        folder: absolute path of the folder that holds the file; None for stdin and URLs.
+    """
+
+    data: dict[str, Any]
+    positions: Positions
+    source: str
+    text: str
+    index: int = 0
+    folder: str | None = None
+
+    @property
+    def key(self) -> ObjectKey:
+        """The object's identity; missing or ill-typed parts are empty strings."""
+        metadata = self.data.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
+
+        def text(value: object) -> str:
+            return value if isinstance(value, str) else ""
+
+        return ObjectKey(
+            text(self.data.get("apiVersion")),
+            text(self.data.get("kind")),
+            text(metadata.get("namespace")),
+            text(metadata.get("name")),
+        )
+
+
+class Severity(StrEnum):
+    """How bad a finding is. Only errors refuse the input."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Stage(StrEnum):
+    """Which stage of admission found it, in the order in which a cluster would."""
+
+    YAML = "yaml"
+    TEMPLATE = "template"
+    SCHEMA = "schema"
+    RULE = "rule"
+    WEBHOOK = "webhook"
+    BUILD = "build"
+    JOBSET = "jobset"
+    JOB = "job"
+    BACKEND = "backend"
+    LINT = "lint"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One problem of the input, with everything a user needs to mend it.
+
+    Attributes:
+        code: stable code: KF1xx load, KF2xx schema, KF3xx rules, KF4xx resolve, KF5xx plan, KF6xx execute.
+        message: what was found and what is allowed; no position, no path.
+        path: the field; empty for the whole document.
+        position: where it stands; None when there is no source (an object of the store).
+        hint: how to mend it (``did you mean "numNodes"?``).
+        object: the object it is about, when the document got that far.
+        excerpt: the source line at ``position``, without its line break.
+    """
+
+    code: str
+    message: str
+    stage: Stage
+    severity: Severity = Severity.ERROR
+    path: FieldPath = ()
+    position: Position | None = None
+    hint: str | None = None
+    object: ObjectKey | None = None
+    excerpt: str | None = None
+
+    @property
+    def field(self) -> str:
+        """The path as the API server writes it: ``spec.trainer.env[2].value``."""
+        return field_text(self.path)
+
+
+def field_text(path: FieldPath) -> str:
+    """Write a path as the API server does; keys that are no plain names are bracketed."""
+    text = ""
+    for part in path:
+        if isinstance(part, int) or "." in part or "/" in part or not part:
+            text += f"[{part}]"
+        else:
+            text += f".{part}" if text else part
+    return text

@@ -1,0 +1,1 @@
+"""observe: what is stored and running: objects, status, events and logs."""

@@ -1,0 +1,1 @@
+"""plan: desired and observed jobs become Actions with causes. Pure."""

@@ -1,0 +1,1 @@
+"""report: one module per output format. Draws values; knows no stage."""

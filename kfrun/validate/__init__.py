@@ -1,0 +1,1 @@
+"""validate: Documents become Findings. Pure: no files, clock, network or environment inside."""
