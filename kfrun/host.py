@@ -1,0 +1,183 @@
+"""Everything that differs between operating systems, each with a portable fallback.
+
+Linux answers from /proc and pidfds. Elsewhere, or with ``KFRUN_PORTABLE=1``, the same questions are put to ``ps``
+and polled: slower, same answers. Nothing else in kfrun looks at /proc or asks which system this is.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "lustre", "ceph", "glusterfs", "9p", "sshfs", "fuse.sshfs",
+     "fuse.glusterfs", "beegfs", "gpfs", "webdav", "afpfs"}
+)  # fmt: skip
+
+
+class ProcessIdentity(NamedTuple):
+    """A process that cannot be mistaken for a later one: pids are reused, the triple is not."""
+
+    pid: int
+    start_time: str
+    boot_id: str
+
+
+def is_portable() -> bool:
+    """Whether the portable fallback answers (always outside Linux)."""
+    return os.environ.get("KFRUN_PORTABLE") == "1" or not sys.platform.startswith("linux")
+
+
+def machine_id() -> str:
+    """An identifier of this host, so that state on a shared folder is judged by its own host only."""
+    for path in ("/etc/machine-id", "/var/lib/dbus/machine-id"):
+        try:
+            text = Path(path).read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            continue
+        if text.isalnum():
+            return text
+    return "".join(c if c.isalnum() or c == "-" else "-" for c in os.uname().nodename) or "host"
+
+
+def boot_id() -> str:
+    """An identifier of the running system's boot: processes of another boot are gone."""
+    if not is_portable():
+        try:
+            return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        except OSError:
+            pass
+    return _portable_boot_id()
+
+
+def _portable_boot_id() -> str:
+    for command in (["sysctl", "-n", "kern.bootsessionuuid"], ["ps", "-o", "lstart=", "-p", "1"]):
+        text = _output(command)
+        if text:
+            return " ".join(text.split())
+    return "unknown"
+
+
+def start_time(pid: int) -> str | None:
+    """When process ``pid`` started, as the system writes it; None when there is no such process (or a zombie)."""
+    if is_portable():
+        return _portable_start_time(pid)
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The command name (2nd field) may hold blanks and brackets: fields count from its last bracket.
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return None if fields[0] in (b"Z", b"X") else fields[19].decode()
+
+
+def _portable_start_time(pid: int) -> str | None:
+    fields = (_output(["ps", "-o", "stat=,lstart=", "-p", str(pid)]) or "").split()
+    return " ".join(fields[1:]) if fields and not fields[0].startswith("Z") else None
+
+
+def identify(pid: int) -> ProcessIdentity | None:
+    """The identity of a live process, or None when it is gone."""
+    started = start_time(pid)
+    return None if started is None else ProcessIdentity(pid, started, boot_id())
+
+
+def is_alive(identity: ProcessIdentity) -> bool:
+    """Whether exactly this process still runs."""
+    return identity.boot_id == boot_id() and start_time(identity.pid) == identity.start_time
+
+
+def open_pidfd(pid: int) -> int | None:
+    """A descriptor that becomes readable when ``pid`` ends; None where the system has none."""
+    if is_portable() or not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
+def marked_processes(marker: str) -> list[int]:
+    """Pids whose environment holds ``marker`` (``NAME=value``), whatever session or group they fled to.
+
+    Only processes of this user can be seen. A process that cleared its environment is not found.
+    """
+    wanted = marker.encode()
+    return [pid for pid, environment in _environments() if wanted in environment]
+
+
+def can_find_marked_processes() -> bool:
+    """Whether `marked_processes` can work here at all."""
+    me = os.getpid()
+    return any(pid == me for pid, _ in _environments())
+
+
+def _environments() -> Iterator[tuple[int, Iterable[bytes]]]:
+    if is_portable():
+        for line in (_output(["ps", "axeww", "-o", "pid=,command="]) or "").splitlines():
+            fields = line.split()
+            if fields:
+                yield int(fields[0]), [field.encode() for field in fields[1:]]
+        return
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            try:
+                with open(f"/proc/{entry.name}/environ", "rb") as file:  # noqa: PTH123 (hot: some 100 processes)
+                    yield int(entry.name), file.read().split(b"\0")
+            except OSError:
+                continue
+
+
+def children(pid: int) -> list[int]:
+    """Pids whose parent is ``pid``."""
+    if not is_portable():
+        try:
+            return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+        except OSError:
+            pass
+    rows = (line.split() for line in (_output(["ps", "axo", "pid=,ppid="]) or "").splitlines())
+    return [int(row[0]) for row in rows if len(row) == 2 and row[1] == str(pid)]
+
+
+def resident_bytes(pid: int) -> int | None:
+    """Resident memory of a process, None when it is gone."""
+    text = _output(["ps", "-o", "rss=", "-p", str(pid)])
+    return int(text) * 1024 if text and text.strip().isdigit() else None
+
+
+def file_system(path: Path) -> str:
+    """The type of the file system that holds ``path`` (``ext4``, ``nfs4``), or an empty string."""
+    if is_portable():
+        return ""
+    best, kind = "", ""
+    try:
+        mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    wanted = f"{path.resolve()}/"
+    for line in mounts.splitlines():
+        fields = line.split()
+        point = fields[1].replace("\\040", " ").rstrip("/") + "/"
+        if wanted.startswith(point) and len(point) >= len(best):
+            best, kind = point, fields[2]
+    return kind
+
+
+def is_network_file_system(path: Path) -> bool:
+    """Whether locks and write-ahead logs cannot be trusted at ``path``."""
+    return file_system(path) in _NETWORK_FILE_SYSTEMS
+
+
+def _output(command: list[str]) -> str | None:
+    import subprocess
+
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None

@@ -1,0 +1,403 @@
+"""The store: one SQLite database (WAL) with objects, status, events, runs and port leases.
+
+Every kfrun on this host reads and writes it; supervisors are the only writers of a job's status. Objects are kept
+in their Kubernetes form. Writers name the version that they read: `Conflict` means somebody else was faster.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kfrun.errors import Conflict, NotFound, StoreFailed
+from kfrun.model.source import ObjectKey
+from kfrun.model.state import Event, StoredObject
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from typing import Self
+
+_FORMAT = 1
+_BUSY_SECONDS = 20.0
+
+_TABLES = """
+CREATE TABLE objects (
+  kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+  api_version TEXT NOT NULL, uid TEXT NOT NULL, owner TEXT NOT NULL, version INTEGER NOT NULL, data TEXT NOT NULL,
+  PRIMARY KEY (kind, namespace, name)) WITHOUT ROWID;
+CREATE INDEX objects_by_owner ON objects (owner);
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY, owner TEXT NOT NULL, api_version TEXT NOT NULL, kind TEXT NOT NULL,
+  namespace TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL,
+  first REAL NOT NULL, last REAL NOT NULL, count INTEGER NOT NULL);
+CREATE INDEX events_by_owner ON events (owner);
+CREATE TABLE runs (
+  uid TEXT PRIMARY KEY, namespace TEXT NOT NULL, name TEXT NOT NULL, folder TEXT NOT NULL, backend TEXT NOT NULL,
+  digest TEXT NOT NULL, run_digest TEXT NOT NULL, boot TEXT NOT NULL, request TEXT NOT NULL, ended INTEGER NOT NULL,
+  runtime TEXT NOT NULL, state TEXT NOT NULL, previous TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE ports (port INTEGER PRIMARY KEY, uid TEXT NOT NULL);
+CREATE TABLE counter (version INTEGER NOT NULL);
+INSERT INTO counter VALUES (0);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a stored TrainJob runs on this host: what only kfrun knows of it.
+
+    Attributes:
+        folder: absolute folder of the job's files: workload, caller's environment, logs.
+        digest, run_digest: see `kfrun.model.change.DesiredJob`.
+        boot: the boot during which its processes were started.
+        request: empty, ``cancel`` or ``delete``.
+        ended: nothing of it runs any more and nothing will.
+        runtime: the runtime it was resolved with, as JSON (the snapshot).
+        state: the supervisor's own state as JSON, empty before it first ran.
+        previous: folder of the run that this one replaced, empty when there is none.
+    """
+
+    uid: str
+    namespace: str
+    name: str
+    folder: str
+    backend: str
+    digest: str
+    run_digest: str
+    boot: str
+    request: str = ""
+    ended: bool = False
+    runtime: str = ""
+    state: str = ""
+    previous: str = ""
+
+
+class Store:
+    """The open store. Use it in one thread; close it, or use it as a context manager."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._db = connection
+        self.path = path
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = True) -> Store:
+        """Open the database at ``path``, made with its folder (0700, 0600) when missing and ``create``.
+
+        Raises:
+            NotFound: it does not exist and ``create`` is False.
+            StoreFailed: it cannot be opened, is damaged or was written by a newer kfrun.
+        """
+        import sqlite3
+
+        if not path.exists():
+            if not create:
+                raise NotFound(f"there is no store at {path}")
+            _make_private(path)
+        try:
+            connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+        except sqlite3.Error as error:
+            raise StoreFailed(f"the store {path} cannot be opened: {error}", _space_hint(error)) from error
+        store = cls(connection, path)
+        with store._translated():
+            store._prepare()
+        return store
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if found == 0:
+            with self.writing():
+                # Another kfrun may have been first while this one waited for the lock.
+                if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+                    for statement in _TABLES.split(";"):
+                        self._db.execute(statement)
+                    self._db.execute(f"PRAGMA user_version={_FORMAT}")
+        elif found > _FORMAT:
+            raise StoreFailed(
+                f"the store {self.path} was written by a newer kfrun (format {found}, this one knows {_FORMAT})",
+                "use that version, or point KFRUN_HOME at another folder",
+            )
+
+    def close(self) -> None:
+        """Close the database; leases and rows stay."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One write transaction: all of it is stored, or nothing. Nesting joins the outer one."""
+        if self._is_writing():
+            yield
+            return
+        with self._translated():
+            self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            with self._translated():
+                if self._is_writing():
+                    self._db.execute("ROLLBACK")
+            raise
+        with self._translated():
+            try:
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._is_writing():
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        import sqlite3
+
+        try:
+            yield
+        except sqlite3.IntegrityError as error:
+            raise Conflict(f"it exists already ({error})") from error
+        except sqlite3.Error as error:
+            raise StoreFailed(f"the store {self.path} failed: {error}", _space_hint(error)) from error
+
+    def _is_writing(self) -> bool:
+        return self._db.in_transaction
+
+    def changes(self) -> int:
+        """A number that differs whenever another process has written since this store last looked."""
+        with self._translated():
+            return int(self._db.execute("PRAGMA data_version").fetchone()[0])
+
+    # Objects
+
+    def find(self, kind: str, namespace: str, name: str) -> StoredObject | None:
+        """The object of that kind and name, or None. ``namespace`` is empty for cluster-scoped kinds."""
+        with self._translated():
+            row = self._db.execute(
+                f"SELECT {_COLUMNS} FROM objects WHERE kind=? AND namespace=? AND name=?",
+                (kind, namespace, name),
+            ).fetchone()
+        return None if row is None else _stored(row)
+
+    def objects(self, kind: str, namespace: str | None = None, *, owner: str | None = None) -> list[StoredObject]:
+        """All objects of a kind by namespace and name; ``namespace`` None means all of them."""
+        query, values = f"SELECT {_COLUMNS} FROM objects WHERE kind=?", [kind]
+        if namespace is not None:
+            query, values = f"{query} AND namespace=?", [*values, namespace]
+        if owner is not None:
+            query, values = f"{query} AND owner=?", [*values, owner]
+        with self._translated():
+            rows = self._db.execute(f"{query} ORDER BY namespace, name", values).fetchall()
+        return [_stored(row) for row in rows]
+
+    def create(self, data: dict[str, Any], *, owner: str = "") -> StoredObject:
+        """Store a new object; ``metadata.uid`` must be set.
+
+        Raises:
+            Conflict: an object of that kind and name exists.
+        """
+        with self.writing(), self._translated():
+            key, version = _key(data), self._next_version()
+            text = _with_version(data, version)
+            uid = data["metadata"]["uid"]
+            self._db.execute(
+                "INSERT INTO objects (kind, namespace, name, api_version, uid, owner, version, data)"
+                " VALUES (?,?,?,?,?,?,?,?)",
+                (key.kind, key.namespace, key.name, key.api_version, uid, owner, version, text),
+            )
+        return StoredObject(key, uid, version, owner, json.loads(text))
+
+    def update(self, data: dict[str, Any], *, expected: int | None = None) -> int:
+        """Replace a stored object and return its new version; ``expected`` is the version that was read.
+
+        Raises:
+            Conflict: the object was changed or removed since.
+        """
+        with self.writing(), self._translated():
+            key, version = _key(data), self._next_version()
+            query = "UPDATE objects SET data=?, version=? WHERE kind=? AND namespace=? AND name=? AND uid=?"
+            values: list[object] = [_with_version(data, version), version, key.kind, key.namespace, key.name]
+            values.append(data["metadata"]["uid"])
+            if expected is not None:
+                query, values = f"{query} AND version=?", [*values, expected]
+            if self._db.execute(query, values).rowcount != 1:
+                raise Conflict(f"{key.resource} was changed by another kfrun meanwhile", "try again")
+        return version
+
+    def put(self, data: dict[str, Any], *, owner: str) -> None:
+        """Create or replace an object that only its owner's supervisor writes."""
+        with self.writing(), self._translated():
+            key, version = _key(data), self._next_version()
+            self._db.execute(
+                "INSERT OR REPLACE INTO objects (kind, namespace, name, api_version, uid, owner, version, data)"
+                " VALUES (?,?,?,?,?,?,?,?)",
+                (key.kind, key.namespace, key.name, key.api_version, data["metadata"]["uid"], owner, version,
+                 _with_version(data, version)),
+            )  # fmt: skip
+
+    def delete(self, kind: str, namespace: str, name: str) -> bool:
+        """Remove one object; False when there was none."""
+        with self.writing(), self._translated():
+            self._next_version()
+            query = "DELETE FROM objects WHERE kind=? AND namespace=? AND name=?"
+            return self._db.execute(query, (kind, namespace, name)).rowcount == 1
+
+    def _next_version(self) -> int:
+        self._db.execute("UPDATE counter SET version=version+1")
+        return int(self._db.execute("SELECT version FROM counter").fetchone()[0])
+
+    # Events
+
+    def record(self, events: Sequence[Event]) -> None:
+        """Store events; one that repeats an earlier one raises its count instead."""
+        with self.writing(), self._translated():
+            for event in events:
+                self._record(event)
+
+    def _record(self, event: Event) -> None:
+        key = event.object
+        found = self._db.execute(
+            "SELECT id FROM events WHERE owner=? AND kind=? AND namespace=? AND name=? AND reason=? AND message=?",
+            (event.owner, key.kind, key.namespace, key.name, event.reason, event.message),
+        ).fetchone()
+        if found:
+            self._db.execute(
+                "UPDATE events SET last=?, count=count+? WHERE id=?", (event.last_time, event.count, found[0])
+            )
+            return
+        self._db.execute(
+            "INSERT INTO events (owner, api_version, kind, namespace, name, type, reason, message, first, last, count)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                event.owner,
+                *key,
+                event.type,
+                event.reason,
+                event.message,
+                event.first_time,
+                event.last_time,
+                event.count,
+            ),
+        )
+
+    def events(
+        self, namespace: str | None = None, *, owner: str | None = None, after: int = 0
+    ) -> list[tuple[int, Event]]:
+        """Events with their ids in order of recording, of a namespace, of a TrainJob's uid, or all."""
+        query = (
+            "SELECT id, api_version, kind, namespace, name, type, reason, message, first, last, count, owner"
+            " FROM events WHERE id>?"
+        )
+        values: list[object] = [after]
+        if namespace is not None:
+            query, values = f"{query} AND namespace=?", [*values, namespace]
+        if owner is not None:
+            query, values = f"{query} AND owner=?", [*values, owner]
+        with self._translated():
+            rows = self._db.execute(f"{query} ORDER BY id", values).fetchall()
+        return [(row[0], Event(ObjectKey(*row[1:5]), *row[5:])) for row in rows]
+
+    # Runs
+
+    def run(self, uid: str) -> Run | None:
+        """The run of the TrainJob with that uid."""
+        with self._translated():
+            row = self._db.execute(f"SELECT {_RUN} FROM runs WHERE uid=?", (uid,)).fetchone()
+        return None if row is None else _as_run(row)
+
+    def unended_runs(self) -> list[Run]:
+        """Runs that a supervisor should be looking after."""
+        with self._translated():
+            rows = self._db.execute(f"SELECT {_RUN} FROM runs WHERE ended=0 ORDER BY uid").fetchall()
+        return [_as_run(row) for row in rows]
+
+    def add_run(self, run: Run) -> None:
+        """Store a new run."""
+        with self.writing(), self._translated():
+            values = [getattr(run, column) for column in _RUN.split(", ")]
+            self._db.execute(f"INSERT INTO runs ({_RUN}) VALUES ({','.join('?' * len(values))})", values)
+
+    def change_run(self, uid: str, **values: str | int) -> bool:
+        """Set columns of a run; False when it is gone."""
+        with self.writing(), self._translated():
+            self._next_version()
+            columns = ", ".join(f"{name}=?" for name in values)
+            return self._db.execute(f"UPDATE runs SET {columns} WHERE uid=?", (*values.values(), uid)).rowcount == 1
+
+    def forget(self, uid: str) -> None:
+        """Remove a TrainJob with everything that it owns: objects, events, run, ports."""
+        with self.writing(), self._translated():
+            self._next_version()
+            self._db.execute("DELETE FROM objects WHERE owner=? OR uid=?", (uid, uid))
+            self._db.execute("DELETE FROM events WHERE owner=?", (uid,))
+            self._db.execute("DELETE FROM runs WHERE uid=?", (uid,))
+            self._db.execute("DELETE FROM ports WHERE uid=?", (uid,))
+
+    def drop_owned(self, kind: str, owner: str, keep: Sequence[str]) -> None:
+        """Remove the objects of a kind that belong to ``owner``, but for the names in ``keep``."""
+        names = set(keep)
+        for item in self.objects(kind, owner=owner):
+            if item.key.name not in names:
+                self.delete(kind, item.key.namespace, item.key.name)
+
+    # Ports
+
+    def lease_port(self, uid: str, candidates: Sequence[int]) -> int | None:
+        """Lease the first free port of ``candidates`` to a job, or None when all are taken."""
+        with self.writing(), self._translated():
+            taken = {row[0] for row in self._db.execute("SELECT port FROM ports")}
+            for port in candidates:
+                if port not in taken:
+                    self._db.execute("INSERT INTO ports VALUES (?,?)", (port, uid))
+                    return port
+        return None
+
+    def release_ports(self, uid: str) -> None:
+        """Give back every port of a job."""
+        with self.writing(), self._translated():
+            self._db.execute("DELETE FROM ports WHERE uid=?", (uid,))
+
+
+_COLUMNS = "api_version, kind, namespace, name, uid, version, owner, data"
+_RUN = "uid, namespace, name, folder, backend, digest, run_digest, boot, request, ended, runtime, state, previous"
+
+
+def _stored(row: tuple[Any, ...]) -> StoredObject:
+    return StoredObject(ObjectKey(*row[:4]), row[4], row[5], row[6], json.loads(row[7]))
+
+
+def _as_run(row: tuple[Any, ...]) -> Run:
+    return Run(*row[:9], ended=bool(row[9]), runtime=row[10], state=row[11], previous=row[12])
+
+
+def _key(data: dict[str, Any]) -> ObjectKey:
+    metadata = data["metadata"]
+    return ObjectKey(data["apiVersion"], data["kind"], metadata.get("namespace", ""), metadata["name"])
+
+
+def _with_version(data: dict[str, Any], version: int) -> str:
+    metadata = {**data["metadata"], "resourceVersion": str(version)}
+    return json.dumps({**data, "metadata": metadata}, separators=(",", ":"))
+
+
+def _make_private(path: Path) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Made with its mode at once: SQLite gives the -wal and -shm files the mode of the database.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreFailed(
+            f"the state folder {path.parent} cannot be written: {error.strerror}",
+            "set KFRUN_HOME to a folder of your own",
+        ) from error
+
+
+def _space_hint(error: Exception) -> str | None:
+    return "free some space; nothing is lost, the state is kept and stored later" if "full" in str(error) else None
