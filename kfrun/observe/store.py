@@ -106,6 +106,17 @@ class Store:
             store._prepare()
         return store
 
+    @classmethod
+    def empty(cls) -> Store:
+        """A store in memory with nothing in it: what there is to see where no store was made yet."""
+        import sqlite3
+        from pathlib import Path
+
+        store = cls(sqlite3.connect(":memory:", isolation_level=None), Path(":memory:"))
+        with store._translated():
+            store._prepare()
+        return store
+
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
@@ -312,11 +323,23 @@ class Store:
             row = self._db.execute(f"SELECT {_RUN} FROM runs WHERE uid=?", (uid,)).fetchone()
         return None if row is None else _as_run(row)
 
+    def runs(self, namespace: str | None = None) -> list[Run]:
+        """All runs, or those of a namespace."""
+        query = f"SELECT {_RUN} FROM runs" + ("" if namespace is None else " WHERE namespace=?")
+        with self._translated():
+            rows = self._db.execute(query, () if namespace is None else (namespace,)).fetchall()
+        return [_as_run(row) for row in rows]
+
     def unended_runs(self) -> list[Run]:
         """Runs that a supervisor should be looking after."""
         with self._translated():
             rows = self._db.execute(f"SELECT {_RUN} FROM runs WHERE ended=0 ORDER BY uid").fetchall()
         return [_as_run(row) for row in rows]
+
+    def has_unended_runs(self) -> bool:
+        """Whether `unended_runs` would find any; cheap."""
+        with self._translated():
+            return self._db.execute("SELECT 1 FROM runs WHERE ended=0 LIMIT 1").fetchone() is not None
 
     def add_run(self, run: Run) -> None:
         """Store a new run."""
@@ -374,7 +397,8 @@ def _stored(row: tuple[Any, ...]) -> StoredObject:
 
 
 def _as_run(row: tuple[Any, ...]) -> Run:
-    return Run(*row[:9], ended=bool(row[9]), runtime=row[10], state=row[11], previous=row[12])
+    values = dict(zip(_RUN.split(", "), row, strict=True))
+    return Run(**{**values, "ended": bool(values["ended"])})
 
 
 def _key(data: dict[str, Any]) -> ObjectKey:

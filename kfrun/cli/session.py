@@ -1,0 +1,31 @@
+"""Opens the store for the verbs, and revives the supervisors that died: every command that looks also heals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kfrun.observe.store import Store
+    from kfrun.settings import Settings
+
+
+def open_store(settings: Settings, *, create: bool = False) -> Store:
+    """The host's store; an empty one in memory when there is none yet and ``create`` is False.
+
+    Runs without a live supervisor get one, so that what the caller reads is true.
+
+    Raises:
+        StoreFailed: it cannot be opened.
+    """
+    from kfrun.observe import location
+    from kfrun.observe.store import Store
+
+    path = location.database(settings)
+    if not path.exists() and not create:
+        return Store.empty()
+    store = Store.open(path)
+    if store.has_unended_runs():
+        from kfrun.execute import supervision
+
+        supervision.revive(store)
+    return store

@@ -1,0 +1,109 @@
+"""What the controllers share during one pass: the job, its state, the time, and what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from kfrun.model.running import Condition
+from kfrun.model.source import ObjectKey
+from kfrun.model.state import Event
+
+if TYPE_CHECKING:
+    from kfrun.model.running import PodState, RunState
+    from kfrun.model.workload import ChildJob, Workload
+
+_API_VERSIONS = {
+    "TrainJob": "trainer.kubeflow.org/v1alpha1",
+    "JobSet": "jobset.x-k8s.io/v1alpha2",
+    "Job": "batch/v1",
+    "Pod": "v1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BackOff:
+    """Waits between tries: doubled from ``base`` up to ``limit`` seconds (the kubelet's 10 and 300)."""
+
+    base: float = 10.0
+    limit: float = 300.0
+
+    def wait(self, failures: int) -> float:
+        """Seconds to wait after that many failures (1 or more)."""
+        return float(min(self.base * 2 ** min(failures - 1, 30), self.limit))
+
+
+@dataclass(frozen=True, slots=True)
+class StartContainer:
+    """Start the current attempt of a container."""
+
+    pod: str
+    container: str
+
+
+@dataclass(frozen=True, slots=True)
+class TerminateContainer:
+    """SIGTERM to the main process of a container."""
+
+    pod: str
+    container: str
+
+
+@dataclass(frozen=True, slots=True)
+class KillPod:
+    """SIGKILL to everything of a pod."""
+
+    pod: str
+
+
+Command = StartContainer | TerminateContainer | KillPod
+
+
+@dataclass(slots=True)
+class Pass:
+    """One pass over a job: read the state, change it, collect commands and events.
+
+    Attributes:
+        wake_at: when the next pass is due even if nothing happens; None for never.
+    """
+
+    workload: Workload
+    state: RunState
+    now: float
+    back_off: BackOff = BackOff()
+    commands: list[Command] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    wake_at: float | None = None
+
+    def child(self, name: str) -> ChildJob:
+        """The child Job of that name as the manifest wants it."""
+        return next(job for job in self.workload.jobs if job.name == name)
+
+    def pods_of(self, job: str) -> list[PodState]:
+        """The pods of a child Job, all of them, in order of creation."""
+        return [pod for pod in self.state.pods if pod.job == job]
+
+    def wake(self, at: float) -> None:
+        """Ask for another pass at that time at the latest."""
+        self.wake_at = at if self.wake_at is None else min(self.wake_at, at)
+
+    def event(self, kind: str, name: str, reason: str, message: str, *, warning: bool = False) -> None:
+        """Record an event on an object of this job."""
+        key = ObjectKey(_API_VERSIONS[kind], kind, self.workload.namespace, name)
+        level = "Warning" if warning else "Normal"
+        self.events.append(Event(key, level, reason, message, self.now, self.now, owner=self.state.uid))
+
+
+def set_condition(
+    conditions: list[Condition], kind: str, reason: str, message: str, now: float, *, status: str = "True"
+) -> bool:
+    """Set a condition in place, appended when new; the time moves only when the status does. True if it changed."""
+    for item in conditions:
+        if item.type == kind:
+            if (item.status, item.reason, item.message) == (status, reason, message):
+                return False
+            item.since = now if item.status != status else item.since
+            item.status, item.reason, item.message = status, reason, message
+            return True
+    conditions.append(Condition(kind, status, reason, message, now))
+    return True

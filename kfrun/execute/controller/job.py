@@ -1,0 +1,167 @@
+"""The Job controller's part: Indexed Jobs with retries, a deadline and suspension (batch/v1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kfrun.execute.controller import pod as pods
+from kfrun.execute.controller.context import set_condition
+from kfrun.model.running import ContainerState, PodState
+
+if TYPE_CHECKING:
+    from kfrun.execute.controller.context import Pass
+    from kfrun.model.running import JobState
+    from kfrun.model.workload import ChildJob, Pod
+
+_SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
+
+
+def advance(p: Pass, job: JobState, *, suspend: bool) -> None:
+    """Bring one Job a step further."""
+    if job.finished or job.deleted:
+        return
+    child = p.child(job.name)
+    if suspend:
+        _count(p, job, child)
+        if not job.is_true("FailureTarget"):
+            _suspend(p, job, child)
+            return
+    _start(p, job)
+    _check_deadline(p, job, child)
+    for pod in p.pods_of(job.name):
+        pods.advance(p, pod, child)
+    _count(p, job, child)
+    if job.is_true("FailureTarget"):
+        _fail(p, job, child)
+    elif len(job.completed_indexes) == len(child.pods):
+        _complete(p, job)
+    else:
+        _create_missing(p, job, child)
+
+
+def remove(p: Pass, job: JobState) -> None:
+    """Delete a Job with its pods, as its JobSet does when it is done with it."""
+    job.deleted = True
+    for pod in p.pods_of(job.name):
+        pods.stop(p, pod, p.child(job.name).grace)
+
+
+def _suspend(p: Pass, job: JobState, child: ChildJob) -> None:
+    for pod in p.pods_of(job.name):
+        if not pod.ended and pod.kill_at is None:
+            p.event("Job", job.name, "SuccessfulDelete", f"Deleted pod: {pod.name}")
+            pods.stop(p, pod, child.grace)
+        pods.advance(p, pod, child)
+        # A pod that suspension removed counts neither as failed nor as succeeded.
+        pod.counted = True
+    if set_condition(job.conditions, "Suspended", "JobSuspended", "Job suspended", p.now):
+        job.started = None
+        p.event("Job", job.name, "Suspended", "Job suspended")
+
+
+def _start(p: Pass, job: JobState) -> None:
+    if job.started is None:
+        job.started = p.now
+    if job.is_true("Suspended"):
+        set_condition(job.conditions, "Suspended", "JobResumed", "Job resumed", p.now, status="False")
+        p.event("Job", job.name, "Resumed", "Job resumed")
+
+
+def _check_deadline(p: Pass, job: JobState, child: ChildJob) -> None:
+    if child.active_deadline is None or job.is_true("FailureTarget"):
+        return
+    assert job.started is not None
+    due = job.started + child.active_deadline
+    if p.now >= due:
+        _fail_with(p, job, "DeadlineExceeded", "Job was active longer than specified deadline")
+    else:
+        p.wake(due)
+
+
+def _fail_with(p: Pass, job: JobState, reason: str, message: str) -> None:
+    if not job.is_true("FailureTarget"):
+        set_condition(job.conditions, "FailureTarget", reason, message, p.now)
+
+
+def _count(p: Pass, job: JobState, child: ChildJob) -> None:
+    for pod in p.pods_of(job.name):
+        if pod.counted:
+            continue
+        if pod.reason == "BackoffLimitExceeded":
+            _fail_with(p, job, "BackoffLimitExceeded", "Job has reached the specified backoff limit")
+        if not pod.ended:
+            continue
+        pod.counted = True
+        if pod.phase == "Succeeded" and not pod.deleted:
+            job.completed_indexes = sorted({*job.completed_indexes, pod.index})
+        else:
+            _count_failure(p, job, child, pod)
+
+
+def _count_failure(p: Pass, job: JobState, child: ChildJob, pod: PodState) -> None:
+    job.failed += 1
+    if job.failed > child.backoff_limit:
+        _fail_with(p, job, "BackoffLimitExceeded", "Job has reached the specified backoff limit")
+    job.next_try[str(pod.index)] = p.now + p.back_off.wait(job.failed)
+
+
+def _fail(p: Pass, job: JobState, child: ChildJob) -> None:
+    """The FailureTarget condition stands: remove active pods, and fail once they are gone."""
+    active = [pod for pod in p.pods_of(job.name) if not pod.ended]
+    for pod in active:
+        if not pod.deleted:
+            p.event("Job", job.name, "SuccessfulDelete", f"Deleted pod: {pod.name}")
+        pods.stop(p, pod, child.grace)
+        pods.advance(p, pod, child)
+    if any(not pod.ended for pod in active):
+        return
+    _count(p, job, child)
+    target = job.condition("FailureTarget")
+    assert target is not None
+    set_condition(job.conditions, "Failed", target.reason, target.message, p.now)
+    p.event("Job", job.name, target.reason, target.message, warning=True)
+
+
+def _complete(p: Pass, job: JobState) -> None:
+    message = "Reached expected number of succeeded pods"
+    set_condition(job.conditions, "SuccessCriteriaMet", "CompletionsReached", message, p.now)
+    set_condition(job.conditions, "Complete", "CompletionsReached", message, p.now)
+    job.completed = p.now
+    p.event("Job", job.name, "Completed", "Job completed")
+
+
+def _create_missing(p: Pass, job: JobState, child: ChildJob) -> None:
+    present = {pod.index for pod in p.pods_of(job.name) if not pod.counted}
+    for wanted in child.pods:
+        if wanted.index in present or wanted.index in job.completed_indexes:
+            continue
+        due = job.next_try.get(str(wanted.index), 0.0)
+        if due > p.now:
+            p.wake(due)
+            continue
+        created = _create(p, job, child, wanted)
+        pods.advance(p, created, child)
+
+
+def _create(p: Pass, job: JobState, child: ChildJob, wanted: Pod) -> PodState:
+    attempt = job.tries.get(str(wanted.index), 0)
+    job.tries[str(wanted.index)] = attempt + 1
+    name = f"{wanted.hostname}-{_suffix(p.state.uid, len(p.state.pods))}"
+    containers = [ContainerState(c.name, init=True, sidecar=c.restart_always) for c in wanted.init_containers]
+    containers += [ContainerState(c.name) for c in wanted.containers]
+    pod = PodState(name, child.name, wanted.index, attempt, p.now, containers)
+    p.state.pods.append(pod)
+    p.event("Job", job.name, "SuccessfulCreate", f"Created pod: {pod.name}")
+    return pod
+
+
+def _suffix(uid: str, number: int) -> str:
+    """Five characters, different for every pod of a job and the same on every computation."""
+    import zlib
+
+    value = zlib.crc32(f"{uid}/{number}".encode()) * len(_SUFFIX) + number
+    text = ""
+    for _ in range(5):
+        value, digit = divmod(value, len(_SUFFIX))
+        text += _SUFFIX[digit]
+    return text

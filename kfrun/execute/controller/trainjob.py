@@ -1,0 +1,95 @@
+"""The Trainer controller's part: suspension, deadline and conditions of the TrainJob (Trainer v2.3).
+
+`advance` is the door of the whole state machine. Reasons that only kfrun knows: Cancelled, NodeRestarted,
+EnvironmentFailed, RecorderLost.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kfrun.execute.controller import jobset
+from kfrun.execute.controller import pod as pods
+from kfrun.execute.controller.context import BackOff, Pass, set_condition
+
+if TYPE_CHECKING:
+    from kfrun.model.running import RunState
+    from kfrun.model.workload import Workload
+
+
+def advance(workload: Workload, state: RunState, now: float, back_off: BackOff) -> Pass:
+    """Bring a TrainJob as far as it goes now; the state is changed in place, the rest is in the result."""
+    p = Pass(workload, state, now, back_off)
+    step(p)
+    return p
+
+
+def step(p: Pass) -> None:
+    """One pass, for a caller that has put facts into the same pass before."""
+    state = p.state
+    if state.request:
+        _obey(p)
+    if state.finished or state.jobset.deleted:
+        jobset.settle(p)
+        return
+    _note_suspension(p)
+    if state.environment not in ("ready", "") and not state.suspend:
+        _check_deadline(p)
+        return
+    jobset.advance(p, suspend=state.suspend)
+    _copy_outcome(p)
+    if not state.finished:
+        _check_deadline(p)
+
+
+def is_over(state: RunState) -> bool:
+    """Nothing runs and nothing will: the supervisor may go."""
+    ended = all(pod.ended for pod in state.pods)
+    return ended and (state.finished or state.request == "delete")
+
+
+def fail(p: Pass, reason: str, message: str) -> None:
+    """Fail the TrainJob for a reason that only kfrun knows, and stop what runs."""
+    if not p.state.finished:
+        set_condition(p.state.conditions, "Failed", reason, message, p.now)
+        p.event("TrainJob", p.workload.jobset_name, reason, message, warning=True)
+    jobset.remove(p)
+
+
+def _obey(p: Pass) -> None:
+    if p.state.request in ("cancel", "kill") and not p.state.finished:
+        fail(p, "Cancelled", "TrainJob was cancelled by the user")
+    if p.state.request == "delete" and not p.state.jobset.deleted:
+        jobset.remove(p)
+    if p.state.request == "kill":
+        for pod in p.state.pods:
+            pods.shorten_grace(p, pod, p.now)
+
+
+def _note_suspension(p: Pass) -> None:
+    conditions = p.state.conditions
+    suspended = any(c.type == "Suspended" and c.status == "True" for c in conditions)
+    if p.state.suspend:
+        set_condition(conditions, "Suspended", "Suspended", "TrainJob is suspended", p.now)
+    elif suspended:
+        set_condition(conditions, "Suspended", "Resumed", "TrainJob is resumed", p.now, status="False")
+        p.state.resumed = p.now
+
+
+def _copy_outcome(p: Pass) -> None:
+    for condition in p.state.jobset.conditions:
+        if condition.status == "True" and condition.type in ("Completed", "Failed"):
+            kind = "Complete" if condition.type == "Completed" else "Failed"
+            set_condition(p.state.conditions, kind, condition.reason, condition.message, condition.since)
+
+
+def _check_deadline(p: Pass) -> None:
+    """The deadline counts from creation, or from the last resume (Trainer 5.2)."""
+    if p.workload.active_deadline is None or p.state.suspend:
+        return
+    due = (p.state.resumed or p.state.created) + p.workload.active_deadline
+    if p.now >= due:
+        set_condition(p.state.conditions, "Failed", "DeadlineExceeded", "TrainJob exceeded its active deadline", p.now)
+        jobset.remove(p)
+    else:
+        p.wake(due)

@@ -1,0 +1,210 @@
+"""Builds one environment, alone, however many ask for it. Called by the supervisor as a child process, and by tests.
+
+The lock of a key is a file beside its environment. The installer inherits it: after ``kill -9`` of the builder the
+next one waits until the orphaned installer is gone, and never works in a folder that somebody else still fills.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
+
+from kfrun.errors import EnvironmentFailed
+from kfrun.execute.environments import inventory, locks
+from kfrun.execute.environments.credentials import Scrubber
+from kfrun.execute.environments.request import EnvironmentRequest, folder, is_ready, location, mark_used
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import FrameType
+
+    from kfrun.execute.environments.installers import Installer
+
+_TAIL = 10
+"""Lines of the installer that an error quotes."""
+
+_HINTS = (
+    ("No space left on device", "free some space, or set KFRUN_CACHE_DIR to a folder on another disk"),
+    ("No solution found", "check kfrun.dev/packages: no set of versions satisfies all of it"),
+    ("No matching distribution", "check names and versions in kfrun.dev/packages, and the index"),
+    ("ResolutionImpossible", "check kfrun.dev/packages: no set of versions satisfies all of it"),
+    ("Failed to fetch", "check the network, proxies, certificates and kfrun.dev/pip-index-urls"),
+    ("Could not fetch URL", "check the network, proxies, certificates and kfrun.dev/pip-index-urls"),
+    ("ensurepip", "Debian has venv in a package of its own: apt-get install python3-venv; or install uv"),
+)
+"""What the installer says, and the way out."""
+
+_NOISE = ("Using Python ", "Looking in links: ", "Looking in indexes: ")
+"""Lines that an error need not quote."""
+
+
+def build(request: EnvironmentRequest, cache: Path, log: BinaryIO, environ: Mapping[str, str] | None = None) -> Path:
+    """Build the environment of ``request`` below ``cache``, or find it built; returns its folder.
+
+    Waits while another process builds the same one. What the installer says goes to ``log``, without credentials.
+
+    Args:
+        request: the environment.
+        cache: the cache folder of the settings; made when missing.
+        log: unbuffered or not; flushed after every line.
+        environ: the variables of whoever applied the job; this process's own when None.
+
+    Raises:
+        EnvironmentFailed: with the last lines of the installer in its message.
+    """
+    environ = os.environ if environ is None else environ
+    path = location(request, cache)
+    if not is_ready(path):
+        _refuse_options(request)
+        try:
+            folder(cache).mkdir(mode=0o700, parents=True, exist_ok=True)
+            with locks.held(path, lambda: _say(log, "another kfrun builds this environment: waiting")) as lock:
+                if not is_ready(path):
+                    _build_alone(request, path, environ, (log, lock))
+        except OSError as error:
+            raise EnvironmentFailed(
+                f"the Python environment cannot be written to {path}: {error.strerror or error}",
+                _hint(os.strerror(error.errno) if error.errno else "")
+                or "make the folder writable, or set KFRUN_CACHE_DIR to another",
+            ) from None
+    mark_used(path)
+    return path
+
+
+def main(argv: list[str]) -> int:
+    """Build what ``argv`` asks for: a request as JSON in a file, and the cache folder. Progress goes to stdout.
+
+    Returns 0, or 3 when the environment could not be built; its reason is the last line printed. On SIGTERM the
+    half-built environment is removed and 143 returned.
+    """
+    import json
+    import signal
+
+    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        # One is enough: a second signal must not interrupt the removal.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sys.exit(143)
+
+    signal.signal(signal.SIGTERM, stop)
+    log = sys.stdout.buffer
+    try:
+        request = EnvironmentRequest.from_json(json.loads(Path(argv[0]).read_text(encoding="utf-8")))
+        build(request, Path(argv[1]), log)
+    except EnvironmentFailed as error:
+        # The installer's lines stand above already.
+        _say(log, f"{error.message.splitlines()[0]}{f' ({error.hint})' if error.hint else ''}")
+        return error.exit_code
+    return 0
+
+
+def _build_alone(
+    request: EnvironmentRequest, path: Path, environ: Mapping[str, str], channels: tuple[BinaryIO, int]
+) -> None:
+    """Build with the lock held: removes what a killed builder left, and what this one leaves if it fails."""
+    from kfrun.execute.environments import installers
+
+    if path.exists():
+        inventory.remove_tree(path)
+    path.mkdir(mode=0o700)
+    try:
+        installer = installers.choose(request, path, environ)
+        run = _Run(installer, Scrubber(_secret_texts(request, installer.environ)), *channels)
+        try:
+            run(installer.create, f"make an environment of Python {request.python or request.interpreter}")
+        except EnvironmentFailed as error:
+            if not request.is_own_version:
+                error.hint = f"install Python {request.python}, or change kfrun.dev/python"
+            raise
+        if request.requirements:
+            _install(request, installers.requirements_file(path), run)
+        inventory.write_marker(path, request, installer.name)
+    except BaseException:
+        inventory.remove_tree(path)
+        raise
+
+
+def _install(request: EnvironmentRequest, file: Path, run: _Run) -> None:
+    file.touch(mode=0o600)
+    file.write_text("".join(f"{line}\n" for line in request.requirements), encoding="utf-8")
+    run(run.installer.install, "install the packages")
+    file.unlink()
+
+
+class _Run:
+    """Runs the commands of an installer, copies what they say to the log and remembers the last lines."""
+
+    def __init__(self, installer: Installer, scrub: Scrubber, log: BinaryIO, lock: int) -> None:
+        self.installer = installer
+        self._scrub = scrub
+        self._log = log
+        self._lock = lock
+        self._tail = deque[str](maxlen=_TAIL)
+
+    def __call__(self, command: tuple[str, ...], purpose: str) -> None:
+        import subprocess
+
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=self.installer.environ,
+            # Settings of a project must not leak in from wherever kfrun happens to stand.
+            cwd="/",
+            pass_fds=(self._lock,),
+        )
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                self._copy(line)
+            code = process.wait()
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        finally:
+            process.stdout.close()
+        if code:
+            raise self._failure(code, purpose)
+
+    def _copy(self, line: bytes) -> None:
+        text = self._scrub(line.decode("utf-8", "replace").rstrip())
+        if text and not text.startswith(_NOISE):
+            self._tail.append(text)
+        _say(self._log, text)
+
+    def _failure(self, code: int, purpose: str) -> EnvironmentFailed:
+        end = f"exit code {code}" if code > 0 else f"signal {-code}"
+        lines = "".join(f"\n  {line}" for line in self._tail)
+        hint = _hint(lines) or ("was the memory exhausted?" if code == -9 else None)
+        return EnvironmentFailed(f"{self.installer.name} could not {purpose}: {end}{lines}", hint)
+
+
+def _hint(text: str) -> str | None:
+    return next((hint for sign, hint in _HINTS if sign in text), None)
+
+
+def _say(log: BinaryIO, text: str) -> None:
+    log.write(f"{text}\n".encode())
+    log.flush()
+
+
+def _secret_texts(request: EnvironmentRequest, environ: Mapping[str, str]) -> tuple[str, ...]:
+    settings = (value for name, value in environ.items() if name.startswith(("PIP_", "UV_")) or "PROXY" in name.upper())
+    return (*request.index_urls, *request.requirements, *settings)
+
+
+def _refuse_options(request: EnvironmentRequest) -> None:
+    """The requirements file of an installer understands options; a manifest's packages must not be any."""
+    for item in request.requirements:
+        text = item.strip()
+        if not text or text.startswith(("-", "#")) or text.endswith("\\") or " --" in text or not text.isprintable():
+            raise EnvironmentFailed(
+                f"not a requirement: {item!r}", "kfrun.dev/packages takes names with versions, one a line"
+            )
+    for url in request.index_urls:
+        if not url.isprintable() or " " in url:
+            raise EnvironmentFailed("an index URL holds a blank or a control character", "see kfrun.dev/pip-index-urls")

@@ -1,0 +1,156 @@
+"""The commands that make an environment and fill it: uv's, or those of venv and pip. Called by the builder.
+
+No shell is involved, and no user's text is an argument except the Python version: requirements go through a file
+of mode 0600 and index URLs through variables, since both may hold credentials and arguments can be seen in ``ps``.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kfrun.errors import EnvironmentFailed
+from kfrun.execute.environments import installsettings
+from kfrun.execute.environments.request import ask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kfrun.execute.environments.request import EnvironmentRequest
+
+_DROPPED = frozenset(
+    {"VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "FORCE_COLOR", "CLICOLOR_FORCE"}
+    | {"UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_PROJECT", "UV_WORKING_DIR", "UV_BREAK_SYSTEM_PACKAGES", "UV_VENV_CLEAR"}
+    | {"PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_REQUIRE_VIRTUALENV", "PIP_REQUIREMENT"}
+    | {"PIP_EDITABLE", "PIP_DRY_RUN", "PIP_BREAK_SYSTEM_PACKAGES", "PIP_REPORT", "PIP_LOG"}
+)
+"""Variables that would send packages somewhere else, or choose another interpreter than the one asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installer:
+    """What builds one environment.
+
+    Attributes:
+        name: ``uv`` or ``pip``.
+        create: the command that makes the empty environment.
+        install: the command that fills it; ``requirements.txt`` of the environment is its input.
+        environ: the variables for both.
+    """
+
+    name: str
+    create: tuple[str, ...]
+    install: tuple[str, ...]
+    environ: dict[str, str]
+
+
+def choose(request: EnvironmentRequest, path: Path, environ: Mapping[str, str]) -> Installer:
+    """The installer of ``request``, for an environment at ``path`` and a caller with the variables ``environ``.
+
+    Raises:
+        EnvironmentFailed: it is not there, or the Python version asked for is not.
+    """
+    uv = None if request.installer == "pip" else find_uv(environ)
+    if uv is not None:
+        return _uv(uv, request, path, environ)
+    if request.installer == "uv":
+        raise EnvironmentFailed("uv is not there", "install it (pip install uv), or use --installer=pip")
+    return _pip(request, path, environ)
+
+
+def find_uv(environ: Mapping[str, str]) -> str | None:
+    """The uv binary: of the package that kfrun depends on, else the one on PATH."""
+    try:
+        import uv
+
+        return uv.find_uv_bin()
+    except (ImportError, FileNotFoundError):
+        pass
+    import shutil
+
+    beside = Path(sys.executable).with_name("uv")
+    return str(beside) if beside.exists() else shutil.which("uv", path=environ.get("PATH"))
+
+
+def requirements_file(path: Path) -> Path:
+    """Where the requirements are written for the installer; removed when it is done."""
+    return path / "requirements.txt"
+
+
+def _uv(uv: str, request: EnvironmentRequest, path: Path, environ: Mapping[str, str]) -> Installer:
+    changes, options = installsettings.for_uv(environ, request.index_urls)
+    python = request.interpreter if request.is_own_version else request.python
+    compiling = ["--compile-bytecode"] if _needs_bytecode(environ) else []
+    return Installer(
+        name="uv",
+        create=(uv, "venv", "--quiet", "--no-project", f"--python={python}", str(path)),
+        install=(
+            *(uv, "pip", "install", f"--python={path / 'bin' / 'python'}", *compiling, *options),
+            *("--requirements", str(requirements_file(path))),
+        ),
+        environ=_environ(environ, {**changes, "UV_NO_PROGRESS": "1"}),
+    )
+
+
+def _pip(request: EnvironmentRequest, path: Path, environ: Mapping[str, str]) -> Installer:
+    python = request.interpreter
+    if not request.is_own_version:
+        python = _find_python(str(request.python), environ)
+    changes: dict[str, Any] = {**installsettings.for_pip(environ, request.index_urls), "PIP_USER": "0"}
+    compiling = [] if _needs_bytecode(environ) else ["--no-compile"]
+    return Installer(
+        name="pip",
+        create=(python, "-I", "-m", "venv", str(path)),
+        install=(
+            *(str(path / "bin" / "python"), "-I", "-m", "pip", "install", "--no-input", *compiling),
+            *("--disable-pip-version-check", "--progress-bar=off", "-r", str(requirements_file(path))),
+        ),
+        environ=_environ(environ, changes),
+    )
+
+
+def _needs_bytecode(environ: Mapping[str, str]) -> bool:
+    """Whether to compile everything now.
+
+    That costs more than the first run saves (torch: 13 s against 4 s), and Python compiles what is imported by
+    itself; unless it was told not to, when every run would pay anew.
+    """
+    return bool(environ.get("PYTHONDONTWRITEBYTECODE"))
+
+
+def _environ(environ: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
+    result = {name: value for name, value in environ.items() if name not in _DROPPED} | {"NO_COLOR": "1"}
+    for name, value in changes.items():
+        result.pop(name, None)
+        if value is not None:
+            result[name] = value
+    return result
+
+
+def _find_python(version: str, environ: Mapping[str, str]) -> str:
+    """An interpreter of ``version`` (``3.12`` or ``3.12.1``) on PATH.
+
+    Raises:
+        EnvironmentFailed: there is none that runs.
+    """
+    import os
+    import shutil
+
+    minor = re.match(r"\d+\.\d+", version)
+    for folder in environ.get("PATH", os.defpath).split(":"):
+        found = shutil.which(f"python{minor.group()}", path=folder) if minor and folder else None
+        if found is None:
+            continue
+        try:
+            actual = ask(found, "import sys;print('.'.join(map(str,sys.version_info[:3])))")
+        except EnvironmentFailed:
+            # Version managers put commands on PATH for versions that are not enabled.
+            continue
+        if actual == version or actual.startswith(f"{version}."):
+            return found
+    raise EnvironmentFailed(
+        f"there is no Python {version} on PATH", "install it, or change kfrun.dev/python, or let uv find one"
+    )

@@ -1,0 +1,167 @@
+"""What an environment is asked to be, its key and its place. Called by apply, the supervisor and the builder."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from kfrun.errors import EnvironmentFailed
+from kfrun.execute.environments.credentials import without_credentials
+
+try:
+    # hashlib loads OpenSSL, 3.6 MB that every supervisor would carry.
+    from _blake2 import blake2b
+except ImportError:
+    from hashlib import blake2b
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MARKER = "kfrun.json"
+"""Written last: its presence says that the environment is complete, its mtime when it was used last."""
+
+_LAYOUT = 1
+"""Part of every key: a kfrun that builds environments differently must raise it."""
+
+_FACTS = (
+    "import os,sys;print(sys.implementation.name,'.'.join(map(str,sys.version_info[:3]))+getattr(sys,'abiflags',''),"
+    "getattr(sys.implementation,'_multiarch','') or sys.platform,os.uname().machine)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRequest:
+    """One environment as a job needs it.
+
+    Attributes:
+        requirements: PEP 508 strings.
+        index_urls: the first is the index, the others extra ones; may hold credentials.
+        python: the version asked for (``3.12``), or None for ``interpreter``.
+        interpreter: absolute path of the interpreter used when ``python`` is None or the same version.
+        interpreter_facts: implementation, version and platform of it, by `host_facts`.
+        settings: fingerprint of the pip and uv settings that choose packages, by `fingerprint`.
+        isolated_for: uid of the job that has it to itself; None when shared.
+        installer: ``auto`` (uv where it is there), ``uv`` or ``pip``.
+    """
+
+    requirements: tuple[str, ...]
+    index_urls: tuple[str, ...]
+    python: str | None
+    interpreter: str
+    interpreter_facts: str
+    settings: str
+    isolated_for: str | None
+    installer: str = "auto"
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready form, credentials included: write it to files of mode 0600 only."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> EnvironmentRequest:
+        """Read what `to_json` wrote."""
+        return cls(**{**data, "requirements": tuple(data["requirements"]), "index_urls": tuple(data["index_urls"])})
+
+    @property
+    def is_own_version(self) -> bool:
+        """Whether ``interpreter`` itself is of the version asked for, so that nothing must be searched."""
+        version = self.interpreter_facts.split("-")[1].rstrip("dt") if "-" in self.interpreter_facts else ""
+        return self.python is None or version == self.python or version.startswith(f"{self.python}.")
+
+
+def key(request: EnvironmentRequest) -> str:
+    """The name of the environment: equal for requests that get the same packages in the same interpreter.
+
+    Credentials do not count (tokens change daily), nor does the order of the requirements.
+    """
+    parts = (
+        _LAYOUT,
+        sorted(without_credentials(item) for item in request.requirements),
+        [without_credentials(item) for item in request.index_urls],
+        None if request.is_own_version else request.python,
+        request.interpreter,
+        request.interpreter_facts,
+        request.settings,
+        request.isolated_for,
+        # auto means uv wherever kfrun was installed with its dependencies.
+        "pip" if request.installer == "pip" else "uv",
+    )
+    return digest(json.dumps(parts))
+
+
+def digest(text: str) -> str:
+    """32 hexadecimal digits that stand for ``text``."""
+    return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def folder(cache: Path) -> Path:
+    """Where all environments lie."""
+    return cache / "environments"
+
+
+def location(request: EnvironmentRequest, cache: Path) -> Path:
+    """Where the environment of ``request`` lies, built or not. ``cache`` is the cache folder of the settings."""
+    return folder(cache) / key(request)
+
+
+def is_ready(path: Path) -> bool:
+    """Whether a complete environment lies at ``path`` and its interpreter still exists. Two stats."""
+    return (path / MARKER).exists() and (path / "bin" / "python").exists()
+
+
+def mark_used(path: Path) -> None:
+    """Note that the environment is used now, for ``kfrun env prune``; a missing one is no error."""
+    try:
+        os.utime(path / MARKER)
+    except OSError:
+        # A cache that somebody else owns can still be used; it only looks older than it is.
+        return
+
+
+def default_interpreter() -> str:
+    """The interpreter behind the one that runs kfrun: the base of its virtual environment, if it is in one."""
+    return getattr(sys, "_base_executable", None) or sys.executable
+
+
+def host_facts(interpreter: str) -> str:
+    """Implementation, version and platform of an interpreter: ``cpython-3.11.7-x86_64-linux-gnu``.
+
+    Free for the running one; any other is asked by one subprocess (8 ms).
+
+    Raises:
+        EnvironmentFailed: it cannot be run.
+    """
+    if interpreter not in (sys.executable, default_interpreter()):
+        return _facts(*ask(interpreter, _FACTS).split())
+    version = ".".join(str(part) for part in sys.version_info[:3]) + getattr(sys, "abiflags", "")
+    platform = getattr(sys.implementation, "_multiarch", "") or sys.platform
+    return _facts(sys.implementation.name, version, platform, os.uname().machine)
+
+
+def _facts(implementation: str, version: str, platform: str, machine: str) -> str:
+    # Linux names the machine in its multiarch triplet, macOS does not.
+    return "-".join((implementation, version, platform if machine in platform else f"{machine}-{platform}"))
+
+
+def ask(interpreter: str, code: str) -> str:
+    """What a line of Python prints in ``interpreter``.
+
+    Raises:
+        EnvironmentFailed: it cannot be run.
+    """
+    import subprocess
+
+    command = [interpreter, "-I", "-S", "-c", code]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = getattr(error, "strerror", None) or getattr(error, "stderr", None) or str(error)
+        lines = str(reason).strip().splitlines()
+        raise EnvironmentFailed(
+            f"the Python interpreter {interpreter} cannot be run: {lines[-1] if lines else error}",
+            "name one that works with --python",
+        ) from None
+    return done.stdout.strip()

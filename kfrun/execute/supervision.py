@@ -1,0 +1,114 @@
+"""How the rest of kfrun deals with supervisors: start one, wake one, revive dead ones, remove what is left.
+
+A supervisor holds a lock on ``supervisor.lock`` in its job's folder for as long as it lives and listens on the FIFO
+``wake``. Requests travel through the store; the FIFO only says that there is something to read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kfrun.observe.store import Run, Store
+
+_KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "TMPDIR", "TZ", "USER", "XDG_CACHE_HOME",
+         "XDG_CONFIG_HOME", "XDG_STATE_HOME")  # fmt: skip
+_MAIN = "import sys; sys.path.append(sys.argv.pop(1)); from kfrun.execute.supervisor import main; main(sys.argv[1])"
+
+
+def start(folder: str) -> None:
+    """Start a detached supervisor for the job in ``folder``; one that finds another at work leaves at once.
+
+    Raises:
+        OSError: no process could be started.
+    """
+    import subprocess
+    from pathlib import Path
+
+    package_root = str(Path(__file__).resolve().parents[2])
+    # Isolated and without site: it needs the standard library and kfrun, and starts in half the time.
+    command = [sys.executable, "-I", "-S", "-c", _MAIN, package_root, folder]
+    with open(f"{folder}/supervisor.log", "ab", opener=_private) as log:
+        subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env=_environment(),
+            start_new_session=True,
+        )
+
+
+def _environment() -> dict[str, str]:
+    """The caller's own variables belong to the job, not to its supervisor; markers of an outer job least of all."""
+    env = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    settings = {name: value for name, value in os.environ.items() if name.startswith("KFRUN_")}
+    return {**env, **{n: v for n, v in settings.items() if n not in ("KFRUN_JOB_UID", "KFRUN_ATTEMPT")}}
+
+
+def wake(folder: str) -> None:
+    """Tell the supervisor of a job that there is something to read; start one when none lives."""
+    try:
+        descriptor = os.open(f"{folder}/wake", os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno not in (errno.ENXIO, errno.ENOENT):
+            raise
+        if os.path.isdir(folder):  # noqa: PTH112
+            start(folder)
+        return
+    with contextlib.suppress(BlockingIOError):
+        os.write(descriptor, b"!")
+    os.close(descriptor)
+
+
+def is_supervised(folder: str) -> bool:
+    """Whether a living supervisor looks after the job in ``folder``."""
+    try:
+        descriptor = os.open(f"{folder}/supervisor.lock", os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def revive(store: Store) -> None:
+    """Start a supervisor for every job of this host that should have one and has none."""
+    for run in store.unended_runs():
+        if not os.path.isdir(run.folder):  # noqa: PTH112
+            # Its folder was removed by hand: nothing can be known or stopped any more.
+            store.forget(run.uid)
+        elif not is_supervised(run.folder):
+            start(run.folder)
+
+
+def remove(store: Store, run: Run) -> None:
+    """Remove an ended run with everything of it: rows, logs, and the run that it replaced."""
+    store.forget(run.uid)
+    remove_folder(run.folder)
+    if run.previous:
+        remove_folder(run.previous)
+
+
+def remove_folder(folder: str) -> None:
+    """Remove a job's folder and the folders above it that are empty then."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
+    for parent in (os.path.dirname(folder), os.path.dirname(os.path.dirname(folder))):  # noqa: PTH120
+        with contextlib.suppress(OSError):
+            os.rmdir(parent)  # noqa: PTH106
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,325 @@
+"""The supervisor: one detached process a job, which reconciles until the job is over.
+
+It waits on pidfds and a FIFO, asks the controller what to do, stores the new state, and only then does it: whoever
+takes over after a kill -9 finds every intention written down. It holds no client libraries and no threads.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kfrun import host
+from kfrun.errors import KfrunError, StoreFailed
+from kfrun.execute import jobfiles, ports, supervision
+from kfrun.execute.backend import RECORDER_LOST, Attempt
+from kfrun.execute.builder import Builder
+from kfrun.execute.controller import trainjob
+from kfrun.execute.controller.context import BackOff, KillPod, Pass, StartContainer
+from kfrun.execute.controller.pod import container_ended, is_exhausted
+from kfrun.execute.ledger import Ledger
+from kfrun.execute.process.runtime import ProcessRuntime
+from kfrun.observe.store import Store
+
+if TYPE_CHECKING:
+    from kfrun.execute.backend import Exit
+    from kfrun.execute.controller.context import Command
+    from kfrun.model.running import ContainerState, PodState
+    from kfrun.observe.store import Run
+
+NODE_RESTARTED = "NodeRestarted"
+_SAMPLE_SECONDS = 0.1
+_RETRY_SECONDS = 0.5
+_IDLE_SECONDS = 5.0
+
+
+def main(folder: str) -> None:
+    """Supervise the job in ``folder`` until it is over; returns at once when another supervisor has it."""
+    os.umask(0o077)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        lock = os.open(f"{folder}/supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return
+    try:
+        _supervise(folder)
+    except KfrunError as error:
+        sys.exit(error.message)
+
+
+def _supervise(folder: str) -> None:
+    job = jobfiles.read(folder)
+    with Store.open(Path(job.database), create=False) as store:
+        run = store.run(Path(folder).name)
+        if run is None:
+            # Deleted while we were starting.
+            supervision.remove_folder(folder)
+        elif not run.ended:
+            Supervisor(store, run, job).work()
+
+
+class Supervisor:
+    """Reconciles one job."""
+
+    def __init__(self, store: Store, run: Run, job: jobfiles.Job) -> None:
+        self._store = store
+        self._run = run
+        self._job = job
+        self._ledger = Ledger(store, run, job)
+        self._state = self._ledger.load(time.time())
+        self._pods: dict[str, PodState] = {}
+        self._runtime = ProcessRuntime(run.folder, run.uid, job.workload, job.settings, self._pod)
+        self._builder = Builder(run.folder, run.uid, job)
+        self._wake = os.open(f"{run.folder}/wake", os.O_RDWR | os.O_NONBLOCK)
+        self._seen = -1
+        self._due: float | None = None
+
+    def work(self) -> None:
+        """Reconcile until the job is over and everything of it is stored."""
+        again = self._take_over()
+        while True:
+            again += self._turn()
+            if not again and self._is_over() and self._finish():
+                return
+            if not again:
+                self._wait()
+            again = 0
+
+    # One turn
+
+    def _turn(self) -> int:
+        """Take in what happened, decide, store, act. Returns how much more there is to do at once."""
+        self._read_wishes()
+        p = self._pass()
+        for ended in self._runtime.collect():
+            self._note_exit(p, ended)
+        self._mind_environment(p)
+        trainjob.step(p)
+        if self._state.finished:
+            self._builder.kill()
+        starts = [command for command in p.commands if isinstance(command, StartContainer)]
+        if starts:
+            self._lease_ports(p)
+        while not self._ledger.save(self._state, p.events):
+            # Nothing is done that is not written down: neither the store nor the reserve takes it now.
+            self._leave_if_folder_is_gone()
+            time.sleep(_RETRY_SECONDS)
+        for command in p.commands:
+            self._perform(command)
+        self._due = p.wake_at
+        return len(starts) if self._runtime.poll_interval() == 0.0 else 0
+
+    def _leave_if_folder_is_gone(self) -> None:
+        """Somebody removed the state by hand: a job that nobody can see or stop must not run on."""
+        if not Path(self._run.folder).is_dir():
+            self._builder.kill()
+            self._runtime.clean()
+            sys.exit("the job's folder was removed: its processes were stopped")
+
+    def _pass(self) -> Pass:
+        return Pass(self._job.workload, self._state, time.time(), BackOff(*self._job.back_off))
+
+    def _read_wishes(self) -> None:
+        """What the user wants now: suspend, cancel, delete."""
+        try:
+            seen = self._store.changes()
+            if seen == self._seen:
+                return
+            self._seen = seen
+            run = self._store.run(self._run.uid)
+            found = self._store.find("TrainJob", self._job.workload.namespace, self._job.workload.jobset_name)
+        except StoreFailed:
+            return
+        if run is None or found is None or found.uid != self._run.uid:
+            self._state.request = "delete"
+            return
+        self._state.request = run.request or self._state.request
+        self._state.suspend = bool(found.data.get("spec", {}).get("suspend", False))
+
+    def _note_exit(self, p: Pass, ended: Exit) -> None:
+        pod = self._pod(ended.attempt.pod)
+        container = _container(pod, ended.attempt.container)
+        container_ended(
+            p, pod, container, exit_code=ended.exit_code, reason=ended.reason, message=ended.message, at=ended.at
+        )
+        if ended.reason == RECORDER_LOST:
+            trainjob.fail(p, RECORDER_LOST, f"{pod.name}/{container.name}: {ended.message}")
+
+    def _mind_environment(self, p: Pass) -> None:
+        state, builder = self._state, self._builder
+        if builder.is_running:
+            self._mind_building(p)
+        elif state.environment in ("", "building") and not state.suspend and not state.finished and not state.request:
+            if builder.is_needed:
+                state.environment = "building"
+                p.event("TrainJob", self._job.workload.jobset_name, "EnvironmentBuilding", "Installing Python packages")
+                builder.start()
+            else:
+                state.environment = "ready"
+
+    def _mind_building(self, p: Pass) -> None:
+        name = self._job.workload.jobset_name
+        if self._state.request or self._state.finished:
+            self._builder.kill()
+            return
+        code = self._builder.poll()
+        if code == 0:
+            self._state.environment = "ready"
+            p.event("TrainJob", name, "EnvironmentReady", "Python packages are installed")
+        elif code is not None:
+            self._state.environment = "failed"
+            message = f"the Python environment could not be built:\n{self._builder.last_lines()}"
+            trainjob.fail(p, "EnvironmentFailed", message)
+
+    def _lease_ports(self, p: Pass) -> None:
+        if any(item.status == "running" for item in self._containers_before(p)):
+            return
+        needed = self._runtime.needed_ports()
+        try:
+            self._state.ports = ports.lease(self._store, self._run.uid, needed, self._state.ports)
+        except KfrunError as error:
+            p.commands.clear()
+            for pod in self._state.pods:
+                for container in pod.containers:
+                    if container.status == "running":
+                        container.status = "waiting"
+            trainjob.fail(p, "EnvironmentFailed", error.message)
+
+    def _containers_before(self, p: Pass) -> list[ContainerState]:
+        """Containers that ran already before this pass: their ports must stay."""
+        starting = {(c.pod, c.container) for c in p.commands if isinstance(c, StartContainer)}
+        return [c for pod in self._state.pods for c in pod.containers if (pod.name, c.name) not in starting]
+
+    def _perform(self, command: Command) -> None:
+        pod = self._pod(command.pod)
+        if isinstance(command, KillPod):
+            for container in pod.containers:
+                if container.status == "running":
+                    self._runtime.kill(_attempt(pod, container))
+            return
+        attempt = _attempt(pod, _container(pod, command.container))
+        if isinstance(command, StartContainer):
+            self._runtime.start(attempt, self._state.ports)
+        else:
+            self._runtime.terminate(attempt)
+
+    # Waiting
+
+    def _wait(self) -> None:
+        """Sleep until something happens; meanwhile note how the logs grow."""
+        poller = select.poll()
+        watched = [self._wake, *self._runtime.descriptors()]
+        if self._builder.descriptor is not None:
+            watched.append(self._builder.descriptor)
+        for descriptor in watched:
+            poller.register(descriptor, select.POLLIN)
+        deadline = time.time() + _IDLE_SECONDS
+        if self._due is not None:
+            deadline = min(deadline, self._due)
+        interval = self._runtime.poll_interval()
+        if interval is None and self._builder.is_running and self._builder.descriptor is None:
+            interval = _SAMPLE_SECONDS
+        if self._ledger.is_behind:
+            interval = _RETRY_SECONDS
+        if interval is not None:
+            deadline = min(deadline, time.time() + interval)
+        self._sleep(poller, deadline)
+        while _drain(self._wake):
+            pass
+
+    def _sleep(self, poller: select.poll, deadline: float) -> None:
+        running = len(self._runtime.descriptors()) > 0
+        while True:
+            left = deadline - time.time()
+            step = min(left, _SAMPLE_SECONDS) if running else left
+            if poller.poll(max(0.0, step) * 1000):
+                break
+            if left <= step:
+                break
+            self._runtime.sample_logs()
+        self._runtime.sample_logs()
+
+    # Beginning and end
+
+    def _take_over(self) -> int:
+        """Find out what became of what an earlier supervisor started. Returns how much there is to do at once."""
+        restarted = self._run.boot != host.boot_id()
+        if restarted:
+            self._store.release_ports(self._run.uid)
+            self._state.ports = {}
+            self._store.change_run(self._run.uid, boot=host.boot_id())
+        p = self._pass()
+        running = [(pod, c) for pod in self._state.pods for c in pod.containers if c.status == "running"]
+        for pod, container in running:
+            if restarted:
+                self._note_restart(p, pod, container)
+            elif not self._runtime.adopt(_attempt(pod, container)):
+                self._runtime.start(_attempt(pod, container), self._state.ports)
+            elif container.stopping:
+                # It was to be told to stop; whether it was, nobody knows. A second SIGTERM does no harm.
+                self._runtime.terminate(_attempt(pod, container))
+        for pod in self._state.pods:
+            pod.killed = False
+        self._ledger.save(self._state, p.events)
+        return len(running)
+
+    def _note_restart(self, p: Pass, pod: PodState, container: ContainerState) -> None:
+        message = "the machine was restarted while the container ran"
+        container_ended(p, pod, container, exit_code=137, reason=NODE_RESTARTED, message=message, at=time.time())
+        child = p.child(pod.job)
+        failed = sum(job.failed for job in self._state.jobs if job.name == pod.job)
+        spent = failed + 1 > child.backoff_limit if child.restart_policy == "Never" else is_exhausted(pod, child)
+        if spent:
+            trainjob.fail(p, NODE_RESTARTED, f"{pod.name}: {message}, and no retry is left")
+
+    def _is_over(self) -> bool:
+        return trainjob.is_over(self._state) and not self._ledger.is_behind and not self._builder.is_running
+
+    def _finish(self) -> bool:
+        """Leave nothing running, then say so. False when the user wants something else at the last moment."""
+        self._runtime.clean()
+        if not self._job.keep_environment:
+            self._builder.remove_isolated()
+        try:
+            with self._store.writing():
+                run = self._store.run(self._run.uid)
+                deleting = run is None or self._state.request == "delete"
+                if run is not None and run.request == "delete" and not deleting:
+                    return False
+                if not deleting:
+                    self._store.release_ports(self._run.uid)
+                    self._store.change_run(self._run.uid, ended=1)
+            if deleting:
+                supervision.remove(self._store, run or self._run)
+        except StoreFailed:
+            time.sleep(_RETRY_SECONDS)
+            return False
+        return True
+
+    def _pod(self, name: str) -> PodState:
+        if name not in self._pods:
+            self._pods = {pod.name: pod for pod in self._state.pods}
+        return self._pods[name]
+
+
+def _container(pod: PodState, name: str) -> ContainerState:
+    return next(item for item in pod.containers if item.name == name)
+
+
+def _attempt(pod: PodState, container: ContainerState) -> Attempt:
+    return Attempt(pod.name, container.name, container.restarts)
+
+
+def _drain(descriptor: int) -> bool:
+    try:
+        return bool(os.read(descriptor, 4096))
+    except BlockingIOError:
+        return False

@@ -1,0 +1,198 @@
+"""Status as the controllers write it: Kubernetes objects made from the state of a run. Pure.
+
+TrainJob conditions and jobsStatus: Trainer v2.3; replicatedJobsStatus: JobSet v0.12 (sorted by name, descending);
+Job and Pod status: batch/v1 and core/v1.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kfrun.model.running import Condition, ContainerState, JobState, PodState, RunState
+    from kfrun.model.workload import ChildJob, Workload
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 in UTC to the second, as the API server writes times."""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def trainjob_status(workload: Workload, state: RunState) -> dict[str, Any]:
+    """The status of the TrainJob; empty while there is nothing to say, as on a cluster."""
+    status: dict[str, Any] = {}
+    if state.conditions:
+        status["conditions"] = _conditions(state.conditions)
+    if state.jobset.created is not None:
+        status["jobsStatus"] = replicated_jobs_status(workload, state)
+    return status
+
+
+def jobset_status(workload: Workload, state: RunState) -> dict[str, Any]:
+    """The status of the JobSet."""
+    status: dict[str, Any] = {
+        "restarts": state.jobset.restarts,
+        "replicatedJobsStatus": replicated_jobs_status(workload, state),
+    }
+    if state.jobset.conditions:
+        status["conditions"] = _conditions(state.jobset.conditions)
+    if state.jobset.terminal_state:
+        status["terminalState"] = state.jobset.terminal_state
+    return status
+
+
+def replicated_jobs_status(workload: Workload, state: RunState) -> list[dict[str, Any]]:
+    """Numbers of child Jobs by replicatedJob."""
+    rows = []
+    for name, _ in sorted(workload.replicated_jobs, reverse=True):
+        jobs = [job for job in state.jobs if job.replicated_job == name and not job.deleted]
+        pods = {job.name: [pod for pod in state.pods if pod.job == job.name] for job in jobs}
+        sizes = {child.name: len(child.pods) for child in workload.jobs}
+        rows.append(
+            {
+                "name": name,
+                "ready": sum(_is_ready(job, pods[job.name], sizes[job.name]) for job in jobs),
+                "succeeded": sum(job.is_true("Complete") for job in jobs),
+                "failed": sum(job.is_true("Failed") for job in jobs),
+                "active": sum(_active(pods[job.name]) > 0 and not job.finished for job in jobs),
+                "suspended": sum(job.is_true("Suspended") for job in jobs),
+            }
+        )
+    return rows
+
+
+def _is_ready(job: JobState, pods: list[PodState], size: int) -> bool:
+    if job.finished:
+        return False
+    return len(job.completed_indexes) + sum(pod.ready for pod in pods) >= size > 0
+
+
+def _active(pods: list[PodState]) -> int:
+    return sum(not pod.ended and pod.kill_at is None for pod in pods)
+
+
+def job_object(workload: Workload, state: RunState, job: JobState, child: ChildJob) -> dict[str, Any]:
+    """A child Job as `kubectl get job -o yaml` would show it."""
+    pods = [pod for pod in state.pods if pod.job == job.name]
+    status: dict[str, Any] = {"active": _active(pods), "failed": job.failed, "ready": sum(pod.ready for pod in pods)}
+    status["succeeded"] = len(job.completed_indexes)
+    if job.completed_indexes:
+        status["completedIndexes"] = index_ranges(job.completed_indexes)
+    if job.started is not None:
+        status["startTime"] = timestamp(job.started)
+    if job.completed is not None:
+        status["completionTime"] = timestamp(job.completed)
+    if job.conditions:
+        status["conditions"] = _conditions(job.conditions)
+    spec: dict[str, Any] = {
+        "parallelism": len(child.pods),
+        "completions": len(child.pods),
+        "completionMode": "Indexed",
+        "backoffLimit": child.backoff_limit,
+        "suspend": state.suspend,
+    }
+    if child.active_deadline is not None:
+        spec["activeDeadlineSeconds"] = child.active_deadline
+    metadata = _metadata(workload, state, job.name, job.created, "JobSet", workload.jobset_name)
+    metadata["labels"] = {**child.labels, "jobset.sigs.k8s.io/restart-attempt": str(job.restart_attempt)}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec, "status": status}
+
+
+def pod_object(workload: Workload, state: RunState, pod: PodState, child: ChildJob) -> dict[str, Any]:
+    """A pod as `kubectl get pod -o yaml` would show it."""
+    wanted = next(item for item in child.pods if item.index == pod.index)
+    metadata = _metadata(workload, state, pod.name, pod.created, "Job", child.name)
+    index = {"batch.kubernetes.io/job-completion-index": str(pod.index)}
+    metadata["labels"] = {**child.labels, **index, "batch.kubernetes.io/job-name": child.name, "job-name": child.name}
+    metadata["annotations"] = {**child.annotations, **index}
+    if pod.kill_at is not None:
+        metadata["deletionGracePeriodSeconds"] = child.grace
+    spec = {
+        "hostname": wanted.hostname,
+        "restartPolicy": child.restart_policy,
+        "terminationGracePeriodSeconds": child.grace,
+        "containers": [_container_spec(item) for item in wanted.containers],
+    }
+    if wanted.init_containers:
+        spec["initContainers"] = [_container_spec(item) for item in wanted.init_containers]
+    status: dict[str, Any] = {"phase": pod.phase}
+    for key, init in (("initContainerStatuses", True), ("containerStatuses", False)):
+        rows = [_container_status(item) for item in pod.containers if item.init == init]
+        if rows:
+            status[key] = rows
+    if any(item.started for item in pod.containers):
+        status["startTime"] = timestamp(pod.created)
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status}
+
+
+def _container_spec(container: Any) -> dict[str, Any]:
+    spec: dict[str, Any] = {"name": container.name}
+    if container.image:
+        spec["image"] = container.image
+    if container.command:
+        spec["command"] = list(container.command)
+    if container.args:
+        spec["args"] = list(container.args)
+    return spec
+
+
+def _container_status(container: ContainerState) -> dict[str, Any]:
+    state: dict[str, Any] = {}
+    if container.status == "running":
+        state["running"] = {"startedAt": timestamp(container.started or 0)}
+    elif container.status == "terminated":
+        state["terminated"] = {
+            "exitCode": container.exit_code,
+            "reason": container.reason,
+            "startedAt": timestamp(container.started or 0),
+            "finishedAt": timestamp(container.finished or 0),
+        }
+        if container.message:
+            state["terminated"]["message"] = container.message
+        if container.exit_code is not None and container.exit_code > 128 and container.reason == "Error":
+            state["terminated"]["signal"] = container.exit_code - 128
+    else:
+        state["waiting"] = {"reason": container.reason or "ContainerCreating"}
+    return {
+        "name": container.name,
+        "ready": container.status == "running",
+        "restartCount": container.restarts,
+        "state": state,
+    }
+
+
+def _conditions(conditions: list[Condition]) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": item.type,
+            "status": item.status,
+            "reason": item.reason,
+            "message": item.message,
+            "lastTransitionTime": timestamp(item.since),
+        }
+        for item in conditions
+    ]
+
+
+def _metadata(
+    workload: Workload, state: RunState, name: str, created: float, owner_kind: str, owner: str
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "namespace": workload.namespace,
+        "uid": f"{state.uid}-{name}",
+        "creationTimestamp": timestamp(created),
+        "ownerReferences": [{"kind": owner_kind, "name": owner, "controller": True}],
+    }
+
+
+def index_ranges(indexes: list[int]) -> str:
+    """Sorted indexes as the Job controller writes them: ``0,2-4``; two neighbours are ``0,1``."""
+    groups: list[list[int]] = []
+    for index in indexes:
+        if groups and groups[-1][-1] == index - 1:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return ",".join(f"{g[0]}-{g[-1]}" if len(g) > 2 else ",".join(map(str, g)) for g in groups)
