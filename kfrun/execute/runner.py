@@ -96,10 +96,10 @@ def _perform(action: Action, desired: DesiredJob | None, context: Context) -> No
             return
 
 
-def request(store: Store, key: ObjectKey, wish: str) -> bool:
+def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False) -> bool:
     """Ask the supervisor of a TrainJob for ``cancel``, ``kill`` or ``delete``; False when there is no such job.
 
-    An ended job has no supervisor: it is removed here.
+    ``now`` shortens the grace period of a deletion to nothing. An ended job has no supervisor: it is removed here.
     """
     with store.writing():
         found = store.find("TrainJob", key.namespace, key.name)
@@ -107,7 +107,7 @@ def request(store: Store, key: ObjectKey, wish: str) -> bool:
         if found is None:
             return False
         if run is not None and not run.ended:
-            store.change_run(run.uid, request=wish)
+            store.change_run(run.uid, request=f"{wish} now" if now else wish)
     if run is None:
         store.forget(found.uid)
     elif not run.ended:

@@ -291,8 +291,8 @@ class Supervisor:
         try:
             with self._store.writing():
                 run = self._store.run(self._run.uid)
-                deleting = run is None or self._state.request == "delete"
-                if run is not None and run.request == "delete" and not deleting:
+                deleting = run is None or self._state.is_deleting
+                if run is not None and run.request.startswith("delete") and not deleting:
                     return False
                 if not deleting:
                     self._store.release_ports(self._run.uid)

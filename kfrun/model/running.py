@@ -160,7 +160,7 @@ class RunState:
         created: when the TrainJob was.
         resumed: when it was resumed last, None if it never was suspended.
         suspend: what the TrainJob wants.
-        request: empty, ``cancel`` or ``delete``.
+        request: empty, ``cancel``, ``kill``, ``delete`` or ``delete now``.
         environment: ``""`` while not decided, ``building``, ``ready`` or ``failed``.
         ports: local ports by ``<host>:<port>`` of the cluster.
         pods: every pod that ever was, in order of creation.
@@ -180,6 +180,11 @@ class RunState:
     ports: dict[str, int] = field(default_factory=dict)
     first_failure: FirstFailure | None = None
     sequence: int = 0
+
+    @property
+    def is_deleting(self) -> bool:
+        """The TrainJob is to be removed with everything of it."""
+        return self.request.startswith("delete")
 
     @property
     def finished(self) -> bool:

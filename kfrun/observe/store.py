@@ -186,6 +186,12 @@ class Store:
         with self._translated():
             return int(self._db.execute("PRAGMA data_version").fetchone()[0])
 
+    def damage(self) -> list[str]:
+        """What SQLite's quick check finds wrong with the database; empty when it is sound."""
+        with self._translated():
+            found = [str(row[0]) for row in self._db.execute("PRAGMA quick_check(5)")]
+        return [] if found == ["ok"] else found
+
     # Objects
 
     def find(self, kind: str, namespace: str, name: str) -> StoredObject | None:

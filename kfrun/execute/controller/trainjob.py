@@ -45,7 +45,7 @@ def step(p: Pass) -> None:
 def is_over(state: RunState) -> bool:
     """Nothing runs and nothing will: the supervisor may go."""
     ended = all(pod.ended for pod in state.pods)
-    return ended and (state.finished or state.request == "delete")
+    return ended and (state.finished or state.is_deleting)
 
 
 def fail(p: Pass, reason: str, message: str) -> None:
@@ -59,9 +59,9 @@ def fail(p: Pass, reason: str, message: str) -> None:
 def _obey(p: Pass) -> None:
     if p.state.request in ("cancel", "kill") and not p.state.finished:
         fail(p, "Cancelled", "TrainJob was cancelled by the user")
-    if p.state.request == "delete" and not p.state.jobset.deleted:
+    if p.state.is_deleting and not p.state.jobset.deleted:
         jobset.remove(p)
-    if p.state.request == "kill":
+    if p.state.request in ("kill", "delete now"):
         for pod in p.state.pods:
             pods.shorten_grace(p, pod, p.now)
 

@@ -55,24 +55,27 @@ def listing(cache: Path) -> list[EnvironmentInfo]:
     return sorted(filter(None, map(_info, paths)), key=lambda info: info.last_used, reverse=True)
 
 
-def prune(cache: Path, *, unused_for: float | None, in_use: set[Path]) -> list[EnvironmentInfo]:
+def prune(cache: Path, *, unused_for: float | None, in_use: set[Path], dry_run: bool = False) -> list[EnvironmentInfo]:
     """Remove environments, and what killed builders left; returns those removed.
 
     Args:
         cache: the cache folder of the settings.
         unused_for: seconds; only those not used for so long. None: whenever they were used.
         in_use: environments of jobs that have not ended; these stay, as does what is being built.
+        dry_run: only tell what would be removed.
 
     Raises:
         OSError: a file cannot be removed.
     """
     horizon = time.time() if unused_for is None else time.time() - unused_for
-    removed = []
-    for info in listing(cache):
-        unwanted = info.state == "incomplete" or info.last_used <= horizon
-        if unwanted and info.path not in in_use and remove(info.path, wait=0):
-            removed.append(info)
-    return removed
+    unwanted = [
+        info
+        for info in listing(cache)
+        if info.path not in in_use
+        and info.state != "building"
+        and (info.state == "incomplete" or info.last_used <= horizon)
+    ]
+    return [info for info in unwanted if dry_run or remove(info.path, wait=0)]
 
 
 def remove(path: Path, *, wait: float = 5.0) -> bool:

@@ -1,0 +1,241 @@
+"""What ``apply`` and ``run`` share: manifests become a plan, the plan is carried out, a job is followed to its end."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kfrun.cli import inputs, options
+from kfrun.errors import InvalidInput, UsageProblem
+from kfrun.model import change
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kfrun.cli.inputs import Inputs, Known
+    from kfrun.model.change import Plan
+    from kfrun.model.source import Finding, ObjectKey
+    from kfrun.model.state import StoredObject
+    from kfrun.observe.outcome import Outcome
+    from kfrun.observe.store import Store
+    from kfrun.settings import Settings
+
+_DONE = {
+    change.ApplyObject: "configured",
+    change.CreateJob: "created",
+    change.ReplaceJob: "replaced",
+    change.UpdateJob: "configured",
+    change.SuspendJob: "suspended",
+    change.ResumeJob: "resumed",
+    change.DeleteJob: "deleted",
+    change.DeleteObject: "deleted",
+    change.Unchanged: "unchanged",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """The flags of ``apply`` and ``run``."""
+
+    filenames: tuple[str, ...]
+    recursive: bool
+    cluster_defaults: bool
+    python: str | None
+    clean_env: bool
+    keep_environment: bool
+    replace: bool = False
+    rerun: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A plan and everything that its execution needs."""
+
+    plan: Plan
+    prepared: Inputs
+    known: Known
+    settings: Settings
+
+
+def make_ready(wishes: Wishes, settings: Settings, store: Store) -> Ready:
+    """Load, validate, resolve and plan.
+
+    Raises:
+        InvalidInput: the input, or what it asks for in the present state, is refused.
+    """
+    from kfrun.cli import plan as planning
+
+    documents = inputs.read(wishes.filenames, recursive=wishes.recursive, settings=settings)
+    known = inputs.recall(store, documents)
+    prepared = inputs.prepare(documents, known, settings=settings, cluster_defaults=wishes.cluster_defaults)
+    made = planning.make(prepared, known, settings, replace=wishes.replace, rerun=wishes.rerun)
+    ready = Ready(made, prepared, known, settings)
+    findings = [*made.refusals, *_missing_folders(ready)]
+    if findings:
+        raise InvalidInput(findings)
+    return ready
+
+
+def _starting(plan: Plan) -> list[ObjectKey]:
+    return [a.key for a in plan.actions if isinstance(a, change.CreateJob | change.ReplaceJob)]
+
+
+def _missing_folders(ready: Ready) -> list[Finding]:
+    from kfrun.execute import preparation, runner
+
+    starting, current = set(_starting(ready.plan)), str(Path.cwd())
+    found: list[Finding] = []
+    for job in ready.plan.jobs:
+        resolution = job.resolution
+        if resolution.trainjob in starting:
+            folder = runner.working_folder(resolution.job, resolution.source, current)
+            found += preparation.check(resolution, folder)
+    return found
+
+
+def stored_job(store: Store, key: ObjectKey) -> StoredObject:
+    """The TrainJob that was just applied.
+
+    Raises:
+        NotFound: another kfrun has deleted it since.
+    """
+    from kfrun.observe import selection
+
+    return selection.get(store, key.kind, key.namespace, key.name)
+
+
+def has_several_containers(ready: Ready, key: ObjectKey) -> bool:
+    """Whether the lines of a job need the name of their node."""
+    workload = ready.prepared.workloads[key]
+    return sum(len(pod.containers) + len(pod.init_containers) for job in workload.jobs for pod in job.pods) > 1
+
+
+def show_plan(ready: Ready) -> None:
+    """The plan on stderr: stdout belongs to data."""
+    from kfrun.plan import render
+    from kfrun.settings import uses_color
+
+    color = uses_color(ready.settings.color, os.environ, is_terminal=sys.stderr.isatty())
+    click.echo(render.to_text(ready.plan, color=color), err=True)
+
+
+def carry_out(ready: Ready, wishes: Wishes, store: Store, *, say: Callable[[str], None]) -> None:
+    """Execute the plan; ``say`` gets kubectl's line for each object that was touched."""
+    from kfrun.execute import preparation, runner
+    from kfrun.plan.jobs import is_managed_elsewhere
+
+    python = _interpreter(wishes.python)
+    jobs = {job.resolution.trainjob: job.resolution for job in ready.plan.jobs}
+    launches = {
+        key: preparation.prepare(
+            jobs[key],
+            ready.prepared.workloads[key],
+            environ=os.environ,
+            current=str(Path.cwd()),
+            python=python,
+            installer=ready.settings.installer,
+            clean_env=wishes.clean_env,
+        )
+        for key in _starting(ready.plan)
+        if not is_managed_elsewhere(jobs[key].job.data)
+    }
+    context = runner.Context(
+        store=store,
+        cache=ready.settings.cache_dir,
+        launches=launches,
+        objects={document.key: document.data for document in ready.prepared.objects},
+        stored=dict(ready.prepared.trainjobs),
+        versions={key: job.resource_version for key, job in ready.known.jobs.items()},
+        keep_environment=wishes.keep_environment,
+        back_off=(ready.settings.retry_delay, ready.settings.max_retry_delay),
+    )
+
+    def emit(action: change.Action) -> None:
+        word = _DONE.get(type(action))
+        if isinstance(action, change.ApplyObject) and not action.changes:
+            word = "created"
+        if word:
+            say(f"{action.key.resource} {word}")
+
+    runner.execute(ready.plan, context, emit)
+
+
+def _interpreter(python: str | None) -> str | None:
+    """The absolute path of ``--python``."""
+    if python is None:
+        return None
+    from kfrun.execute.process import launch
+
+    found = launch.find_executable(python, os.environ.get("PATH", os.defpath), str(Path.cwd()))
+    if found is None:
+        raise UsageProblem(f"--python {python}: there is no such interpreter", "give a path, or a name on PATH")
+    return found
+
+
+class Follower:
+    """Streams a job to stdout and tells on stderr what happens to it, until nothing of it runs any more."""
+
+    def __init__(self, store: Store, job: StoredObject, settings: Settings, *, prefix: bool) -> None:
+        self._store, self._job = store, job
+        self._settings, self._prefix = settings, prefix
+        self._told = 0
+        self._started = time.monotonic()
+
+    def follow(self) -> Outcome | None:
+        """Follow to the end; None when the job was deleted meanwhile. Ctrl-C passes through."""
+        from kfrun.cli import attach
+        from kfrun.observe import logs, watch
+
+        run = self._store.run(self._job.uid)
+        if run is None:
+            return None
+        chosen = logs.LogOptions(
+            attempts="all",
+            prefix=self._prefix or None,
+            colour=options.colors_stdout(self._settings),
+            end_lines=sys.stdout.isatty(),
+        )
+        end = watch.RunEnd(self._store, self._job.uid, heal=attach.healer(self._store))
+        with logs.LogReader(Path(run.folder), chosen, sys.stdout.buffer.write) as reader:
+            logs.follow(reader, end, pause=self._pause)
+        sys.stdout.buffer.flush()
+        self._tell()
+        return self.outcome()
+
+    def outcome(self) -> Outcome | None:
+        """How the job ended; None while it has not, or when it is gone."""
+        from kfrun.cli import rows
+
+        key = self._job.key
+        found = self._store.find(key.kind, key.namespace, key.name)
+        if found is None or found.uid != self._job.uid:
+            return None
+        return rows.outcome_of(self._store, found, self._store.run(found.uid))
+
+    def say_end(self, outcome: Outcome) -> None:
+        """The last line: how it ended and how long it took."""
+        word = "Complete" if outcome.succeeded else "Failed"
+        seconds = time.monotonic() - self._started
+        click.echo(f"{self._job.key.name}: {word} after {seconds:.1f} s: {outcome.message or outcome.reason}", err=True)
+
+    def _pause(self, seconds: float) -> None:
+        sys.stdout.buffer.flush()
+        self._tell()
+        time.sleep(seconds)
+
+    def _tell(self) -> None:
+        """Events of the TrainJob itself: what is installed, why it failed."""
+        from kfrun.report.table import clean
+
+        for number, event in self._store.events(owner=self._job.uid, after=self._told):
+            self._told = number
+            if event.object.kind == "TrainJob" or (event.type == "Warning" and event.object.kind == "Pod"):
+                lines = event.message.splitlines() or [""]
+                for line in lines:
+                    click.echo(f"{event.object.name}: {clean(line)}", err=True)

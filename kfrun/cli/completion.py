@@ -1,0 +1,27 @@
+"""``kfrun completion``: prints the script that makes a shell complete kfrun's verbs and options."""
+
+from __future__ import annotations
+
+import click
+
+from kfrun.cli import options
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+def command(shell: str) -> int:
+    """Print the completion script of a shell.
+
+    \b
+    bash:  kfrun completion bash > ~/.local/share/bash-completion/completions/kfrun
+    zsh:   kfrun completion zsh > "${fpath[1]}/_kfrun"
+    fish:  kfrun completion fish > ~/.config/fish/completions/kfrun.fish
+    """  # noqa: D301 - click looks for the backspace itself
+    from click.shell_completion import get_completion_class
+
+    from kfrun.cli.main import cli
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    options.write(kind(cli, {}, "kfrun", "_KFRUN_COMPLETE").source() + "\n")
+    return 0

@@ -1,0 +1,51 @@
+"""``kfrun doctor``: what could keep jobs from running on this machine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from kfrun.cli import options
+from kfrun.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kfrun.execute.health import Check
+
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
+
+
+@click.command("doctor")
+@options.output("text", "json", default="text")
+def command(output: str) -> int:
+    """Look for what could keep jobs from running here, and say how to mend it.
+
+    Exits with 0 unless a check fails (3). Nothing is changed.
+    """
+    from kfrun.execute import health
+
+    settings = options.load_settings()
+    checks = list(health.examine(settings, os.environ))
+    if output == "json":
+        import json
+
+        options.write(json.dumps([asdict(check) for check in checks], indent=2, ensure_ascii=False) + "\n")
+    else:
+        options.write(_text(checks, colour=options.colors_stdout(settings)))
+    return Unavailable.exit_code if any(check.status == "fail" for check in checks) else 0
+
+
+def _text(checks: Sequence[Check], *, colour: bool) -> str:
+    width = max(len(check.name) for check in checks)
+    lines = []
+    for check in checks:
+        word = f"{check.status:<4}"
+        shown = click.style(word, fg=_COLOURS[check.status]) if colour else word
+        lines.append(f"{shown}  {check.name:<{width}}  {check.message}\n")
+        if check.fix:
+            lines.append(f"{'':4}  {'':<{width}}  → {check.fix}\n")
+    return "".join(lines)

@@ -1,0 +1,139 @@
+"""``kfrun get``: list objects, print them, watch them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from kfrun.cli import attach, kinds, options
+from kfrun.cli.query import Query
+from kfrun.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kfrun.model.state import StoredObject
+    from kfrun.observe.store import Store
+
+
+@click.command("get")
+@click.argument("targets", nargs=-1, required=True, metavar="TYPE [NAME]...", shell_complete=kinds.complete_targets)
+@options.namespace
+@click.option("-A", "--all-namespaces", is_flag=True, help="Objects of every namespace.")
+@click.option(
+    "-o",
+    "--output",
+    default="table",
+    metavar="FORMAT",
+    help="table, wide, yaml, json, name, jsonpath=…, custom-columns=….",
+)
+@click.option("-l", "--selector", metavar="LABELS", help="Only objects with these labels: a=b,c!=d,e in (f,g),!h.")
+@click.option("-w", "--watch", is_flag=True, help="Print what changes afterwards, too.")
+@click.option(
+    "--output-watch-events", is_flag=True, help="With --watch: say whether it was added, modified or deleted."
+)
+@click.option("--sort-by", metavar="JSONPATH", help="Order by a field, like .metadata.creationTimestamp.")
+@click.option("--no-headers", is_flag=True, help="No header above tables.")
+@click.option("--ignore-not-found", is_flag=True, help="A name that does not exist is no error.")
+def command(
+    targets: tuple[str, ...],
+    namespace: str | None,
+    all_namespaces: bool,
+    output: str,
+    selector: str | None,
+    watch: bool,
+    output_watch_events: bool,
+    sort_by: str | None,
+    no_headers: bool,
+    ignore_not_found: bool,
+) -> int:
+    """List objects, or print those that are named.
+
+    TYPE is one of trainjobs (tj), runtimes, clustertrainingruntimes, trainingruntimes, jobsets, jobs, pods, events
+    and all. Several types: jobs,pods. Several objects: TYPE NAME NAME or TYPE/NAME TYPE/NAME.
+    """
+    from kfrun.cli import session
+    from kfrun.observe import selection
+
+    settings = options.load_settings(namespace=namespace)
+    query = Query(
+        tuple(kinds.parse(targets)),
+        None if all_namespaces else settings.namespace,
+        selection.parse_selector(selector or ""),
+        sort_by,
+    )
+    query.check()
+    with session.open_store(settings, create=watch) as store:
+        printer = Printer(store, query, output, headers=not no_headers, marked=watch and output_watch_events)
+        missing = [] if ignore_not_found else query.missing(store)
+        found = query.read(store)
+        printer.write(found, watch=watch)
+        if not found and not missing and not watch and not ignore_not_found and printer.is_table:
+            click.echo(query.nothing(), err=True)
+        for error in missing:
+            click.echo(f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""), err=True)
+        if watch and not missing:
+            follow(store, query, printer, found)
+    return NotFound.exit_code if missing else 0
+
+
+class Printer:
+    """Writes objects to stdout in one of the output formats."""
+
+    def __init__(self, store: Store, query: Query, output: str, *, headers: bool, marked: bool) -> None:
+        from kfrun.cli.rows import Tables
+        from kfrun.report import objects
+
+        self.is_table = output in ("table", "wide", "")
+        self._wrapped = marked and output in ("yaml", "json")
+        self._several = len(query.kinds) > 1
+        self._tables = Tables(
+            store, wide=output == "wide", namespaces=query.namespace is None, headers=headers,
+            kinds=self._several, marked=marked,
+        )  # fmt: skip
+        self._format: Callable[..., str] | None = None
+        self._format_one: Callable[..., str] | None = None
+        if not self.is_table:
+            self._format = objects.formatter(output, single=query.is_single, headers=headers)
+            self._format_one = objects.formatter(output, single=True, headers=False)
+
+    def write(self, found: Sequence[StoredObject], *, watch: bool = False) -> None:
+        """Write what there is; a watch in a format of objects writes each by itself."""
+        if self.is_table:
+            self._write_tables(found)
+        elif watch:
+            for item in found:
+                self.write_change("ADDED", item)
+        elif self._format is not None:
+            options.write(self._format([item.data for item in found]))
+
+    def _write_tables(self, found: Sequence[StoredObject]) -> None:
+        kinds_found = dict.fromkeys(item.key.kind for item in found)
+        for number, kind in enumerate(kinds_found):
+            rows = self._tables.render(kind, [item for item in found if item.key.kind == kind], mark="ADDED")
+            options.write(("\n" if number else "") + rows)
+
+    def write_change(self, mark: str, item: StoredObject) -> None:
+        """Write one object that was added, modified or deleted."""
+        if self.is_table:
+            options.write(self._tables.render(item.key.kind, [item], mark=mark))
+        elif self._format_one is not None:
+            data = item.data if not self._wrapped else {"type": mark, "object": item.data}
+            options.write(self._format_one([data]))
+
+
+def follow(store: Store, query: Query, printer: Printer, found: Sequence[StoredObject]) -> None:
+    """Print what changes until Ctrl-C."""
+    import sys
+
+    from kfrun.observe import watch
+
+    feed = watch.ObjectFeed()
+    feed.update(found)
+    with attach.detachable("stopped watching; everything that runs goes on"):
+        sys.stdout.flush()
+        for _ in watch.changes(store, heal=attach.healer(store)):
+            for difference in feed.update(query.read(store)):
+                printer.write_change(difference.type, difference.object)
+            sys.stdout.flush()

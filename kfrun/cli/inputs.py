@@ -1,0 +1,299 @@
+"""From ``-f`` to desired jobs: load, validate, resolve, expand. Called by every verb that reads manifests.
+
+All findings of an input are collected before it is refused, so that one call shows everything that is wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kfrun.errors import InvalidInput
+from kfrun.model.source import Document, Finding, Position, Severity, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from kfrun.model.change import DesiredJob
+    from kfrun.model.source import FieldPath, ObjectKey
+    from kfrun.model.state import ObservedJob, StoredObject
+    from kfrun.model.workload import Resolution, Workload
+    from kfrun.observe.store import Store
+    from kfrun.settings import Settings
+
+CODES = {"KF190": "-n names another namespace than the manifest"}
+
+JOB = "TrainJob"
+RUNTIMES = ("ClusterTrainingRuntime", "TrainingRuntime")
+
+
+class _Nowhere(NamedTuple):
+    """Positions of an object that has no source text."""
+
+    place: Position
+
+    def value(self, path: FieldPath) -> Position:  # noqa: ARG002
+        """The object as a whole."""
+        return self.place
+
+    def key(self, path: FieldPath) -> Position:  # noqa: ARG002
+        """The object as a whole."""
+        return self.place
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store knows: the runtimes applied before, and the jobs and objects that the input speaks of.
+
+    Attributes:
+        runtimes: as documents, for the catalogue.
+        jobs: stored TrainJobs that the input names.
+        objects: stored runtimes and core objects that the input names.
+    """
+
+    runtimes: tuple[Document, ...] = ()
+    jobs: Mapping[ObjectKey, ObservedJob] = field(default_factory=dict)
+    objects: Mapping[ObjectKey, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Documents with their namespaces filled in, what was found, and the resolutions of the jobs that are sound."""
+
+    documents: tuple[Document, ...]
+    findings: tuple[Finding, ...]
+    resolutions: tuple[Resolution, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What an input asks for, ready to be planned.
+
+    Attributes:
+        jobs: the desired TrainJobs.
+        objects: the other objects of the input, with their defaults.
+        workloads: of the desired jobs, by key.
+        trainjobs: the TrainJobs as they are to be stored, by key: defaults and ``suspend`` filled in.
+        warnings: findings that do not refuse the input.
+    """
+
+    jobs: tuple[DesiredJob, ...] = ()
+    objects: tuple[Document, ...] = ()
+    workloads: Mapping[ObjectKey, Workload] = field(default_factory=dict)
+    trainjobs: Mapping[ObjectKey, dict[str, Any]] = field(default_factory=dict)
+    warnings: tuple[Finding, ...] = ()
+
+
+def read(filenames: Sequence[str], *, recursive: bool, settings: Settings) -> tuple[Document, ...]:
+    """Load the documents of ``-f`` and fill their namespaces in.
+
+    Raises:
+        InvalidInput: what cannot be read, or ``-n`` contradicts a manifest.
+    """
+    from kfrun.load import sources
+
+    documents = sources.load(filenames, recursive=recursive, stdin=sys.stdin.buffer)
+    is_flag = settings.origins["namespace"].layer == "flag"
+    contradictions = [item for item in documents if is_flag and _contradicts(item, settings.namespace)]
+    if contradictions:
+        raise InvalidInput([_contradiction(item, settings.namespace) for item in contradictions])
+    return tuple(_in_namespace(document, settings.namespace) for document in documents)
+
+
+def check(documents: Sequence[Document], known: Known, *, settings: Settings) -> Checked:
+    """Validate the documents and resolve their jobs; findings are returned, not raised."""
+    from kfrun.resolve import resolver, shipped
+    from kfrun.resolve.catalogue import Catalogue
+    from kfrun.validate import documents as validation
+
+    version = settings.trainer_version
+    findings = list(validation.check(documents, version=version))
+    broken = {finding.object for finding in findings if finding.severity is Severity.ERROR}
+    catalogue = Catalogue(documents, known.runtimes, shipped.shipped())
+    resolutions = []
+    for document in documents:
+        if document.key.kind != JOB or document.key in broken:
+            continue
+        resolution = resolver.resolve(document, catalogue, version=version)
+        # What follows from a runtime that was found to be wrong would only repeat it.
+        if resolution.runtime is None or resolution.runtime.document.key not in broken:
+            findings += resolution.findings
+            resolutions.append(resolution)
+    return Checked(tuple(documents), tuple(findings), tuple(resolutions))
+
+
+def prepare(
+    documents: Sequence[Document], known: Known, *, settings: Settings, cluster_defaults: bool = False
+) -> Inputs:
+    """Validate, resolve and expand the documents for the planner.
+
+    Raises:
+        InvalidInput: with every finding of every stage.
+    """
+    from kfrun.resolve import expand
+
+    checked = check(documents, known, settings=settings)
+    findings = list(checked.findings)
+    for resolution in checked.resolutions:
+        findings += expand.expand_findings(resolution)
+    require_sound(findings)
+    jobs, workloads, trainjobs = [], {}, {}
+    for resolution in checked.resolutions:
+        key = resolution.trainjob
+        job, workload = _desired(resolution, known.jobs.get(key), settings, cluster_defaults=cluster_defaults)
+        jobs.append(job)
+        workloads[key] = workload
+        trainjobs[key] = _to_store(job, known.jobs.get(key))
+    return Inputs(
+        jobs=tuple(jobs),
+        objects=tuple(_with_defaults(item, settings) for item in documents if item.key.kind != JOB),
+        workloads=workloads,
+        trainjobs=trainjobs,
+        warnings=tuple(findings),
+    )
+
+
+def require_sound(findings: Sequence[Finding]) -> None:
+    """Raise `InvalidInput` with all the findings if one of them is an error."""
+    if any(finding.severity is Severity.ERROR for finding in findings):
+        raise InvalidInput(findings)
+
+
+def recall(store: Store, documents: Iterable[Document]) -> Known:
+    """What ``store`` knows of an input."""
+    jobs, objects = {}, {}
+    for key in {document.key for document in documents}:
+        found = store.find(key.kind, key.namespace, key.name)
+        if found is not None and key.kind == JOB:
+            jobs[key] = observed_job(store, found)
+        elif found is not None:
+            objects[key] = found.data
+    runtimes = [_document(item.data, "store") for kind in RUNTIMES for item in store.objects(kind)]
+    return Known(tuple(runtimes), jobs, objects)
+
+
+def look_up(documents: Iterable[Document], settings: Settings) -> Known:
+    """What this host's store knows of an input; no store is made where there is none.
+
+    Raises:
+        StoreFailed: there is one, but it cannot be read.
+    """
+    from kfrun.observe import location
+
+    if not location.database(settings).exists():
+        return Known()
+    from kfrun.cli import session
+
+    with session.open_store(settings) as store:
+        return recall(store, documents)
+
+
+def observed_job(store: Store, job: StoredObject) -> ObservedJob:
+    """A stored TrainJob as the planner sees it."""
+    import json
+
+    from kfrun.model.state import ObservedJob
+
+    run = store.run(job.uid)
+    conditions = job.data.get("status", {}).get("conditions", ())
+    return ObservedJob(
+        key=job.key,
+        uid=job.uid,
+        resource_version=job.resource_version,
+        data=job.data,
+        runtime=json.loads(run.runtime) if run and run.runtime else None,
+        digest=run.digest if run else "",
+        run_digest=run.run_digest if run else "",
+        finished=any(item["type"] in ("Complete", "Failed") and item["status"] == "True" for item in conditions),
+        suspended=bool(job.data["spec"].get("suspend", False)),
+        deleting=run is not None and run.request.startswith("delete"),
+    )
+
+
+def _desired(
+    resolution: Resolution, stored: ObservedJob | None, settings: Settings, *, cluster_defaults: bool
+) -> tuple[DesiredJob, Workload]:
+    from kfrun.plan import compare
+    from kfrun.resolve import expand
+
+    asked_for = resolution.runtime.document.data if resolution.runtime else None
+    if stored is not None and stored.runtime is not None and not stored.finished:
+        resolution = _with_own_runtime(resolution, stored.runtime, settings)
+    workload = expand.expand(resolution, cluster_defaults=cluster_defaults)
+    resolution = replace(resolution, job=_with_defaults(resolution.job, settings))
+    job = compare.desired(resolution, runtime=asked_for, not_enforced=workload.not_enforced)
+    return job, workload
+
+
+def _with_own_runtime(resolution: Resolution, runtime: Mapping[str, Any], settings: Settings) -> Resolution:
+    """A job keeps the runtime that it was created with until it is replaced, as on a cluster."""
+    from kfrun.resolve import resolver
+    from kfrun.resolve.catalogue import Catalogue
+
+    if resolution.runtime is None or resolution.runtime.document.data == runtime:
+        return resolution
+    catalogue = Catalogue([_document(dict(runtime), "the job's own copy")])
+    own = resolver.resolve(resolution.job, catalogue, version=settings.trainer_version)
+    # A manifest that names another runtime is refused by the planner: runtimeRef cannot change.
+    return resolution if own.jobset is None else own
+
+
+def _to_store(job: DesiredJob, stored: ObservedJob | None) -> dict[str, Any]:
+    from kfrun.plan import compare
+
+    data = job.resolution.job.data
+    before, suspended = (stored.digest, stored.suspended) if stored and not stored.finished else ("", False)
+    suspend = compare.wants_suspend(job, before, suspended=suspended)
+    return {**data, "spec": {**data["spec"], "suspend": suspend}}
+
+
+def _with_defaults(document: Document, settings: Settings) -> Document:
+    """Defaults filled in, but ``suspend`` of a TrainJob only where it was written: see `kfrun.plan.compare`."""
+    from kfrun.validate import defaults
+
+    kind = document.key.kind
+    if kind != JOB and kind not in RUNTIMES:
+        return document
+    data = defaults.apply(document.data, kind, settings.trainer_version)
+    if kind == JOB and "suspend" not in document.data["spec"]:
+        data["spec"].pop("suspend", None)
+    return replace(document, data=data)
+
+
+def _document(data: dict[str, Any], source: str) -> Document:
+    return Document(data=data, positions=_Nowhere(Position(source, 1, 1)), source=source, text="")
+
+
+def _is_namespaced(document: Document) -> bool:
+    from kfrun.validate.kinds import CLUSTER_SCOPED
+
+    return document.key.kind not in CLUSTER_SCOPED and isinstance(document.data.get("metadata"), dict)
+
+
+def _contradicts(document: Document, namespace: str) -> bool:
+    return _is_namespaced(document) and document.key.namespace not in ("", namespace)
+
+
+def _contradiction(document: Document, namespace: str) -> Finding:
+    from kfrun.load import excerpts
+
+    path = ("metadata", "namespace")
+    position = document.positions.value(path)
+    return Finding(
+        "KF190",
+        f'the manifest says namespace "{document.key.namespace}", the command line "{namespace}"',
+        Stage.RULE,
+        path=path,
+        position=position,
+        hint=f"leave -n away, or say -n {document.key.namespace}",
+        object=document.key,
+        excerpt=excerpts.excerpt(document, position),
+    )
+
+
+def _in_namespace(document: Document, namespace: str) -> Document:
+    if not _is_namespaced(document) or document.data["metadata"].get("namespace"):
+        return document
+    metadata = {**document.data["metadata"], "namespace": namespace}
+    return replace(document, data={**document.data, "metadata": metadata})

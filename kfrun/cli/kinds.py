@@ -1,0 +1,131 @@
+"""The kinds that verbs can name, kubectl's way: ``trainjobs``, ``tj``, ``pod/NAME``, ``jobs,pods``. Called by verbs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from kfrun.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import click
+
+    from kfrun.model.state import StoredObject
+    from kfrun.observe.store import Store
+
+_WORDS: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("trainjobs", "trainjob", "tj", "trainjobs.trainer.kubeflow.org", "trainjob.trainer.kubeflow.org"): ("TrainJob",),
+    ("runtimes", "runtime"): ("ClusterTrainingRuntime", "TrainingRuntime"),
+    (
+        "clustertrainingruntimes", "clustertrainingruntime", "ctr",
+        "clustertrainingruntimes.trainer.kubeflow.org", "clustertrainingruntime.trainer.kubeflow.org",
+    ): ("ClusterTrainingRuntime",),
+    (
+        "trainingruntimes", "trainingruntime", "tr",
+        "trainingruntimes.trainer.kubeflow.org", "trainingruntime.trainer.kubeflow.org",
+    ): ("TrainingRuntime",),
+    ("jobsets", "jobset", "jobsets.jobset.x-k8s.io", "jobset.jobset.x-k8s.io"): ("JobSet",),
+    ("jobs", "job", "jobs.batch", "job.batch"): ("Job",),
+    ("pods", "pod", "po"): ("Pod",),
+    ("events", "event", "ev"): ("Event",),
+    ("all",): ("TrainJob", "JobSet", "Job", "Pod"),
+}  # fmt: skip
+KINDS: dict[str, tuple[str, ...]] = {word: kinds for words, kinds in _WORDS.items() for word in words}
+"""Word -> the kinds it stands for."""
+
+
+class Target(NamedTuple):
+    """What an argument asks for: objects of some kinds, one of them by ``name`` or all with None."""
+
+    kinds: tuple[str, ...]
+    name: str | None
+
+
+def parse(arguments: Sequence[str]) -> list[Target]:
+    """Read ``TYPE[,TYPE] [NAME…]`` or ``TYPE/NAME…``.
+
+    Raises:
+        UsageProblem: an unknown type, or the two forms mixed.
+    """
+    if any("/" in argument for argument in arguments):
+        plain = next((argument for argument in arguments if "/" not in argument), None)
+        if plain is not None:
+            raise UsageProblem(f'"{plain}" has no type', "write TYPE NAME… or TYPE/NAME…, not both")
+        pairs = [argument.split("/", 1) for argument in arguments]
+        return [Target(kinds_of(word), name) for word, name in pairs]
+    kinds = tuple(dict.fromkeys(kind for word in arguments[0].split(",") for kind in kinds_of(word)))
+    names = list(dict.fromkeys(arguments[1:]))
+    return [Target(kinds, name) for name in names] or [Target(kinds, None)]
+
+
+def kinds_of(word: str) -> tuple[str, ...]:
+    """The kinds that a word stands for.
+
+    Raises:
+        UsageProblem: it stands for none.
+    """
+    found = KINDS.get(word.lower())
+    if found is not None:
+        return found
+    from difflib import get_close_matches
+
+    near = get_close_matches(word.lower(), KINDS, n=1)
+    types = ", ".join(words[0] for words in _WORDS)
+    raise UsageProblem(
+        f'there is no resource type "{word}"', f'did you mean "{near[0]}"?' if near else f"there are {types}"
+    )
+
+
+def trainjob_name(argument: str) -> str:
+    """The name in ``NAME`` or ``trainjob/NAME``.
+
+    Raises:
+        UsageProblem: another type is named.
+    """
+    word, slash, name = argument.rpartition("/")
+    if slash and kinds_of(word) != ("TrainJob",):
+        raise UsageProblem(f'"{argument}" is no TrainJob', f"write trainjob/{name}, or just {name}")
+    return name
+
+
+def trainjob(store: Store, namespace: str, argument: str) -> StoredObject:
+    """The stored TrainJob that an argument names.
+
+    Raises:
+        NotFound: there is none.
+        UsageProblem: the argument names another type.
+    """
+    from kfrun.observe import selection
+
+    return selection.get(store, "TrainJob", namespace, trainjob_name(argument))
+
+
+def complete_trainjobs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Names of stored TrainJobs, for the shell."""
+    return _complete_names(ctx, ("TrainJob",), incomplete)
+
+
+def complete_targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Types for the first argument, then names of that type, for the shell."""
+    given = ctx.params.get(param.name or "") or ()
+    if not given:
+        return [words[0] for words in _WORDS if words[0].startswith(incomplete)]
+    kinds = KINDS.get(given[0].lower(), ())
+    return _complete_names(ctx, kinds, incomplete)
+
+
+def _complete_names(ctx: click.Context, kinds: Sequence[str], incomplete: str) -> list[str]:
+    from kfrun.cli import options
+    from kfrun.errors import KfrunError
+    from kfrun.observe import location, selection
+    from kfrun.observe.store import Store
+
+    try:
+        settings = options.load_settings(namespace=ctx.params.get("namespace"))
+        # Not through the session: pressing Tab must not start supervisors.
+        with Store.open(location.database(settings), create=False) as store:
+            found = [item.key.name for kind in kinds for item in selection.find(store, kind, settings.namespace)]
+    except KfrunError:
+        return []
+    return sorted({name for name in found if name.startswith(incomplete)})

@@ -1,0 +1,141 @@
+"""``kfrun run``: one job in the foreground: apply, follow to the end, exit with the job's own code; Ctrl-C cancels."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from kfrun.cli import applying, options
+from kfrun.errors import Interrupted, Refused, Unavailable, UsageProblem
+
+if TYPE_CHECKING:
+    from kfrun.cli.applying import Follower, Ready
+    from kfrun.model.source import ObjectKey
+    from kfrun.observe.outcome import Outcome
+    from kfrun.observe.store import Store
+
+_TERMINATED = 143
+
+
+@click.command("run")
+@options.files
+@options.namespace
+@options.trainer_version
+@options.planning
+@options.launching
+@click.option("--rm", "remove", is_flag=True, help="Remove the job and its logs when it has ended.")
+@click.option("-q", "--quiet", is_flag=True, help="Do not show the plan.")
+def command(
+    filenames: tuple[str, ...],
+    recursive: bool,
+    namespace: str | None,
+    trainer_version: str | None,
+    backend: str | None,
+    strict: bool | None,
+    cluster_defaults: bool,
+    python: str | None,
+    clean_env: bool,
+    keep_environment: bool,
+    remove: bool,
+    quiet: bool,
+) -> int:
+    """Train in the foreground and exit with the job's own code.
+
+    A finished job of that name is replaced. Ctrl-C stops the job gracefully, a second one at once.
+    """
+    from kfrun.cli import session
+
+    settings = options.load_settings(
+        namespace=namespace, trainer_version=trainer_version, backend=backend, strict=strict
+    )
+    wishes = applying.Wishes(filenames, recursive, cluster_defaults, python, clean_env, keep_environment, rerun=True)
+    with session.open_store(settings, create=True) as store:
+        ready = applying.make_ready(wishes, settings, store)
+        key = _only_job(ready)
+        if not quiet:
+            applying.show_plan(ready)
+        applying.carry_out(ready, wishes, store, say=lambda _: None)
+        _require_runnable(store, key)
+        job = applying.stored_job(store, key)
+        prefix = applying.has_several_containers(ready, key)
+        follower = applying.Follower(store, job, settings, prefix=prefix)
+        code = _follow(store, key, follower)
+        if remove:
+            _remove(store, key)
+        return code
+
+
+def _only_job(ready: Ready) -> ObjectKey:
+    keys = [job.resolution.trainjob for job in ready.plan.jobs]
+    if len(keys) == 1:
+        return keys[0]
+    names = ", ".join(key.name for key in keys) or "none"
+    raise UsageProblem(f"run takes one TrainJob, and the input has {len(keys)}: {names}", "kfrun apply takes many")
+
+
+def _require_runnable(store: Store, key: ObjectKey) -> None:
+    """What is recorded but does not run here cannot be followed."""
+    from kfrun.plan.jobs import is_managed_elsewhere
+
+    data = applying.stored_job(store, key).data
+    if is_managed_elsewhere(data):
+        manager = data["spec"]["managedBy"]
+        raise Unavailable(
+            f"{key.name} is managed by {manager}: it was recorded, and that controller has to run it",
+            "leave spec.managedBy away to run it here",
+        )
+    if data["spec"].get("suspend"):
+        raise Refused(f"{key.name} is suspended: it was recorded and waits", f"kfrun resume {key.name} starts it")
+
+
+def _follow(store: Store, key: ObjectKey, follower: Follower) -> int:
+    """Follow to the end; the first interrupt cancels the job, the second kills it."""
+    from kfrun.execute import runner
+
+    previous = signal.signal(signal.SIGTERM, _terminated)
+    code, wish = 0, "cancel"
+    try:
+        while True:
+            try:
+                outcome = follower.follow()
+            except (KeyboardInterrupt, _Terminated) as stop:
+                code = _TERMINATED if isinstance(stop, _Terminated) else Interrupted.exit_code
+                _say_stopping(key, wish)
+                runner.request(store, key, wish)
+                wish = "kill"
+            else:
+                return _end(key, follower, outcome, code)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _say_stopping(key: ObjectKey, wish: str) -> None:
+    if wish == "cancel":
+        click.echo(f"\nstopping {key.name}: SIGTERM was sent; Ctrl-C again kills it at once", err=True)
+    else:
+        click.echo(f"\nkilling {key.name}", err=True)
+
+
+def _end(key: ObjectKey, follower: Follower, outcome: Outcome | None, code: int) -> int:
+    if outcome is None:
+        click.echo(f"{key.name} was deleted while it ran", err=True)
+        return code or 1
+    follower.say_end(outcome)
+    # A job that had ended by itself before the interrupt came keeps its own code.
+    return code if code and outcome.reason == "Cancelled" else outcome.exit_code
+
+
+def _remove(store: Store, key: ObjectKey) -> None:
+    from kfrun.execute import runner
+
+    runner.request(store, key, "delete")
+
+
+class _Terminated(Exception):  # noqa: N818 (a signal, no error)
+    """SIGTERM came."""
+
+
+def _terminated(*_: object) -> NoReturn:
+    raise _Terminated

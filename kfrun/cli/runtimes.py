@@ -1,0 +1,125 @@
+"""``kfrun runtimes``: lists and shows the runtimes that a TrainJob can refer to without bringing its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kfrun.cli import options
+from kfrun.errors import NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kfrun.model.source import Document
+    from kfrun.model.workload import RuntimeSource
+    from kfrun.settings import Settings
+
+_FRAMEWORK = "trainer.kubeflow.org/framework"
+
+
+@click.group("runtimes", invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> int:
+    """List and show the runtimes that jobs can refer to."""
+    return ctx.invoke(list_runtimes) if ctx.invoked_subcommand is None else 0
+
+
+@command.command("list")
+@options.namespace
+@options.output("table", "name", "yaml", "json", default="table")
+def list_runtimes(namespace: str | None = None, output: str = "table") -> int:
+    """List the runtimes, applied ones before shipped ones of the same name."""
+    runtimes = _runtimes(options.load_settings(namespace=namespace))
+    if output == "name":
+        options.write([f"{item.key.resource}\n" for item in runtimes])
+    elif output == "table":
+        options.write(_table(runtimes))
+    else:
+        options.write(_objects([item.document.data for item in runtimes], output))
+    return 0
+
+
+@command.command("show")
+@click.argument("name")
+@options.namespace
+@options.output("yaml", "json", default="yaml")
+def show(name: str, namespace: str | None, output: str) -> int:
+    """Print a runtime, ready to be applied."""
+    source = _find(name, options.load_settings(namespace=namespace))
+    options.write(_objects([source.document.data], output))
+    return 0
+
+
+@command.command("packages")
+@click.argument("name")
+@options.namespace
+def show_packages(name: str, namespace: str | None) -> int:
+    """Print the Python packages that a runtime brings, one requirement a line."""
+    from kfrun.resolve import extensions
+
+    source = _find(name, options.load_settings(namespace=namespace))
+    options.write([f"{item}\n" for item in extensions.read(source.document, None).packages.requirements])
+    return 0
+
+
+def _runtimes(settings: Settings) -> list[RuntimeSource]:
+    """The runtimes that a job of the settings' namespace could refer to."""
+    from kfrun.resolve.catalogue import Catalogue
+    from kfrun.resolve.shipped import shipped
+
+    catalogue = Catalogue((), _stored(settings), shipped())
+    usable = [item for item in catalogue.runtimes() if item.key.namespace in ("", settings.namespace)]
+    return sorted(usable, key=lambda item: (item.key.name, item.key.kind))
+
+
+def _stored(settings: Settings) -> Sequence[Document]:
+    from kfrun.cli import inputs
+
+    return inputs.look_up((), settings).runtimes
+
+
+def _find(name: str, settings: Settings) -> RuntimeSource:
+    """The runtime of that name; one of the namespace comes before one of the cluster."""
+    from difflib import get_close_matches
+
+    runtimes = _runtimes(settings)
+    found = [item for item in runtimes if item.key.name == name]
+    if found:
+        return max(found, key=lambda item: bool(item.key.namespace))
+    names = [item.key.name for item in runtimes]
+    near = get_close_matches(name, names, n=1) or [other for other in names if name in other]
+    listed = f"available: {', '.join(names)}"
+    raise NotFound(f'there is no runtime "{name}"', f'did you mean "{near[0]}"? {listed}' if near else listed)
+
+
+def _table(runtimes: Sequence[RuntimeSource]) -> str:
+    from kfrun.report.table import Table
+
+    rows = [
+        (
+            item.key.name,
+            item.key.kind,
+            _label(item.document.data, _FRAMEWORK),
+            str(_spec(item.document.data, "mlPolicy").get("numNodes", 1)),
+            "applied" if item.found_in == "store" else item.found_in,
+        )
+        for item in runtimes
+    ]
+    return Table(("NAME", "KIND", "FRAMEWORK", "NODES", "FROM")).render(rows)
+
+
+def _label(data: dict[str, Any], label: str) -> str:
+    return str((data["metadata"].get("labels") or {}).get(label, "<none>"))
+
+
+def _spec(data: dict[str, Any], field: str) -> dict[str, Any]:
+    value: dict[str, Any] = data.get("spec", {}).get(field) or {}
+    return value
+
+
+def _objects(objects: Sequence[dict[str, Any]], output: str) -> str:
+    from kfrun.report import yamljson
+
+    return yamljson.to_yaml(objects) if output == "yaml" else yamljson.to_json(objects)

@@ -1,0 +1,15 @@
+"""``kfrun suspend``: spec.suspend of stored TrainJobs."""
+
+from __future__ import annotations
+
+import click
+
+from kfrun.cli import kinds, options, suspending
+
+
+@click.command("suspend")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=kinds.complete_trainjobs)
+@options.namespace
+def command(names: tuple[str, ...], namespace: str | None) -> None:
+    """Stop the pods of jobs gracefully, and keep the jobs: kfrun resume starts them again."""
+    suspending.set_suspend(names, namespace, suspend=True)

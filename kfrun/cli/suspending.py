@@ -1,0 +1,31 @@
+"""What ``suspend`` and ``resume`` share."""
+
+from __future__ import annotations
+
+import click
+
+from kfrun.cli import kinds, options
+from kfrun.errors import Refused
+
+
+def set_suspend(names: tuple[str, ...], namespace: str | None, *, suspend: bool) -> None:
+    """Set spec.suspend of TrainJobs.
+
+    Raises:
+        NotFound: there is no such job.
+        Refused: it is finished.
+    """
+    from kfrun.cli import session
+    from kfrun.execute import runner
+    from kfrun.observe import outcome
+
+    settings = options.load_settings(namespace=namespace)
+    with session.open_store(settings) as store:
+        jobs = [kinds.trainjob(store, settings.namespace, name) for name in names]
+        for job in jobs:
+            if outcome.is_finished(job.data):
+                verb = "suspended" if suspend else "resumed"
+                raise Refused(f"{job.key.name} is finished: it cannot be {verb}", "kfrun run starts it anew")
+            changed = runner.set_suspend(store, job.key, suspend=suspend)
+            word = "suspended" if suspend else "resumed"
+            click.echo(f"{job.key.resource} {word if changed else 'unchanged'}")

@@ -1,0 +1,23 @@
+"""``kfrun version``: the version, also for programs. The plain form is answered by `kfrun.__main__` already."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from kfrun.cli import options
+from kfrun.version import __version__
+
+
+@click.command("version")
+@options.output("text", "json", default="text")
+def command(output: str) -> int:
+    """Print the version."""
+    import platform
+
+    from kfrun.settings import TRAINER_VERSION
+
+    data = {"kfrun": __version__, "trainer": TRAINER_VERSION, "python": platform.python_version()}
+    options.write(f"kfrun {__version__}\n" if output == "text" else json.dumps(data, indent=2) + "\n")
+    return 0

@@ -1,0 +1,118 @@
+"""The text of one source: bytes of a file, a stream or a URL, bounded and decoded. Called by `sources`."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from kfrun.errors import NotFound, Unavailable
+from kfrun.load.excerpts import excerpt
+from kfrun.load.lines import place
+from kfrun.model.source import Finding, Position, Stage
+
+MAX_BYTES: Final = 64 * 1024 * 1024
+"""Largest source that is read."""
+
+_DESCRIPTOR: Final = re.compile(r"/dev/(?:stdin|fd/[0-9]+)|/proc/(?:self|[0-9]+)/fd/[0-9]+")
+_UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+_HTML: Final = re.compile(r"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Something to read.
+
+    Attributes:
+        name: as the user gave it: a path, a URL, or ``<stdin>``.
+        folder: absolute folder of a file; None for everything else.
+        stream: where to read from; without one, ``name`` is opened.
+    """
+
+    name: str
+    folder: str | None = None
+    stream: BinaryIO | None = None
+    is_url: bool = False
+
+
+def read(source: Source) -> tuple[str, Finding | None]:
+    """The text of a source, or why it is refused.
+
+    Raises:
+        NotFound: it is gone.
+        Unavailable: it cannot be read.
+    """
+    raw = _bytes(source)
+    if len(raw) > MAX_BYTES:
+        message = f"more than {MAX_BYTES // 2**20} MiB are too much for one source"
+        return "", _refused(source, "KF107", message, hint="split it")
+    try:
+        text = raw.decode("utf-16" if raw.startswith(_UTF16_MARKS) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        return "", _undecodable(source, raw, error)
+    if source.is_url and _HTML.match(text):
+        message = "the URL answers with a web page, not with YAML"
+        return "", _refused(source, "KF101", message, hint="use the address of the raw file")
+    return text, None
+
+
+def is_descriptor(path: str) -> bool:
+    """Whether the path names an open file of this process: ``/dev/stdin``, or what ``<(command)`` becomes."""
+    return _DESCRIPTOR.fullmatch(path) is not None
+
+
+def _bytes(source: Source) -> bytes:
+    if source.is_url:
+        from kfrun.load.urls import fetch
+
+        return fetch(source.name, MAX_BYTES)
+    try:
+        if source.stream is not None:
+            return source.stream.read(MAX_BYTES + 1)
+        _refuse_special(source.name)
+        with open(source.name, "rb") as file:  # noqa: PTH123
+            return file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        what = "a link to nothing" if os.path.islink(source.name) else "gone"  # noqa: PTH114
+        raise NotFound(f"{source.name} is {what}") from error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise Unavailable(f"{source.name} cannot be read: {reason}") from error
+
+
+def _refuse_special(path: str) -> None:
+    """Refuse what would block or never end: a FIFO without writer, a device."""
+    if is_descriptor(path) or path == os.devnull:
+        return
+    mode = os.stat(path).st_mode  # noqa: PTH116
+    if stat.S_ISREG(mode):
+        return
+    kinds = ((stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"), (stat.S_ISDIR, "a folder"))
+    what = next((name for test, name in kinds if test(mode)), "a device")
+    raise Unavailable(f"{path} is {what}, not a file", hint="read it through stdin: -f - < …")
+
+
+def _undecodable(source: Source, raw: bytes, error: UnicodeDecodeError) -> Finding:
+    before = raw[: error.start].decode(error.encoding, errors="replace")
+    line, column = place(before, len(before))
+    position = Position(source.name, line, column)
+    is_binary = b"\0" in raw[:8192]
+    found = "this is a binary file" if is_binary else f"the byte 0x{raw[error.start]:02x} is not UTF-8"
+    # the line alone is decoded: the source may be large
+    end = raw.find(b"\n", error.start)
+    start = raw.rfind(b"\n", 0, error.start) + 1
+    line_text = raw[start : end if end >= 0 else len(raw)][: 4 * (column + 200)].decode("utf-8", "replace")
+    return Finding(
+        "KF103",
+        found,
+        Stage.YAML,
+        position=position,
+        hint=None if is_binary else "save the file as UTF-8",
+        excerpt=None if is_binary else excerpt(line_text, Position(source.name, 1, column)),
+    )
+
+
+def _refused(source: Source, code: str, message: str, *, hint: str) -> Finding:
+    return Finding(code, message, Stage.YAML, position=Position(source.name, 1, 1), hint=hint)

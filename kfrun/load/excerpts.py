@@ -1,0 +1,39 @@
+"""Source lines for `Finding.excerpt`. Called by load itself and by every stage that reports positions."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from kfrun.load.lines import line_at
+
+if TYPE_CHECKING:
+    from kfrun.model.source import Document, Position
+
+LONGEST: Final = 180
+"""Characters of an excerpt at most."""
+
+_UNPRINTABLE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def excerpt(source: Document | str, position: Position) -> str:
+    """The source line at ``position``, safe to print.
+
+    Column for column the same as the source: a tab becomes one space, what could steer a terminal
+    becomes U+FFFD. A line beyond `LONGEST` is cut: its beginning when the column lies in it,
+    otherwise the surroundings of the column, shorter than the column, so that a caret drawn at
+    ``position.column`` only where the excerpt reaches that far is always right.
+    """
+    text = source if isinstance(source, str) else source.text
+    return shown(line_at(text, position.line), position.column)
+
+
+def shown(line: str, column: int) -> str:
+    """One line as an excerpt around the 1-based ``column``; see `excerpt`."""
+    if len(line) > LONGEST:
+        if column <= LONGEST - 20:
+            line = line[: LONGEST - 1] + "…"
+        else:
+            first = column - 61
+            line = f"…{line[first : first + 120]}…"
+    return _UNPRINTABLE.sub("\ufffd", line.replace("\t", " "))

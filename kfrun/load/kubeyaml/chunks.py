@@ -1,0 +1,153 @@
+"""Cuts a source into documents the way kubectl does: at lines that begin with ``---``. Called by `parse`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from kfrun.load.kubeyaml.problems import Place, Problem
+from kfrun.load.lines import count_breaks, only_newlines
+from kfrun.model.source import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SURROGATES: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+
+
+class Chunk:
+    """A part of a source that holds one document at most; ``line`` and ``column`` are 0-based.
+
+    ``problem`` says why kubectl would not read it.
+    """
+
+    __slots__ = ("_end", "_start", "_text", "column", "is_json", "line", "problem")
+
+    def __init__(
+        self,
+        text: str,
+        bounds: tuple[int, int],
+        place: Place,
+        *,
+        is_json: bool = False,
+        problem: Problem | None = None,
+    ) -> None:
+        self._text = text
+        self._start, self._end = bounds
+        self.is_json = is_json
+        self.line, self.column = place
+        self.problem = problem
+
+    @property
+    def content(self) -> str:
+        """The chunk's text as the YAML parser should see it."""
+        content = self._text[self._start : self._end]
+        if self.is_json and "\\u" in content:
+            # JSON writes a character beyond U+FFFF as a pair of escapes, which YAML does not know
+            content = _SURROGATES.sub(_one_character, content)
+        return content
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing but white space."""
+        return self._end - self._start < 1000 and not self._text[self._start : self._end].strip()
+
+    def position(self, file: str, mark: Any) -> Position:
+        """Where a 0-based mark of this chunk stands in the source."""
+        column = mark.column + 1
+        if mark.line == 0:
+            column += self.column
+        return Position(file, self.line + mark.line + 1, column)
+
+
+def split(text: str) -> Iterator[Chunk]:
+    """The chunks of a source in order, without those that are white space only."""
+    lines = _Lines(text)
+    start = 0
+    for end in _json_ends(text):
+        yield Chunk(text, (start, end), lines.place(start), is_json=True)
+        start = end
+    is_refused = False
+    for mark, end_of_line in _separators(text, start):
+        if not is_refused:
+            yield Chunk(text, (start, mark), lines.place(start))
+        problem = _separator_problem(text[mark:end_of_line])
+        is_refused = problem is not None
+        if is_refused:
+            yield Chunk(text, (mark, end_of_line), lines.place(mark), problem=problem)
+        start = end_of_line
+    if not is_refused:
+        yield Chunk(text, (start, len(text)), lines.place(start))
+
+
+def _separator_problem(line: str) -> Problem | None:
+    rest = line[3:].strip()
+    if not rest or rest.startswith("#"):
+        return None
+    hint = "write exactly three dashes" if rest[0] == "-" else "put it on the next line"
+    return Problem("KF111", "kubectl refuses text behind the --- that starts a document", Place(0, 3), hint=hint)
+
+
+def _separators(text: str, start: int) -> Iterator[tuple[int, int]]:
+    """The bounds of each line that begins with ``---``, its break included."""
+    if text.startswith("---", start) and text[start - 1 : start] in ("", "\n"):
+        mark = start
+    else:
+        mark = _next_separator(text, start)
+    while mark >= 0:
+        end = text.find("\n", mark) + 1 or len(text)
+        yield mark, end
+        mark = _next_separator(text, end - 1)
+
+
+def _next_separator(text: str, start: int) -> int:
+    found = text.find("\n---", start)
+    return found + 1 if found >= 0 else -1
+
+
+def _json_ends(text: str) -> Iterator[int]:
+    """Where each of the JSON objects ends that the text begins with, one after the other."""
+    import json
+
+    decoder = json.JSONDecoder()
+    start = _skip_space(text, 0)
+    while text.startswith("{", start):
+        try:
+            _, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):  # no JSON: it is read as YAML
+            return
+        yield end
+        start = _skip_space(text, end)
+
+
+def _skip_space(text: str, start: int) -> int:
+    match = _SPACE.match(text, start)
+    return match.end() if match else start
+
+
+def _one_character(match: re.Match[str]) -> str:
+    backslashes, high, low = match.groups()
+    code = 0x10000 + ((int(high, 16) & 0x3FF) << 10) + (int(low, 16) & 0x3FF)
+    return f"{backslashes}\\U{code:08x}"
+
+
+class _Lines:
+    """Line and column of ever later places in a text, each part of it counted once."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._simple = only_newlines(text)
+        self._index = 0
+        self._line = 0
+        self._line_start = 0
+
+    def place(self, index: int) -> Place:
+        """The 0-based place of the character at ``index``, not before the last one asked for."""
+        self._line += count_breaks(self._text, self._index, index, simple=self._simple)
+        newline = self._text.rfind("\n", self._index, index)
+        if newline >= 0:
+            self._line_start = newline + 1
+        self._index = index
+        return Place(self._line, index - self._line_start)

@@ -1,0 +1,141 @@
+"""The YAML parsers under kubeyaml: libyaml's, or PyYAML's pure Python one where libyaml is missing.
+
+Called by the builder and by positions; nothing else of load imports ``yaml``. Both parsers give the same events.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, Protocol
+
+from yaml.error import YAMLError
+from yaml.events import (
+    AliasEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+from yaml.parser import Parser
+from yaml.reader import Reader, ReaderError
+from yaml.scanner import Scanner, ScannerError
+
+__all__ = [
+    "AliasEvent",
+    "EventSource",
+    "MappingEndEvent",
+    "MappingStartEvent",
+    "PureParser",
+    "ReaderError",
+    "ScalarEvent",
+    "SequenceEndEvent",
+    "SequenceStartEvent",
+    "StreamEndEvent",
+    "YAMLError",
+    "open_parser",
+]
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+class EventSource(Protocol):
+    """A YAML parser that is asked for one event after the other."""
+
+    def get_event(self) -> Any:
+        """The next event; its ``start_mark`` has a 0-based ``line`` and ``column``."""
+
+
+class PureParser(Reader, Scanner, Parser):
+    """PyYAML's own parser, brought in line with libyaml about tabs and escapes that name half a character."""
+
+    def __init__(self, text: str) -> None:
+        Reader.__init__(self, text)
+        Scanner.__init__(self)
+        Parser.__init__(self)
+
+    def get_event(self) -> Any:
+        """The next event."""
+        event: Any = Parser.get_event(self)  # type: ignore[no-untyped-call]
+        if type(event) is ScalarEvent and _SURROGATE.search(event.value):
+            mark: Any = event.start_mark
+            raise ScannerError(None, None, "found invalid Unicode character escape code", mark)
+        return event
+
+    def scan_to_next_token(self) -> None:
+        """Skip white space and comments: tabs, too, where no indentation is looked for."""
+        super().scan_to_next_token()
+        while self.peek() == "\t" and (self.flow_level or not self.allow_simple_key):
+            self.forward()
+            super().scan_to_next_token()
+
+
+_DIFFERENT: Final = re.compile(r"\?|\\/|![ \t\r\n]")
+"""Texts in which libyaml and go-yaml may differ: ``[a?]``, ``"\\/"`` and the tag ``!``."""
+
+_QUOTES: Final = frozenset("'\"")
+_SLASH: Final = re.compile(r"(?<!\\)(?:\\\\)*\\/")
+_BARE_TAG: Final = re.compile(r"(?:&\S+\s+)?!(?:\s|$)")
+
+
+class GoYamlEvents:
+    """Events of a text in which libyaml would accept what kubectl's parser refuses, or type it otherwise."""
+
+    def __init__(self, source: EventSource, text: str) -> None:
+        self._source = source
+        self._text = text
+        self._flow_depth = 0
+
+    def get_event(self) -> Any:
+        """The next event."""
+        event = self._source.get_event()
+        kind = type(event)
+        if kind is ScalarEvent:
+            self._check(event)
+        elif kind in (MappingStartEvent, SequenceStartEvent):
+            if event.flow_style or self._flow_depth:
+                self._flow_depth += 1
+        elif kind in (MappingEndEvent, SequenceEndEvent) and self._flow_depth:
+            self._flow_depth -= 1
+        return event
+
+    def _check(self, event: Any) -> None:
+        is_quoted = event.style in _QUOTES
+        if event.style == '"' and _SLASH.search(self._source_of(event)):
+            raise ScannerError(None, None, "found unknown escape character", event.start_mark)
+        if self._flow_depth and not is_quoted and "?" in event.value:
+            raise ScannerError(None, None, "found a question mark in a flow scalar", event.start_mark)
+        if event.implicit[0] and _BARE_TAG.match(self._source_of(event)):
+            event.implicit = (False, True)
+
+    def _source_of(self, event: Any) -> str:
+        return self._text[event.start_mark.index : event.end_mark.index]
+
+
+def _fastest() -> type[EventSource]:
+    try:
+        from yaml.cyaml import CParser  # type: ignore[attr-defined]
+    except ImportError:  # PyYAML was built without libyaml
+        return PureParser
+    parser: type[EventSource] = CParser
+    return parser
+
+
+PARSER: type[EventSource] = _fastest()
+"""The parser in use; takes a text."""
+
+
+def open_parser(text: str, *, is_json: bool = False) -> EventSource:
+    """A parser at the start of ``text``; JSON may hold escapes that YAML does not know.
+
+    Raises:
+        YAMLError: the text holds characters that YAML forbids; the events may say so later, too.
+    """
+    try:
+        source = PARSER(text)  # type: ignore[call-arg]
+    except UnicodeEncodeError as error:
+        raise ReaderError("", error.start, ord(text[error.start]), "unicode", "half a character") from None
+    if not is_json and _DIFFERENT.search(text):
+        return GoYamlEvents(source, text)
+    return source

@@ -1,0 +1,375 @@
+"""Logs of a run: read back, merged over nodes, and followed. Called by `kfrun logs` and by whoever streams a run.
+
+Bytes pass through untouched; what is added are prefixes, time stamps and, where another node's line follows, a
+missing line break. Nothing is kept in memory but one chunk, however long a line is: copying is by offsets.
+
+Interleaving goes by the side indexes (`kfrun.observe.logfiles.TimeIndex`), a line's time being when it was finished.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from kfrun.errors import NotFound
+from kfrun.observe import logfiles
+from kfrun.observe.logfiles import LogFile, TimeIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+    from typing import Self
+
+Attempts = Literal["current", "previous", "all"]
+
+_CHUNK = 1 << 18
+_RESCAN_SECONDS = 1.0
+_SETTLED_NANOSECONDS = 100_000_000
+"""A folder changed longer ago than this cannot change again without a new time stamp (clocks tick every 10 ms)."""
+_COLOURS = (36, 33, 32, 35, 34, 31)
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """What to show of a run's logs, and how.
+
+    Attributes:
+        nodes: labels (``node-0``), indexes (``0``) or pod names; empty for all.
+        containers: names of containers; empty for all.
+        attempts: the latest of each container, the one before it, or all of them.
+        tail: only the last so many lines of each container.
+        since: only lines finished at or after that time, seconds since the epoch.
+        prefix: ``[node-0] `` before each line; None for where more than one container is shown.
+        colour: colour the prefixes.
+        end_lines: finish the last line when the output ends within one (for terminals).
+    """
+
+    nodes: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+    attempts: Attempts = "current"
+    tail: int | None = None
+    since: float | None = None
+    timestamps: bool = False
+    prefix: bool | None = None
+    colour: bool = False
+    end_lines: bool = False
+
+
+def follow(
+    reader: LogReader, until: Callable[[], bool], *, pause: Callable[[float], None] = time.sleep, interval: float = 0.02
+) -> None:
+    """Write what there is and then what comes, new pods and restarts included, until ``until`` says that all is over.
+
+    Args:
+        reader: of the run.
+        until: asked before each look; once it is True everything written before is shown and the function returns.
+        pause: waits so many seconds; a caller may draw or wait for something else meanwhile.
+        interval: seconds between looks.
+    """
+    reader.backlog()
+    while not until():
+        reader.advance()
+        pause(interval)
+    reader.finish()
+
+
+def previous(folder: Path, replaced: Path | None, options: LogOptions) -> tuple[Path, LogOptions]:
+    """Where the previous logs are: an earlier attempt within ``folder``, else the run that this one ``replaced``.
+
+    Raises:
+        NotFound: there is neither.
+    """
+    options = replace(options, attempts="previous")
+    if select(logfiles.discover(folder), options):
+        return folder, options
+    if replaced is not None and logfiles.discover(replaced):
+        return replaced, replace(options, attempts="current")
+    raise NotFound("there are no previous logs: no container was restarted and no earlier run was replaced")
+
+
+def select(files: Sequence[LogFile], options: LogOptions) -> list[LogFile]:
+    """Those of ``files`` that the options ask for, in the same order."""
+    wanted = [file for file in files if _matches(file, files, options)]
+    places: dict[tuple[str, int, str], list[LogFile]] = {}
+    for file in wanted:
+        places.setdefault(file.place, []).append(file)
+    if options.attempts == "all":
+        return wanted
+    if options.attempts == "previous":
+        return [attempts[-2] for attempts in places.values() if len(attempts) > 1]
+    return [attempts[-1] for attempts in places.values()]
+
+
+def _matches(file: LogFile, files: Sequence[LogFile], options: LogOptions) -> bool:
+    if options.containers and file.container not in options.containers:
+        return False
+    if not options.nodes or {file.node, file.pod} & set(options.nodes):
+        return True
+    # A bare index means the trainer's nodes, where the job has initializers or a launcher beside them.
+    trainer = file.replicated_job == "node" or all(other.replicated_job != "node" for other in files)
+    return trainer and str(file.index) in options.nodes
+
+
+class _Segment(NamedTuple):
+    """What a stream holds up to ``size`` was finished at ``time``."""
+
+    time: float
+    stream: _Stream
+    size: int
+
+
+class _Stream:
+    """One log file being copied: how far it is written, and how far it was searched for the end of a line."""
+
+    def __init__(self, file: LogFile) -> None:
+        self.file = file
+        self.fd = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
+        self.position = 0
+        self.at_line_start = True
+        self._searched = 0
+
+    def close(self) -> None:
+        os.close(self.fd)
+
+    def state(self) -> tuple[int, float]:
+        """The file's size now, and when it was written last."""
+        found = os.fstat(self.fd)
+        if found.st_size < self.position:
+            # The job itself truncated its output: show what it writes from now on.
+            self.position = self._searched = found.st_size
+        return found.st_size, found.st_mtime
+
+    def skip(self, options: LogOptions) -> None:
+        """Move to the first byte that the options let through."""
+        size, changed = self.state()
+        start = 0 if options.since is None else self._start_since(options.since, size, changed)
+        if options.tail is not None:
+            start = max(start, logfiles.tail_start(self.fd, size, options.tail))
+        self.position = self._searched = start
+
+    def _start_since(self, since: float, size: int, changed: float) -> int:
+        index = TimeIndex(self.file.path)
+        known = index.size_at(since)
+        if known is None:
+            if changed < since:
+                return size
+            # Written since, but after the last sample: what that one counted is older.
+            known = index[len(index) - 1].size if len(index) else 0
+        return logfiles.line_end(self.fd, 0, min(known, size))
+
+    def whole_lines(self, size: int) -> int:
+        """The end of the last whole line before ``size``; a long line is searched only once, however it grows."""
+        end = logfiles.line_end(self.fd, max(self.position, self._searched), size)
+        self._searched = max(self._searched, size)
+        return end if end > self.position and self._ends_line(end) else self.position
+
+    def _ends_line(self, end: int) -> bool:
+        return os.pread(self.fd, 1, end - 1) == b"\n"
+
+    def copy(self, end: int, head: bytes, write: Callable[[bytes], object]) -> None:
+        """Write everything up to ``end``, each line with ``head`` before it."""
+        while self.position < end:
+            chunk = os.pread(self.fd, min(_CHUNK, end - self.position), self.position)
+            if not chunk:
+                return
+            self.position += len(chunk)
+            write(_headed(chunk, head, at_line_start=self.at_line_start) if head else chunk)
+            self.at_line_start = chunk.endswith(b"\n")
+
+    def segments(self, size: int, changed: float) -> Iterator[_Segment]:
+        """When the bytes up to ``size`` were written: by the index, and what it does not cover by the file's time."""
+        latest, covered = 0.0, self.position
+        for sample in TimeIndex(self.file.path).after(self.position):
+            latest, covered = sample.time, min(sample.size, size)
+            yield _Segment(latest, self, covered)
+            if covered == size:
+                return
+        if covered < size:
+            yield _Segment(max(latest, changed), self, size)
+
+
+def _headed(chunk: bytes, head: bytes, *, at_line_start: bool) -> bytes:
+    first = head if at_line_start else b""
+    if chunk.endswith(b"\n"):
+        return b"".join((first, chunk[:-1].replace(b"\n", b"\n" + head), b"\n"))
+    return first + chunk.replace(b"\n", b"\n" + head)
+
+
+def _stamp(seconds: float) -> bytes:
+    """RFC 3339 with nanoseconds, as kubectl writes it."""
+    whole = int(seconds)
+    fraction = int((seconds - whole) * 1e9)
+    return time.strftime(f"%Y-%m-%dT%H:%M:%S.{fraction:09d}Z ", time.gmtime(whole)).encode()
+
+
+class LogReader:
+    """Writes the logs of one run, once or bit by bit. Use it as a context manager, or close it.
+
+    Call `backlog` first, then `advance` as often as you like (some 50 times a second shows lines within 20 ms), then
+    `finish`. `follow` does just that.
+
+    Args:
+        folder: the run's folder.
+        options: what to show.
+        write: gets chunks of bytes in order; the reader keeps none back.
+        find: yields the files to choose from, by default those of ``folder``.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        options: LogOptions,
+        write: Callable[[bytes], object],
+        *,
+        find: Callable[[], list[LogFile]] | None = None,
+    ) -> None:
+        self._folder = folder
+        self._options = options
+        self._write = write
+        self._find = find or partial(logfiles.discover, folder)
+        self._streams: dict[Path, _Stream] = {}
+        self._seen: dict[tuple[str, int, str], tuple[float, int]] = {}
+        self._labels: dict[str, int] = {}
+        self._open_line: _Stream | None = None
+        self._signature: tuple[int, ...] | None = None
+        self._rescan_at = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
+        for stream in self._streams.values():
+            stream.close()
+        self._streams.clear()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The containers seen so far that the options ask for."""
+        return tuple(self._labels)
+
+    def backlog(self) -> None:
+        """Write what there is, in order of time over all nodes; lines that are not finished yet are kept for later.
+
+        Raises:
+            NotFound: the logs were deleted meanwhile.
+        """
+        try:
+            self._scan(select(self._find(), self._options))
+            for stream in self._streams.values():
+                stream.skip(self._options)
+            self._merge(list(self._streams.values()))
+        except FileNotFoundError as error:
+            raise NotFound("the job and its logs were deleted meanwhile") from error
+
+    def advance(self) -> bool:
+        """Write what came since, including that of new pods and restarts; False when there was nothing."""
+        self._look_for_files()
+        written = False
+        for stream in list(self._streams.values()):
+            size, changed = stream.state()
+            superseded = self._seen[stream.file.place] > (stream.file.created, stream.file.restart)
+            written |= self._drain(stream, size, changed, last=superseded and self._options.attempts == "current")
+            if superseded and self._options.attempts == "current":
+                self._streams.pop(stream.file.path).close()
+        return written
+
+    def finish(self) -> None:
+        """Write the rest of everything, unfinished lines too; nothing may be writing any more."""
+        self._rescan_at = 0.0
+        self.advance()
+        for stream in self._streams.values():
+            size, changed = stream.state()
+            self._drain(stream, size, changed, last=True)
+        if self._open_line is not None and self._options.end_lines:
+            self._end_line()
+
+    def _look_for_files(self) -> None:
+        if self._options.attempts == "previous":
+            return
+        now = time.monotonic()
+        found = logfiles.signature(self._folder)
+        settled = time.time_ns() - max(found) > _SETTLED_NANOSECONDS
+        if found == self._signature and now < self._rescan_at:
+            return
+        # Until the folders' times are old enough to tell a further change, the next look must scan again.
+        self._signature = found if settled else None
+        self._rescan_at = now + _RESCAN_SECONDS
+        files = self._find()
+        wanted = [file for file in files if _matches(file, files, self._options)]
+        self._scan([file for file in wanted if self._is_new(file)])
+
+    def _is_new(self, file: LogFile) -> bool:
+        return self._seen.get(file.place, (-1.0, 0)) < (file.created, file.restart)
+
+    def _scan(self, files: Iterable[LogFile]) -> None:
+        for file in files:
+            try:
+                self._streams[file.path] = _Stream(file)
+            except FileNotFoundError:
+                continue
+            self._seen[file.place] = max(self._seen.get(file.place, (-1.0, 0)), (file.created, file.restart))
+            self._labels.setdefault(file.label, len(self._labels))
+
+    @property
+    def _many(self) -> bool:
+        return len(self._labels) > 1
+
+    def _head(self, stream: _Stream, stamp: float) -> bytes:
+        head = b""
+        if self._many if self._options.prefix is None else self._options.prefix:
+            label = stream.file.label
+            head = f"[{label}] ".encode()
+            if self._options.colour:
+                colour = _COLOURS[self._labels[label] % len(_COLOURS)]
+                head = f"\x1b[{colour}m[{label}]\x1b[0m ".encode()
+        return head + _stamp(stamp) if self._options.timestamps else head
+
+    def _merge(self, streams: Sequence[_Stream]) -> None:
+        if len(streams) == 1 and not self._options.timestamps:
+            self._drain(streams[0], *streams[0].state())
+            return
+        parts = heapq.merge(*(s.segments(*s.state()) for s in streams), key=lambda segment: segment.time)
+        waiting: _Segment | None = None
+        for part in parts:
+            # Neighbours of one stream are copied in one go, unless their stamps differ.
+            if waiting is not None and (part.stream is not waiting.stream or self._options.timestamps):
+                self._drain(waiting.stream, waiting.size, waiting.time)
+            waiting = part
+        if waiting is not None:
+            self._drain(waiting.stream, waiting.size, waiting.time)
+
+    def _drain(self, stream: _Stream, size: int, stamp: float, *, last: bool = False) -> bool:
+        """Write a stream up to ``size``: whole lines only where others write too, unless it is its ``last``."""
+        hold = self._many and not last
+        end = stream.whole_lines(size) if hold else size
+        written = end > stream.position
+        if written:
+            if self._open_line not in (None, stream):
+                self._end_line()
+            stream.copy(end, self._head(stream, stamp), self._write)
+            self._open_line = None if stream.at_line_start else stream
+        if last and self._many and self._open_line is stream:
+            self._end_line()
+        return written
+
+    def _end_line(self) -> None:
+        assert self._open_line is not None
+        self._write(b"\n")
+        self._open_line.at_line_start = True
+        self._open_line = None
+
+
+def environment_file(folder: Path) -> list[LogFile]:
+    """The output of the installer that built the run's environment, as a log file; empty when there is none."""
+    path = folder / "environment.log"
+    if not path.is_file():
+        return []
+    return [LogFile(path, "environment", "environment", "", "", "", 0, "environment", 0.0, 0)]

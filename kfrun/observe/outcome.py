@@ -1,0 +1,122 @@
+"""How a TrainJob ended, and with which exit code (pure). Called by `kfrun wait`, `run`, `apply --wait` and `get`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kfrun.errors import EnvironmentFailed, Interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_CODES = {
+    "Cancelled": Interrupted.exit_code,
+    "EnvironmentFailed": EnvironmentFailed.exit_code,
+    "DeadlineExceeded": 1,
+    "NodeRestarted": 1,
+    "RecorderLost": 1,
+}
+"""Reasons of Failed that decide the exit code, whatever the containers ended with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of a TrainJob.
+
+    Attributes:
+        exit_code: 0, the code of the container that failed first, or one of kfrun's own.
+        reason: of the condition Complete or Failed.
+        message: one sentence for people, without the job's name.
+        node: the node whose code it is (``node-1``); empty when no container's code decided.
+    """
+
+    succeeded: bool
+    exit_code: int
+    reason: str
+    message: str
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    node: str
+    exit_code: int
+    reason: str
+    finished: str = ""
+
+
+def outcome(
+    trainjob: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], first_failure: Mapping[str, Any] | None = None
+) -> Outcome | None:
+    """How ``trainjob`` ended, None while it has not.
+
+    Args:
+        trainjob: the stored TrainJob, status included.
+        pods: its stored pods.
+        first_failure: ``first_failure`` of the run's state, which also knows of pods that were removed.
+    """
+    complete, failed = condition(trainjob, "Complete"), condition(trainjob, "Failed")
+    if complete is not None:
+        return Outcome(True, 0, str(complete.get("reason", "")), str(complete.get("message", "")))
+    if failed is None:
+        return None
+    reason, message = str(failed.get("reason", "")), str(failed.get("message", ""))
+    if reason in _CODES:
+        return Outcome(False, _CODES[reason], reason, message)
+    failure = _recorded(first_failure) or _earliest(pods)
+    if failure is None or failure.reason == "RecorderLost":
+        return Outcome(False, 1, reason, message)
+    cause = "" if failure.reason in ("", "Error") else f" ({failure.reason})"
+    return Outcome(
+        False,
+        failure.exit_code,
+        reason,
+        f"{failure.node} failed with exit code {failure.exit_code}{cause}",
+        failure.node,
+    )
+
+
+def condition(obj: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
+    """The condition of that type when it is True."""
+    for item in obj.get("status", {}).get("conditions") or []:
+        if item.get("type") == kind and item.get("status") == "True":
+            found: Mapping[str, Any] = item
+            return found
+    return None
+
+
+def is_finished(trainjob: Mapping[str, Any]) -> bool:
+    """Complete or Failed."""
+    return condition(trainjob, "Complete") is not None or condition(trainjob, "Failed") is not None
+
+
+def _recorded(first: Mapping[str, Any] | None) -> _Failure | None:
+    return None if not first else _Failure(first["node"], first["exit_code"], first.get("reason", ""))
+
+
+def _earliest(pods: Sequence[Mapping[str, Any]]) -> _Failure | None:
+    """The container that ended first with a code other than 0."""
+    return min((f for pod in pods for f in _failures(pod)), key=lambda failure: failure.finished, default=None)
+
+
+def _failures(pod: Mapping[str, Any]) -> Iterator[_Failure]:
+    status = pod.get("status", {})
+    statuses = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    for container in statuses:
+        for state in (container.get("lastState") or {}, container.get("state") or {}):
+            ended = state.get("terminated")
+            if ended and ended.get("exitCode"):
+                yield _Failure(node_of(pod), ended["exitCode"], ended.get("reason", ""), ended.get("finishedAt", ""))
+
+
+def node_of(pod: Mapping[str, Any]) -> str:
+    """How users name a stored pod: ``node-0``; ``worker-2-0`` for one of the further Jobs of a replicatedJob."""
+    labels = pod["metadata"].get("labels", {})
+    group = labels.get("jobset.sigs.k8s.io/replicatedjob-name", "")
+    index = labels.get("batch.kubernetes.io/job-completion-index", "0")
+    if not group:
+        return str(pod["metadata"]["name"])
+    job_index = labels.get("jobset.sigs.k8s.io/job-index", "0")
+    replicas = labels.get("jobset.sigs.k8s.io/replicatedjob-replicas", "1" if job_index == "0" else "")
+    return f"{group}-{index}" if replicas == "1" else f"{group}-{job_index}-{index}"

@@ -1,0 +1,159 @@
+"""Finding stored objects as users ask for them: by kind, name and label selector. Called by the verbs that read.
+
+Events are rows of their own in the store; here they become objects of kind Event like everything else.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kfrun.errors import NotFound, UsageProblem
+from kfrun.model.source import ObjectKey
+from kfrun.model.state import StoredObject
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kfrun.model.state import Event
+    from kfrun.observe.store import Store
+
+CLUSTER_SCOPED = frozenset({"ClusterTrainingRuntime"})
+
+_KEY = r"[A-Za-z0-9][-A-Za-z0-9_./]*"
+_SET = re.compile(rf"({_KEY})\s+(in|notin)\s*\(([^()]*)\)")
+_EQUAL = re.compile(rf"({_KEY})\s*(==|=|!=)\s*([-A-Za-z0-9_.]*)")
+_EXISTS = re.compile(rf"(!?)\s*({_KEY})")
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One term of a label selector.
+
+    Attributes:
+        present: whether the label must (True) or must not be there when ``values`` is None.
+        values: the values that the label must have; with ``negated`` must not have.
+    """
+
+    key: str
+    values: frozenset[str] | None = None
+    negated: bool = False
+
+    def holds(self, labels: Mapping[str, str]) -> bool:
+        """Whether labels meet it. As in Kubernetes, a label that is missing has none of the values."""
+        if self.values is None:
+            return (self.key in labels) != self.negated
+        return (self.key in labels and labels[self.key] in self.values) != self.negated
+
+
+def parse_selector(text: str) -> tuple[Requirement, ...]:
+    """Parse a label selector in kubectl's syntax: ``a=b,c!=d,e in (f,g),h notin (i),j,!k``.
+
+    Raises:
+        UsageProblem: it is none; the message shows where.
+    """
+    found = []
+    for term in _split(text):
+        stripped = term.strip()
+        if match := _SET.fullmatch(stripped):
+            values = frozenset(value.strip() for value in match[3].split(","))
+            found.append(Requirement(match[1], values, match[2] == "notin"))
+        elif match := _EQUAL.fullmatch(stripped):
+            found.append(Requirement(match[1], frozenset({match[3]}), match[2] == "!="))
+        elif match := _EXISTS.fullmatch(stripped):
+            found.append(Requirement(match[2], None, bool(match[1])))
+        else:
+            raise UsageProblem(
+                f'"{stripped}" is no label selector',
+                "write key=value, key!=value, key in (a,b), key notin (a,b), key or !key",
+            )
+    return tuple(found)
+
+
+def _split(text: str) -> list[str]:
+    """At the commas outside brackets."""
+    return [term for term in re.split(r",(?![^(]*\))", text) if term.strip()] if text.strip() else []
+
+
+def matches(obj: StoredObject, selector: Sequence[Requirement]) -> bool:
+    """Whether an object's labels meet every term."""
+    labels = obj.data.get("metadata", {}).get("labels") or {}
+    return all(term.holds(labels) for term in selector)
+
+
+def find(store: Store, kind: str, namespace: str | None) -> list[StoredObject]:
+    """All objects of a kind by name; of a namespace, or of all of them with None."""
+    if kind == "Event":
+        return [event_object(number, event) for number, event in store.events(namespace)]
+    return store.objects(kind, "" if kind in CLUSTER_SCOPED and namespace is not None else namespace)
+
+
+def get(store: Store, kind: str, namespace: str, name: str) -> StoredObject:
+    """The object of that kind and name.
+
+    Raises:
+        NotFound: there is none; near names, or the namespaces that have one, are in the hint.
+    """
+    place = "" if kind in CLUSTER_SCOPED else namespace
+    if kind == "Event":
+        found = next((item for item in find(store, kind, namespace) if item.key.name == name), None)
+    else:
+        found = store.find(kind, place, name)
+    if found is None:
+        raise missing(store, kind, place, name)
+    return found
+
+
+def missing(store: Store, kind: str, namespace: str, name: str) -> NotFound:
+    """The error for an object that is not there, with the likeliest reason as its hint."""
+    from difflib import get_close_matches
+
+    others = find(store, kind, None)
+    place = f' in namespace "{namespace}"' if namespace else ""
+    elsewhere = sorted({item.key.namespace for item in others if item.key.name == name})
+    near = get_close_matches(name, [item.key.name for item in others if item.key.namespace == namespace], n=3)
+    hint = f"kfrun get {kind.lower()}s lists what there is"
+    if elsewhere:
+        hint = f"there is one in namespace {' and '.join(elsewhere)}: add -n {elsewhere[0]}"
+    elif near:
+        hint = f"did you mean {' or '.join(near)}?"
+    return NotFound(f'{kind.lower()} "{name}" not found{place}', hint)
+
+
+def event_object(number: int, event: Event) -> StoredObject:
+    """An event as the object that ``kubectl get events`` would show; ``number`` orders them."""
+    name = f"{event.object.name}.{number:016x}"
+    data: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "name": name,
+            "namespace": event.object.namespace or "default",
+            "uid": f"{event.owner}-event-{number}",
+            "resourceVersion": str(number),
+            "creationTimestamp": _timestamp(event.first_time),
+        },
+        "involvedObject": {
+            "apiVersion": event.object.api_version,
+            "kind": event.object.kind,
+            "namespace": event.object.namespace,
+            "name": event.object.name,
+        },
+        "type": event.type,
+        "reason": event.reason,
+        "message": event.message,
+        "count": event.count,
+        "firstTimestamp": _timestamp(event.first_time),
+        "lastTimestamp": _timestamp(event.last_time),
+        "source": {"component": "kfrun"},
+    }
+    key = ObjectKey("v1", "Event", data["metadata"]["namespace"], name)
+    # Events have no versions in the store: one that is repeated changes its count.
+    return StoredObject(key, data["metadata"]["uid"], event.count, event.owner, data)
+
+
+def _timestamp(seconds: float) -> str:
+    from kfrun.observe.status import timestamp
+
+    return timestamp(seconds)

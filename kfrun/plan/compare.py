@@ -1,0 +1,235 @@
+"""Digests of desired objects, and the differences between a stored object and a desired one. Called by plan and cli.
+
+Differences are for people: list entries are matched by the keys that Kubernetes merges them by, so an inserted
+variable is one change, and secrets are told to have changed but never shown.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from kfrun.model.change import DesiredJob, FieldChange
+from kfrun.plan import masking
+
+try:
+    # hashlib would load OpenSSL: 2 ms and 3.6 MB for the same function.
+    from _blake2 import blake2b
+except ImportError:
+    from hashlib import blake2b
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from kfrun.model.workload import NotEnforced, Resolution
+
+_LIST_KEYS = {
+    "runtimePatches": ("manager",),
+    "volumeMounts": ("mountPath",),
+    "volumeDevices": ("devicePath",),
+    "ports": ("containerPort", "protocol"),
+    "hostAliases": ("ip",),
+    "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
+}
+"""What Kubernetes merges the entries of a list by, where that is not their name."""
+
+_SECRET_FIELDS = ("data", "stringData")
+_ABSENT = object()
+
+_SUSPEND_WRITTEN = "+suspend"
+"""Ends the digest of a TrainJob whose manifest says something about ``suspend``.
+
+``suspend`` itself is in no digest: `kfrun suspend` and `kfrun resume` switch it too.
+"""
+
+
+def digest(value: object) -> str:
+    """A short fingerprint of JSON-like data; the order of mapping keys does not matter, that of lists does."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def desired(
+    resolution: Resolution,
+    *,
+    runtime: Mapping[str, Any] | None = None,
+    not_enforced: Sequence[NotEnforced] = (),
+) -> DesiredJob:
+    """The resolved job as the planner takes it, with both digests.
+
+    The TrainJob of ``resolution`` has its defaults filled in, but ``suspend`` only where its author wrote it.
+    ``runtime`` is the runtime that the input asks for, when the job was resolved with the one that it was created
+    with (a job keeps that until it is replaced).
+    """
+    if runtime is None and resolution.runtime is not None:
+        runtime = resolution.runtime.document.data
+    job = resolution.job.data
+    written = _SUSPEND_WRITTEN if "suspend" in job.get("spec", {}) else ""
+    return DesiredJob(
+        resolution=resolution,
+        digest=digest([visible(job), None if runtime is None else visible(runtime)]) + written,
+        run_digest=digest(_what_runs(resolution)),
+        not_enforced=tuple(not_enforced),
+    )
+
+
+def is_same(old: str, new: str) -> bool:
+    """Whether two digests of desired objects mean the same object; ``suspend`` is compared apart."""
+    return old.removesuffix(_SUSPEND_WRITTEN) == new.removesuffix(_SUSPEND_WRITTEN)
+
+
+def wants_suspend(job: DesiredJob, digest_before: str, *, suspended: bool) -> bool:
+    """Whether a stored job, ``suspended`` or not, is to be suspended after ``job`` was applied.
+
+    As `kubectl apply` decides it: what the manifest says; what it stopped saying falls back to the default; what it
+    never said stays as it was switched from elsewhere.
+    """
+    spec = job.resolution.job.data.get("spec", {})
+    if "suspend" in spec:
+        return bool(spec["suspend"])
+    return suspended and not digest_before.endswith(_SUSPEND_WRITTEN)
+
+
+def visible(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of an object that its author decides: no status, no server's metadata, no ``suspend``, no stamps."""
+    metadata = data.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    kept = {key: metadata[key] for key in ("name", "namespace", "labels", "annotations") if metadata.get(key)}
+    shown = {key: value for key, value in data.items() if key not in ("metadata", "status")}
+    shown["metadata"] = kept
+    if data.get("kind") == "TrainJob" and isinstance(data.get("spec"), dict):
+        shown["spec"] = _unstamped(data["spec"])
+    return shown
+
+
+def _unstamped(spec: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {key: value for key, value in spec.items() if key != "suspend"}
+    patches = shown.get("runtimePatches")
+    if isinstance(patches, list):
+        # The webhook stamps every patch with the time of its last change.
+        shown["runtimePatches"] = [
+            {key: value for key, value in patch.items() if key != "time"} if isinstance(patch, dict) else patch
+            for patch in patches
+        ]
+    return shown
+
+
+def _what_runs(resolution: Resolution) -> list[Any]:
+    """What reaches processes: labels and annotations of the JobSet itself do not."""
+    spec = (resolution.jobset or {}).get("spec", {})
+    packages = resolution.packages
+    return [
+        {key: value for key, value in spec.items() if key != "suspend"},
+        [{key: value for key, value in item.items() if key != "metadata"} for item in resolution.objects],
+        [packages.requirements, packages.index_urls, packages.python, packages.isolated],
+        resolution.source,
+        resolution.backend,
+    ]
+
+
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[FieldChange, ...]:
+    """What differs between two objects of one kind, status and server's metadata aside; empty when nothing does."""
+    is_secret = new.get("kind", old.get("kind")) == "Secret"
+    before, after = visible(old), visible(new)
+    hidden = _SECRET_FIELDS if is_secret else ()
+    return tuple(
+        change
+        for key in dict.fromkeys([*before, *after])
+        for change in _changes(key, before.get(key, _ABSENT), after.get(key, _ABSENT), secret=key in hidden)
+    )
+
+
+def _changes(path: str, old: object, new: object, *, secret: bool) -> Iterator[FieldChange]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        yield from _map_changes(path, old, new, secret=secret)
+    elif isinstance(old, list) and isinstance(new, list):
+        yield from _list_changes(path, old, new, secret=secret)
+    elif old is _ABSENT or new is _ABSENT or not _equal(old, new):
+        yield FieldChange(path, _shown(path, old, secret=secret), _shown(path, new, secret=secret))
+
+
+def _map_changes(path: str, old: dict[str, Any], new: dict[str, Any], *, secret: bool) -> Iterator[FieldChange]:
+    # An env entry says in its name whether its value is a secret.
+    holder = new.get("name", old.get("name"))
+    for key in dict.fromkeys([*old, *new]):
+        hides = secret or _hides(path, key, holder)
+        yield from _changes(_below(path, key), old.get(key, _ABSENT), new.get(key, _ABSENT), secret=hides)
+
+
+def _hides(path: str, key: str, holder: object) -> bool:
+    """Whether the value of ``key`` in the map at ``path`` must not be shown; ``holder`` is the map's own name."""
+    if key == "value":
+        return isinstance(holder, str) and masking.is_secret_name(holder)
+    if path.endswith((".annotations", ".labels")):
+        # kubectl keeps a copy of the whole object in its annotation.
+        return masking.is_secret_name(key) or key.endswith("last-applied-configuration")
+    return False
+
+
+def _list_changes(path: str, old: list[Any], new: list[Any], *, secret: bool) -> Iterator[FieldChange]:
+    keys = _LIST_KEYS.get(path.rpartition(".")[2], ("name",))
+    named_old, named_new = _by_key(old, keys), _by_key(new, keys)
+    if named_old is not None and named_new is not None:
+        yield from _aligned_changes(path, named_old, named_new, secret=secret)
+    elif len(old) == len(new):
+        for index, (before, after) in enumerate(zip(old, new, strict=True)):
+            hides = secret or (index > 0 and _is_secret_flag(old[index - 1], new[index - 1]))
+            yield from _changes(f"{path}[{index}]", before, after, secret=hides)
+    else:
+        yield FieldChange(path, _shown(path, old, secret=secret), _shown(path, new, secret=secret))
+
+
+def _is_secret_flag(*words: object) -> bool:
+    return any(isinstance(word, str) and word.startswith("-") and masking.is_secret_name(word) for word in words)
+
+
+def _aligned_changes(path: str, old: dict[str, Any], new: dict[str, Any], *, secret: bool) -> Iterator[FieldChange]:
+    for key in dict.fromkeys([*old, *new]):
+        yield from _changes(f"{path}[{key}]", old.get(key, _ABSENT), new.get(key, _ABSENT), secret=secret)
+    before, after = [key for key in old if key in new], [key for key in new if key in old]
+    if before != after:
+        # The order of variables decides what `$(VAR)` sees.
+        yield FieldChange(path, f"order {', '.join(before)}", f"order {', '.join(after)}")
+
+
+def _by_key(items: list[Any], keys: Sequence[str]) -> dict[str, Any] | None:
+    """The entries by their merge key, or None when they have none or share one."""
+    found: dict[str, Any] = {}
+    for item in items:
+        if not isinstance(item, dict) or keys[0] not in item:
+            return None
+        found["/".join(str(item[key]) for key in keys if key in item)] = item
+    return found if len(found) == len(items) else None
+
+
+def _below(path: str, key: str) -> str:
+    # An annotation's dots and slashes must not read as levels of their own.
+    return f"{path}[{key}]" if "." in key or "/" in key or not key else f"{path}.{key}"
+
+
+def _equal(old: object, new: object) -> bool:
+    # 1 == True in Python, and 1 == 1.0: neither is so in YAML or in a digest.
+    return type(old) is type(new) and old == new
+
+
+def _shown(path: str, value: object, *, secret: bool) -> str | None:
+    if value is _ABSENT:
+        return None
+    return masking.MASK if secret else json.dumps(_masked(path, value), ensure_ascii=False)
+
+
+def _masked(path: str, value: object) -> object:
+    """``value`` without secrets, also for a whole subtree that came or went."""
+    if isinstance(value, str):
+        return masking.words([value])[0]
+    if isinstance(value, list):
+        if value and all(isinstance(item, str) for item in value):
+            return masking.words(value)
+        return [_masked(path, item) for item in value]
+    if isinstance(value, dict):
+        holder = value.get("name")
+        return {
+            key: masking.MASK if _hides(path, key, holder) else _masked(f"{path}.{key}", item)
+            for key, item in value.items()
+        }
+    return value

@@ -1,0 +1,178 @@
+"""Decides what to do with one TrainJob: create, replace, update, suspend, resume, leave alone or refuse. Pure.
+
+Called by plan.planner. What may change of a stored job is decided by validate.update, as the cluster would.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kfrun.model.change import CreateJob, FieldChange, ReplaceJob, ResumeJob, SuspendJob, Unchanged, UpdateJob
+from kfrun.model.source import Severity
+from kfrun.plan import compare, details, masking, refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kfrun.model.change import Action, DesiredJob
+    from kfrun.model.source import Document, Finding, ObjectKey
+    from kfrun.model.state import ObservedJob
+
+TRAINER = "trainer.kubeflow.org/trainjob-controller"
+"""The controller that kfrun stands in for; a job ``managedBy`` another one is recorded and left alone."""
+
+NO_EFFECT = "no effect on running pods"
+
+
+class Step(NamedTuple):
+    """What one object contributes to the plan. ``starts``: its pods are going to run, now or when it is resumed."""
+
+    action: Action | None = None
+    refusals: tuple[Finding, ...] = ()
+    starts: bool = False
+
+
+def plan_job(job: DesiredJob, stored: ObservedJob | None, *, may_replace: bool, rerun: bool) -> Step:
+    """The step for one desired job. See `kfrun.plan.planner.PlanOptions` for ``replace`` and ``rerun``."""
+    if stored is None:
+        return _create(job)
+    if stored.deleting:
+        name, flag = stored.key.name, _namespace_flag(stored.key)
+        hint = f"apply again when it is gone: kfrun wait trainjob/{name}{flag} --for=delete"
+        return _refuse("KF503", f"TrainJob {name} is being deleted", job, hint)
+    if stored.finished:
+        return _plan_finished(job, stored, may_replace=may_replace, rerun=rerun)
+    if rerun and not is_managed_elsewhere(stored.data):
+        return _refuse_running(job, stored)
+    return _plan_unfinished(job, stored)
+
+
+def is_managed_elsewhere(job: Mapping[str, Any]) -> bool:
+    """Whether a TrainJob is left to another controller than the Trainer's."""
+    return _manager(job) not in (None, TRAINER)
+
+
+def state(job: ObservedJob) -> str:
+    """The state of a stored job in words that end a sentence."""
+    if job.finished:
+        return f"finished: {_outcome(job.data)}"
+    if is_managed_elsewhere(job.data):
+        return f"managed by {_manager(job.data)}"
+    return "suspended" if job.suspended else "running"
+
+
+def immutable(old: dict[str, Any], new: Document) -> tuple[Finding, ...]:
+    """The refusals of a change that the cluster would not accept either."""
+    from kfrun.validate import update
+
+    found = tuple(finding for finding in update.check(old, new) if finding.severity is Severity.ERROR)
+    differences = compare.changes(old, new.data)
+    if all(masking.MASK not in (change.old, change.new) for change in differences):
+        return found
+    # The findings would quote the value of a secret, before and after.
+    return tuple(replace(finding, message=f"field is immutable: {_named(differences)} changed") for finding in found)
+
+
+def _create(job: DesiredJob) -> Step:
+    key, data = job.resolution.trainjob, job.resolution.job.data
+    if is_managed_elsewhere(data):
+        return Step(CreateJob(key, f"not stored yet; managed by {_manager(data)}: recorded, not run here"))
+    cause = "not stored yet"
+    if compare.wants_suspend(job, "", suspended=False):
+        cause = f"{cause}; created suspended, kfrun resume starts it"
+    return Step(CreateJob(key, cause, details.of_job(job.resolution)), starts=True)
+
+
+def _plan_finished(job: DesiredJob, stored: ObservedJob, *, may_replace: bool, rerun: bool) -> Step:
+    outcome = _outcome(stored.data)
+    differences = _differences(job, stored)
+    if not differences and not rerun:
+        return Step(Unchanged(stored.key, f"unchanged; finished: {outcome}"))
+    if rerun or may_replace:
+        cause = f"finished: {outcome}; {'changed since' if differences else 'run starts it anew'}"
+        action = ReplaceJob(stored.key, cause, details.of_job(job.resolution), changes=differences)
+        return Step(action, starts=not is_managed_elsewhere(job.resolution.job.data))
+    message = f"TrainJob {stored.key.name} is finished, {outcome}, and has changed since: {_named(differences)}"
+    return _refuse("KF501", message, job, "kfrun apply --replace creates it anew, and so does kfrun run")
+
+
+def _plan_unfinished(job: DesiredJob, stored: ObservedJob) -> Step:
+    differences = _differences(job, stored)
+    wanted = compare.wants_suspend(job, stored.digest, suspended=stored.suspended)
+    if not differences and wanted == stored.suspended:
+        return Step(Unchanged(stored.key, f"unchanged; {state(stored)}"))
+    if differences and (found := immutable(stored.data, job.resolution.job)):
+        return Step(refusals=found)
+    if wanted == stored.suspended:
+        return Step(_update(job, stored, differences))
+    differences = (*differences, FieldChange("spec.suspend", _yaml(stored.suspended), _yaml(wanted)))
+    if is_managed_elsewhere(stored.data):
+        return Step(_update(job, stored, differences))
+    if wanted:
+        cause = "suspended: its pods are stopped, the job stays"
+        return Step(SuspendJob(stored.key, cause, changes=differences))
+    lines = details.of_job(job.resolution)
+    return Step(ResumeJob(stored.key, "resumed: its pods are started", lines, changes=differences), starts=True)
+
+
+def _update(job: DesiredJob, stored: ObservedJob, differences: tuple[FieldChange, ...]) -> UpdateJob:
+    if is_managed_elsewhere(stored.data):
+        return UpdateJob(stored.key, f"changed; {state(stored)}: recorded, not run here", changes=differences)
+    if stored.suspended and stored.run_digest != job.run_digest:
+        return UpdateJob(stored.key, "changed; takes effect when resumed", changes=differences, reaches_pods=True)
+    return UpdateJob(stored.key, f"changed; {NO_EFFECT}", changes=differences)
+
+
+def _differences(job: DesiredJob, stored: ObservedJob) -> tuple[FieldChange, ...]:
+    """The differences of the TrainJob, then those of the runtime; none when the digests agree."""
+    if compare.is_same(stored.digest, job.digest):
+        return ()
+    own = compare.changes(stored.data, job.resolution.job.data)
+    source = job.resolution.runtime
+    if source is None or stored.runtime is None:
+        return own
+    runtime = compare.changes(stored.runtime, source.document.data)
+    return own + tuple(FieldChange(f"{source.key.resource}: {item.path}", item.old, item.new) for item in runtime)
+
+
+def _refuse_running(job: DesiredJob, stored: ObservedJob) -> Step:
+    name, flag = stored.key.name, _namespace_flag(stored.key)
+    first = (
+        f"kfrun resume trainjob {name}{flag} starts it"
+        if stored.suspended
+        else f"kfrun logs -f {name}{flag} follows it"
+    )
+    hint = f"{first}, kfrun delete trainjob {name}{flag} removes it"
+    return _refuse("KF502", f"TrainJob {name} exists and is {state(stored)}", job, hint)
+
+
+def _refuse(code: str, message: str, job: DesiredJob, hint: str) -> Step:
+    return Step(refusals=(refusals.of_job(code, message, job, hint),))
+
+
+def _manager(job: Mapping[str, Any]) -> Any:
+    spec = job.get("spec")
+    return spec.get("managedBy") if isinstance(spec, dict) else None
+
+
+def _outcome(data: Mapping[str, Any]) -> str:
+    """The terminal condition: ``Failed (DeadlineExceeded)``."""
+    for condition in (data.get("status") or {}).get("conditions") or ():
+        if condition.get("type") in ("Complete", "Failed") and condition.get("status") == "True":
+            return f"{condition['type']} ({condition.get('reason', '')})"
+    return "its end was not recorded"
+
+
+def _named(differences: Sequence[FieldChange]) -> str:
+    paths = [change.path for change in differences]
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return ", ".join(paths[:3]) + more
+
+
+def _yaml(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _namespace_flag(key: ObjectKey) -> str:
+    return "" if key.namespace in ("", "default") else f" -n {key.namespace}"

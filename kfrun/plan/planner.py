@@ -1,0 +1,141 @@
+"""Decides what to do: desired jobs and objects against what is stored become a `Plan`. Pure; called by cli and client.
+
+Every action says why. What cannot be done in the present state becomes a refusal: a finding with the place in the
+manifest and the way out. After the actions of a plan were carried out, planning again yields an empty plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kfrun.model.change import ApplyObject, BuildEnvironment, DeleteJob, DeleteObject, Plan, Unchanged
+from kfrun.plan import compare, jobs, refusals
+from kfrun.plan.jobs import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kfrun.model.change import DesiredJob
+    from kfrun.model.source import Document, Finding, ObjectKey
+    from kfrun.model.state import ObservedJob
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOptions:
+    """What the caller asks of the planner.
+
+    Attributes:
+        replace: a finished job that was changed may be replaced.
+        rerun: start every job now (``run``): a finished one is replaced, a running one refused.
+        delete: objects to delete.
+        strict: what the backend cannot honour is a refusal.
+        backend: wins over what manifests say; None leaves it to them.
+        default_backend: for jobs that name none.
+        backends: those that are available.
+    """
+
+    replace: bool = False
+    rerun: bool = False
+    delete: tuple[ObjectKey, ...] = ()
+    strict: bool = False
+    backend: str | None = None
+    default_backend: str = "process"
+    backends: tuple[str, ...] = ("process",)
+
+
+def plan(
+    desired: Sequence[DesiredJob],
+    objects: Sequence[Document],
+    observed: Mapping[ObjectKey, ObservedJob],
+    stored_objects: Mapping[ObjectKey, dict[str, Any]],
+    options: PlanOptions,
+) -> Plan:
+    """What to do so that ``desired`` and ``objects`` are what is stored and runs.
+
+    ``objects`` are the runtimes and core objects of the input, ``stored_objects`` those of the store; both with
+    their defaults. Objects come first, then environments, then jobs: each leans on the former. Deletions come last.
+    """
+    job_steps = [
+        jobs.plan_job(job, observed.get(job.resolution.trainjob), may_replace=options.replace, rerun=options.rerun)
+        for job in desired
+    ]
+    starting = [job for job, step in zip(desired, job_steps, strict=True) if step.starts]
+    steps = [
+        *(_plan_object(document, stored_objects.get(document.key)) for document in objects),
+        *(_plan_environment(job) for job in starting),
+        *job_steps,
+        *(_plan_delete(key, observed, stored_objects) for key in options.delete),
+    ]
+    found = [finding for step in steps for finding in step.refusals]
+    found += [finding for job in starting for finding in _limits(job, options)]
+    return Plan(
+        actions=tuple(step.action for step in steps if step.action is not None),
+        not_enforced=tuple((job.resolution.trainjob, item) for job in starting for item in job.not_enforced),
+        refusals=tuple(found),
+        jobs=tuple(desired),
+    )
+
+
+def backend_of(job: DesiredJob, options: PlanOptions) -> str:
+    """The backend of a job: the flag, else the manifest, else the setting."""
+    return options.backend or job.resolution.backend or options.default_backend
+
+
+def _plan_object(document: Document, stored: dict[str, Any] | None) -> Step:
+    if stored is None:
+        return Step(ApplyObject(document.key, "not stored yet"))
+    differences = compare.changes(stored, document.data)
+    if not differences:
+        return Step(Unchanged(document.key, "unchanged"))
+    if found := jobs.immutable(stored, document):
+        return Step(refusals=found)
+    is_runtime = document.key.kind.endswith("TrainingRuntime")
+    cause = "changed; jobs keep the one that they were created with" if is_runtime else "changed"
+    return Step(ApplyObject(document.key, cause, changes=differences))
+
+
+def _plan_environment(job: DesiredJob) -> Step:
+    packages = job.resolution.packages
+    if not packages.needs_environment:
+        return Step()
+    shared = "built unless one with the same packages is there"
+    cause = "built for this job alone" if packages.isolated else shared
+    return Step(BuildEnvironment(job.resolution.trainjob, cause, packages=packages))
+
+
+def _plan_delete(
+    key: ObjectKey, observed: Mapping[ObjectKey, ObservedJob], stored_objects: Mapping[ObjectKey, dict[str, Any]]
+) -> Step:
+    job = observed.get(key)
+    if job is not None and job.deleting:
+        return Step(Unchanged(key, "is being deleted already"))
+    if job is not None:
+        return Step(DeleteJob(key, f"delete was asked for; {jobs.state(job)}"))
+    if key in stored_objects:
+        return Step(DeleteObject(key, "delete was asked for", _users(key, observed)))
+    return Step(refusals=(refusals.missing(key),))
+
+
+def _users(key: ObjectKey, observed: Mapping[ObjectKey, ObservedJob]) -> tuple[str, ...]:
+    """Unfinished jobs that were created with the runtime ``key``."""
+    names = sorted(job.key.name for job in observed.values() if not job.finished and _is_object(job, key))
+    return (f"used by {', '.join(names)}: a job keeps the one that it was created with",) if names else ()
+
+
+def _is_object(job: ObservedJob, key: ObjectKey) -> bool:
+    if job.runtime is None or job.runtime.get("kind") != key.kind:
+        return False
+    return job.runtime["metadata"]["name"] == key.name and key.namespace in ("", job.key.namespace)
+
+
+def _limits(job: DesiredJob, options: PlanOptions) -> tuple[Finding, ...]:
+    """What the backend cannot do of a job that is to be started."""
+    backend = backend_of(job, options)
+    if backend not in options.backends:
+        message = f'backend "{backend}" is not available'
+        hint = f"available: {', '.join(options.backends)}; --backend wins over the manifest"
+        return (refusals.of_job("KF506", message, job, hint),)
+    if not options.strict:
+        return ()
+    return tuple(refusals.not_enforced(job, item, backend) for item in job.not_enforced)

@@ -1,0 +1,72 @@
+"""Why something cannot be done in the present state, as findings. Called by plan.jobs and plan.planner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kfrun.load import excerpts
+from kfrun.model.source import Finding, Stage, field_text
+
+if TYPE_CHECKING:
+    from kfrun.model.change import DesiredJob
+    from kfrun.model.source import ObjectKey, Position
+    from kfrun.model.workload import NotEnforced, Resolution
+
+CODES = {
+    "KF501": "a finished job was changed, and nobody said that it may be replaced",
+    "KF502": "run: a job of that name is there and has not finished",
+    "KF503": "the job is being deleted",
+    "KF504": "there is no such object to delete",
+    "KF505": "--strict: the backend cannot honour a field",
+    "KF506": "the backend asked for is not available",
+}
+
+
+def of_job(code: str, message: str, job: DesiredJob, hint: str) -> Finding:
+    """A refusal that points at the name of the job in its manifest."""
+    document = job.resolution.job
+    path = ("metadata", "name")
+    position = document.positions.value(path)
+    return Finding(
+        code,
+        message,
+        Stage.BACKEND,
+        path=path,
+        position=position,
+        hint=hint,
+        object=job.resolution.trainjob,
+        excerpt=excerpts.excerpt(document, position),
+    )
+
+
+def missing(key: ObjectKey) -> Finding:
+    """The object to delete is not there."""
+    place = f" in namespace {key.namespace}" if key.namespace else ""
+    return Finding("KF504", f"there is no {key.resource}{place}", Stage.BACKEND, object=key)
+
+
+def not_enforced(job: DesiredJob, item: NotEnforced, backend: str) -> Finding:
+    """A field of the JobSet that ``backend`` does not honour, pointed at where it was written."""
+    resolution = job.resolution
+    position = _written_at(resolution, item.path) or resolution.job.positions.key(("spec",))
+    document = resolution.job
+    return Finding(
+        "KF505",
+        f"backend {backend} does not enforce {item.path}: {item.why}",
+        Stage.BACKEND,
+        position=position,
+        hint="leave --strict away to run it all the same",
+        object=resolution.trainjob,
+        excerpt=excerpts.excerpt(document, position) if position.file == document.source else None,
+    )
+
+
+def _written_at(resolution: Resolution, field: str) -> Position | None:
+    """Where a field of the JobSet, or the first thing in it, was written: best in the job, else in its runtime."""
+    found = [
+        origin
+        for path, origin in resolution.origins.items()
+        if field_text(path) == field or field_text(path).startswith((f"{field}.", f"{field}["))
+    ]
+    own = [origin for origin in found if origin.layer in ("job", "patch")]
+    return next((origin.position for origin in [*own, *found]), None)

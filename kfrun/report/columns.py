@@ -1,0 +1,205 @@
+"""What a table shows of each kind of object: column names and cells, after kubectl's. Called by cli (get, events).
+
+Cells are made from the object alone, but for `Facts`, which only kfrun knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kfrun.report.table import age, epoch, human_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    _Object = Mapping[str, Any]
+
+NONE = "<none>"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is not in a TrainJob itself.
+
+    Attributes:
+        nodes: numNodes after resolving, empty when unknown.
+        exit_code: of a finished job, empty otherwise.
+        backend: which one runs it.
+    """
+
+    nodes: str = ""
+    exit_code: str = ""
+    backend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of one kind: names, those added by ``-o wide``, and how a row's cells are made."""
+
+    names: tuple[str, ...]
+    wide: tuple[str, ...]
+    cells: Callable[[_Object, float, Facts], tuple[str, ...]]
+
+    def header(self, *, wide: bool) -> tuple[str, ...]:
+        """The names of the columns shown."""
+        return self.names + self.wide if wide else self.names
+
+    def row(self, obj: _Object, now: float, facts: Facts = Facts(), *, wide: bool) -> tuple[str, ...]:
+        """The cells of one object; ``now`` is in seconds since the epoch."""
+        cells = self.cells(obj, now, facts)
+        return cells if wide else cells[: len(self.names)]
+
+
+def of(kind: str) -> Columns:
+    """The columns of a kind; name and age for kinds that have no own ones."""
+    return _COLUMNS.get(kind, Columns(("NAME", "AGE"), (), lambda obj, now, _: (_name(obj), _age(obj, now))))
+
+
+def trainjob_state(job: _Object) -> str:
+    """One word for where a TrainJob is: Complete, Failed, Suspended, Terminating, Running or Pending.
+
+    A cluster's own column shows the last condition, hence nothing at all while a job runs.
+    """
+    if job["metadata"].get("deletionTimestamp"):
+        return "Terminating"
+    true = [item["type"] for item in _conditions(job) if item.get("status") == "True"]
+    for kind in ("Failed", "Complete", "Suspended"):
+        if kind in true:
+            return kind
+    counts = job.get("status", {}).get("jobsStatus") or []
+    busy = any(row.get(name, 0) for row in counts for name in ("active", "ready", "succeeded", "failed"))
+    return "Running" if busy else "Pending"
+
+
+def pod_status(pod: _Object) -> str:
+    """What kubectl shows as STATUS: the phase, or the more telling reason of a container."""
+    status = pod.get("status", {})
+    if "deletionGracePeriodSeconds" in pod["metadata"] and status.get("phase") not in ("Succeeded", "Failed"):
+        return "Terminating"
+    inits = status.get("initContainerStatuses") or []
+    for number, container in enumerate(inits):
+        reason = _init_reason(container)
+        if reason is not None and status.get("phase") != "Running":
+            return f"Init:{reason or f'{number}/{len(inits)}'}"
+    reasons = [_reason(container) for container in status.get("containerStatuses") or []]
+    told = [reason for reason in reasons if reason]
+    if not told or (any(not reason for reason in reasons) and set(told) == {"Completed"}):
+        return str(status.get("reason") or status.get("phase") or "Unknown")
+    return next((reason for reason in told if reason != "Completed"), "Completed")
+
+
+def _init_reason(container: _Object) -> str | None:
+    """None when the init container is done, else what it is stuck at, empty while it just runs."""
+    state = container.get("state") or {}
+    if "terminated" in state:
+        return None if state["terminated"].get("exitCode") == 0 else _reason(container)
+    reason = _reason(container)
+    return "" if reason in ("", "PodInitializing", "ContainerCreating") else reason
+
+
+def _reason(container: _Object) -> str:
+    state = container.get("state") or {}
+    return str((state.get("waiting") or state.get("terminated") or {}).get("reason") or "")
+
+
+def _trainjob(job: _Object, now: float, facts: Facts) -> tuple[str, ...]:
+    spec = job.get("spec", {})
+    nodes = (spec.get("trainer") or {}).get("numNodes") or facts.nodes
+    last = _conditions(job)[-1:]
+    return (
+        _name(job),
+        trainjob_state(job),
+        str(nodes or NONE),
+        str((spec.get("runtimeRef") or {}).get("name") or NONE),
+        _age(job, now),
+        str(last[0].get("reason", "")) if last else NONE,
+        facts.exit_code or NONE,
+        _duration(job, now),
+        facts.backend or NONE,
+    )
+
+
+def _duration(job: _Object, now: float) -> str:
+    start = epoch(job["metadata"].get("creationTimestamp"))
+    ended = [c for c in _conditions(job) if c["type"] in ("Complete", "Failed") and c.get("status") == "True"]
+    end = epoch(ended[0].get("lastTransitionTime")) if ended else now
+    return NONE if start is None or end is None else human_duration(max(0.0, end - start))
+
+
+def _jobset(jobset: _Object, now: float, _: Facts) -> tuple[str, ...]:
+    status = jobset.get("status", {})
+    completed = any(c["type"] == "Completed" and c.get("status") == "True" for c in _conditions(jobset))
+    return (
+        _name(jobset),
+        str(status.get("terminalState") or ""),
+        str(status.get("restarts", 0)),
+        str(completed),
+        str(bool(jobset.get("spec", {}).get("suspend"))).lower(),
+        _age(jobset, now),
+    )
+
+
+def _job(job: _Object, now: float, _: Facts) -> tuple[str, ...]:
+    status, spec = job.get("status", {}), job.get("spec", {})
+    true = [c["type"] for c in _conditions(job) if c.get("status") == "True"]
+    state = next((name for name in ("Complete", "Failed", "Suspended") if name in true), "Running")
+    start, end = epoch(status.get("startTime")), epoch(status.get("completionTime"))
+    duration = "" if start is None else human_duration(max(0.0, (now if end is None else end) - start))
+    return (_name(job), state, f"{status.get('succeeded', 0)}/{spec.get('completions', 1)}", duration, _age(job, now))
+
+
+def _pod(pod: _Object, now: float, _: Facts) -> tuple[str, ...]:
+    containers = pod.get("status", {}).get("containerStatuses") or []
+    total = len(pod.get("spec", {}).get("containers") or containers)
+    codes = [(c.get("state") or {}).get("terminated", {}).get("exitCode") for c in containers]
+    return (
+        _name(pod),
+        f"{sum(bool(c.get('ready')) for c in containers)}/{total}",
+        pod_status(pod),
+        str(sum(c.get("restartCount", 0) for c in containers)),
+        _age(pod, now),
+        str((pod["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-completion-index", NONE)),
+        ",".join(str(code) for code in codes if code is not None) or NONE,
+    )
+
+
+def _runtime(runtime: _Object, now: float, _: Facts) -> tuple[str, ...]:
+    labels = runtime["metadata"].get("labels") or {}
+    policy = runtime.get("spec", {}).get("mlPolicy") or {}
+    framework = labels.get("trainer.kubeflow.org/framework", NONE)
+    return (_name(runtime), str(framework), str(policy.get("numNodes") or 1), _age(runtime, now))
+
+
+def _event(event: _Object, now: float, _: Facts) -> tuple[str, ...]:
+    about = event["involvedObject"]
+    seen = age(event.get("lastTimestamp"), now)
+    if event.get("count", 1) > 1:
+        seen = f"{seen} (x{event['count']} over {age(event.get('firstTimestamp'), now)})"
+    return (seen, event["type"], event["reason"], f"{about['kind'].lower()}/{about['name']}", event["message"])
+
+
+def _conditions(obj: _Object) -> Sequence[_Object]:
+    return obj.get("status", {}).get("conditions") or []
+
+
+def _name(obj: _Object) -> str:
+    return str(obj["metadata"]["name"])
+
+
+def _age(obj: _Object, now: float) -> str:
+    return age(obj["metadata"].get("creationTimestamp"), now)
+
+
+_RUNTIME = Columns(("NAME", "FRAMEWORK", "NODES", "AGE"), (), _runtime)
+_COLUMNS = {
+    "TrainJob": Columns(
+        ("NAME", "STATE", "NODES", "RUNTIME", "AGE"), ("REASON", "EXIT", "DURATION", "BACKEND"), _trainjob
+    ),
+    "ClusterTrainingRuntime": _RUNTIME,
+    "TrainingRuntime": _RUNTIME,
+    "JobSet": Columns(("NAME", "TERMINALSTATE", "RESTARTS", "COMPLETED", "SUSPENDED", "AGE"), (), _jobset),
+    "Job": Columns(("NAME", "STATUS", "COMPLETIONS", "DURATION", "AGE"), (), _job),
+    "Pod": Columns(("NAME", "READY", "STATUS", "RESTARTS", "AGE"), ("INDEX", "EXIT"), _pod),
+    "Event": Columns(("LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"), (), _event),
+}

@@ -1,0 +1,52 @@
+"""Findings of the resolve stage, with position and excerpt. Used by every module of resolve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kfrun.load.excerpts import excerpt
+from kfrun.model.source import Finding, Severity, Stage
+
+if TYPE_CHECKING:
+    from kfrun.model.source import Document, FieldPath
+
+CODES = {
+    "KF401": "the runtime that runtimeRef names does not exist",
+    "KF402": "runtimeRef names a kind that is no training runtime",
+    "KF403": "the runtime asks for something that this version of kfrun cannot resolve",
+    "KF404": "a value has a type that cannot be resolved",
+    "KF405": "an envInjection target is not in the runtime's template",
+    "KF406": "a runtime patch cannot be merged",
+    "KF410": "an unknown kfrun.dev annotation",
+    "KF411": "a line of kfrun.dev/packages is no requirement",
+    "KF412": "a package is listed twice",
+    "KF413": "a kfrun.dev annotation has a value that is not allowed",
+    "KF420": "a container without a command cannot run as a process",
+    "KF421": "more pods than this machine can be asked for",
+}
+"""Every code of this stage and what it means."""
+
+
+def finding(
+    code: str,
+    message: str,
+    document: Document,
+    path: FieldPath,
+    *,
+    stage: Stage = Stage.BUILD,
+    hint: str | None = None,
+    severity: Severity = Severity.ERROR,
+) -> Finding:
+    """A finding about the value at ``path`` of ``document``."""
+    position = document.positions.value(path)
+    return Finding(
+        code=code,
+        message=message,
+        stage=stage,
+        severity=severity,
+        path=path,
+        position=position,
+        hint=hint,
+        object=document.key,
+        excerpt=excerpt(document, position) if document.text else None,
+    )

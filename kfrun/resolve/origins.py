@@ -1,0 +1,102 @@
+"""Where each field of the JobSet comes from. Filled by decode, strategic and builder; read by resolver.
+
+The merge moves objects and reorders lists, so an origin is kept by the object itself (its identity), not by its
+path: `Ledger.place` says where an object stands in its document, `Ledger.mark` where a single field of it comes
+from when that is elsewhere. `Ledger.collect` turns both into paths of the finished JobSet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kfrun.model.workload import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Literal
+
+    from kfrun.model.source import Document, FieldPath
+
+    Layer = Literal["runtime", "job", "patch", "policy", "default"]
+
+
+class Mark(NamedTuple):
+    """A place in a document, and by which layer it gets into the JobSet."""
+
+    layer: Layer
+    document: Document
+    path: FieldPath
+    detail: str = ""
+
+    def at(self, *parts: str | int) -> Mark:
+        """The same layer, further down in the document."""
+        return self._replace(path=(*self.path, *parts))
+
+    def as_policy(self, name: str) -> Mark:
+        """The same place, as the reason why the ML policy ``name`` set something."""
+        return self._replace(layer="policy", detail=name)
+
+    def origin(self) -> Origin:
+        """The origin as users see it; a field that the document does not have is a default."""
+        position = self.document.positions.value(self.path)
+        if self.layer in {"runtime", "job"} and not _has(self.document.data, self.path):
+            return Origin("default", position)
+        return Origin(self.layer, position, self.detail)
+
+
+def _has(data: Any, path: FieldPath) -> bool:
+    for part in path:
+        in_list = isinstance(data, list) and isinstance(part, int) and part < len(data)
+        if not in_list and not (isinstance(data, dict) and part in data):
+            return False
+        data = data[part]
+    return True
+
+
+class Ledger:
+    """The marks of all objects of one resolution."""
+
+    def __init__(self) -> None:
+        # the object itself is kept beside its mark: an id is only unique among living objects
+        self._homes: dict[int, tuple[dict[str, Any], Mark]] = {}
+        self._fields: dict[tuple[int, str], tuple[dict[str, Any], Mark]] = {}
+
+    def place(self, node: dict[str, Any], mark: Mark) -> dict[str, Any]:
+        """Say where ``node`` as a whole comes from; returns it."""
+        self._homes[id(node)] = (node, mark)
+        return node
+
+    def mark(self, node: dict[str, Any], key: str, mark: Mark) -> None:
+        """Say where the field ``key`` of ``node`` comes from, other than ``node`` itself."""
+        self._fields[id(node), key] = (node, mark)
+
+    def of(self, node: dict[str, Any], key: str) -> Mark | None:
+        """Where the field ``key`` of ``node`` comes from, as far as it is known."""
+        field = self._fields.get((id(node), key))
+        if field is not None:
+            return field[1]
+        home = self._homes.get(id(node))
+        return home[1].at(key) if home else None
+
+    def collect(self, root: dict[str, Any]) -> dict[FieldPath, Origin]:
+        """The origins of the fields of ``root``, by path; fields of unmarked objects are left out."""
+        return dict(self._walk(root, ()))
+
+    def _walk(self, node: dict[str, Any], path: FieldPath) -> Iterator[tuple[FieldPath, Origin]]:
+        for key, value in node.items():
+            mark = self.of(node, key)
+            below = (*path, key)
+            if mark is not None:
+                yield below, mark.origin()
+            if isinstance(value, dict):
+                yield from self._walk(value, below)
+            elif isinstance(value, list):
+                yield from self._items(value, below)
+
+    def _items(self, items: list[Any], path: FieldPath) -> Iterator[tuple[FieldPath, Origin]]:
+        for index, item in enumerate(items):
+            if isinstance(item, dict):
+                home = self._homes.get(id(item))
+                if home is not None:
+                    yield (*path, index), home[1].origin()
+                yield from self._walk(item, (*path, index))

@@ -1,0 +1,181 @@
+"""Python packages of a job: PEP 508 requirements, merged by the rules of design section 4. Called by annotations.
+
+The only module that uses `packaging`, and only when there is a requirement that takes reading.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from kfrun.errors import InvalidInput
+from kfrun.model.source import Finding, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from packaging.markers import Marker
+
+
+class Line(NamedTuple):
+    """One line of a list: its text without comment and margin, and its 0-based number."""
+
+    number: int
+    text: str
+
+
+class BadRequirement(NamedTuple):
+    """A requirement that cannot be used: code, message and hint of its finding."""
+
+    line: Line
+    code: str
+    message: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A requirement as written, and what decides whether two of them collide."""
+
+    text: str
+    name: str
+    marker: Marker | None
+    line: Line
+
+
+def lines(text: str) -> list[Line]:
+    """The entries of a list annotation: one a line, blank lines and ``#`` comments left out."""
+    stripped = (re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines())
+    return [Line(number, entry) for number, entry in enumerate(stripped) if entry]
+
+
+def parse(entries: Iterable[Line]) -> tuple[list[Requirement], list[BadRequirement]]:
+    """Read requirements; two of one name are refused unless their markers can never hold together."""
+    good: list[Requirement] = []
+    bad: list[BadRequirement] = []
+    for line in entries:
+        read = _read(line)
+        if isinstance(read, BadRequirement):
+            bad.append(read)
+            continue
+        twin = next((other for other in good if other.name == read.name and not _exclusive(other, read)), None)
+        if twin is None:
+            good.append(read)
+        else:
+            message = f'duplicate requirement "{read.text}": "{twin.text}" is listed already'
+            bad.append(BadRequirement(line, "KF412", message, "keep one of them, or give both a marker"))
+    return good, bad
+
+
+def combine(runtime: Sequence[Requirement], trainer: Sequence[Requirement]) -> tuple[str, ...]:
+    """The runtime's requirements that the trainer does not name, then the trainer's, each in their order."""
+    replaced = {requirement.name for requirement in trainer}
+    kept = [requirement for requirement in runtime if requirement.name not in replaced]
+    return tuple(requirement.text for requirement in (*kept, *trainer))
+
+
+def merge(runtime: Sequence[str], trainer: Sequence[str]) -> tuple[str, ...]:
+    """Merge two lists of PEP 508 requirements.
+
+    A trainer's entry replaces the runtime's entries of the same name (PEP 503) as a whole: specifier, extras,
+    marker and URL. Texts stay as they were written.
+
+    Raises:
+        InvalidInput: a text that is no requirement, or a duplicate name within one list.
+    """
+    lists = []
+    for texts in (runtime, trainer):
+        good, bad = parse(Line(number, text.strip()) for number, text in enumerate(texts))
+        if bad:
+            raise InvalidInput([Finding(item.code, item.message, Stage.RULE, hint=item.hint) for item in bad])
+        lists.append(good)
+    return combine(lists[0], lists[1])
+
+
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_VERSION = r"(?:==|!=|<=|>=|<|>)\d+(?:\.\d+)*"
+_PLAIN = re.compile(rf"({_NAME})(?:{_VERSION}(?:,{_VERSION})*)?", re.ASCII)
+"""Requirements that are right beyond doubt: importing `packaging` costs 20 ms of every start."""
+
+
+def _read(line: Line) -> Requirement | BadRequirement:
+    plain = _PLAIN.fullmatch(line.text)
+    if plain is not None:
+        return Requirement(line.text, normalised(plain[1]), None, line)
+    from packaging.requirements import InvalidRequirement
+    from packaging.requirements import Requirement as Parsed
+
+    try:
+        parsed = Parsed(line.text)
+    except InvalidRequirement as problem:
+        reason = str(problem).splitlines()[0]
+        message = f'"{line.text}" is no requirement: {reason}'
+        return BadRequirement(line, "KF411", message, _hint(line.text))
+    return Requirement(line.text, normalised(parsed.name), parsed.marker, line)
+
+
+def normalised(name: str) -> str:
+    """The name by which PEP 503 tells packages apart."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _hint(text: str) -> str:
+    if text.startswith("-"):
+        return "options of pip have no place here; index URLs go into kfrun.dev/pip-index-urls"
+    if "://" in text and "@" not in text.partition("://")[0]:
+        return f"give it a name: name @ {text}"
+    if text.startswith((".", "/")):
+        return "give it a name and a URL: name @ file:///path"
+    match = re.fullmatch(r"([\w.\-\[\],]+)\s*=\s*([\w.*]+)", text)
+    if match:
+        return f"did you mean {match[1]}=={match[2]}?"
+    return "write one PEP 508 requirement a line, such as numpy>=2 or torch==2.9.*"
+
+
+_COMPARISON = r"""([\w.]+|"[^"]*"|'[^']*')\s*(?:[<>=!~]=?=?|not in|in)\s*([\w.]+|"[^"]*"|'[^']*')"""
+_MOST_ENVIRONMENTS = 4096
+
+
+def _exclusive(left: Requirement, right: Requirement) -> bool:
+    """Whether no environment satisfies both markers.
+
+    Tried on the values that the markers compare with and their neighbours; where these are too many, or a marker is
+    missing, the two are taken to collide.
+    """
+    if left.marker is None or right.marker is None:
+        return False
+    environments = list(itertools.islice(_environments(left.marker, right.marker), _MOST_ENVIRONMENTS + 1))
+    if len(environments) > _MOST_ENVIRONMENTS:
+        return False
+    return not any(left.marker.evaluate(each) and right.marker.evaluate(each) for each in environments)
+
+
+def _environments(*markers: Marker) -> Iterator[dict[str, str]]:
+    values: dict[str, set[str]] = {}
+    for marker in markers:
+        for match in re.finditer(_COMPARISON, str(marker)):
+            quoted = next((part for part in match.groups() if part[0] in "\"'"), "")
+            variable = next((part for part in match.groups() if part[0] not in "\"'"), "")
+            values.setdefault(variable, set()).update(_samples(quoted.strip("\"'")))
+    if "python_full_version" in values:
+        minors = values.pop("python_version", set())
+        values["python_full_version"] |= {f"{minor}.{patch}" for minor in minors for patch in (0, 99)}
+    names = sorted(values)
+    for combination in itertools.product(*(sorted(values[name]) for name in names)):
+        environment = dict(zip(names, combination, strict=True))
+        full = environment.get("python_full_version")
+        if full is not None:
+            environment["python_version"] = ".".join(full.split(".")[:2])
+        yield environment
+
+
+def _samples(value: str) -> set[str]:
+    """A compared value, its neighbours when it is a version, and something that it is not."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)*?)\.?(\d+)?(?:\.\*)?", value)
+    if match is None:
+        return {value, "", "another"} | set(re.split(r"[\s,]+", value))
+    head, last = (match[1], int(match[2])) if match[2] else ("", int(match[1]))
+    neighbours = {number for number in (last - 1, last, last + 1) if number >= 0}
+    return {f"{head}.{number}" if head else str(number) for number in neighbours} | {value.removesuffix(".*")}

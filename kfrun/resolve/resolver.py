@@ -1,0 +1,130 @@
+"""A TrainJob and its runtime become the JobSet that the Trainer controller would apply. Called by cli, client and plan.
+
+The steps are the controller's: defaults of the CRDs, runtime patches, pod sets, ML policies, the JobSet. Each is one
+module; here they are only put in order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from kfrun.errors import InvalidInput
+from kfrun.model.workload import Resolution, RuntimeSource
+from kfrun.resolve import builder, extensions, patches, podsets, policies
+from kfrun.resolve.catalogue import DEFAULT_NAMESPACE
+from kfrun.resolve.decode import Decoder, complete, describe
+from kfrun.resolve.findings import finding
+from kfrun.resolve.origins import Ledger, Mark
+from kfrun.resolve.podsets import Build
+from kfrun.validate import defaults
+from kfrun.validate.kinds import TRAIN_JOB
+
+if TYPE_CHECKING:
+    from kfrun.model.source import Document, ObjectKey
+    from kfrun.resolve.catalogue import Catalogue
+
+    Node = dict[str, Any]
+
+
+def resolve(job: Document, catalogue: Catalogue, *, version: str = "v2.3") -> Resolution:
+    """Resolve one TrainJob.
+
+    Bad input never raises: the resolution then holds findings and no JobSet. It need not have passed validation.
+
+    Args:
+        job: the TrainJob.
+        catalogue: where to look for its runtime.
+        version: the Trainer version whose defaults apply.
+
+    Raises:
+        UsageProblem: an unknown version.
+    """
+    key = job.key._replace(namespace=job.key.namespace or DEFAULT_NAMESPACE)
+    found = catalogue.find(job)
+    runtime = found if isinstance(found, RuntimeSource) else None
+    settings = extensions.read(job, runtime.document if runtime else None)
+    findings = list(settings.findings)
+    result = Resolution(
+        trainjob=key,
+        job=job,
+        runtime=runtime,
+        packages=settings.packages,
+        source=settings.source,
+        backend=settings.backend,
+    )
+    if not isinstance(found, RuntimeSource):
+        return replace(result, findings=(*findings, found))
+    try:
+        build = _build(job, key, found, version)
+        policies.enforce(build)
+        jobset = builder.jobset(build)
+    except InvalidInput as problem:
+        return replace(result, findings=(*findings, *problem.findings))
+    return replace(
+        result,
+        jobset=jobset,
+        objects=tuple(build.objects),
+        origins=build.ledger.collect(jobset),
+        findings=tuple(findings),
+    )
+
+
+def _build(job: Document, key: ObjectKey, runtime: RuntimeSource, version: str) -> Build:
+    """Decode both documents, merge the patches and derive the pod sets."""
+    ledger = Ledger()
+    _require_name(job, key)
+    job_mark = Mark("job", job, ("spec",))
+    runtime_mark = Mark("runtime", runtime.document, ("spec",))
+    job_spec = defaults.apply(job.data, TRAIN_JOB, version).get("spec")
+    runtime_spec = defaults.apply(runtime.document.data, runtime.key.kind, version).get("spec")
+    decoded = _decoded(job_spec, "TrainJobSpec", Decoder(job_mark, ledger, written=False))
+    build = Build(
+        name=key.name,
+        namespace=key.namespace,
+        job=decoded,
+        policy=_policy(runtime_spec, runtime_mark, ledger),
+        template=_template(runtime_spec, runtime_mark, ledger),
+        job_mark=job_mark,
+        runtime_mark=runtime_mark,
+        ledger=ledger,
+    )
+    patches.apply(build.template, decoded.get("runtimePatches", []), job_mark, ledger)
+    podsets.fill(build)
+    return build
+
+
+def _require_name(job: Document, key: ObjectKey) -> None:
+    if not key.name:
+        metadata = job.data.get("metadata")
+        given = metadata.get("name") if isinstance(metadata, dict) else None
+        found = "is missing" if given is None else f"must be a string, not {describe(given)}"
+        raise InvalidInput([finding("KF404", f"the name {found}", job, ("metadata", "name"))])
+
+
+def _decoded(value: Any, type_name: str, decoder: Decoder) -> Node:
+    spec = decoder.struct({} if value is None else value, type_name, ("spec",))
+    if decoder.findings:
+        raise InvalidInput(decoder.findings)
+    return spec
+
+
+def _policy(spec: Any, mark: Mark, ledger: Ledger) -> Node | None:
+    """The runtime's mlPolicy; a podGroupPolicy that asks for something is refused on the way."""
+    decoder = Decoder(mark, ledger, written=False)
+    parts = {key: spec[key] for key in ("mlPolicy", "podGroupPolicy") if isinstance(spec, dict) and key in spec}
+    decoded = _decoded(parts, "TrainingRuntimeSpec", decoder)
+    for kind in decoded.get("podGroupPolicy", {}):
+        message = f'the pod group policy "{kind}" is not supported by this version of kfrun'
+        raise InvalidInput([finding("KF403", message, mark.document, mark.at("podGroupPolicy", kind).path)])
+    policy: Node | None = decoded.get("mlPolicy")
+    return policy
+
+
+def _template(spec: Any, mark: Mark, ledger: Ledger) -> Node:
+    decoder = Decoder(mark, ledger, written=True)
+    parts = {"template": spec["template"]} if isinstance(spec, dict) and "template" in spec else {}
+    decoded = _decoded(parts if isinstance(spec, dict) else spec, "TrainingRuntimeSpec", decoder)
+    complete(decoded, "TrainingRuntimeSpec")
+    template: Node = decoded["template"]
+    return template

@@ -1,0 +1,265 @@
+"""The settings and where each came from: flag > ``KFRUN_*`` > project ``kfrun.toml`` > user ``config.toml`` > default.
+
+Called by cli once per command; the other layers get the `Settings` value. Reads at most two files, and imports
+tomllib only when one of them exists.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+from kfrun.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PROJECT_FILE = "kfrun.toml"
+
+Installer = Literal["auto", "uv", "pip"]
+Color = Literal["auto", "always", "never"]
+INSTALLERS: tuple[str, ...] = get_args(Installer)
+COLORS: tuple[str, ...] = get_args(Color)
+BACKENDS: tuple[str, ...] = ("process",)
+"""What can carry a job out. Named here because the setting, the flag and the planner must agree."""
+
+TRAINER_VERSION = "v2.3"
+
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_VERSION = re.compile(r"v\d+\.\d+|head")
+
+
+class Origin(NamedTuple):
+    """Which layer a value came from (``flag``, ``environment``, ``project``, ``user``, ``default``), and its name."""
+
+    layer: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.layer} {self.detail}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that a command takes from its surroundings.
+
+    Attributes:
+        home: holds state and cache when set; otherwise the XDG folders do.
+        state_dir: objects, logs and what runs.
+        cache_dir: Python environments and what else can be made anew.
+        namespace: for objects that name none.
+        backend: what carries jobs out where the manifest does not say.
+        trainer_version: of the Trainer API whose schemas and rules apply (``v2.3``).
+        installer: ``auto`` takes uv when it is there.
+        strict: refuse what the backend cannot honour.
+        color: ``auto`` colours terminals.
+        retry_delay: seconds before the first retry; each further one waits twice as long.
+        max_retry_delay: seconds, the longest wait between two attempts.
+        origins: where each value came from, by key.
+    """
+
+    home: Path | None
+    state_dir: Path
+    cache_dir: Path
+    namespace: str = "default"
+    backend: str = "process"
+    trainer_version: str = TRAINER_VERSION
+    installer: str = "auto"
+    strict: bool = False
+    color: str = "auto"
+    retry_delay: float = 10.0
+    max_retry_delay: float = 300.0
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+
+
+KEYS: tuple[str, ...] = tuple(item.name for item in fields(Settings) if item.name != "origins")
+_PATHS = ("home", "state_dir", "cache_dir")
+_CHOICES = {"installer": INSTALLERS, "color": COLORS, "backend": BACKENDS}
+
+
+def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> Settings:
+    """The settings of a command run in ``folder``. Flags that are None were not given.
+
+    Raises:
+        UsageProblem: an unknown key, a value that makes no sense, or a file that cannot be read.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    for key, value, origin in _layers(flags, environ, folder):
+        values[key], origins[key] = value, origin
+    _add_folders(values, origins, environ)
+    for key in KEYS:
+        origins.setdefault(key, Origin("default"))
+    if values.get("max_retry_delay", 300.0) < values.get("retry_delay", 0.0):
+        # A longer first wait was asked for: the default limit must not contradict it.
+        if origins["max_retry_delay"].layer != "default":
+            raise UsageProblem("max_retry_delay is shorter than retry_delay")
+        values["max_retry_delay"] = values["retry_delay"]
+    return Settings(**values, origins=origins)
+
+
+def uses_color(setting: str, environ: Mapping[str, str], *, is_terminal: bool) -> bool:
+    """Whether to colour a stream: the setting, then NO_COLOR, FORCE_COLOR, then what the stream is."""
+    if setting != "auto":
+        return setting == "always"
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR"):
+        return True
+    return is_terminal and environ.get("TERM") != "dumb" and not environ.get("CI")
+
+
+def _layers(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> Iterator[tuple[str, Any, Origin]]:
+    """Every value given anywhere, the weakest layer first."""
+    for layer, path in (("user", _user_file(environ)), ("project", _project_file(folder))):
+        if path is not None and path.is_file():
+            origin = Origin(layer, str(path))
+            yield from ((key, value, origin) for key, value in _read_file(path))
+    for key in KEYS:
+        name = f"KFRUN_{key.upper()}"
+        if environ.get(name):
+            yield key, _parse_text(key, environ[name], name), Origin("environment", name)
+    for key, value in flags.items():
+        if value is not None:
+            name = f"--{key.replace('_', '-')}"
+            yield key, _check(key, value, name), Origin("flag", name)
+
+
+def _add_folders(values: dict[str, Any], origins: dict[str, Origin], environ: Mapping[str, str]) -> None:
+    home = values.setdefault("home", None)
+    if home is not None:
+        # A home decides both, whatever set the others: tests and sandboxes rely on one switch.
+        values.update(state_dir=home / "state", cache_dir=home / "cache")
+        origins.update(state_dir=origins["home"], cache_dir=origins["home"])
+        return
+    for key, variable, default in (
+        ("state_dir", "XDG_STATE_HOME", ".local/state"),
+        ("cache_dir", "XDG_CACHE_HOME", ".cache"),
+    ):
+        if key not in values:
+            values[key], origins[key] = _xdg(environ, variable, default)
+
+
+def _xdg(environ: Mapping[str, str], variable: str, default: str) -> tuple[Path, Origin]:
+    """The XDG folder of kfrun. A relative value is ignored, as the XDG base directory specification asks."""
+    given = environ.get(variable, "")
+    if given.startswith("/"):
+        return Path(given, "kfrun"), Origin("environment", variable)
+    return _user_home(environ) / default / "kfrun", Origin("default")
+
+
+def _user_home(environ: Mapping[str, str]) -> Path:
+    given = environ.get("HOME", "")
+    if given.startswith("/"):
+        return Path(given)
+    try:
+        return Path("~").expanduser()
+    except RuntimeError:
+        raise UsageProblem("your home folder is unknown", "set HOME or KFRUN_HOME") from None
+
+
+def _user_file(environ: Mapping[str, str]) -> Path | None:
+    try:
+        return _xdg(environ, "XDG_CONFIG_HOME", ".config")[0] / "config.toml"
+    except UsageProblem:
+        return None
+
+
+def _project_file(folder: Path) -> Path | None:
+    """The nearest ``kfrun.toml`` from ``folder`` upward."""
+    for place in (folder, *folder.parents):
+        path = place / PROJECT_FILE
+        if path.is_file():
+            return path
+    return None
+
+
+def _read_file(path: Path) -> Iterator[tuple[str, Any]]:
+    import tomllib
+
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageProblem(f"{path} is not valid TOML: {error}") from None
+    except UnicodeDecodeError:
+        raise UsageProblem(f"{path} is not UTF-8 text") from None
+    except OSError as error:
+        raise UsageProblem(f"{path} cannot be read: {error.strerror}") from None
+    for key, value in data.items():
+        name = f"{path}:{_line_of(key, text)}: {key}"
+        if key not in KEYS:
+            raise UsageProblem(f"{name}: unknown key", _known_keys(key))
+        yield key, _check(key, _anchored(key, value, path.parent), name)
+
+
+def _anchored(key: str, value: object, folder: Path) -> object:
+    """Folders in a file are relative to the file, or to the user's home with ``~``."""
+    if key not in _PATHS or not isinstance(value, str):
+        return value
+    return str(folder / Path(value).expanduser())
+
+
+def _line_of(key: str, text: str) -> int:
+    """The line of a top-level key or table; tomllib does not tell."""
+    pattern = re.compile(rf"""^\s*\[*\s*["']?{re.escape(key)}["']?\s*[]=.]""", re.MULTILINE)
+    found = pattern.search(text)
+    return text.count("\n", 0, found.end()) + 1 if found else 1
+
+
+def _known_keys(key: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(key.replace("-", "_").lower(), KEYS, n=1)
+    return f'did you mean "{near[0]}"?' if near else f"known keys: {', '.join(KEYS)}"
+
+
+def _parse_text(key: str, text: str, name: str) -> Any:
+    """A value of the environment, where everything is text."""
+    default = Settings.__dataclass_fields__[key].default
+    if isinstance(default, bool):
+        known = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+        if text.lower() not in known:
+            raise UsageProblem(f"{name}={text}: expected true or false")
+        return known[text.lower()]
+    if isinstance(default, float):
+        try:
+            return _check(key, float(text), name)
+        except ValueError:
+            raise UsageProblem(f"{name}={text}: expected a number of seconds") from None
+    return _check(key, text, name)
+
+
+def _check(key: str, value: Any, name: str) -> Any:
+    """``value`` in the type of ``key``; ``name`` is how its giver calls it."""
+    default = Settings.__dataclass_fields__[key].default
+    if isinstance(default, bool):
+        _require(isinstance(value, bool), name, value, "true or false")
+        return value
+    if isinstance(default, float):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        _require(is_number and 0 <= value < float("inf"), name, value, "a number of seconds")
+        return float(value)
+    _require(isinstance(value, str | Path) and value != "", name, value, "text")
+    if key in _PATHS:
+        return Path(value).absolute()
+    return _check_text(key, value, name)
+
+
+def _check_text(key: str, value: str, name: str) -> str:
+    if key in _CHOICES:
+        choices = _CHOICES[key]
+        _require(value in choices, name, value, " or ".join(choices) if len(choices) < 3 else ", ".join(choices))
+    elif key == "namespace":
+        _require(_NAMESPACE.fullmatch(value) is not None, name, value, "lower-case letters, digits and dashes")
+    elif key == "trainer_version":
+        _require(_VERSION.fullmatch(value) is not None, name, value, "a version such as v2.3")
+    return value
+
+
+def _require(holds: object, name: str, value: object, expected: str) -> None:
+    if not holds:
+        shown = value if isinstance(value, str) else repr(value)
+        raise UsageProblem(f"{name}: expected {expected}, got {shown}")

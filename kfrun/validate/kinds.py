@@ -1,0 +1,22 @@
+"""Which kinds of objects kfrun reads. Called by structure, documents, update and defaults."""
+
+from __future__ import annotations
+
+API_VERSION = "trainer.kubeflow.org/v1alpha1"
+TRAIN_JOB = "TrainJob"
+RUNTIMES = ("ClusterTrainingRuntime", "TrainingRuntime")
+TRAINER_KINDS = (TRAIN_JOB, *RUNTIMES)
+CORE_KINDS = ("ConfigMap", "Secret", "PersistentVolumeClaim", "Namespace")
+"""Core objects that a training spec leans on; apiVersion ``v1``."""
+
+CLUSTER_SCOPED = frozenset({"ClusterTrainingRuntime", "Namespace"})
+
+LEGACY_JOBS = frozenset({"MPIJob", "PaddleJob", "PyTorchJob", "TFJob", "XGBoostJob", "JAXJob"})
+"""Kinds of the Training Operator (kubeflow.org/v1), the Trainer's predecessor."""
+
+
+def api_version(kind: str) -> str | None:
+    """The apiVersion under which kfrun reads ``kind``; None for kinds that it does not read."""
+    if kind in TRAINER_KINDS:
+        return API_VERSION
+    return "v1" if kind in CORE_KINDS else None

@@ -1,0 +1,178 @@
+"""What all tests share: the kfrun of this checkout as users run it, in a home of its own that must end up empty."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kfrun import host
+from kfrun.observe.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_TIMEOUT = 120
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cases", metavar="DIR", help="a folder of further scenario cases to run instead of our own")
+
+
+def eventually(check: Callable[[], object], timeout: float = 20.0, what: str = "") -> object:
+    """The first true answer of ``check``; fails when none comes in time."""
+    deadline = time.monotonic() + timeout
+    while True:
+        answer = check()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            pytest.fail(f"did not happen within {timeout} s: {what or check}")
+        time.sleep(0.01)
+
+
+class Kfrun:
+    """kfrun with a home of its own, as a user runs it in a terminal."""
+
+    def __init__(self, home: Path, folder: Path) -> None:
+        self.home = home
+        self.folder = folder
+        self.env = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("KFRUN_", "PET_", "MASTER_")) and name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+        }
+        self.env["KFRUN_HOME"] = str(home)
+
+    def __call__(
+        self, *args: str | Path, input: str | None = None, timeout: float = _TIMEOUT, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command line to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "kfrun", *map(str, args)],
+            input=input if input is not None else "",
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            cwd=self.folder,
+            env={**self.env, **env},
+        )
+
+    def ok(self, *args: str | Path, **kwargs: str) -> str:
+        """Run a command line that must succeed; its standard output."""
+        done = self(*args, **kwargs)
+        assert done.returncode == 0, f"kfrun {' '.join(map(str, args))}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def start(self, *args: str | Path, **env: str) -> subprocess.Popen[bytes]:
+        """Start a command line and leave it running."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "kfrun", *map(str, args)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+            env={**self.env, **env},
+        )
+
+    @property
+    def database(self) -> Path:
+        return self.home / "state" / host.machine_id() / "kfrun.db"
+
+    def store(self) -> Store:
+        return Store.open(self.database, create=False)
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def job(self, name: str, command: str | list[str], *, nodes: int = 1, spec: str = "", **pod: str) -> Path:
+        """A manifest with a runtime of its own: ``command`` is a shell script or an argv."""
+        argv = ["sh", "-c", command] if isinstance(command, str) else command
+        return self.write(f"{name}.yaml", manifest(name, argv, nodes=nodes, spec=spec, **pod))
+
+    def processes(self) -> list[tuple[int, str]]:
+        """Everything alive that belongs to this home: supervisors, recorders, jobs and their children."""
+        me = os.getpid()
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit() or int(entry.name) == me:
+                continue
+            try:
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                environ = (entry / "environ").read_bytes()
+                state = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+            except OSError:
+                continue
+            marked = b"KFRUN_JOB_UID=" in environ and str(self.home).encode() in environ
+            if state != "Z" and (str(self.home) in command or marked):
+                found.append((int(entry.name), command))
+        return found
+
+    def clean(self) -> None:
+        """Remove every job, and fail when a process is left over."""
+        if self.database.exists():
+            self("delete", "--all", "--now", timeout=60)
+        try:
+            eventually(lambda: not self.processes(), 10, "no process of the home is left")
+        finally:
+            for pid, _ in self.processes():
+                os.kill(pid, signal.SIGKILL)
+
+
+def manifest(name: str, argv: list[str], *, nodes: int = 1, spec: str = "", grace: int = 1, **pod: str) -> str:
+    """A TrainJob with a TrainingRuntime of its own. ``spec`` is further YAML of the TrainJob's spec."""
+    import json
+
+    policy = pod.get("policy", "OnFailure")
+    limit = f"backoffLimit: {pod['backoff']}" if "backoff" in pod else "parallelism: 1"
+    ml = "torch: {}" if pod.get("ml") == "torch" else f"numNodes: {nodes}"
+    return f"""\
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainingRuntime
+metadata: {{name: {name}}}
+spec:
+  mlPolicy:
+    {ml}
+  template:
+    spec:
+      replicatedJobs:
+      - name: node
+        template:
+          metadata: {{labels: {{trainer.kubeflow.org/trainjob-ancestor-step: trainer}}}}
+          spec:
+            {limit}
+            template:
+              spec:
+                restartPolicy: {policy}
+                terminationGracePeriodSeconds: {grace}
+                containers:
+                - name: node
+                  command: {json.dumps(argv)}
+---
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata: {{name: {name}}}
+spec:
+  runtimeRef: {{kind: TrainingRuntime, name: {name}}}
+  trainer: {{numNodes: {nodes}}}
+{spec}
+"""
+
+
+@pytest.fixture
+def kfrun(tmp_path: Path) -> Iterator[Kfrun]:
+    """kfrun in a fresh home; afterwards no process of it may be left."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    runner = Kfrun(tmp_path / "home", folder)
+    yield runner
+    runner.clean()

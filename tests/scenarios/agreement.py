@@ -1,0 +1,124 @@
+"""Compares what a cluster did with what kfrun did, by the rules of the scenarios' README: a list of differences."""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import Any
+
+_ENV_LINE = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)=")
+_POD_NAME = re.compile(r"(job-[a-z0-9-]*-\d+-\d+)-(?:\*|[a-z0-9]{5})(?![\w-])")
+_COUNTED_POD_EVENTS = ("FailedScheduling", "Failed", "Unhealthy", "Killing")
+_IGNORED_EVENTS = ("JobsReady", "JobSetCompleted", "JobSetFailed")
+
+
+def differences(expected: dict[str, Any], found: dict[str, Any], env_names: set[str], policy: str) -> list[str]:
+    """What differs, a line each; empty when they agree. ``policy`` is the restartPolicy of the pods."""
+    lines: list[str] = []
+
+    def compare(what: str, wanted: object, got: object) -> None:
+        if wanted != got:
+            lines.append(f"{what}:\n  cluster: {wanted}\n  kfrun:   {got}")
+
+    compare("conditionsFlow", _flow(expected["conditionsFlow"]), _flow(found["conditionsFlow"]))
+    compare("finalJobsStatus", _jobs_status(expected), _jobs_status(found))
+    compare("jobSet", _jobset(expected["jobSet"]), _jobset(found["jobSet"]))
+    compare("jobs", _jobs(expected["jobs"]), _jobs(found["jobs"]))
+    limit_reached = policy == "OnFailure" and any(
+        c["reason"] == "BackoffLimitExceeded" for job in expected["jobs"] for c in job["conditions"]
+    )
+    ours = _pods(found["pods"], env_names, limit_reached=limit_reached)
+    theirs = _pods(expected["pods"], env_names, limit_reached=limit_reached)
+    compare("pods", *_without_unseen_logs(theirs, ours))
+    compare("events", _events(expected["events"]), _events(found["events"]))
+    return lines
+
+
+def _flow(flow: list[Any]) -> list[Any]:
+    """Conditions in order of change; that there were none at first depends on how soon one looks."""
+    steps = []
+    for step in flow:
+        if step == "deleted" or (isinstance(step, dict) and step.get("deleted")):
+            steps.append("deleted")
+            continue
+        conditions = step["conditions"] if isinstance(step, dict) else step
+        if conditions and (not steps or steps[-1] != conditions):
+            steps.append(conditions)
+    return steps
+
+
+def _jobs_status(observation: dict[str, Any]) -> Any:
+    """Numbers of Jobs; ``active`` and ``ready`` lag on the cluster once the job is over."""
+    rows = observation["finalJobsStatus"]
+    if rows is None:
+        return None
+    flow = _flow(observation["conditionsFlow"])
+    last = flow[-1] if flow else []
+    over = last == "deleted" or any(c["type"] in ("Complete", "Failed") and c["status"] == "True" for c in last)
+    dropped = {"active", "ready"} if over else set()
+    return [{key: value for key, value in row.items() if key not in dropped} for row in rows]
+
+
+def _jobset(jobset: dict[str, Any]) -> dict[str, Any]:
+    return {key: jobset.get(key) for key in ("deleted", "restarts", "terminalState", "conditions")} if jobset else {}
+
+
+def _jobs(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    keys = ("name", "deleted", "restartAttempt", "conditions", "succeeded", "failed", "completedIndexes")
+    return sorted(({key: job.get(key) for key in keys} for job in jobs), key=str)
+
+
+def _pods(pods: list[dict[str, Any]], env_names: set[str], *, limit_reached: bool) -> list[dict[str, Any]]:
+    rows = []
+    for pod in pods:
+        containers = []
+        for container in pod["containers"]:
+            shown = {key: container.get(key) for key in ("name", "exitCode", "reason", "restartCount")}
+            log = container.get("log")
+            shown["log"] = None if log is None else _normal_log(log, env_names)
+            if limit_reached:
+                del shown["restartCount"], shown["log"]
+            containers.append(shown)
+        group = re.sub(r"-\d+-(\*|[a-z0-9]{5})$", "", pod["pod"])
+        rows.append({"job": group, "index": pod["index"], "phase": pod["phase"], "containers": containers})
+    return sorted(rows, key=lambda row: (row["job"], row["index"]))
+
+
+def _without_unseen_logs(
+    theirs: list[dict[str, Any]], ours: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A deleted pod's log is gone on the cluster, and kept here: only logs that the cluster has are compared."""
+    for wanted, got in zip(theirs, ours, strict=False):
+        for left, right in zip(wanted["containers"], got["containers"], strict=False):
+            if left.get("log") is None:
+                left.pop("log", None)
+                right.pop("log", None)
+    return theirs, ours
+
+
+def _normal_log(log: str, env_names: set[str]) -> list[str]:
+    lines = []
+    for line in log.splitlines():
+        match = _ENV_LINE.match(line)
+        if match is None or match[1] in env_names:
+            lines.append(_with_placeholders(line))
+    return lines
+
+
+def _with_placeholders(line: str) -> str:
+    line = re.sub(r"job-[a-z]+-\d+-\d+(\.job)?(\.<ns>|\.default)?(\.svc\.cluster\.local)?", "<host>", line)
+    for name in {socket.gethostname(), socket.getfqdn(), "127.0.0.1", "localhost"}:
+        line = line.replace(name, "<host>")
+    return re.sub(r"(_PORT=['\"]?|<host>:)\d{4,5}", r"\1<port>", line)
+
+
+def _events(events: list[dict[str, Any]]) -> set[tuple[str, ...]]:
+    rows = set()
+    for event in events:
+        kind, reason = event["on"], event["reason"]
+        if kind == "Pod":
+            if reason in _COUNTED_POD_EVENTS:
+                rows.add((kind, reason))
+        elif reason not in _IGNORED_EVENTS:
+            rows.add((kind, event["type"], reason, _POD_NAME.sub(r"\1-*", event["message"])))
+    return rows

@@ -1,0 +1,216 @@
+"""Jobs that ran on a real cluster run here as local processes, and must end in the same way.
+
+``pytest tests/scenarios --cases DIR`` runs any folder of such cases. What needs a capability that kfrun does not have
+yet is listed in ``later.yaml`` with the reason; for those the plan must name what it does not honour.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from kfrun.load import kubeyaml
+from tests.scenarios.agreement import differences
+from tests.scenarios.observation import Observer
+
+if TYPE_CHECKING:
+    from tests.conftest import Kfrun
+
+HERE = Path(__file__).parent
+LATER: dict[str, str] = yaml.safe_load((HERE / "later.yaml").read_text())
+LOCAL: dict[str, str] = {
+    "killed-by-segv": "a process is not pid 1: it dies of the signal",
+    "workdir-missing-is-made": "kfrun makes no folders outside its own",
+}
+"""Cases whose local meaning differs on purpose; each has a test of its own below."""
+_END_SECONDS = 40.0
+
+
+def _cases(config: pytest.Config) -> list[Path]:
+    folder = Path(config.getoption("--cases") or HERE / "cases")
+    return sorted(path for path in folder.iterdir() if (path / "manifest.yaml").exists())
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "case" in metafunc.fixturenames:
+        ours = metafunc.config.getoption("--cases") is None
+        is_later = metafunc.definition.name == "test_the_plan_names_what_is_not_honoured_yet"
+        cases = [
+            case for case in _cases(metafunc.config) if (case.name in LATER) == is_later and not (ours and case.name in LOCAL)
+        ]
+        metafunc.parametrize("case", cases, ids=[case.name for case in cases])
+
+
+def _load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+def _documents(case: Path) -> list[dict[str, Any]]:
+    documents, _ = kubeyaml.parse((case / "manifest.yaml").read_text(), "manifest.yaml")
+    return [document.data for document in documents]
+
+
+def _merge(base: Any, patch: Any) -> Any:
+    """RFC 7386."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(base) if isinstance(base, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = _merge(merged.get(key), value)
+    return merged
+
+
+class Run:
+    """One case at work."""
+
+    def __init__(self, kfrun: Kfrun, case: Path) -> None:
+        self.kfrun = kfrun
+        self.documents = _documents(case)
+        self.observed = _load(case / "observed.yaml")
+        steps = case / "steps.yaml"
+        self.steps = _load(steps) if steps.exists() else []
+        self.answers: list[tuple[bool, str]] = []
+        self.observer: Observer | None = None
+
+    def apply(self) -> tuple[bool, str]:
+        path = self.kfrun.write("manifest.yaml", yaml.safe_dump_all(self.documents, sort_keys=False))
+        done = self.kfrun("apply", "-q", "-f", path, KFRUN_RETRY_DELAY="0.2")
+        return done.returncode == 0, done.stderr
+
+    def step(self, wish: Any) -> tuple[bool, str]:
+        if wish == "delete":
+            process = self.kfrun.start("delete", "trainjob", "job")
+            while process.poll() is None:
+                self.look()
+            return process.returncode == 0, ""
+        before = self.documents
+        self.documents = [
+            _merge(item, wish) if item["kind"] == "TrainJob" else item for item in self.documents if item["kind"]
+        ]
+        ok, answer = self.apply()
+        if not ok:
+            self.documents = before
+        return ok, answer
+
+    def look(self) -> None:
+        if self.observer is None:
+            if not self.kfrun.database.exists():
+                return
+            self.observer = Observer(self.kfrun.store(), "job")
+        self.observer.look()
+
+    def until(self, moment: float) -> None:
+        while time.monotonic() < moment:
+            self.look()
+            time.sleep(0.002)
+
+    def to_the_end(self) -> None:
+        deadline = time.monotonic() + _END_SECONDS
+        while time.monotonic() < deadline:
+            self.look()
+            observer = self.observer
+            if observer is not None and (observer.deleted or (observer.finished and observer.ended)):
+                return
+            if self._never_ends():
+                return
+            time.sleep(0.002)
+        pytest.fail("the job did not end")
+
+    def _never_ends(self) -> bool:
+        """The observation itself ended without a terminal condition or a deletion."""
+        last = self.observed["conditionsFlow"][-1] if self.observed["conditionsFlow"] else {}
+        terminal = any(c["type"] in ("Complete", "Failed") for c in last.get("conditions", []))
+        return not terminal and not last.get("deleted")
+
+
+def test_a_job_ends_as_on_the_cluster(kfrun: Kfrun, case: Path) -> None:
+    run = Run(kfrun, case)
+    accepted, answer = run.apply()
+    expected = run.observed["apply"]
+    if expected != "accepted":
+        refused = next(item for item in expected if not item["ok"])
+        assert not accepted
+        assert _field(refused["error"]) in answer
+        return
+    assert accepted, answer
+    start = time.monotonic()
+    run.look()
+    for step, seen in zip(run.steps, run.observed["steps"], strict=True):
+        run.until(start + float(step["atSecond"]))
+        ok, answer = run.step(step["do"])
+        assert ok == seen["ok"], answer
+        if not ok:
+            assert _field(seen["answer"]) in answer
+    run.to_the_end()
+    assert run.observer is not None
+    found = run.observer.report()
+    assert not differences(run.observed, found, _env_names(run), _policy(run)), "\n".join(
+        differences(run.observed, found, _env_names(run), _policy(run))
+    )
+
+
+def _field(answer: str) -> str:
+    """The field path of a refusal: the first word that begins with ``spec.``."""
+    return next(word.rstrip(":,") for word in answer.split() if word.startswith("spec."))
+
+
+def _containers(run: Run) -> list[dict[str, Any]]:
+    runtime = next(item for item in run.documents if item["kind"].endswith("TrainingRuntime"))
+    jobs = runtime["spec"]["template"]["spec"]["replicatedJobs"]
+    return [c for job in jobs for c in job["template"]["spec"]["template"]["spec"]["containers"]]
+
+
+def _env_names(run: Run) -> set[str]:
+    """Names that the resolved JobSet sets."""
+    path = run.kfrun.folder / "manifest.yaml"
+    rendered = yaml.safe_load_all(run.kfrun.ok("render", "-f", path))
+    names = {"JOB_COMPLETION_INDEX"}
+    for item in rendered:
+        if item and item["kind"] == "JobSet":
+            for job in item["spec"]["replicatedJobs"]:
+                for container in job["template"]["spec"]["template"]["spec"]["containers"]:
+                    names |= {variable["name"] for variable in container.get("env", [])}
+    return names
+
+
+def _policy(run: Run) -> str:
+    runtime = next(item for item in run.documents if item["kind"].endswith("TrainingRuntime"))
+    job = runtime["spec"]["template"]["spec"]["replicatedJobs"][0]
+    return str(job["template"]["spec"]["template"]["spec"].get("restartPolicy", "OnFailure"))
+
+
+def test_the_plan_names_what_is_not_honoured_yet(kfrun: Kfrun, case: Path) -> None:
+    shutil.copy(case / "manifest.yaml", kfrun.folder / "manifest.yaml")
+    done = kfrun("plan", "-f", "manifest.yaml")
+    assert "not enforced: " in done.stdout or done.returncode == 1, done.stdout + done.stderr
+
+
+def test_every_case_that_comes_later_has_a_reason_and_exists() -> None:
+    assert all(LATER.values())
+    assert set(LATER) <= {path.name for path in (HERE / "cases").iterdir()}
+
+
+def test_a_process_dies_of_sigsegv(kfrun: Kfrun) -> None:
+    shutil.copy(HERE / "cases" / "killed-by-segv" / "manifest.yaml", kfrun.folder / "manifest.yaml")
+    done = kfrun("run", "-f", "manifest.yaml")
+    assert done.returncode == 139, done.stderr
+    with kfrun.store() as store:
+        job = store.find("TrainJob", "default", "job")
+    assert job is not None
+    assert job.data["status"]["conditions"][-1]["type"] == "Failed"
+
+
+def test_a_missing_working_directory_is_refused(kfrun: Kfrun) -> None:
+    shutil.copy(HERE / "cases" / "workdir-missing-is-made" / "manifest.yaml", kfrun.folder / "manifest.yaml")
+    done = kfrun("apply", "-f", "manifest.yaml")
+    assert done.returncode == 1
+    assert '"/not/there" does not exist' in done.stderr
+    assert "manifest.yaml:" in done.stderr
