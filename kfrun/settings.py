@@ -7,9 +7,9 @@ tomllib only when one of them exists.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kfrun.errors import UsageProblem
 
@@ -18,17 +18,15 @@ if TYPE_CHECKING:
 
 PROJECT_FILE = "kfrun.toml"
 
-Installer = Literal["auto", "uv", "pip"]
-Color = Literal["auto", "always", "never"]
-INSTALLERS: tuple[str, ...] = get_args(Installer)
-COLORS: tuple[str, ...] = get_args(Color)
+INSTALLERS = ("auto", "uv", "pip")
+COLORS = ("auto", "always", "never")
 BACKENDS: tuple[str, ...] = ("process",)
 """What can carry a job out. Named here because the setting, the flag and the planner must agree."""
 
 TRAINER_VERSION = "v2.3"
 
-_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_VERSION = re.compile(r"v\d+\.\d+|head")
+_NAMESPACE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_VERSION = r"v\d+\.\d+|head"
 
 
 class Origin(NamedTuple):
@@ -41,9 +39,8 @@ class Origin(NamedTuple):
         return f"{self.layer} {self.detail}".rstrip()
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Everything that a command takes from its surroundings.
+class Settings(NamedTuple):
+    """Everything that a command takes from its surroundings. A tuple, because dataclasses cost start-up time.
 
     Attributes:
         home: holds state and cache when set; otherwise the XDG folders do.
@@ -71,10 +68,10 @@ class Settings:
     color: str = "auto"
     retry_delay: float = 10.0
     max_retry_delay: float = 300.0
-    origins: Mapping[str, Origin] = field(default_factory=dict)
+    origins: Mapping[str, Origin] = MappingProxyType({})
 
 
-KEYS: tuple[str, ...] = tuple(item.name for item in fields(Settings) if item.name != "origins")
+KEYS: tuple[str, ...] = tuple(name for name in Settings._fields if name != "origins")
 _PATHS = ("home", "state_dir", "cache_dir")
 _CHOICES = {"installer": INSTALLERS, "color": COLORS, "backend": BACKENDS}
 
@@ -218,7 +215,7 @@ def _known_keys(key: str) -> str:
 
 def _parse_text(key: str, text: str, name: str) -> Any:
     """A value of the environment, where everything is text."""
-    default = Settings.__dataclass_fields__[key].default
+    default = Settings._field_defaults.get(key)
     if isinstance(default, bool):
         known = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
         if text.lower() not in known:
@@ -234,7 +231,7 @@ def _parse_text(key: str, text: str, name: str) -> Any:
 
 def _check(key: str, value: Any, name: str) -> Any:
     """``value`` in the type of ``key``; ``name`` is how its giver calls it."""
-    default = Settings.__dataclass_fields__[key].default
+    default = Settings._field_defaults.get(key)
     if isinstance(default, bool):
         _require(isinstance(value, bool), name, value, "true or false")
         return value
@@ -253,9 +250,9 @@ def _check_text(key: str, value: str, name: str) -> str:
         choices = _CHOICES[key]
         _require(value in choices, name, value, " or ".join(choices) if len(choices) < 3 else ", ".join(choices))
     elif key == "namespace":
-        _require(_NAMESPACE.fullmatch(value) is not None, name, value, "lower-case letters, digits and dashes")
+        _require(re.fullmatch(_NAMESPACE, value), name, value, "lower-case letters, digits and dashes")
     elif key == "trainer_version":
-        _require(_VERSION.fullmatch(value) is not None, name, value, "a version such as v2.3")
+        _require(re.fullmatch(_VERSION, value), name, value, "a version such as v2.3")
     return value
 
 

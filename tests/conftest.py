@@ -51,12 +51,12 @@ class Kfrun:
         self.env["KFRUN_HOME"] = str(home)
 
     def __call__(
-        self, *args: str | Path, input: str | None = None, timeout: float = _TIMEOUT, **env: str
+        self, *args: str | Path, stdin: str = "", timeout: float = _TIMEOUT, **env: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a command line to its end."""
         return subprocess.run(
             [sys.executable, "-m", "kfrun", *map(str, args)],
-            input=input if input is not None else "",
+            input=stdin,
             capture_output=True,
             text=True,
             errors="replace",
@@ -68,7 +68,9 @@ class Kfrun:
     def ok(self, *args: str | Path, **kwargs: str) -> str:
         """Run a command line that must succeed; its standard output."""
         done = self(*args, **kwargs)
-        assert done.returncode == 0, f"kfrun {' '.join(map(str, args))}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode == 0, (
+            f"kfrun {' '.join(map(str, args))}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        )
         return done.stdout
 
     def start(self, *args: str | Path, **env: str) -> subprocess.Popen[bytes]:

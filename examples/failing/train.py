@@ -10,8 +10,8 @@ import time
 
 NODE = int(os.environ["JOB_COMPLETION_INDEX"])
 LEARNING_RATE = 0.005
-BROKEN = 23.6
-"""Far from all others, which lie between 0 and 1: every pass throws the line a little further off."""
+BROKEN = 23.7
+"""Far from all others, which lie between 0 and 1: each pass throws the line a little further off."""
 LONGEST = 120.0
 """Seconds; node 0 would train so long if nobody stopped it."""
 DIVERGED = 3
@@ -45,7 +45,7 @@ def main() -> int:
     while time.monotonic() < end:
         number += 1
         slope, offset, loss = epoch(points, slope, offset)
-        if number <= 5 or number % 1000 == 0:
+        if number <= 5 or number % 5000 == 0:
             print(f"node {NODE}: epoch {number}  loss {loss:.4g}")
         if not math.isfinite(loss):
             print(f"node {NODE}: the loss is lost after {number} epochs, look at the data", file=sys.stderr)

@@ -34,7 +34,7 @@ def step(weights: Arrays, images: np.ndarray, digits: np.ndarray) -> float:
     hidden_error = (error @ weights[2].T) * (hidden > 0)
     gradients = (images.T @ hidden_error, hidden_error.sum(axis=0), hidden.T @ error, error.sum(axis=0))
     for weight, gradient in zip(weights, gradients, strict=True):
-        weight -= LEARNING_RATE * gradient
+        np.subtract(weight, LEARNING_RATE * gradient, out=weight)
     return loss
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,6 +11,8 @@ from kfrun.errors import UsageProblem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_VALUE = re.compile(r"(\{.*\}|(?:[^=\[]|\[[^\]]*\])+)(?:=(.*))?", re.DOTALL)
+"""A path, then ``=`` and a value; a path without braces may hold the sign within brackets only."""
 _KNOWN = ("Complete", "Failed", "Suspended")
 
 
@@ -90,8 +93,7 @@ def _condition(part: str) -> tuple[str, str]:
 def _jsonpath(text: str, rest: str) -> Awaited:
     from kfrun.report.jsonpath import JsonPath
 
-    rest = rest.strip("'")
-    end = rest.rfind("}") + 1 if rest.startswith("{") else rest.find("=") if "=" in rest else len(rest)
-    path, value = rest[:end], rest[end:].removeprefix("'").removeprefix("=")
+    found = _VALUE.fullmatch(rest.replace("'{", "{").replace("}'", "}"))
+    path, value = (found[1], found[2]) if found else (rest, None)
     JsonPath.relaxed(path)
-    return Awaited("jsonpath", text, path=path, value=value.strip("'") if rest[end:] else None)
+    return Awaited("jsonpath", text, path=path, value=value)

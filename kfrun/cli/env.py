@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -128,4 +127,15 @@ def _json(found: Sequence[EnvironmentInfo]) -> str:
 
 
 def _object(info: EnvironmentInfo, size: int | None) -> dict[str, Any]:
-    return {**asdict(info), "path": str(info.path), "size": size}
+    return {
+        "name": info.key,
+        "path": str(info.path),
+        "state": info.state,
+        "python": info.python,
+        "installer": info.installer,
+        "requirements": list(info.requirements),
+        "isolatedFor": info.isolated_for,
+        "created": info.created,
+        "lastUsed": info.last_used,
+        "size": size,
+    }

@@ -6,7 +6,8 @@ All findings of an input are collected before it is refused, so that one call sh
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kfrun.errors import InvalidInput
@@ -42,8 +43,7 @@ class _Nowhere(NamedTuple):
         return self.place
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What the store knows: the runtimes applied before, and the jobs and objects that the input speaks of.
 
     Attributes:
@@ -53,12 +53,11 @@ class Known:
     """
 
     runtimes: tuple[Document, ...] = ()
-    jobs: Mapping[ObjectKey, ObservedJob] = field(default_factory=dict)
-    objects: Mapping[ObjectKey, dict[str, Any]] = field(default_factory=dict)
+    jobs: Mapping[ObjectKey, ObservedJob] = MappingProxyType({})
+    objects: Mapping[ObjectKey, dict[str, Any]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """Documents with their namespaces filled in, what was found, and the resolutions of the jobs that are sound."""
 
     documents: tuple[Document, ...]
@@ -66,8 +65,7 @@ class Checked:
     resolutions: tuple[Resolution, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(NamedTuple):
     """What an input asks for, ready to be planned.
 
     Attributes:
@@ -80,8 +78,8 @@ class Inputs:
 
     jobs: tuple[DesiredJob, ...] = ()
     objects: tuple[Document, ...] = ()
-    workloads: Mapping[ObjectKey, Workload] = field(default_factory=dict)
-    trainjobs: Mapping[ObjectKey, dict[str, Any]] = field(default_factory=dict)
+    workloads: Mapping[ObjectKey, Workload] = MappingProxyType({})
+    trainjobs: Mapping[ObjectKey, dict[str, Any]] = MappingProxyType({})
     warnings: tuple[Finding, ...] = ()
 
 
@@ -233,7 +231,10 @@ def _with_own_runtime(resolution: Resolution, runtime: Mapping[str, Any], settin
 
     if resolution.runtime is None or resolution.runtime.document.data == runtime:
         return resolution
-    catalogue = Catalogue([_document(dict(runtime), "the job's own copy")])
+    copy = [_document(dict(runtime), "the job's own copy")]
+    # What was shipped stays so: its image is a default, not a wish that a process would not honour.
+    was_shipped = resolution.runtime.found_in == "shipped"
+    catalogue = Catalogue(shipped=copy) if was_shipped else Catalogue(copy)
     own = resolver.resolve(resolution.job, catalogue, version=settings.trainer_version)
     # A manifest that names another runtime is refused by the planner: runtimeRef cannot change.
     return resolution if own.jobset is None else own

@@ -52,14 +52,17 @@ def _checked(
 
 
 def _write_text(documents: Sequence[Document], findings: Sequence[Finding], *, color: bool) -> None:
-    from kfrun.report.findings import to_text
     from kfrun.report.table import clean
 
     refused = _refused(findings)
     valid = [document for document in documents if document.key not in refused]
     lines = [f"{clean(document.source)}: {clean(document.key.resource)} is valid\n" for document in valid]
     count = len(documents)
-    options.write([*lines, to_text(findings, color=color)])
+    options.write(lines)
+    if findings:
+        from kfrun.report.findings import to_text
+
+        options.write(to_text(findings, color=color))
     if count > 1:
         options.write(f"{count} objects: {len(valid)} valid, {count - len(valid)} refused\n")
 

@@ -13,18 +13,28 @@ _BREAK: Final = re.compile("\r\n?|[\n\x85\u2028\u2029]")
 _UNUSUAL: Final = re.compile("\r(?!\n)|[\x85\u2028\u2029]")
 
 
-def only_newlines(text: str) -> bool:
-    """Whether LF or CRLF end every line, so that counting LFs is enough."""
-    if text.isascii() and "\r" not in text:
-        return True
-    return _UNUSUAL.search(text) is None
+class LineCounter:
+    """Line and column of ever later places in a text, each part of it looked at once."""
 
+    def __init__(self, text: str) -> None:
+        self._text = text
+        # almost always LF or CRLF end every line, and counting LFs is fast
+        self._is_simple = (text.isascii() and "\r" not in text) or _UNUSUAL.search(text) is None
+        self._index = 0
+        self._line = 0
+        self._line_start = 0
 
-def count_breaks(text: str, start: int, end: int, *, simple: bool) -> int:
-    """The number of line breaks in ``text[start:end]``; ``simple`` is what `only_newlines` said of the text."""
-    if simple:
-        return text.count("\n", start, end)
-    return sum(1 for _ in _BREAK.finditer(text, start, end))
+    def place(self, index: int) -> tuple[int, int]:
+        """The 0-based line and column of the character at ``index``, which grows from call to call."""
+        if self._is_simple:
+            self._line += self._text.count("\n", self._index, index)
+            self._line_start = self._text.rfind("\n", self._index, index) + 1 or self._line_start
+        else:
+            for match in _BREAK.finditer(self._text, self._index, index):
+                self._line += 1
+                self._line_start = match.end()
+        self._index = index
+        return self._line, index - self._line_start
 
 
 def place(text: str, index: int) -> tuple[int, int]:

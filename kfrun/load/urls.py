@@ -65,7 +65,7 @@ def fetch(url: str, max_bytes: int) -> bytes:
     request = Request(url, headers={"User-Agent": f"kfrun/{__version__}", "Accept": "*/*"})  # noqa: S310
     deadline = time.monotonic() + TOTAL_SECONDS
     try:
-        with _opener().open(request, timeout=SILENCE_SECONDS) as answer:
+        with _opener(url).open(request, timeout=SILENCE_SECONDS) as answer:
             return _body(answer, max_bytes, deadline)
     except HTTPError as error:
         _refused(url, error)
@@ -97,8 +97,8 @@ def _refused(url: str, error: HTTPError) -> NoReturn:
         raise Unavailable(f"{url} could not be fetched: {error.code} {error.reason}", hint=hint) from None
 
 
-def _opener() -> OpenerDirector:
-    from urllib.request import HTTPRedirectHandler, build_opener
+def _opener(url: str) -> OpenerDirector:
+    from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
 
     class SafeRedirects(HTTPRedirectHandler):
         """Follows redirects to where kfrun would go itself."""
@@ -111,7 +111,8 @@ def _opener() -> OpenerDirector:
                 raise Unavailable(f"{req.full_url} redirects elsewhere: {error.message}") from None
             return super().redirect_request(req, fp, code, msg, headers, newurl)
 
-    return build_opener(SafeRedirects)
+    is_local = _is_this_machine(urlsplit(url).hostname or "")
+    return build_opener(SafeRedirects, ProxyHandler({} if is_local else None))
 
 
 def _is_this_machine(host: str) -> bool:

@@ -118,21 +118,29 @@ class Store:
         return store
 
     def _prepare(self) -> None:
-        self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
-        found = self._db.execute("PRAGMA user_version").fetchone()[0]
+        found = self._format()
         if found == 0:
-            with self.writing():
-                # Another kfrun may have been first while this one waited for the lock.
-                if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                    for statement in _TABLES.split(";"):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version={_FORMAT}")
+            self._make_tables()
         elif found > _FORMAT:
             raise StoreFailed(
                 f"the store {self.path} was written by a newer kfrun (format {found}, this one knows {_FORMAT})",
                 "use that version, or point KFRUN_HOME at another folder",
             )
+
+    def _format(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    def _make_tables(self) -> None:
+        # Switching to WAL does not wait for others: the first ones to come queue here instead.
+        with _queue(self.path):
+            if self._format() != 0:
+                return
+            self._db.execute("PRAGMA journal_mode=WAL")
+            with self.writing():
+                for statement in _TABLES.split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version={_FORMAT}")
 
     def close(self) -> None:
         """Close the database; leases and rows stay."""
@@ -427,6 +435,21 @@ def _make_private(path: Path) -> None:
             f"the state folder {path.parent} cannot be written: {error.strerror}",
             "set KFRUN_HOME to a folder of your own",
         ) from error
+
+
+@contextmanager
+def _queue(path: Path) -> Iterator[None]:
+    import fcntl
+
+    if str(path) == ":memory:":
+        yield
+        return
+    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _space_hint(error: Exception) -> str | None:

@@ -318,10 +318,9 @@ class _Parser:
         kinds = _kind(found[0]), _kind(others[0])
         if kinds[0] != kinds[1]:
             raise self._problem(f"{kinds[0]} cannot be compared with {kinds[1]}", start)
-        try:
-            return _OPERATORS[name](found[0], others[0])
-        except TypeError:
-            raise self._problem(f"{kinds[0]} is neither greater nor less than another", start) from None
+        if name not in ("==", "!=") and not isinstance(found[0], str | int | float):
+            raise self._problem(f"{kinds[0]} is neither greater nor less than another", start)
+        return _OPERATORS[name](found[0], others[0])
 
     def _peek(self) -> str:
         return self._text[self._at : self._at + 1]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _WORDS = frozenset(
     ("y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", ".inf", "+.inf", "-.inf", ".nan", "=", "<<")
 )
-_NUMBER_LIKE = re.compile(r"[-+.]?[0-9][0-9a-fA-FxXoO_.:eE+-]*([tT][0-9:.]+)?[zZ]?")
+_NUMBER_LIKE = re.compile(r"[-+.]{0,2}[0-9][0-9a-fA-FxXoO_.:eE+-]*([tT][0-9:.]+)?[zZ]?")
 """Wider than any YAML's numbers, times and dates: a needless quote does no harm."""
 
 _UNSAFE_BREAKS = re.compile(r"[\r\x85\u2028\u2029\ufeff]")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kfrun.model.source import Document, Finding, ObjectKey, Severity, Stage
+from kfrun.model.source import Document, Finding, ObjectKey, Stage
 from kfrun.validate import explain, hints, kinds, located, rules, schemas, structure
 from kfrun.validate.located import Problem
 
@@ -105,8 +105,3 @@ def _identity(document: Document) -> ObjectKey:
     key = document.key
     namespace = "" if key.kind in kinds.CLUSTER_SCOPED else key.namespace or "default"
     return key._replace(namespace=namespace)
-
-
-def has_errors(found: Sequence[Finding]) -> bool:
-    """Whether the input is refused; warnings alone do not refuse it."""
-    return any(one.severity is Severity.ERROR for one in found)

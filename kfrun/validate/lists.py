@@ -7,6 +7,7 @@ out counts with its default (a port without protocol is a TCP port).
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kfrun.validate import schemas
@@ -32,9 +33,11 @@ class Duplicate(NamedTuple):
     key: dict[str, Any]
 
 
-def duplicates(data: dict[str, Any], root: Schema) -> Iterator[Duplicate]:
+def duplicates(data: dict[str, Any], version: str, kind: str) -> Iterator[Duplicate]:
     """Every repeated item of the lists in ``data``. Values of wrong types are passed over."""
-    yield from _walk(data, root, root, ())
+    route = _route(version, kind)
+    if route is not None:
+        yield from _walk(data, route, ())
 
 
 def item_key(item: Any, keys: list[str], fields: Schema) -> dict[str, Any] | None:
@@ -45,38 +48,65 @@ def item_key(item: Any, keys: list[str], fields: Schema) -> dict[str, Any] | Non
     for name in keys:
         value = item.get(name)
         if value is None:
-            value = fields.get(name, {}).get("default")
+            value = fields[name].get("default")
         if not isinstance(value, str | int):
             return None
         key[name] = value
     return key
 
 
-def _walk(value: Any, node: Schema, root: Schema, path: FieldPath) -> Iterator[Duplicate]:
+class _Route(NamedTuple):
+    """The part of a schema that leads to such lists, so that the rest of a document is not looked at."""
+
+    fields: dict[str, _Route]
+    items: _Route | None
+    keys: list[str]
+    key_fields: Schema
+    is_set: bool
+
+
+@cache
+def _route(version: str, kind: str) -> _Route | None:
+    root = schemas.schema(version, kind)
+    return _routed(root, root, {})
+
+
+def _routed(root: Schema, node: Schema, done: dict[str, _Route | None]) -> _Route | None:
+    """The route below ``node``; None where no such list is. ``done`` holds those of definitions."""
+    pointer = node.get("$ref")
+    if pointer is not None:
+        if pointer not in done:
+            done[pointer] = _routed(root, schemas.follow(root, node), done)
+        return done[pointer]
+    fields = {name: _routed(root, below, done) for name, below in node.get("properties", {}).items()}
+    leading = {name: route for name, route in fields.items() if route is not None}
+    items = _routed(root, node["items"], done) if "items" in node else None
+    keys, is_set = node.get(schemas.LIST_KEYS, []), node.get(schemas.LIST_TYPE) == "set"
+    if not (leading or items or keys or is_set):
+        return None
+    key_fields = schemas.follow(root, node["items"])["properties"] if keys else {}
+    return _Route(leading, items, keys, key_fields, is_set)
+
+
+def _walk(value: Any, route: _Route, path: FieldPath) -> Iterator[Duplicate]:
     if isinstance(value, dict):
-        for name, item in value.items():
-            below = schemas.child(root, node, name)
-            if below is not None and isinstance(item, dict | list):
-                yield from _walk(item, below, root, (*path, name))
+        for name, below in route.fields.items():
+            if name in value:
+                yield from _walk(value[name], below, (*path, name))
     elif isinstance(value, list):
-        items = schemas.child(root, node, 0)
-        if items is None:
-            return
-        yield from _repeated(value, node, items, path)
-        for index, item in enumerate(value):
-            if isinstance(item, dict | list):
-                yield from _walk(item, items, root, (*path, index))
+        if route.keys or route.is_set:
+            yield from _repeated(value, route, path)
+        if route.items is not None:
+            for index, item in enumerate(value):
+                yield from _walk(item, route.items, (*path, index))
 
 
-def _repeated(value: list[Any], node: Schema, items: Schema, path: FieldPath) -> Iterator[Duplicate]:
-    keys = node.get(schemas.LIST_KEYS)
-    if keys is None and node.get(schemas.LIST_TYPE) != "set":
-        return
+def _repeated(value: list[Any], route: _Route, path: FieldPath) -> Iterator[Duplicate]:
     seen: dict[str, int] = {}
     for index, item in enumerate(value):
-        key = item_key(item, keys, items["properties"]) if keys else {"": item}
+        key = {"": item} if route.is_set else item_key(item, route.keys, route.key_fields)
         if key is None:
             continue
-        first = seen.setdefault(json.dumps(key, sort_keys=True), index)
+        first = seen.setdefault(json.dumps(tuple(key.values())), index)
         if first != index:
             yield Duplicate((*path, index), first, key)

@@ -41,7 +41,7 @@ def check(document: Document, *, version: str = schemas.DEFAULT_VERSION) -> list
         return [located.finding(document, problem, Stage.SCHEMA)]
     root = schemas.schema(version, str(kind))
     data = defaults.without_nulls(document.data, root)
-    repeated = [explain.repeated(duplicate) for duplicate in lists.duplicates(data, root)]
+    repeated = [explain.repeated(duplicate) for duplicate in lists.duplicates(data, version, str(kind))]
     if not repeated and _is_valid(data, version, str(kind)):
         return []
     wrong = [

@@ -28,7 +28,14 @@ class RunFolder:
         (path / "pods").mkdir(parents=True)
 
     def pod(
-        self, index: int = 0, *, group: str = "node", job_index: int = 0, created: float = START, suffix: str = "a", **more: Any
+        self,
+        index: int = 0,
+        *,
+        group: str = "node",
+        job_index: int = 0,
+        created: float = START,
+        suffix: str = "a",
+        **more: Any,
     ) -> Path:
         job = f"mnist-{group}-{job_index}"
         folder = self.path / "pods" / f"{job}-{index}-{suffix}"
@@ -54,15 +61,28 @@ def write_log(
 
 
 def condition(kind: str, reason: str, message: str = "", status: str = "True") -> dict[str, Any]:
-    return {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": "2026-11-21T08:01:30Z"}
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": "2026-11-21T08:01:30Z",
+    }
 
 
-def trainjob(name: str = "mnist", *conditions: dict[str, Any], namespace: str = "default", **more: Any) -> dict[str, Any]:
+def trainjob(
+    name: str = "mnist", *conditions: dict[str, Any], namespace: str = "default", **more: Any
+) -> dict[str, Any]:
     spec = {"runtimeRef": {"name": "torch-distributed"}, "trainer": {"numNodes": 2}, "suspend": False}
     data: dict[str, Any] = {
         "apiVersion": "trainer.kubeflow.org/v1alpha1",
         "kind": "TrainJob",
-        "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{namespace}-{name}", "creationTimestamp": CREATED},
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": f"uid-{namespace}-{name}",
+            "creationTimestamp": CREATED,
+        },
         "spec": {**spec, **more.pop("spec", {})},
         "status": {},
     }
@@ -73,7 +93,9 @@ def trainjob(name: str = "mnist", *conditions: dict[str, Any], namespace: str = 
     return data
 
 
-def pod(job: str = "mnist", index: int = 0, *, suffix: str = "a", namespace: str = "default", **container: Any) -> dict[str, Any]:
+def pod(
+    job: str = "mnist", index: int = 0, *, suffix: str = "a", namespace: str = "default", **container: Any
+) -> dict[str, Any]:
     name = f"{job}-node-0-{index}-{suffix}"
     labels = {
         "jobset.sigs.k8s.io/jobset-name": job,
@@ -87,7 +109,13 @@ def pod(job: str = "mnist", index: int = 0, *, suffix: str = "a", namespace: str
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": {"name": name, "namespace": namespace, "uid": f"uid-{name}", "creationTimestamp": CREATED, "labels": labels},
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": f"uid-{name}",
+            "creationTimestamp": CREATED,
+            "labels": labels,
+        },
         "spec": {"containers": [{"name": "node"}]},
         "status": {"phase": "Running" if "running" in state else "Failed", "containerStatuses": [status]},
     }

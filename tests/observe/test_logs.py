@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,6 +14,9 @@ from kfrun.errors import NotFound
 from kfrun.observe import logs
 from kfrun.observe.logs import LogOptions, LogReader
 from tests.observe.runs import START, RunFolder, write_log
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -459,4 +461,3 @@ def test_files_are_closed(run: RunFolder) -> None:
     before = len(os.listdir("/dev/fd"))
     read(run)
     assert len(os.listdir("/dev/fd")) == before
-    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 20

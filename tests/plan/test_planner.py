@@ -67,7 +67,7 @@ def switched(case, *, suspend):
     """The stored job of a case after ``kfrun suspend`` or ``kfrun resume``: no digest changes."""
     (job,) = case.known.jobs.values()
     data = {**job.data, "spec": {**job.data["spec"], "suspend": suspend}}
-    return replace(case.known, jobs={job.key: replace(job, data=data, suspended=suspend)})
+    return case.known._replace(jobs={job.key: replace(job, data=data, suspended=suspend)})
 
 
 def test_a_job_suspended_from_elsewhere_stays_so_where_the_manifest_never_said_anything():

@@ -28,9 +28,13 @@ class Observer:
         self._jobs_status: list[dict[str, Any]] | None = None
         self._folder: Path | None = None
         self._seen = -1
+        self._uid = self._last = ""
         self.deleted = False
         self.ended = False
         self.finished = False
+
+    def close(self) -> None:
+        self._store.close()
 
     def look(self) -> None:
         """Note what has changed."""
@@ -50,14 +54,24 @@ class Observer:
             self._flow.append(conditions)
         self._jobs_status = state.get("jobsStatus")
         self.finished = any(c["type"] in ("Complete", "Failed") and c["status"] == "True" for c in conditions)
+        self._uid = job.uid
         run = self._store.run(job.uid)
-        for number, event in self._store.events(owner=job.uid):
-            self._events[number] = event
+        self._note_events(job.uid)
         if run is not None:
             self.ended = run.ended
             if run.state:
                 self._state = RunState.from_json(json.loads(run.state))
                 self._read_logs(run.folder)
+
+    def glance(self) -> None:
+        """Keep the state only: the last one of a job that is being deleted is there for some milliseconds."""
+        run = self._store.run(self._uid)
+        if run is not None and run.state:
+            self._last = run.state
+            self._note_events(self._uid)
+
+    def _note_events(self, uid: str) -> None:
+        self._events.update(self._store.events(owner=uid))
 
     def _read_logs(self, folder: str) -> None:
         from pathlib import Path
@@ -67,7 +81,7 @@ class Observer:
 
     def report(self) -> dict[str, Any]:
         """What was seen, in the form of ``observed.yaml``."""
-        state = self._state
+        state = RunState.from_json(json.loads(self._last)) if self.deleted and self._last else self._state
         return {
             "conditionsFlow": self._flow,
             "finalJobsStatus": None if self.deleted else self._jobs_status,

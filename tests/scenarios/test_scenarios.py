@@ -41,7 +41,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         ours = metafunc.config.getoption("--cases") is None
         is_later = metafunc.definition.name == "test_the_plan_names_what_is_not_honoured_yet"
         cases = [
-            case for case in _cases(metafunc.config) if (case.name in LATER) == is_later and not (ours and case.name in LOCAL)
+            case
+            for case in _cases(metafunc.config)
+            if (case.name in LATER) == is_later and not (ours and case.name in LOCAL)
         ]
         metafunc.parametrize("case", cases, ids=[case.name for case in cases])
 
@@ -82,15 +84,22 @@ class Run:
 
     def apply(self) -> tuple[bool, str]:
         path = self.kfrun.write("manifest.yaml", yaml.safe_dump_all(self.documents, sort_keys=False))
-        done = self.kfrun("apply", "-q", "-f", path, KFRUN_RETRY_DELAY="0.2")
-        return done.returncode == 0, done.stderr
+        return self._watched("apply", "-q", "-f", str(path))
+
+    def _watched(self, *args: str) -> tuple[bool, str]:
+        """Run a command line and look at the job all the while."""
+        process = self.kfrun.start(*args, KFRUN_RETRY_DELAY="0.2")
+        while process.poll() is None:
+            if args[0] == "delete" and self.observer is not None:
+                self.observer.glance()
+            else:
+                self.look()
+        _, answer = process.communicate()
+        return process.returncode == 0, answer.decode()
 
     def step(self, wish: Any) -> tuple[bool, str]:
         if wish == "delete":
-            process = self.kfrun.start("delete", "trainjob", "job")
-            while process.poll() is None:
-                self.look()
-            return process.returncode == 0, ""
+            return self._watched("delete", "trainjob", "job")
         before = self.documents
         self.documents = [
             _merge(item, wish) if item["kind"] == "TrainJob" else item for item in self.documents if item["kind"]
@@ -133,6 +142,14 @@ class Run:
 
 def test_a_job_ends_as_on_the_cluster(kfrun: Kfrun, case: Path) -> None:
     run = Run(kfrun, case)
+    try:
+        _run_and_compare(run)
+    finally:
+        if run.observer is not None:
+            run.observer.close()
+
+
+def _run_and_compare(run: Run) -> None:
     accepted, answer = run.apply()
     expected = run.observed["apply"]
     if expected != "accepted":
@@ -152,9 +169,9 @@ def test_a_job_ends_as_on_the_cluster(kfrun: Kfrun, case: Path) -> None:
     run.to_the_end()
     assert run.observer is not None
     found = run.observer.report()
-    assert not differences(run.observed, found, _env_names(run), _policy(run)), "\n".join(
-        differences(run.observed, found, _env_names(run), _policy(run))
-    )
+    found_differences = differences(run.observed, found, _env_names(run), _policy(run))
+    if found_differences:
+        pytest.fail("\n".join(found_differences))
 
 
 def _field(answer: str) -> str:

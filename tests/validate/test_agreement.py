@@ -153,14 +153,14 @@ def test_the_full_documents_are_valid() -> None:
     assert documents.check([FULL_JOB, FULL_RUNTIME]) == []
 
 
-@settings(max_examples=8000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(broken())
 def test_both_agree_on_broken_documents(one: Document) -> None:
     if one.data.get("kind") in KINDS and isinstance(one.data.get("apiVersion"), str):
         agree(one)
 
 
-@settings(max_examples=8000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(broken())
 def test_broken_documents_are_found_and_nothing_raises(one: Document) -> None:
     found = documents.check([one])
@@ -176,7 +176,7 @@ def test_broken_documents_are_found_and_nothing_raises(one: Document) -> None:
     reports.to_json(found)
 
 
-@settings(max_examples=4000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(broken(), broken())
 def test_updates_never_raise(old: Document, new: Document) -> None:
     if new.data.get("kind") in KINDS:

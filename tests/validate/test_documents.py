@@ -99,9 +99,3 @@ def test_nothing_to_check() -> None:
 def test_unknown_trainer_version() -> None:
     with pytest.raises(UsageProblem):
         documents.check(reading.documents(JOB), version="v1")
-
-
-def test_only_errors_refuse() -> None:
-    found = check(JOB + "  wrong: 1\n")
-    assert documents.has_errors(found)
-    assert not documents.has_errors([])

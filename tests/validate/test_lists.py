@@ -4,12 +4,11 @@ from typing import Any
 
 import pytest
 
-from kfrun.validate import lists, schemas
+from kfrun.validate import lists
 
 
 def found(data: dict[str, Any]) -> list[tuple[tuple[str | int, ...], int]]:
-    root = schemas.schema("v2.3", "TrainJob")
-    return [(one.path, one.first) for one in lists.duplicates(data, root)]
+    return [(one.path, one.first) for one in lists.duplicates(data, "v2.3", "TrainJob")]
 
 
 def env(*names: Any) -> dict[str, Any]:

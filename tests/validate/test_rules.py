@@ -129,7 +129,8 @@ def test_values_of_wrong_types_are_left_to_the_structure() -> None:
 kind: %s
 metadata: %s
 spec: {mlPolicy: [], trainer: 5, managedBy: {}, initializer: {model: [], dataset: 3},
-  template: {spec: {replicatedJobs: {}, volumeClaimPolicies: [1, {templates: 5}, {templates: [1]}], startupPolicy: {startupPolicyOrder: InOrder}}}}
+  template: {spec: {replicatedJobs: {}, volumeClaimPolicies: [1, {templates: 5}, {templates: [1]}],
+  startupPolicy: {startupPolicyOrder: InOrder}}}}
 status: []
 """
     for kind in ("TrainJob", "ClusterTrainingRuntime", "TrainingRuntime", "ConfigMap", "Namespace"):

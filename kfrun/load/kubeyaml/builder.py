@@ -163,7 +163,7 @@ class Builder:
             event = next_event()
             data[key] = self._scalar(event) if type(event) is ScalarEvent else self._node(event, key)
         self._open.pop()
-        self._closed_nodes += 2 * len(data) + 1
+        self._closed_nodes += _nodes_of(data)
         return data
 
     def _sequence(self) -> list[Any]:
@@ -173,7 +173,7 @@ class Builder:
         while type(event := next_event()) is not SequenceEndEvent:
             data.append(self._scalar(event) if type(event) is ScalarEvent else self._node(event, len(data)))
         self._open.pop()
-        self._closed_nodes += len(data) + 1
+        self._closed_nodes += _nodes_of(data)
         return data
 
     def _key(self, event: Any) -> str:
@@ -224,8 +224,8 @@ class Builder:
         self._aliased_nodes += nodes
         if self._aliased_nodes <= 100:
             return
-        opened = sum(len(data) * (2 if type(data) is dict else 1) + 1 for data in self._open)
-        expanded = self._closed_nodes + opened + nodes
+        written = self._closed_nodes + sum(_nodes_of(data) for data in self._open) + 2
+        expanded = written + self._aliased_nodes
         too_many = expanded > 1000 and self._aliased_nodes > 0.99 * expanded
         if too_many or self._aliased_nodes > MAX_ALIASED:
             message = f"the aliases of this document expand to {self._aliased_nodes:,} nodes"
@@ -252,6 +252,11 @@ class Builder:
     def _problem(self, code: str, message: str, event: Any, hint: str | None = None) -> Problem:
         path: FieldPath = tuple(self._path[1:])
         return Problem(code, message, event.start_mark, hint=hint, path=path)
+
+
+def _nodes_of(data: dict[str, Any] | list[Any]) -> int:
+    """The nodes directly in a container, keys among them, as go-yaml counts them."""
+    return 2 * len(data) if type(data) is dict else len(data)
 
 
 def _measure(data: Any) -> tuple[int, int]:

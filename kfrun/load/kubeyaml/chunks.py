@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.load.kubeyaml.problems import Place, Problem
-from kfrun.load.lines import count_breaks, only_newlines
+from kfrun.load.lines import LineCounter
 from kfrun.model.source import Position
 
 if TYPE_CHECKING:
@@ -64,22 +64,22 @@ class Chunk:
 
 def split(text: str) -> Iterator[Chunk]:
     """The chunks of a source in order, without those that are white space only."""
-    lines = _Lines(text)
+    lines = LineCounter(text)
     start = 0
     for end in _json_ends(text):
-        yield Chunk(text, (start, end), lines.place(start), is_json=True)
+        yield Chunk(text, (start, end), Place(*lines.place(start)), is_json=True)
         start = end
     is_refused = False
     for mark, end_of_line in _separators(text, start):
         if not is_refused:
-            yield Chunk(text, (start, mark), lines.place(start))
+            yield Chunk(text, (start, mark), Place(*lines.place(start)))
         problem = _separator_problem(text[mark:end_of_line])
         is_refused = problem is not None
         if is_refused:
-            yield Chunk(text, (mark, end_of_line), lines.place(mark), problem=problem)
+            yield Chunk(text, (mark, end_of_line), Place(*lines.place(mark)), problem=problem)
         start = end_of_line
     if not is_refused:
-        yield Chunk(text, (start, len(text)), lines.place(start))
+        yield Chunk(text, (start, len(text)), Place(*lines.place(start)))
 
 
 def _separator_problem(line: str) -> Problem | None:
@@ -131,23 +131,3 @@ def _one_character(match: re.Match[str]) -> str:
     backslashes, high, low = match.groups()
     code = 0x10000 + ((int(high, 16) & 0x3FF) << 10) + (int(low, 16) & 0x3FF)
     return f"{backslashes}\\U{code:08x}"
-
-
-class _Lines:
-    """Line and column of ever later places in a text, each part of it counted once."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._simple = only_newlines(text)
-        self._index = 0
-        self._line = 0
-        self._line_start = 0
-
-    def place(self, index: int) -> Place:
-        """The 0-based place of the character at ``index``, not before the last one asked for."""
-        self._line += count_breaks(self._text, self._index, index, simple=self._simple)
-        newline = self._text.rfind("\n", self._index, index)
-        if newline >= 0:
-            self._line_start = newline + 1
-        self._index = index
-        return Place(self._line, index - self._line_start)

@@ -117,7 +117,7 @@ _WORDINGS: Final = (
     _Wording(r"question mark", "kubectl refuses a ? in a text inside [ ] or { }", _QUOTE),
     _Wording(r"undefined tag handle", "an unknown tag", f"{_QUOTE} if it should start with !"),
     _Wording(
-        r"comment or line break|chomping or indentation|indentation indicator",
+        r"comment or (?:a )?line break|chomping or indentation|indentation indicator",
         "text behind a | or > that starts a block",
         "put the text on the lines below it, further indented",
     ),

@@ -10,7 +10,7 @@ from kfrun.load.kubeyaml import chunks, events
 from kfrun.load.kubeyaml.builder import NOTHING, Builder
 from kfrun.load.kubeyaml.problems import Problem
 
-_FILE = Path(__file__).parent / "data" / "yaml-as-kubectl.jsonl"
+_FILE = Path(__file__).parent.parent / "data" / "yaml-as-kubectl.jsonl"
 CASES = [json.loads(line) for line in _FILE.read_text(encoding="utf-8").splitlines()]
 
 

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from kfrun.model.source import ObjectKey
+from tests.observe.runs import add, condition, event, pod, terminated, trainjob
+
+FAILED = condition("Failed", "FailedJobs", "jobset failed due to one or more job failures")
+JOB = trainjob(
+    "mnist", FAILED, spec={"trainer": {"command": ["python", "a b.py"], "env": [{"name": "A", "value": "1"}]}}
+)
+CHILD = {
+    "apiVersion": "batch/v1",
+    "kind": "Job",
+    "metadata": {"name": "mnist-node-0", "namespace": "default", "uid": "j"},
+    "spec": {"completions": 2},
+    "status": {"conditions": [FAILED]},
+}
+
+
+@pytest.fixture
+def described(home):
+    pods = (pod(index=1, state=terminated(7)), pod(index=0))
+    add(home.store, JOB, home.run_folder(), *pods, runtime=json.dumps({"spec": {"mlPolicy": {"numNodes": 2}}}))
+    home.store.create(CHILD, owner="uid-default-mnist")
+    key = ObjectKey("v1", "Pod", "default", "mnist-node-0-1-a")
+    home.store.record([event(JOB, "Created", "made"), event(JOB, "BackOff", "again", key=key)])
+    return home
+
+
+def test_trainjob(described):
+    text = described.ok("describe", "trainjob", "mnist")
+    fields = dict(line.split(":", 1) for line in text.splitlines() if line[:1].isalpha())
+    found = {name: value.strip() for name, value in fields.items()}
+    assert found["State"] == "Failed"
+    assert found["Failure"] == "node-1 failed with exit code 7"
+    assert found["Exit Code"] == "7"
+    assert found["Nodes"] == "2"
+    assert found["Runtime"] == "ClusterTrainingRuntime/torch-distributed"
+    assert found["Backend"] == "process"
+    assert found["Folder"].endswith("uid-default-mnist")
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "Failed True FailedJobs" in next(line for line in lines if line.startswith("Failed True"))
+    assert "mnist-node-0 Failed 0/2 <unknown>" in lines
+    assert lines.index("node-0 mnist-node-0-0-a node Running 0") < lines.index("node-1 mnist-node-0-1-a node Error 7 0")
+    assert any(line.endswith("Normal Created trainjob/mnist made") for line in lines)
+    assert any(line.endswith("Normal BackOff pod/mnist-node-0-1-a again") for line in lines)
+    assert ["- python", "- a b.py"] == lines[lines.index("Command:") + 1 :][:2]
+
+
+@pytest.mark.parametrize("arguments", [["mnist"], ["tj/mnist"], ["tj"], ["trainjobs", "mnist"]])
+def test_ways_to_name_it(described, arguments):
+    assert described.ok("describe", *arguments).startswith("Name:")
+
+
+def test_other_kinds_are_outlined(described):
+    text = described.ok("describe", "pod", "mnist-node-0-1-a")
+    assert "Kind:         Pod\n" in text
+    assert "    exitCode: 7\n" in text
+    assert "BackOff" in text
+    assert "Created   trainjob" not in text
+
+
+def test_terminal_is_not_commanded(home):
+    add(home.store, trainjob("x", condition("Failed", "E", "\x1b[31mred\nnext")), home.run_folder("x"))
+    text = home.ok("describe", "x")
+    assert "\x1b" not in text
+    assert "\\x1b[31mred\\nnext" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["mnits"], "did you mean mnist?"), (["pods", "x"], 'pod "x" not found'), (["jobsets"], "there are no jobsets")],
+)
+def test_what_is_not_there(described, arguments, message):
+    done = described("describe", *arguments)
+    assert (done.code, done.out) == (1, "")
+    assert message in done.err

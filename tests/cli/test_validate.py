@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kfrun.__main__ import main
+from tests.cli.manifests import JOB, MISSING_RUNTIME, RUNTIME, WRONG
+
+
+@pytest.fixture
+def validate(home, capsys):
+    def run(*arguments, text=None, code=0):
+        if text is not None:
+            Path("job.yaml").write_text(text)
+        assert main(["validate", *(arguments or ("-f", "job.yaml"))]) == code
+        shown = capsys.readouterr()
+        assert shown.err == ""
+        return shown.out
+
+    return run
+
+
+def test_a_valid_object_is_one_line(validate):
+    assert validate(text=JOB) == "job.yaml: trainjob.trainer.kubeflow.org/mnist is valid\n"
+
+
+def test_nothing_is_written_to_the_state_folder(validate, home):
+    validate(text=JOB)
+    assert not home.exists()
+
+
+def test_several_objects_are_counted(validate):
+    shown = validate(text=f"{JOB}---\n{RUNTIME}---\n{WRONG.replace('mnist', 'other')}", code=1)
+    assert "job.yaml: trainingruntime.trainer.kubeflow.org/mine is valid\n" in shown
+    assert shown.endswith("3 objects: 2 valid, 1 refused\n")
+    assert "other is valid" not in shown
+
+
+def test_an_unknown_field_is_shown_with_its_place_and_a_suggestion(validate):
+    shown = validate(text=WRONG, code=1)
+    assert "job.yaml:8:3" in shown
+    assert "  trainr:" in shown
+    assert '"trainer"' in shown
+
+
+def test_a_missing_runtime_is_shown_with_near_names(validate):
+    shown = validate(text=MISSING_RUNTIME, code=1)
+    assert "job.yaml:7:11" in shown
+    assert 'did you mean "plain-python"?' in shown
+
+
+def test_findings_of_all_documents_are_shown_at_once(validate):
+    shown = validate(text=f"{WRONG}---\n{MISSING_RUNTIME.replace('mnist', 'other')}", code=1)
+    assert "job.yaml:8:3" in shown
+    assert 'did you mean "plain-python"?' in shown
+
+
+def test_what_follows_from_a_wrong_runtime_is_not_repeated(validate):
+    job = JOB.replace("name: plain-python", "kind: TrainingRuntime\n    name: mine")
+    shown = validate(
+        "-f", "job.yaml", "-o", "json", text=f"{RUNTIME.replace('containers', 'container')}---\n{job}", code=1
+    )
+    data = json.loads(shown)
+    assert {finding["object"]["kind"] for finding in data["findings"]} == {"TrainingRuntime"}
+
+
+def test_yaml_that_cannot_be_read_is_a_finding(validate):
+    assert "job.yaml:2:" in validate(text="a: b\n c: [\n", code=1)
+
+
+def test_json_tells_findings_and_objects(validate):
+    data = json.loads(validate("-f", "job.yaml", "-o", "json", text=f"{WRONG}---\n{RUNTIME}", code=1))
+    assert (data["errors"], data["warnings"]) == (1, 0)
+    assert data["findings"][0]["position"]["line"] == 8
+    assert [(item["object"]["name"], item["valid"]) for item in data["objects"]] == [("mnist", False), ("mine", True)]
+
+
+def test_a_namespace_on_the_command_line_must_not_contradict_the_manifest(validate):
+    text = JOB.replace("name: mnist", "name: mnist\n  namespace: team-a")
+    shown = validate("-f", "job.yaml", "-n", "team-b", text=text, code=1)
+    assert "job.yaml:5:14" in shown
+    assert "KF190" in shown
+    validate("-f", "job.yaml", "-n", "team-a", text=text)
+
+
+def test_a_namespace_of_the_settings_is_only_a_default(validate, monkeypatch):
+    monkeypatch.setenv("KFRUN_NAMESPACE", "team-b")
+    validate(text=JOB.replace("name: mnist", "name: mnist\n  namespace: team-a"))
+
+
+def test_a_runtime_of_another_namespace_is_not_found(validate):
+    job = JOB.replace("name: plain-python", "kind: TrainingRuntime\n    name: mine")
+    assert 'namespace "team-a"' in validate(
+        text=f"{RUNTIME.replace('name: mine', 'name: mine' + chr(10) + '  namespace: team-a')}---\n{job}", code=1
+    )
+
+
+def test_a_file_that_is_not_there_is_told(home, capsys):
+    assert main(["validate", "-f", "nothing.yaml"]) == 1
+    assert "nothing.yaml" in capsys.readouterr().err
+
+
+def test_standard_input_is_read(home):
+    ended = subprocess.run(
+        [sys.executable, "-m", "kfrun", "validate", "-f", "-"], input=JOB, capture_output=True, text=True
+    )
+    assert ended.stdout == "<stdin>: trainjob.trainer.kubeflow.org/mnist is valid\n"
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_an_unknown_trainer_version_is_wrong_usage(home, capsys):
+    Path("job.yaml").write_text(JOB)
+    assert main(["validate", "-f", "job.yaml", "--trainer-version", "v9.9"]) == 2
+    assert "v9.9" in capsys.readouterr().err
+
+
+def test_nothing_heavy_is_imported(home):
+    Path("job.yaml").write_text(JOB)
+    code = (
+        "import sys; from kfrun.__main__ import main; assert main(['validate', '-f', 'job.yaml']) == 0;"
+        "heavy = {'jsonschema', 'jinja2', 'sqlite3', 'subprocess', 'asyncio', 'logging', 'importlib.metadata',"
+        " 'http.client', 'ssl', 'tomllib', 'kfrun.execute', 'uv', 'concurrent.futures'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.stdout.splitlines()[-1] == "[]", ended.stderr

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kfrun.load.kubeyaml import events, parse
+from kfrun.load.lines import line_at
+from kfrun.model.source import FieldPath, Finding, Position, Positions
+
+PIECES = (
+    "a: b: - ? : , [ ] { } # & * ! | > ' \" % @ ` --- ... << &a *a !!int !!str ~ yes 0x1 1e3 .inf \\ \\u00e9 "
+    "\\/ \t \r \n \r\n \x00 \x07 \x85 \u2028 \ufeff é 😀 \ud800 {} [] a?b"
+).split(" ")
+
+texts = st.one_of(
+    st.text(max_size=60),
+    st.lists(st.sampled_from([*PIECES, " ", "  ", "\n", "\n  "]), max_size=25).map("".join),
+)
+bounded = settings(max_examples=200, deadline=None)
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(-(2.0**53), 2.0**53),
+    st.text(max_size=20),
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    max_leaves=12,
+)
+objects = st.dictionaries(st.text(max_size=12), values, max_size=5).filter(lambda data: "items" not in data)
+
+
+def paths(data: Any, path: FieldPath = ()) -> list[tuple[FieldPath, Any]]:
+    """Every path of the data with its value."""
+    found: list[tuple[FieldPath, Any]] = [(path, data)]
+    pairs = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in pairs:
+        found += paths(value, (*path, key))
+    return found
+
+
+def is_inside(position: Position, text: str) -> bool:
+    line = line_at(text, position.line)
+    count = len(line) + 1
+    return position.line >= 1 and 1 <= position.column <= count and (line != "" or position.column == 1)
+
+
+def check_places(text: str, positions: Positions, data: Any) -> None:
+    for path, _ in paths(data):
+        assert is_inside(positions.value(path), text)
+        assert is_inside(positions.key(path), text)
+
+
+def check_finding(finding: Finding, text: str) -> None:
+    assert finding.position is not None
+    assert is_inside(finding.position, text), finding
+    assert finding.excerpt is not None
+
+
+@bounded
+@given(texts)
+def test_no_text_raises_and_all_places_are_inside_it(text: str) -> None:
+    documents, findings = parse(text, "f.yaml")
+    for document in documents:
+        check_places(document.text, document.positions, document.data)
+    for finding in findings:
+        check_finding(finding, text.removeprefix("\ufeff"))
+
+
+@settings(max_examples=100, deadline=None)
+@given(texts)
+def test_no_text_raises_without_libyaml(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(events, "PARSER", events.PureParser)
+        documents, findings = parse(text, "f.yaml")
+        for document in documents:
+            check_places(document.text, document.positions, document.data)
+    for finding in findings:
+        check_finding(finding, text.removeprefix("\ufeff"))
+
+
+@bounded
+@given(objects, st.sampled_from([None, 1, "\t"]), st.booleans())
+def test_json_reads_as_itself(data: dict[str, Any], indent: int | str | None, ascii_only: bool) -> None:
+    text = json.dumps(data, indent=indent, ensure_ascii=True)
+    (document,), findings = parse(text, "f.json")
+    assert findings == []
+    assert document.data == data
+
+
+@bounded
+@given(objects)
+def test_every_place_of_json_holds_the_value_found_there(data: dict[str, Any]) -> None:
+    text = json.dumps(data, indent=2)
+    if "\\ud8" in text or "\\ud9" in text or "\\uda" in text or "\\udb" in text:
+        return  # a pair of escapes is read as one character: columns behind it are smaller
+    (document,), _ = parse(text, "f.json")
+    decode = json.JSONDecoder().raw_decode
+    lines = text.split("\n")
+    for path, value in paths(data):
+        _, line, column = document.positions.value(path)
+        rest = lines[line - 1][column - 1 :] + "\n" + "\n".join(lines[line:])
+        assert decode(rest)[0] == value
+        if path and isinstance(path[-1], str):
+            _, line, column = document.positions.key(path)
+            assert decode(lines[line - 1][column - 1 :])[0] == path[-1]
+
+
+def test_the_same_property_of_a_text_with_pairs_of_escapes() -> None:
+    text = json.dumps({"😀": [1, "😀", {"b": 2}]})
+    (document,), _ = parse(text, "f.json")
+    assert document.data == {"😀": [1, "😀", {"b": 2}]}
+    assert document.positions.value(("😀", 2, "b")).line == 1

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kfrun.errors import Unavailable
+from kfrun.load import data
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(data, "_roots", lambda: (tmp_path / "kfrun" / "_data", tmp_path))
+    return tmp_path
+
+
+def test_a_checkout_has_its_data_beside_the_package(root: Path) -> None:
+    assert data.data_path("schemas", "a.json") == root / "schemas" / "a.json"
+
+
+def test_an_installed_package_has_its_data_inside(root: Path) -> None:
+    (root / "kfrun" / "_data" / "schemas").mkdir(parents=True)
+    (root / "kfrun" / "_data" / "schemas" / "a.json").write_text("{}", encoding="utf-8")
+    assert data.read_text("schemas", "a.json") == "{}"
+
+
+def test_the_folders_of_this_checkout_are_found() -> None:
+    assert data.data_path("schemas").is_dir()
+    assert data.data_path("runtimes").is_dir()
+
+
+@pytest.mark.usefixtures("root")
+def test_a_missing_file_is_an_error_of_the_installation() -> None:
+    with pytest.raises(Unavailable, match=r"own file schemas/a\.json cannot be read") as caught:
+        data.read_text("schemas", "a.json")
+    assert "install kfrun again" in str(caught.value.hint)
