@@ -124,11 +124,11 @@ def _environments() -> Iterator[tuple[int, Iterable[bytes]]]:
             if fields:
                 yield int(fields[0]), [field.encode() for field in fields[1:]]
         return
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
+    for name in os.listdir("/proc"):  # noqa: PTH208 (hot, and only the names are needed)
+        if name.isdigit():
             try:
-                with open(f"/proc/{entry.name}/environ", "rb") as file:  # noqa: PTH123 (hot: some 100 processes)
-                    yield int(entry.name), file.read().split(b"\0")
+                with open(f"/proc/{name}/environ", "rb") as file:  # noqa: PTH123 (hot: some 100 processes)
+                    yield int(name), file.read().split(b"\0")
             except OSError:
                 continue
 

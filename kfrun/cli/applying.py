@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from kfrun.model.change import Plan
     from kfrun.model.source import Finding, ObjectKey
     from kfrun.model.state import StoredObject
+    from kfrun.observe.logs import LogReader
     from kfrun.observe.outcome import Outcome
     from kfrun.observe.store import Store
     from kfrun.settings import Settings
 
+_LOOK_SECONDS = 0.02
 _DONE = {
     change.ApplyObject: "configured",
     change.CreateJob: "created",
@@ -83,7 +85,16 @@ def make_ready(wishes: Wishes, settings: Settings, store: Store) -> Ready:
 
 
 def _starting(plan: Plan) -> list[ObjectKey]:
-    return [a.key for a in plan.actions if isinstance(a, change.CreateJob | change.ReplaceJob)]
+    """Jobs whose pods are going to be started from this manifest, now or when they are resumed."""
+    return [action.key for action in plan.actions if _starts(action)]
+
+
+def _starts(action: change.Action) -> bool:
+    if isinstance(action, change.UpdateJob):
+        return action.reaches_pods
+    if isinstance(action, change.ResumeJob):
+        return bool(action.changes)
+    return isinstance(action, change.CreateJob | change.ReplaceJob)
 
 
 def _missing_folders(ready: Ready) -> list[Finding]:
@@ -184,13 +195,34 @@ class Follower:
     def __init__(self, store: Store, job: StoredObject, settings: Settings, *, prefix: bool) -> None:
         self._store, self._job = store, job
         self._settings, self._prefix = settings, prefix
+        from kfrun.cli import attach
+        from kfrun.observe import watch
+
         self._told = 0
+        self._reader: LogReader | None = None
+        self._has_ended = watch.RunEnd(store, job.uid, heal=attach.healer(store))
         self._started = time.monotonic()
 
     def follow(self) -> Outcome | None:
-        """Follow to the end; None when the job was deleted meanwhile. Ctrl-C passes through."""
-        from kfrun.cli import attach
-        from kfrun.observe import logs, watch
+        """Follow to the end; None when the job was deleted meanwhile.
+
+        Ctrl-C passes through; a further call goes on where this one stopped.
+        """
+        if self._reader is None:
+            self._reader = self._open()
+        if self._reader is None:
+            return None
+        while not self._has_ended():
+            self._reader.advance()
+            self._pause()
+        self._reader.finish()
+        self._reader.close()
+        sys.stdout.buffer.flush()
+        self._tell()
+        return self.outcome()
+
+    def _open(self) -> LogReader | None:
+        from kfrun.observe import logs
 
         run = self._store.run(self._job.uid)
         if run is None:
@@ -201,12 +233,9 @@ class Follower:
             colour=options.colors_stdout(self._settings),
             end_lines=sys.stdout.isatty(),
         )
-        end = watch.RunEnd(self._store, self._job.uid, heal=attach.healer(self._store))
-        with logs.LogReader(Path(run.folder), chosen, sys.stdout.buffer.write) as reader:
-            logs.follow(reader, end, pause=self._pause)
-        sys.stdout.buffer.flush()
-        self._tell()
-        return self.outcome()
+        reader = logs.LogReader(Path(run.folder), chosen, sys.stdout.buffer.write)
+        reader.backlog()
+        return reader
 
     def outcome(self) -> Outcome | None:
         """How the job ended; None while it has not, or when it is gone."""
@@ -224,10 +253,10 @@ class Follower:
         seconds = time.monotonic() - self._started
         click.echo(f"{self._job.key.name}: {word} after {seconds:.1f} s: {outcome.message or outcome.reason}", err=True)
 
-    def _pause(self, seconds: float) -> None:
+    def _pause(self) -> None:
         sys.stdout.buffer.flush()
         self._tell()
-        time.sleep(seconds)
+        time.sleep(_LOOK_SECONDS)
 
     def _tell(self) -> None:
         """Events of the TrainJob itself: what is installed, why it failed."""

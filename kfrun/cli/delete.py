@@ -71,9 +71,10 @@ def _wanted(
     if filenames:
         documents = inputs.read(filenames, recursive=recursive, settings=settings)
         return [document.key for document in documents if document.key.kind in _DELETABLE]
-    if len(targets) == 1 and targets[0].lower() in kinds.KINDS:
+    is_kind = targets[0].lower() in kinds.KINDS
+    if len(targets) == 1 and is_kind and store.find("TrainJob", settings.namespace, targets[0]) is None:
         raise UsageProblem(f"which {targets[0]}? name one", "kfrun delete --all removes every TrainJob")
-    if "/" not in targets[0] and targets[0].lower() not in kinds.KINDS:
+    if "/" not in targets[0] and (len(targets) == 1 or not is_kind):
         targets = ("trainjob", *targets)
     keys = []
     for target in kinds.parse(targets):

@@ -12,6 +12,7 @@ from kfrun.cli.query import Query
 from kfrun.errors import NotFound
 
 if TYPE_CHECKING:
+    from kfrun.execute.jobfiles import Job
     from kfrun.model.state import StoredObject
     from kfrun.observe.store import Run, Store
 
@@ -70,7 +71,8 @@ def _view(store: Store, job: StoredObject) -> Any:
     from kfrun.report.describe import TrainJobView
 
     run = store.run(job.uid)
-    pods = [item.data for item in store.objects("Pod", job.key.namespace, owner=job.uid)]
+    files = _files(run)
+    pods = _pods(store, job, run, files)
     pods.sort(key=lambda pod: (node_of(pod), pod["metadata"].get("creationTimestamp", "")))
     end = rows.outcome_of(store, job, run)
     nodes = rows.nodes_of(run.runtime) if run else ""
@@ -83,23 +85,39 @@ def _view(store: Store, job: StoredObject) -> Any:
         nodes=[node_of(pod) for pod in pods],
         folder=run.folder if run else "",
         failure="" if end is None or end.succeeded else end.message or end.reason,
-        **_of_files(run),
+        **({} if files is None else _of_files(files)),
     )
 
 
-def _of_files(run: Run | None) -> dict[str, Any]:
-    """What the run's own files tell: they may be gone, or written by another version."""
+def _files(run: Run | None) -> Job | None:
+    """The run's own files; None when they are gone, damaged or of another version."""
     from kfrun.execute import jobfiles
+
+    try:
+        return None if run is None else jobfiles.read(run.folder)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _pods(store: Store, job: StoredObject, run: Run | None, files: Job | None) -> list[dict[str, Any]]:
+    """Every pod that there was, those that were removed too where the supervisor's state tells of them."""
+    import json
+
+    from kfrun.model.running import RunState
+    from kfrun.observe import status
+
+    if run is None or files is None or not run.state:
+        return [item.data for item in store.objects("Pod", job.key.namespace, owner=job.uid)]
+    state = RunState.from_json(json.loads(run.state))
+    children = {child.name: child for child in files.workload.jobs}
+    return [status.pod_object(files.workload, state, pod, children[pod.job]) for pod in state.pods]
+
+
+def _of_files(files: Job) -> dict[str, Any]:
     from kfrun.execute.environments.credentials import without_credentials
 
-    if run is None:
-        return {}
-    try:
-        job = jobfiles.read(run.folder)
-    except (OSError, ValueError, TypeError, KeyError):
-        return {}
     return {
-        "environment": job.environment_path,
-        "packages": [without_credentials(item) for item in (job.environment or {}).get("requirements", ())],
-        "not_enforced": [f"{item.path} ({item.why})" for item in job.workload.not_enforced],
+        "environment": files.environment_path,
+        "packages": [without_credentials(item) for item in (files.environment or {}).get("requirements", ())],
+        "not_enforced": [f"{item.path} ({item.why})" for item in files.workload.not_enforced],
     }

@@ -84,13 +84,18 @@ class VerbGroup(click.Group):
         return [CompletionItem(name, help=COMMANDS[name][1]) for name in COMMANDS if name.startswith(incomplete)]
 
 
-@click.group(cls=VerbGroup, context_settings=_SETTINGS)
+@click.group(cls=VerbGroup, context_settings=_SETTINGS, invoke_without_command=True)
 @click.version_option(__version__, message="kfrun %(version)s")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> int:
     """Run Kubeflow TrainJobs from reviewed YAML, without a cluster.
 
     kfrun run -f job.yaml is the short way; kfrun VERB --help tells the rest.
     """
+    if ctx.invoked_subcommand is not None:
+        return exits.SUCCESS
+    click.echo(ctx.get_help(), err=True)
+    return exits.USAGE
 
 
 def run(arguments: Sequence[str]) -> int:

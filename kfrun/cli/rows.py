@@ -6,7 +6,6 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from kfrun.observe import outcome
 from kfrun.report import columns
 from kfrun.report.table import Table
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from kfrun.model.state import StoredObject
+    from kfrun.observe.outcome import Outcome
     from kfrun.observe.store import Run, Store
 
 
@@ -64,19 +64,27 @@ class Tables:
         return self._tables[kind]
 
     def _facts(self, jobs: Sequence[StoredObject]) -> dict[str, columns.Facts]:
-        if not self._wide and all((job.data["spec"].get("trainer") or {}).get("numNodes") for job in jobs):
-            return {}
+        if not self._wide:
+            return self._narrow_facts(jobs)
         # One query for all beats one a job, unless there is just one job.
         runs = self._store.runs() if len(jobs) > 1 else [self._store.run(job.uid) for job in jobs]
         known = {run.uid: run for run in runs if run is not None}
         return {job.uid: self._fact(job, known[job.uid]) for job in jobs if job.uid in known}
 
+    def _narrow_facts(self, jobs: Sequence[StoredObject]) -> dict[str, columns.Facts]:
+        missing = [job for job in jobs if not (job.data["spec"].get("trainer") or {}).get("numNodes")]
+        runtimes = self._store.runtimes() if missing else {}
+        return {job.uid: columns.Facts(self._nodes_of(runtimes.get(job.uid, ""))) for job in missing}
+
     def _fact(self, job: StoredObject, run: Run) -> columns.Facts:
-        if run.runtime not in self._nodes:
+        end = outcome_of(self._store, job, run)
+        return columns.Facts(self._nodes_of(run.runtime), "" if end is None else str(end.exit_code), run.backend)
+
+    def _nodes_of(self, runtime: str) -> str:
+        if runtime not in self._nodes:
             # Most jobs share a few runtimes.
-            self._nodes[run.runtime] = nodes_of(run.runtime)
-        end = outcome_of(self._store, job, run) if self._wide else None
-        return columns.Facts(self._nodes[run.runtime], "" if end is None else str(end.exit_code), run.backend)
+            self._nodes[runtime] = nodes_of(runtime)
+        return self._nodes[runtime]
 
 
 def nodes_of(runtime: str) -> str:
@@ -95,8 +103,10 @@ def first_failure(run: Run | None) -> dict[str, Any] | None:
     return found
 
 
-def outcome_of(store: Store, job: StoredObject, run: Run | None) -> outcome.Outcome | None:
+def outcome_of(store: Store, job: StoredObject, run: Run | None) -> Outcome | None:
     """How a stored job ended, None while it has not."""
+    from kfrun.observe import outcome
+
     if not outcome.is_finished(job.data):
         return None
     pods: Iterable[StoredObject] = store.objects("Pod", job.key.namespace, owner=job.uid)

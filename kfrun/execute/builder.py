@@ -13,6 +13,8 @@ from kfrun import host
 from kfrun.execute.process.launch import JOB_MARKER
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kfrun.execute.jobfiles import Job
 
 _MAIN = (
@@ -109,7 +111,7 @@ class Builder:
         if self._job.environment is not None and self._job.environment.get("isolated_for"):
             environments.remove(Path(self._job.environment_path))
 
-    def _path(self) -> os.PathLike[str]:
+    def _path(self) -> Path:
         from pathlib import Path
 
         return Path(self._job.environment_path)

@@ -59,6 +59,18 @@ def write(folder: str, job: Job) -> None:
     os.mkfifo(f"{folder}/wake", 0o600)
 
 
+def replace(folder: str, job: Job) -> None:
+    """Write what the supervisor is to run from its next look on, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    data = {**asdict(job), "workload": job.workload.to_json(), "settings": job.settings.to_json()}
+    with open(f"{folder}/job.json.new", "w", encoding="utf-8", opener=_private) as file:
+        json.dump(data, file, separators=(",", ":"))
+    os.replace(f"{folder}/job.json.new", f"{folder}/job.json")  # noqa: PTH105
+
+
 def read(folder: str) -> Job:
     """Read what `write` wrote.
 

@@ -86,7 +86,7 @@ def _perform(action: Action, desired: DesiredJob | None, context: Context) -> No
             _create(action, desired, context)
         case change.UpdateJob() | change.SuspendJob() | change.ResumeJob():
             assert desired is not None
-            _update(action.key, desired, context)
+            _update(action, desired, context)
         case change.DeleteJob():
             request(context.store, action.key, "delete")
         case change.DeleteObject():
@@ -136,7 +136,7 @@ def _create(action: Action, desired: DesiredJob, context: Context) -> None:
     store, wanted = context.store, context.launches.get(key)
     folder = str(location.job_folder(store.path, key.namespace, key.name, uid))
     if wanted is not None:
-        _write_files(folder, uid, desired, wanted, context)
+        _write_files(folder, _job(uid, desired, wanted, context))
     data = context.stored[key]
     try:
         with store.writing():
@@ -181,7 +181,7 @@ def _take_place(action: Action, key: ObjectKey, context: Context) -> Run | None:
     return run
 
 
-def _write_files(folder: str, uid: str, desired: DesiredJob, wanted: JobLaunch, context: Context) -> None:
+def _job(uid: str, desired: DesiredJob, wanted: JobLaunch, context: Context) -> jobfiles.Job:
     environment, path, settings = wanted.environment, "", wanted.settings
     if environment is not None:
         from dataclasses import replace
@@ -192,7 +192,7 @@ def _write_files(folder: str, uid: str, desired: DesiredJob, wanted: JobLaunch, 
             environment = replace(environment, isolated_for=uid)
         path = str(environments.location(environment, context.cache))
         settings = replace(settings, path=(f"{path}/bin", *settings.path))
-    job = jobfiles.Job(
+    return jobfiles.Job(
         database=str(context.store.path),
         workload=wanted.workload,
         settings=settings,
@@ -203,6 +203,9 @@ def _write_files(folder: str, uid: str, desired: DesiredJob, wanted: JobLaunch, 
         keep_environment=context.keep_environment,
         back_off=context.back_off,
     )
+
+
+def _write_files(folder: str, job: jobfiles.Job) -> None:
     try:
         jobfiles.write(folder, job)
     except OSError as error:
@@ -228,8 +231,9 @@ def _run(uid: str, folder: str, desired: DesiredJob, context: Context, previous:
     )
 
 
-def _update(key: ObjectKey, desired: DesiredJob, context: Context) -> None:
-    store, data = context.store, context.stored[key]
+def _update(action: Action, desired: DesiredJob, context: Context) -> None:
+    key, store = action.key, context.store
+    data, wanted = context.stored[key], context.launches.get(key)
     with store.writing():
         found = store.find("TrainJob", key.namespace, key.name)
         if found is None:
@@ -242,6 +246,10 @@ def _update(key: ObjectKey, desired: DesiredJob, context: Context) -> None:
         store.update({**data, "metadata": metadata, **status}, expected=found.resource_version)
         store.change_run(found.uid, digest=desired.digest)
         run = store.run(found.uid)
+        if run is not None and wanted is not None:
+            # Nothing runs now: what the job is resumed with is the new manifest.
+            jobfiles.replace(run.folder, _job(run.uid, desired, wanted, context))
+            store.change_run(run.uid, run_digest=desired.run_digest)
     if run is not None and not run.ended:
         supervision.wake(run.folder)
 

@@ -72,15 +72,18 @@ class Supervisor:
     def __init__(self, store: Store, run: Run, job: jobfiles.Job) -> None:
         self._store = store
         self._run = run
-        self._job = job
-        self._ledger = Ledger(store, run, job)
-        self._state = self._ledger.load(time.time())
         self._pods: dict[str, PodState] = {}
-        self._runtime = ProcessRuntime(run.folder, run.uid, job.workload, job.settings, self._pod)
-        self._builder = Builder(run.folder, run.uid, job)
+        self._use(job)
+        self._state = self._ledger.load(time.time())
         self._wake = os.open(f"{run.folder}/wake", os.O_RDWR | os.O_NONBLOCK)
         self._seen = -1
         self._due: float | None = None
+
+    def _use(self, job: jobfiles.Job) -> None:
+        self._job = job
+        self._ledger = Ledger(self._store, self._run, job)
+        self._runtime = ProcessRuntime(self._run.folder, self._run.uid, job.workload, job.settings, self._pod)
+        self._builder = Builder(self._run.folder, self._run.uid, job)
 
     def work(self) -> None:
         """Reconcile until the job is over and everything of it is stored."""
@@ -143,6 +146,19 @@ class Supervisor:
             return
         self._state.request = run.request or self._state.request
         self._state.suspend = bool(found.data.get("spec", {}).get("suspend", False))
+        if run.run_digest != self._run.run_digest:
+            self._reload(run)
+
+    def _reload(self, run: Run) -> None:
+        """A suspended job was changed: it will be resumed with another workload. Nothing of it runs now."""
+        if any(container.status == "running" for pod in self._state.pods for container in pod.containers):
+            # It was resumed or is still stopping: the next look will do.
+            self._seen = -1
+            return
+        self._builder.kill()
+        self._run = run
+        self._state.environment = ""
+        self._use(jobfiles.read(run.folder))
 
     def _note_exit(self, p: Pass, ended: Exit) -> None:
         pod = self._pod(ended.attempt.pod)

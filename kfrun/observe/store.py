@@ -344,6 +344,11 @@ class Store:
             rows = self._db.execute(query, () if namespace is None else (namespace,)).fetchall()
         return [_as_run(row) for row in rows]
 
+    def runtimes(self) -> dict[str, str]:
+        """The runtime (JSON) of every run by uid, without reading the rest of the runs."""
+        with self._translated():
+            return dict(self._db.execute("SELECT uid, runtime FROM runs").fetchall())
+
     def unended_runs(self) -> list[Run]:
         """Runs that a supervisor should be looking after."""
         with self._translated():
@@ -427,7 +432,9 @@ def _with_version(data: dict[str, Any], version: int) -> str:
 
 def _make_private(path: Path) -> None:
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (*reversed(path.parent.parents), path.parent):
+            if not folder.exists():
+                folder.mkdir(mode=0o700, exist_ok=True)
         # Made with its mode at once: SQLite gives the -wal and -shm files the mode of the database.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:

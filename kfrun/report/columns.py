@@ -35,11 +35,12 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns of one kind: names, those added by ``-o wide``, and how a row's cells are made."""
+    """The columns of one kind: names, those added by ``-o wide``, and how the cells of both are made."""
 
     names: tuple[str, ...]
     wide: tuple[str, ...]
     cells: Callable[[_Object, float, Facts], tuple[str, ...]]
+    wide_cells: Callable[[_Object, float, Facts], tuple[str, ...]] = lambda _obj, _now, _facts: ()
 
     def header(self, *, wide: bool) -> tuple[str, ...]:
         """The names of the columns shown."""
@@ -48,7 +49,7 @@ class Columns:
     def row(self, obj: _Object, now: float, facts: Facts = Facts(), *, wide: bool) -> tuple[str, ...]:
         """The cells of one object; ``now`` is in seconds since the epoch."""
         cells = self.cells(obj, now, facts)
-        return cells if wide else cells[: len(self.names)]
+        return cells + self.wide_cells(obj, now, facts) if wide else cells
 
 
 def of(kind: str) -> Columns:
@@ -106,18 +107,19 @@ def _reason(container: _Object) -> str:
 def _trainjob(job: _Object, now: float, facts: Facts) -> tuple[str, ...]:
     spec = job.get("spec", {})
     nodes = (spec.get("trainer") or {}).get("numNodes") or facts.nodes
-    last = _conditions(job)[-1:]
     return (
         _name(job),
         trainjob_state(job),
         str(nodes or NONE),
         str((spec.get("runtimeRef") or {}).get("name") or NONE),
         _age(job, now),
-        str(last[0].get("reason", "")) if last else NONE,
-        facts.exit_code or NONE,
-        _duration(job, now),
-        facts.backend or NONE,
     )
+
+
+def _trainjob_wide(job: _Object, now: float, facts: Facts) -> tuple[str, ...]:
+    last = _conditions(job)[-1:]
+    reason = str(last[0].get("reason", "")) if last else NONE
+    return (reason, facts.exit_code or NONE, _duration(job, now), facts.backend or NONE)
 
 
 def _duration(job: _Object, now: float) -> str:
@@ -152,16 +154,20 @@ def _job(job: _Object, now: float, _: Facts) -> tuple[str, ...]:
 def _pod(pod: _Object, now: float, _: Facts) -> tuple[str, ...]:
     containers = pod.get("status", {}).get("containerStatuses") or []
     total = len(pod.get("spec", {}).get("containers") or containers)
-    codes = [(c.get("state") or {}).get("terminated", {}).get("exitCode") for c in containers]
     return (
         _name(pod),
         f"{sum(bool(c.get('ready')) for c in containers)}/{total}",
         pod_status(pod),
         str(sum(c.get("restartCount", 0) for c in containers)),
         _age(pod, now),
-        str((pod["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-completion-index", NONE)),
-        ",".join(str(code) for code in codes if code is not None) or NONE,
     )
+
+
+def _pod_wide(pod: _Object, _now: float, _: Facts) -> tuple[str, ...]:
+    containers = pod.get("status", {}).get("containerStatuses") or []
+    codes = [(c.get("state") or {}).get("terminated", {}).get("exitCode") for c in containers]
+    index = (pod["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-completion-index", NONE)
+    return (str(index), ",".join(str(code) for code in codes if code is not None) or NONE)
 
 
 def _runtime(runtime: _Object, now: float, _: Facts) -> tuple[str, ...]:
@@ -194,12 +200,15 @@ def _age(obj: _Object, now: float) -> str:
 _RUNTIME = Columns(("NAME", "FRAMEWORK", "NODES", "AGE"), (), _runtime)
 _COLUMNS = {
     "TrainJob": Columns(
-        ("NAME", "STATE", "NODES", "RUNTIME", "AGE"), ("REASON", "EXIT", "DURATION", "BACKEND"), _trainjob
+        ("NAME", "STATE", "NODES", "RUNTIME", "AGE"),
+        ("REASON", "EXIT", "DURATION", "BACKEND"),
+        _trainjob,
+        _trainjob_wide,
     ),
     "ClusterTrainingRuntime": _RUNTIME,
     "TrainingRuntime": _RUNTIME,
     "JobSet": Columns(("NAME", "TERMINALSTATE", "RESTARTS", "COMPLETED", "SUSPENDED", "AGE"), (), _jobset),
     "Job": Columns(("NAME", "STATUS", "COMPLETIONS", "DURATION", "AGE"), (), _job),
-    "Pod": Columns(("NAME", "READY", "STATUS", "RESTARTS", "AGE"), ("INDEX", "EXIT"), _pod),
+    "Pod": Columns(("NAME", "READY", "STATUS", "RESTARTS", "AGE"), ("INDEX", "EXIT"), _pod, _pod_wide),
     "Event": Columns(("LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"), (), _event),
 }

@@ -113,7 +113,7 @@ def _title(key: str) -> str:
 
 def _fields(values: Mapping[str, Any]) -> str:
     """Names and values in two columns; mappings and lists of mappings as an outline below their name."""
-    width = max((len(name) for name in values), default=0) + 2
+    width = max((len(name) for name in values), default=0) + 3
     return "".join(_field(name, value, width) for name, value in values.items())
 
 

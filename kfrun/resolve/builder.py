@@ -118,11 +118,12 @@ def _upsert_all(owner: Node, key: str, items: list[Node], same: Callable[[Node, 
 def _build_initializers(build: Build) -> None:
     for replicated_job in build.replicated_jobs:
         for field, name in _INITIALIZERS.items():
-            if ancestor(replicated_job) == name:
-                _force_one_replica(replicated_job)
-                for container in pod_spec(replicated_job).get("containers", []):
-                    if container["name"] == name:
-                        _build_initializer(build, container, field)
+            if ancestor(replicated_job) != name:
+                continue
+            _force_one_replica(replicated_job)
+            for container in pod_spec(replicated_job).get("containers", []):
+                if container["name"] == name:
+                    _build_initializer(build, container, field)
 
 
 def _build_initializer(build: Build, container: Node, field: str) -> None:

@@ -72,3 +72,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.Ca
     found = Home(tmp_path / "home", capfdbinary)
     yield found
     found.close()
+
+
+@pytest.fixture
+def no_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder that does not exist yet; the current folder is an empty one."""
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("KFRUN_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"

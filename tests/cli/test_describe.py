@@ -47,7 +47,7 @@ def test_trainjob(described):
     assert lines.index("node-0 mnist-node-0-0-a node Running 0") < lines.index("node-1 mnist-node-0-1-a node Error 7 0")
     assert any(line.endswith("Normal Created trainjob/mnist made") for line in lines)
     assert any(line.endswith("Normal BackOff pod/mnist-node-0-1-a again") for line in lines)
-    assert ["- python", "- a b.py"] == lines[lines.index("Command:") + 1 :][:2]
+    assert lines[lines.index("Command:") + 1 :][:2] == ["- python", "- a b.py"]
 
 
 @pytest.mark.parametrize("arguments", [["mnist"], ["tj/mnist"], ["tj"], ["trainjobs", "mnist"]])
@@ -78,3 +78,21 @@ def test_what_is_not_there(described, arguments, message):
     done = described("describe", *arguments)
     assert (done.code, done.out) == (1, "")
     assert message in done.err
+
+
+def test_job_that_really_ran(kfrun):
+    """Its pods were removed from the store when the job failed: describe, logs and wait still know them."""
+    script = 'echo "hello from $JOB_COMPLETION_INDEX"; [ "$JOB_COMPLETION_INDEX" = 0 ] && sleep 60; exit 5'
+    kfrun.ok("apply", "-f", kfrun.job("two", script, nodes=2))
+    done = kfrun("wait", "two", "--timeout", "60s")
+    assert (done.returncode, done.stdout) == (
+        5,
+        "trainjob.trainer.kubeflow.org/two Failed: node-1 failed with exit code 5\n",
+    )
+    assert sorted(kfrun.ok("logs", "two", "-f").splitlines()) == ["[node-0] hello from 0", "[node-1] hello from 1"]
+    rows = [line.split() for line in kfrun.ok("describe", "two").splitlines()]
+    assert [(row[0], row[2:5]) for row in rows if row[:1] in (["node-0"], ["node-1"])] == [
+        ("node-0", ["node", "Error", "143"]),
+        ("node-1", ["node", "Error", "5"]),
+    ]
+    assert kfrun.ok("get", "tj", "-o", "wide").splitlines()[1].split()[5:7] == ["FailedJobs", "5"]

@@ -14,7 +14,7 @@ from tests.cli.manifests import JOB, MISSING_RUNTIME, RUNTIME
 
 
 @pytest.fixture
-def plan(home, capsys):
+def plan(no_home, capsys):
     def run(*arguments, text=None, code=0):
         if text is not None:
             Path("job.yaml").write_text(text)
@@ -25,9 +25,9 @@ def plan(home, capsys):
 
 
 @pytest.fixture
-def store(home):
+def store(no_home):
     """The store of this test's state folder, opened."""
-    found = settings.load({}, {"KFRUN_HOME": str(home)}, Path.cwd())
+    found = settings.load({}, {"KFRUN_HOME": str(no_home)}, Path.cwd())
     with Store.open(location.database(found)) as opened:
         yield opened
 
@@ -55,12 +55,12 @@ def record(store, text, *, conditions=()):
 COMPLETE = {"type": "Complete", "status": "True", "reason": "AllJobsCompleted"}
 
 
-def test_a_new_job_is_planned_and_nothing_is_stored(plan, home):
+def test_a_new_job_is_planned_and_nothing_is_stored(plan, no_home):
     shown = plan(text=JOB)
     assert "  + trainjob.trainer.kubeflow.org/mnist: not stored yet\n" in shown
     assert f"working directory: {Path.cwd()}\n" in shown
     assert shown.endswith("\nPlan: 1 to create.\n")
-    assert not home.exists()
+    assert not no_home.exists()
 
 
 @pytest.mark.parametrize(("arguments", "code"), [((), 0), (("--detailed-exitcode",), 2)])
@@ -114,7 +114,7 @@ def test_the_backend_flag_wins_over_the_manifest(plan):
     assert "KF506" not in plan("--backend", "process", text=text)
 
 
-def test_refused_input_is_code_1_even_in_detail(home, capsys):
+def test_refused_input_is_code_1_even_in_detail(no_home, capsys):
     Path("job.yaml").write_text(MISSING_RUNTIME)
     assert main(["plan", "-f", "job.yaml", "--detailed-exitcode"]) == 1
     shown = capsys.readouterr()
@@ -122,7 +122,7 @@ def test_refused_input_is_code_1_even_in_detail(home, capsys):
     assert "KF401" in shown.err
 
 
-def test_a_container_without_a_command_is_refused_here_but_not_by_validate(home, capsys):
+def test_a_container_without_a_command_is_refused_here_but_not_by_validate(no_home, capsys):
     Path("job.yaml").write_text(JOB.replace("  trainer:\n    command: [python, train.py]\n", ""))
     assert main(["validate", "-f", "job.yaml"]) == 0
     assert main(["plan", "-f", "job.yaml"]) == 1

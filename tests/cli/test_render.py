@@ -11,7 +11,7 @@ from tests.cli.manifests import JOB, MISSING_RUNTIME
 
 
 @pytest.fixture
-def render(home, capsys):
+def render(no_home, capsys):
     def run(*arguments, text=JOB, code=0):
         Path("job.yaml").write_text(text)
         assert main(["render", "-f", "job.yaml", *arguments]) == code
@@ -63,6 +63,6 @@ def test_refused_input_prints_nothing_but_findings(render):
     assert "KF401" in shown.err
 
 
-def test_no_state_is_made(render, home):
+def test_no_state_is_made(render, no_home):
     render()
-    assert not home.exists()
+    assert not no_home.exists()

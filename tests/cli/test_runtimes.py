@@ -14,7 +14,7 @@ from tests.cli.manifests import RUNTIME
 
 
 @pytest.fixture
-def runtimes(home, capsys):
+def runtimes(no_home, capsys):
     def run(*arguments, code=0):
         assert main(["runtimes", *arguments]) == code
         return capsys.readouterr()
@@ -22,25 +22,25 @@ def runtimes(home, capsys):
     return run
 
 
-def store_runtime(home, namespace, **annotations):
+def store_runtime(no_home, namespace, **annotations):
     (document,), _ = kubeyaml.parse(RUNTIME, "runtime.yaml")
     metadata = {"name": "mine", "namespace": namespace, "uid": namespace, "annotations": annotations}
-    found = settings.load({}, {"KFRUN_HOME": str(home)}, Path.cwd())
+    found = settings.load({}, {"KFRUN_HOME": str(no_home)}, Path.cwd())
     with Store.open(location.database(found)) as store:
         store.create({**document.data, "metadata": metadata})
 
 
 @pytest.mark.parametrize("arguments", [(), ("list",)])
-def test_the_shipped_runtimes_are_listed(runtimes, arguments, home):
+def test_the_shipped_runtimes_are_listed(runtimes, arguments, no_home):
     lines = runtimes(*arguments).out.splitlines()
     assert lines[0].split() == ["NAME", "KIND", "FRAMEWORK", "NODES", "FROM"]
     assert ["torch-distributed", "ClusterTrainingRuntime", "torch", "1", "shipped"] in [line.split() for line in lines]
-    assert not home.exists()
+    assert not no_home.exists()
 
 
-def test_applied_runtimes_of_the_namespace_are_listed(runtimes, home):
-    store_runtime(home, "default")
-    store_runtime(home, "team-a")
+def test_applied_runtimes_of_the_namespace_are_listed(runtimes, no_home):
+    store_runtime(no_home, "default")
+    store_runtime(no_home, "team-a")
     names = runtimes("list", "-o", "name").out.splitlines()
     assert names.count("trainingruntime.trainer.kubeflow.org/mine") == 1
     rows = [line.split() for line in runtimes("list", "-n", "team-a").out.splitlines()]
@@ -54,8 +54,8 @@ def test_a_runtime_is_shown_ready_to_be_applied(runtimes):
     assert json.loads(runtimes("show", "torch-distributed", "-o", "json").out) == document.data
 
 
-def test_the_packages_of_a_runtime_are_one_a_line(runtimes, home):
-    store_runtime(home, "default", **{"kfrun.dev/packages": "numpy>=2\n# a comment\nscikit-learn\n"})
+def test_the_packages_of_a_runtime_are_one_a_line(runtimes, no_home):
+    store_runtime(no_home, "default", **{"kfrun.dev/packages": "numpy>=2\n# a comment\nscikit-learn\n"})
     assert runtimes("packages", "mine").out == "numpy>=2\nscikit-learn\n"
 
 

@@ -12,7 +12,7 @@ from tests.cli.manifests import JOB, MISSING_RUNTIME, RUNTIME, WRONG
 
 
 @pytest.fixture
-def validate(home, capsys):
+def validate(no_home, capsys):
     def run(*arguments, text=None, code=0):
         if text is not None:
             Path("job.yaml").write_text(text)
@@ -28,9 +28,9 @@ def test_a_valid_object_is_one_line(validate):
     assert validate(text=JOB) == "job.yaml: trainjob.trainer.kubeflow.org/mnist is valid\n"
 
 
-def test_nothing_is_written_to_the_state_folder(validate, home):
+def test_nothing_is_written_to_the_state_folder(validate, no_home):
     validate(text=JOB)
-    assert not home.exists()
+    assert not no_home.exists()
 
 
 def test_several_objects_are_counted(validate):
@@ -99,12 +99,12 @@ def test_a_runtime_of_another_namespace_is_not_found(validate):
     )
 
 
-def test_a_file_that_is_not_there_is_told(home, capsys):
+def test_a_file_that_is_not_there_is_told(no_home, capsys):
     assert main(["validate", "-f", "nothing.yaml"]) == 1
     assert "nothing.yaml" in capsys.readouterr().err
 
 
-def test_standard_input_is_read(home):
+def test_standard_input_is_read(no_home):
     ended = subprocess.run(
         [sys.executable, "-m", "kfrun", "validate", "-f", "-"], input=JOB, capture_output=True, text=True
     )
@@ -112,13 +112,13 @@ def test_standard_input_is_read(home):
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-def test_an_unknown_trainer_version_is_wrong_usage(home, capsys):
+def test_an_unknown_trainer_version_is_wrong_usage(no_home, capsys):
     Path("job.yaml").write_text(JOB)
     assert main(["validate", "-f", "job.yaml", "--trainer-version", "v9.9"]) == 2
     assert "v9.9" in capsys.readouterr().err
 
 
-def test_nothing_heavy_is_imported(home):
+def test_nothing_heavy_is_imported(no_home):
     Path("job.yaml").write_text(JOB)
     code = (
         "import sys; from kfrun.__main__ import main; assert main(['validate', '-f', 'job.yaml']) == 0;"

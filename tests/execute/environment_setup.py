@@ -39,6 +39,12 @@ def build_wheel(target, config_settings=None, metadata_directory=None):
     return name
 """
 
+TELLTALE_BACKEND = """
+import os
+def build_wheel(target, config_settings=None, metadata_directory=None):
+    raise SystemExit("\\n".join(f"{name}={value}" for name, value in os.environ.items()))
+"""
+
 
 def make_wheel(folder: Path, name: str = "tinypkg", version: str = "1.0", *, requires: tuple[str, ...] = ()) -> Path:
     """A pure wheel with one module and a console script ``<name>-hello``."""
@@ -62,15 +68,24 @@ def make_wheel(folder: Path, name: str = "tinypkg", version: str = "1.0", *, req
 
 def make_slow_sdist(folder: Path) -> None:
     """A source distribution whose build says that it started and waits for the file ``go``."""
+    _make_sdist(folder, "slowpkg", SLOW_BACKEND)
+
+
+def make_telltale_sdist(folder: Path) -> None:
+    """A source distribution whose build fails and prints every variable that it was given."""
+    _make_sdist(folder, "telltale", TELLTALE_BACKEND)
+
+
+def _make_sdist(folder: Path, name: str, backend: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     files = {
-        "PKG-INFO": "Metadata-Version: 2.1\nName: slowpkg\nVersion: 1.0\n",
+        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
         "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
-        "backend.py": SLOW_BACKEND,
+        "backend.py": backend,
     }
-    with tarfile.open(folder / "slowpkg-1.0.tar.gz", "w:gz") as archive:
-        for name, text in files.items():
-            item = tarfile.TarInfo(f"slowpkg-1.0/{name}")
+    with tarfile.open(folder / f"{name}-1.0.tar.gz", "w:gz") as archive:
+        for file, text in files.items():
+            item = tarfile.TarInfo(f"{name}-1.0/{file}")
             item.size = len(text.encode())
             archive.addfile(item, io.BytesIO(text.encode()))
 

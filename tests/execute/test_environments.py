@@ -128,13 +128,15 @@ def test_no_requirements_make_an_empty_environment(build):
     assert setup.output_of(path, "python", "-c", "import sys; print(sys.prefix)") == str(path)
 
 
-def test_the_caller_s_virtual_environment_is_left_alone(build, tmp_path):
+@pytest.mark.parametrize("installer", ["uv", "pip"])
+def test_the_caller_s_own_places_for_packages_are_left_alone(build, tmp_path, installer):
     path, _ = build(
-        request("tinypkg"),
+        request("tinypkg", installer=installer),
         VIRTUAL_ENV=str(tmp_path),
         PYTHONPATH="/nonexistent",
         PYTHONHOME="/nonexistent",
         PIP_TARGET=str(tmp_path / "target"),
+        PIP_USER="1",
         UV_SYSTEM_PYTHON="1",
     )
     assert setup.output_of(path, "tinypkg-hello") == "hello from 1.0"
@@ -306,12 +308,13 @@ def test_after_kill_9_of_a_builder_the_next_one_builds_anew(tmp_path, cache, env
     assert setup.output_of(path, "python", "-c", "import slowpkg; print(slowpkg.VALUE)") == "built"
 
 
-def test_sigterm_ends_the_installer_and_removes_what_was_half_built(tmp_path, cache, environ, wheels):
+@pytest.mark.parametrize("send", [os.kill, os.killpg], ids=["to the builder", "to its group"])
+def test_sigterm_ends_the_installer_and_removes_what_was_half_built(tmp_path, cache, environ, wheels, send):
     setup.make_slow_sdist(wheels)
     variables = {**environ, "KFRUN_TEST_FOLDER": str(tmp_path)}
     builder = setup.start_builder(request("slowpkg"), cache, tmp_path / "log", variables)
     setup.until((tmp_path / "started").exists, "the installer to be at work")
-    os.killpg(builder.pid, signal.SIGTERM)
+    send(builder.pid, signal.SIGTERM)
     assert _finish(builder, tmp_path / "log") == 143
     assert list((cache / "environments").iterdir()) == []
     worker = int((tmp_path / "started").read_text().split()[0])
@@ -365,6 +368,17 @@ def test_a_refused_password_does_not_show_in_the_error(build, cache, wheels, ins
             build(request("tinypkg", index_urls=urls, installer=installer), PIP_FIND_LINKS="", PIP_NO_INDEX="")
     assert served
     assert "wr0ngpass" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_what_a_package_s_own_build_prints_is_scrubbed_too(cache, wheels, environ):
+    setup.make_telltale_sdist(wheels)
+    log = io.BytesIO()
+    wanted = request("telltale", index_urls=("http://ann:hunter2word@localhost/simple",))
+    with pytest.raises(EnvironmentFailed) as caught:
+        environments.build(wanted, cache, log, environ)
+    said = log.getvalue().decode()
+    assert "UV_DEFAULT_INDEX=http://****@localhost/simple" in said
+    assert "hunter2word" not in said + caught.value.message
 
 
 @pytest.mark.parametrize("installer", ["uv", "pip"])

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kfrun.errors import Unavailable
 from kfrun.load import data
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture

@@ -4,15 +4,18 @@ import shutil
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kfrun.errors import InvalidInput, NotFound, Unavailable, UsageProblem
 from kfrun.load import content, urls
 from kfrun.load.sources import load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 class Server(ThreadingHTTPServer):
@@ -52,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         if name == "slow":
             self.server.over.wait(60)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 
@@ -97,7 +100,7 @@ def test_a_redirect_on_this_machine_is_followed(server: Server) -> None:
 
 @pytest.mark.parametrize("target", ["http://example.com/x.yaml", "file:///etc/passwd", "ftp://example.com/x"])
 def test_a_redirect_to_an_unsafe_place_is_refused(server: Server, target: str) -> None:
-    with pytest.raises(Unavailable, match="redirects elsewhere"):
+    with pytest.raises(Unavailable, match=r"redirects elsewhere|is not allowed"):
         load([url(server, f"to={target}")])
 
 
@@ -139,7 +142,7 @@ def test_a_slow_answer_is_given_up(server: Server, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_server_that_is_not_there_is_unavailable() -> None:
-    with pytest.raises(Unavailable, match="could not be fetched: .*refused"):
+    with pytest.raises(Unavailable, match=r"could not be fetched: .*refused"):
         load(["http://127.0.0.1:1/x.yaml"])
 
 
@@ -166,7 +169,7 @@ def test_https_is_read_when_its_certificate_is_trusted(
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     address = url(server, "ok").replace("http:", "https:")
-    with pytest.raises(Unavailable, match="(?i)certificate"):
+    with pytest.raises(Unavailable, match=r"(?i)certificate"):
         load([address])
     monkeypatch.setenv("SSL_CERT_FILE", certificate)
     (document,) = load([address])

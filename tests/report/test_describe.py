@@ -8,23 +8,23 @@ from tests.observe.runs import condition, pod, terminated, trainjob
 NOW = epoch("2026-11-21T08:02:00Z")
 
 TEXT = """\
-Name:            mnist
-Namespace:       default
-Labels:          team=a
-                 x=y
-Annotations:     kfrun.dev/packages: numpy
-                 scipy
-Created:         2026-11-21T08:00:00Z (2m ago)
-UID:             uid-default-mnist
-State:           Failed
-Failure:         node-0 failed with exit code 7
-Exit Code:       7
-Runtime:         ClusterTrainingRuntime/torch-distributed
-Nodes:           2
-Backend:         process
-Packages:        numpy
-                 scipy
-Environment:     /cache/env
+Name:          mnist
+Namespace:     default
+Labels:        team=a
+               x=y
+Annotations:   kfrun.dev/packages: numpy
+               scipy
+Created:       2026-11-21T08:00:00Z (2m ago)
+UID:           uid-default-mnist
+State:         Failed
+Failure:       node-0 failed with exit code 7
+Exit Code:     7
+Runtime:       ClusterTrainingRuntime/torch-distributed
+Nodes:         2
+Backend:       process
+Packages:      numpy
+               scipy
+Environment:   /cache/env
 Trainer:
   Args:
     - --lr
@@ -32,7 +32,7 @@ Trainer:
   Env:
     - name: LR
       value: 1
-Not Enforced:    spec.x (no cgroup)
+Not Enforced:  spec.x (no cgroup)
 Conditions:
   TYPE     STATUS   REASON       AGE   MESSAGE
   Failed   True     FailedJobs   30s   jobset failed

@@ -86,6 +86,9 @@ def main(argv: list[str]) -> int:
     def stop(_number: int, _frame: FrameType | None) -> NoReturn:
         # One is enough: a second signal must not interrupt the removal.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if os.getpgrp() == os.getpid():
+            # What the installer started to build a package would outlive it.
+            os.killpg(0, signal.SIGTERM)
         sys.exit(143)
 
     signal.signal(signal.SIGTERM, stop)

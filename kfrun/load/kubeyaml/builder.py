@@ -19,7 +19,7 @@ from kfrun.load.kubeyaml.events import (
     open_parser,
 )
 from kfrun.load.kubeyaml.problems import Problem, from_yaml
-from kfrun.load.kubeyaml.scalars import MERGE, BadScalar, json_value, key_text, resolve
+from kfrun.load.kubeyaml.scalars import MERGE, BadScalar, json_value, key_text, plain, resolve
 
 if TYPE_CHECKING:
     from kfrun.load.kubeyaml.scalars import Scalar
@@ -123,6 +123,9 @@ class Builder:
         if is_plain:
             if text and text[0] not in _SPECIAL:
                 return text
+            value = plain(text)
+            if type(value) is not float:
+                return value
         elif is_quoted:
             return text
         return self._scalar_value(event)
@@ -183,7 +186,7 @@ class Builder:
                 self._anchors[event.anchor] = event
             if text == "<<" and is_merge(event):
                 return _MERGE_KEY
-            if event.implicit[0] and text and text[0] not in _SPECIAL:
+            if event.implicit[0] and type(plain(text)) is str:
                 return text
             entry = event
         elif type(event) is AliasEvent:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.load.kubeyaml.problems import Place, Problem
-from kfrun.load.lines import LineCounter
+from kfrun.load.lines import LineCounter, line_at
 from kfrun.model.source import Position
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _SURROGATES: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
+_REWRITTEN: Final = re.compile(r"(?<!\\)(?:\\\\)*\\U[0-9a-f]{8}")
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 
 
@@ -56,14 +57,18 @@ class Chunk:
 
     def position(self, file: str, mark: Any) -> Position:
         """Where a 0-based mark of this chunk stands in the source."""
-        column = mark.column + 1
+        column: int = mark.column + 1
+        if self.is_json and "\\u" in self._text:
+            # each pair of escapes before the mark is two characters longer in the source than in the content
+            before = line_at(self.content, mark.line + 1)[: mark.column]
+            column += 2 * len(_REWRITTEN.findall(before))
         if mark.line == 0:
             column += self.column
         return Position(file, self.line + mark.line + 1, column)
 
 
 def split(text: str) -> Iterator[Chunk]:
-    """The chunks of a source in order, without those that are white space only."""
+    """The chunks of a source in order, empty ones among them."""
     lines = LineCounter(text)
     start = 0
     for end in _json_ends(text):

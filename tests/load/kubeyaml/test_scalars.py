@@ -25,8 +25,8 @@ PREFIX = "tag:yaml.org,2002:"
         (".5__0", ".5__0"),
         ("1_e3", 1000.0),
         ("-_", "-_"),
-        ("１２", "１２"),
-        ("1２", "1２"),
+        ("\uff11\uff12", "\uff11\uff12"),
+        ("1\uff12", "1\uff12"),
     ],
 )
 def test_plain_numbers_are_typed_as_go_yaml_types_them(text: str, expected: object) -> None:

@@ -1,0 +1,223 @@
+"""``kfrun run``, ``apply``, ``suspend``, ``resume`` and ``delete`` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.conftest import eventually, manifest
+
+if TYPE_CHECKING:
+    from tests.conftest import Kfrun
+
+
+def conditions(kfrun: Kfrun, name: str) -> list[tuple[str, str, str]]:
+    found = json.loads(kfrun.ok("get", "trainjob", name, "-o", "json"))["status"].get("conditions", [])
+    return [(item["type"], item["status"], item["reason"]) for item in found]
+
+
+def test_run_shows_the_plan_streams_the_logs_and_tells_the_end(kfrun: Kfrun) -> None:
+    done = kfrun("run", "-f", kfrun.job("hello", "echo hello from $JOB_COMPLETION_INDEX", nodes=2))
+    assert done.returncode == 0
+    assert sorted(done.stdout.splitlines()) == ["[node-0] hello from 0", "[node-1] hello from 1"]
+    assert "+ trainjob.trainer.kubeflow.org/hello" in done.stderr
+    assert "hello: Complete after" in done.stderr
+
+
+def test_run_ends_with_the_code_of_the_node_that_failed_first(kfrun: Kfrun) -> None:
+    script = (
+        "if [ $JOB_COMPLETION_INDEX = 1 ]; then sleep 0.2; exit 7; fi; trap 'exit 9' TERM; while :; do sleep 0.05; done"
+    )
+    done = kfrun("run", "-q", "-f", kfrun.job("job", script, nodes=2))
+    assert done.returncode == 7
+    assert "node-1 failed with exit code 7" in done.stderr
+
+
+def test_run_replaces_a_finished_job_and_keeps_its_log_for_previous(kfrun: Kfrun) -> None:
+    path = kfrun.job("job", "n=$(cat n 2>/dev/null || echo 0); n=$((n+1)); echo $n > n; echo run $n")
+    uids = []
+    for number in (1, 2, 3):
+        assert kfrun("run", "-q", "-f", path).stdout == f"run {number}\n"
+        uids.append(json.loads(kfrun.ok("get", "trainjob", "job", "-o", "json"))["metadata"]["uid"])
+    assert len(set(uids)) == 3
+    assert kfrun.ok("logs", "job") == "run 3\n"
+    assert kfrun.ok("logs", "--previous", "job") == "run 2\n"
+    assert len(list(kfrun.home.rglob("job.json"))) == 2
+
+
+def test_run_refuses_a_running_job_and_names_the_ways_out(kfrun: Kfrun) -> None:
+    path = kfrun.job("job", "sleep 60")
+    kfrun.ok("apply", "-q", "-f", path)
+    done = kfrun("run", "-q", "-f", path)
+    assert done.returncode == 1
+    assert "kfrun logs -f job" in done.stderr
+    assert "kfrun delete" in done.stderr
+
+
+def test_run_rm_leaves_nothing(kfrun: Kfrun) -> None:
+    assert kfrun("run", "-q", "--rm", "-f", kfrun.job("job", "echo hi")).stdout == "hi\n"
+    assert kfrun.ok("get", "all") == ""
+    assert not list(kfrun.home.rglob("job.json"))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_of_run_stops_the_job_gracefully(kfrun: Kfrun, number: signal.Signals, code: int) -> None:
+    process = kfrun.start(
+        "run", "-f", kfrun.job("job", "trap 'echo saved; exit 0' TERM; echo up; while :; do sleep 0.05; done")
+    )
+    eventually(lambda: kfrun("logs", "job").stdout == "up\n")
+    process.send_signal(number)
+    out, error = process.communicate(timeout=20)
+    assert process.returncode == code, error
+    assert out == b"up\nsaved\n"
+    assert b"Traceback" not in error
+    assert conditions(kfrun, "job") == [("Failed", "True", "Cancelled")]
+
+
+def test_a_second_interrupt_kills_at_once(kfrun: Kfrun) -> None:
+    text = manifest("job", ["sh", "-c", "trap 'echo no' TERM; echo up; while :; do sleep 0.05; done"], grace=60)
+    process = kfrun.start("run", "-f", kfrun.write("job.yaml", text))
+    eventually(lambda: kfrun("logs", "job").stdout == "up\n")
+    process.send_signal(signal.SIGINT)
+    eventually(lambda: "no" in kfrun("logs", "job").stdout)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=20)
+    assert process.returncode == 130, error
+
+
+def test_apply_follow_detaches_on_ctrl_c_and_the_job_goes_on(kfrun: Kfrun) -> None:
+    path = kfrun.job("job", "echo up; while [ ! -e go ]; do sleep 0.02; done; echo end")
+    process = kfrun.start("apply", "-q", "--follow", "-f", path)
+    eventually(lambda: kfrun("logs", "job").stdout == "up\n")
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"kfrun logs -f job" in error
+    kfrun.write("go", "")
+    assert kfrun("wait", "job").returncode == 0
+
+
+def test_apply_twice_changes_nothing(kfrun: Kfrun) -> None:
+    path = kfrun.job("job", "sleep 60")
+    assert "created" in kfrun.ok("apply", "-q", "-f", path)
+    before = kfrun.ok("get", "trainjob", "job", "-o", "json")
+    assert {line.split()[-1] for line in kfrun.ok("apply", "-q", "-f", path).splitlines()} == {"unchanged"}
+    assert json.loads(kfrun.ok("get", "trainjob", "job", "-o", "json"))["metadata"] == json.loads(before)["metadata"]
+    assert kfrun("plan", "--detailed-exitcode", "-f", path).returncode == 0
+
+
+def test_apply_of_a_changed_finished_job_needs_replace(kfrun: Kfrun) -> None:
+    kfrun.ok("apply", "-q", "--wait", "-f", kfrun.job("job", "echo one"))
+    path = kfrun.write("job.yaml", manifest("job", ["sh", "-c", "echo one"], nodes=2))
+    done = kfrun("apply", "-q", "-f", path)
+    assert done.returncode == 1
+    assert "--replace" in done.stderr
+    kfrun.ok("apply", "-q", "--replace", "--wait", "-f", path)
+    assert kfrun.ok("logs", "--no-prefix", "job") == "one\none\n"
+
+
+def test_dry_run_changes_nothing(kfrun: Kfrun) -> None:
+    done = kfrun("apply", "--dry-run=client", "-f", kfrun.job("job", "touch ran"))
+    assert done.returncode == 0
+    assert "+ trainjob.trainer.kubeflow.org/job" in done.stderr
+    assert not kfrun.home.exists()
+
+
+def test_suspend_and_resume(kfrun: Kfrun) -> None:
+    path = kfrun.job("job", "echo try >> tries; [ $(wc -l < tries) -ge 2 ] && exit 0; sleep 60")
+    kfrun.ok("apply", "-q", "-f", path)
+    eventually((kfrun.folder / "tries").exists)
+    assert kfrun.ok("suspend", "job") == "trainjob.trainer.kubeflow.org/job suspended\n"
+    eventually(lambda: conditions(kfrun, "job") == [("Suspended", "True", "Suspended")])
+    eventually(lambda: "sleep 60" not in str(kfrun.processes()))
+    assert kfrun.ok("suspend", "job").endswith("unchanged\n")
+    kfrun.ok("resume", "job")
+    assert kfrun("wait", "job").returncode == 0
+    assert conditions(kfrun, "job") == [("Suspended", "False", "Resumed"), ("Complete", "True", "AllJobsCompleted")]
+    assert kfrun("resume", "job").returncode == 1
+
+
+def test_delete_stops_removes_and_leaves_nothing(kfrun: Kfrun) -> None:
+    kfrun.ok("apply", "-q", "-f", kfrun.job("job", "trap 'exit 0' TERM; while :; do sleep 0.02; done", nodes=3))
+    eventually(lambda: len(kfrun.processes()) >= 7)
+    assert kfrun.ok("delete", "trainjob", "job") == 'trainjob.trainer.kubeflow.org "job" deleted\n'
+    assert not kfrun.processes()
+    assert not list((kfrun.database.parent / "jobs").rglob("*"))
+    assert kfrun.ok("get", "all") + kfrun.ok("events") == ""
+    assert kfrun("delete", "tj/job").returncode == 1
+    assert kfrun("delete", "--ignore-not-found", "tj", "job").returncode == 0
+
+
+def test_delete_works_without_a_supervisor(kfrun: Kfrun) -> None:
+    kfrun.ok("apply", "-q", "-f", kfrun.job("job", "exec sleep 60"))
+    eventually(lambda: "sleep 60" in str(kfrun.processes()))
+    for pid, command in kfrun.processes():
+        parent = int(subprocess.check_output(["ps", "-o", "ppid=", "-p", str(pid)]))
+        if "supervisor" in command and parent == 1:
+            os.kill(pid, signal.SIGKILL)
+    kfrun.ok("delete", "--now", "job")
+    assert not kfrun.processes()
+
+
+def test_the_deadline_fails_the_job(kfrun: Kfrun) -> None:
+    path = kfrun.job("job", "sleep 60", spec="  activeDeadlineSeconds: 1")
+    before = time.monotonic()
+    assert kfrun("run", "-q", "-f", path).returncode == 1
+    assert time.monotonic() - before < 15
+    assert conditions(kfrun, "job") == [("Failed", "True", "DeadlineExceeded")]
+
+
+def test_a_command_that_is_not_there(kfrun: Kfrun) -> None:
+    done = kfrun("run", "-q", "-f", kfrun.job("job", ["no-such-program", "x"]))
+    assert done.returncode == 128
+    assert 'exec: "no-such-program": executable file not found in $PATH' in done.stderr
+
+
+def test_a_script_that_is_not_there(kfrun: Kfrun) -> None:
+    done = kfrun("run", "-q", "-f", kfrun.job("job", ["python3", "missing.py"]))
+    assert done.returncode == 2
+    assert "missing.py" in done.stdout
+
+
+def test_several_jobs_are_for_apply(kfrun: Kfrun) -> None:
+    path = kfrun.write("two.yaml", manifest("one", ["true"]) + "---\n" + manifest("two", ["true"]))
+    done = kfrun("run", "-f", path)
+    assert done.returncode == 2
+    assert "kfrun apply" in done.stderr
+    assert kfrun("apply", "-q", "--wait", "-f", path).returncode == 0
+
+
+def test_a_job_of_another_controller_is_recorded_and_not_run(kfrun: Kfrun) -> None:
+    path = kfrun.job("job", "touch ran", spec="  managedBy: kueue.x-k8s.io/multikueue")
+    done = kfrun("run", "-f", path)
+    assert done.returncode == 3
+    assert "kueue.x-k8s.io/multikueue" in done.stderr
+    assert not (kfrun.folder / "ran").exists()
+    kfrun.ok("delete", "job")
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", ".", "x" * 64, "UPPER", "a..b", "-a"])
+def test_path_tricks_in_names_are_refused(kfrun: Kfrun, name: str) -> None:
+    text = manifest("job", ["true"]).replace("metadata: {name: job}", f"metadata: {{name: {json.dumps(name)}}}")
+    done = kfrun("apply", "-f", kfrun.write("job.yaml", text))
+    assert done.returncode == 1
+    assert "job.yaml:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_failed_installation_shows_the_installers_last_lines(kfrun: Kfrun) -> None:
+    text = manifest("job", ["true"]).replace(
+        "kind: TrainJob\nmetadata: {name: job}",
+        'kind: TrainJob\nmetadata: {name: job, annotations: {kfrun.dev/packages: "no-such-package-of-kfrun==9.9"}}',
+    )
+    done = kfrun("run", "-q", "-f", kfrun.write("job.yaml", text))
+    assert done.returncode == 3
+    assert "no-such-package-of-kfrun" in done.stderr
+    assert conditions(kfrun, "job") == [("Failed", "True", "EnvironmentFailed")]
+    assert "no-such-package-of-kfrun" in kfrun.ok("events", "job")
