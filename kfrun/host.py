@@ -150,6 +150,17 @@ def resident_bytes(pid: int) -> int | None:
     return int(text) * 1024 if text and text.strip().isdigit() else None
 
 
+def make_private_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, for this user alone (0700).
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    for folder in (*reversed(path.parents), path):
+        if not folder.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def file_system(path: Path) -> str:
     """The type of the file system that holds ``path`` (``ext4``, ``nfs4``), or an empty string."""
     if is_portable():

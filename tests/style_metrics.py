@@ -110,10 +110,9 @@ def _code_lines(text: str) -> set[int]:
 def _docstring_lines(tree: ast.Module) -> set[int]:
     found: set[int] = set()
     for node in ast.walk(tree):
-        for child in getattr(node, "body", ()) if isinstance(getattr(node, "body", None), list) else ():
-            # also the strings that explain a constant
-            if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant) and isinstance(child.value.value, str):
-                found.update(range(child.lineno, (child.end_lineno or child.lineno) + 1))
+        # also the strings that explain a constant
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            found.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     return found
 
 

@@ -43,6 +43,7 @@ def command(
     Jobs get SIGTERM first, and SIGKILL after their grace period. NAME alone is a TrainJob.
     """
     from kfrun.cli import session
+    from kfrun.execute import supervision
 
     if bool(targets) + bool(filenames) + everything != 1:
         raise UsageProblem("say what to delete: names, or -f FILE, or --all", "kfrun delete --help tells more")
@@ -50,6 +51,7 @@ def command(
     seconds = durations.parse_duration(timeout, "--timeout") if timeout else None
     with session.open_store(settings) as store:
         wanted = _wanted(store, settings, targets, filenames, recursive=recursive, everything=everything)
+        supervision.sweep(store, settings.namespace)
         waiting = _delete(store, wanted, ignore_not_found=ignore_not_found, now=now)
         if wait:
             _await(store, waiting, seconds)

@@ -133,7 +133,7 @@ def _remove(store: Store, key: ObjectKey) -> None:
     runner.request(store, key, "delete")
 
 
-class _Terminated(Exception):  # noqa: N818 (a signal, no error)
+class _Terminated(Exception):
     """SIGTERM came."""
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from kfrun import host
@@ -21,6 +22,7 @@ _MAIN = (
     "import sys; sys.path.append(sys.argv.pop(1)); "
     "from kfrun.execute.environments import main; sys.exit(main(sys.argv[1:]))"
 )
+_GRACE_SECONDS = 2.0
 _LAST_BYTES = 4096
 _LAST_LINES = 10
 
@@ -42,9 +44,14 @@ class Builder:
     @property
     def is_needed(self) -> bool:
         """Whether the job has an environment that is not there yet."""
+        if self._job.environment is None:
+            return False
         from kfrun.execute import environments
 
-        return self._job.environment is not None and not environments.is_ready(self._path())
+        if environments.is_ready(self._path()):
+            environments.mark_used(self._path())
+            return False
+        return True
 
     @property
     def is_running(self) -> bool:
@@ -84,13 +91,17 @@ class Builder:
         return os.waitstatus_to_exitcode(status)
 
     def kill(self) -> None:
-        """End the child with everything that it started."""
+        """End the child with everything that it started; it is given a moment to remove what it has half built."""
         if self._pid is None:
             return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
-        self._forget()
+        for number, seconds in ((signal.SIGTERM, _GRACE_SECONDS), (signal.SIGKILL, 60.0)):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._pid, number)
+            deadline = time.monotonic() + seconds
+            while time.monotonic() < deadline:
+                if self.poll() is not None:
+                    return
+                time.sleep(0.01)
 
     def last_lines(self) -> str:
         """The end of the installer's output."""

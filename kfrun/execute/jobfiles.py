@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+from kfrun import host
 from kfrun.execute.process import launch
 from kfrun.model.workload import Workload
 
@@ -50,13 +51,23 @@ def write(folder: str, job: Job) -> None:
     Raises:
         OSError: it cannot be written (no space, no permission).
     """
-    os.makedirs(f"{folder}/pods", mode=0o700)  # noqa: PTH103
-    data = {**asdict(job), "workload": job.workload.to_json(), "settings": job.settings.to_json()}
-    with open(f"{folder}/job.json", "w", encoding="utf-8", opener=_private) as file:
-        json.dump(data, file, separators=(",", ":"))
+    host.make_private_folder(Path(folder, "pods"))
+    with open(f"{folder}/creator", "w", encoding="utf-8", opener=_private) as file:
+        json.dump(host.identify(os.getpid()), file)
+    replace(folder, job)
     with open(f"{folder}/reserve", "wb", opener=_private) as file:
         file.write(b" " * _RESERVE_BYTES)
     os.mkfifo(f"{folder}/wake", 0o600)
+
+
+def is_being_created(folder: str) -> bool:
+    """Whether the process that made the folder still lives: its job may be recorded any moment."""
+    try:
+        with open(f"{folder}/creator", encoding="utf-8") as file:  # noqa: PTH123
+            creator = host.ProcessIdentity(*json.load(file))
+    except (OSError, ValueError, TypeError):
+        return False
+    return host.is_alive(creator)
 
 
 def replace(folder: str, job: Job) -> None:
@@ -65,7 +76,9 @@ def replace(folder: str, job: Job) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    data = {**asdict(job), "workload": job.workload.to_json(), "settings": job.settings.to_json()}
+    # Not asdict: it would copy the workload, which has its own form, all over again.
+    data = {item.name: getattr(job, item.name) for item in fields(job)}
+    data |= {"workload": job.workload.to_json(), "settings": job.settings.to_json()}
     with open(f"{folder}/job.json.new", "w", encoding="utf-8", opener=_private) as file:
         json.dump(data, file, separators=(",", ":"))
     os.replace(f"{folder}/job.json.new", f"{folder}/job.json")  # noqa: PTH105

@@ -47,10 +47,18 @@ def prepare(
         last=os.path.dirname(sys.executable),  # noqa: PTH120
         own_venv=own_venv,
         clean_env=clean_env,
+        umask=_umask(),
     )
     packages = resolution.packages
     environment = _request(packages, environ, python, installer) if packages.needs_environment else None
     return JobLaunch(workload, settings, environment)
+
+
+def _umask() -> int:
+    """The caller's; there is no way to ask for it but to set it."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
 
 
 def _request(

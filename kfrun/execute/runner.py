@@ -107,6 +107,9 @@ def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False) -> bo
         if found is None:
             return False
         if run is not None and not run.ended:
+            if wish == "delete" and "deletionTimestamp" not in found.data["metadata"]:
+                metadata = {**found.data["metadata"], "deletionTimestamp": timestamp(time.time())}
+                store.update({**found.data, "metadata": metadata})
             store.change_run(run.uid, request=f"{wish} now" if now else wish)
     if run is None:
         store.forget(found.uid)
@@ -134,6 +137,7 @@ def _apply_object(key: ObjectKey, context: Context) -> None:
 def _create(action: Action, desired: DesiredJob, context: Context) -> None:
     key, uid = action.key, new_uid()
     store, wanted = context.store, context.launches.get(key)
+    supervision.sweep(store, key.namespace, key.name)
     folder = str(location.job_folder(store.path, key.namespace, key.name, uid))
     if wanted is not None:
         _write_files(folder, _job(uid, desired, wanted, context))

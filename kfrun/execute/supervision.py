@@ -100,6 +100,19 @@ def remove(store: Store, run: Run) -> None:
         remove_folder(run.previous)
 
 
+def sweep(store: Store, namespace: str, name: str = "*") -> None:
+    """Remove folders of jobs that were never recorded, because their ``apply`` was killed at the wrong moment."""
+    from kfrun.execute import jobfiles
+
+    runs = store.runs(namespace)
+    known = {folder for run in runs for folder in (run.folder, run.previous)}
+    for path in (store.path.parent / "jobs" / namespace).glob(f"{name}/*"):
+        folder = str(path)
+        # It may have been recorded since the runs were read.
+        if folder not in known and not jobfiles.is_being_created(folder) and store.run(path.name) is None:
+            remove_folder(folder)
+
+
 def remove_folder(folder: str) -> None:
     """Remove a job's folder and the folders above it that are empty then."""
     import shutil

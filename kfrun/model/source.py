@@ -47,7 +47,7 @@ class ObjectKey(NamedTuple):
 
     @property
     def resource(self) -> str:
-        """kubectl's short form: ``trainjob.trainer.kubeflow.org/mnist``."""
+        """Kubectl's short form: ``trainjob.trainer.kubeflow.org/mnist``."""
         kind = self.kind.lower()
         return f"{kind}.{self.group}/{self.name}" if self.group else f"{kind}/{self.name}"
 

@@ -223,6 +223,12 @@ class Workload:
         )
 
 
+def node_name(workload: Workload, job: ChildJob, index: int) -> str:
+    """How users name a pod: ``node-0``, or ``worker-2-0`` where the replicatedJob has several Jobs."""
+    single = dict(workload.replicated_jobs).get(job.replicated_job, 1) == 1
+    return f"{job.replicated_job}-{index}" if single else f"{job.replicated_job}-{job.index}-{index}"
+
+
 def _child_job(data: dict[str, Any]) -> ChildJob:
     return ChildJob(
         **{

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kfrun import host
 from kfrun.errors import Conflict, NotFound, StoreFailed
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import Event, StoredObject
@@ -432,9 +433,7 @@ def _with_version(data: dict[str, Any], version: int) -> str:
 
 def _make_private(path: Path) -> None:
     try:
-        for folder in (*reversed(path.parent.parents), path.parent):
-            if not folder.exists():
-                folder.mkdir(mode=0o700, exist_ok=True)
+        host.make_private_folder(path.parent)
         # Made with its mode at once: SQLite gives the -wal and -shm files the mode of the database.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:

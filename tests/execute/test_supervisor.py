@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kfrun.execute.process import record
-from tests.conftest import eventually, manifest
+from tests.conftest import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -175,10 +175,20 @@ def reboot(kfrun: Kfrun, name: str, item: record.Record) -> None:
         store.change_run(run_of(kfrun, name).uid, boot="another boot")
 
 
+_SIMPLE = """\
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata: {{name: job}}
+spec:
+  runtimeRef: {{name: plain-python}}
+  trainer: {{command: [sh, -c, "{script}"]}}
+"""
+
+
 def test_two_applies_of_one_name_at_once_make_one_job(kfrun: Kfrun) -> None:
     paths = []
     for number in range(4):
-        text = manifest("job", ["sh", "-c", f"echo number {number}; sleep 0.5"])
+        text = _SIMPLE.format(script=f"echo number {number}; sleep 0.5")
         paths.append(kfrun.write(f"{number}.yaml", text))
     processes = [kfrun.start("apply", "-q", "-f", path) for path in paths]
     answers = [(process.communicate(), process.returncode) for process in processes]

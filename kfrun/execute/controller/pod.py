@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kfrun.execute.controller.context import KillPod, StartContainer, TerminateContainer
 from kfrun.model.running import FirstFailure
+from kfrun.model.workload import node_name
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
@@ -150,11 +151,5 @@ def container_ended(
     if reason == "StartError":
         p.event("Pod", pod.name, "Failed", f"Error: {message}", warning=True)
     if exit_code != 0 and p.state.first_failure is None and not container.stopping:
-        node = _node(p, pod)
+        node = node_name(p.workload, p.child(pod.job), pod.index)
         p.state.first_failure = FirstFailure(node, pod.name, container.name, exit_code, reason, message)
-
-
-def _node(p: Pass, pod: PodState) -> str:
-    job = p.child(pod.job)
-    single = dict(p.workload.replicated_jobs).get(job.replicated_job, 1) == 1
-    return f"{job.replicated_job}-{pod.index}" if single else f"{job.replicated_job}-{job.index}-{pod.index}"

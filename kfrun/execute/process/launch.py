@@ -35,6 +35,7 @@ class Settings:
         path: folders put before the caller's PATH (an environment's bin).
         last: folder put behind it: kfrun's own interpreter, so that ``python`` is always found.
         own_venv: kfrun's own virtual environment, whose VIRTUAL_ENV is not passed on.
+        umask: the caller's, for the files that the job makes.
     """
 
     caller: dict[str, str]
@@ -43,6 +44,7 @@ class Settings:
     last: str = ""
     own_venv: str = ""
     clean_env: bool = False
+    umask: int = 0o022
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready form; `from_json` reads it back."""

@@ -25,13 +25,14 @@ _DEFAULTED = (*_IGNORED, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run: absolute executable, argv, environment, working directory and the file for its output."""
+    """What to run: absolute executable, argv, environment, working directory, log file and umask."""
 
     executable: str
     argv: tuple[str, ...]
     env: dict[str, str]
     folder: str
     log: str
+    umask: int
 
 
 def spawn(program: Program, descriptor: int) -> int:
@@ -80,6 +81,7 @@ def _start(program: Program) -> int:
     os.chdir(program.folder)
     log = os.open(program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     null = os.open(os.devnull, os.O_RDONLY)
+    os.umask(program.umask)
     actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
     try:
         return _spawn_in_session(program, actions)

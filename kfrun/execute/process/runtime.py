@@ -14,6 +14,7 @@ from kfrun import host
 from kfrun.execute.backend import RECORDER_LOST, START_ERROR, START_ERROR_CODE, Attempt, Exit
 from kfrun.execute.process import launch, record, recorder
 from kfrun.execute.process.addresses import Addresses
+from kfrun.model.workload import node_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -162,7 +163,8 @@ class ProcessRuntime:
         if executable is None:
             where = "no such executable file" if "/" in argv[0] else "executable file not found in $PATH"
             raise _NotFound(f'exec: "{argv[0]}": {where}')
-        return recorder.Program(executable, tuple(argv), env, folder, self._path(attempt, "log"))
+        log = self._path(attempt, "log")
+        return recorder.Program(executable, tuple(argv), env, folder, log, self._settings.umask)
 
     def _find(self, attempt: Attempt) -> tuple[ChildJob, Pod, Container]:
         state = self._pod_state(attempt.pod)
@@ -184,6 +186,8 @@ class ProcessRuntime:
             "jobIndex": job.index,
             "index": pod.index,
             "attempt": state.attempt,
+            "node": node_name(self._workload, job, pod.index),
+            "main": pod.containers[0].name if pod.containers else "",
             "created": state.created,
         }
         with open(f"{folder}/pod.json", "w", encoding="utf-8", opener=_private) as file:
@@ -279,7 +283,7 @@ class ProcessRuntime:
             return
 
 
-class _NotFound(Exception):  # noqa: N818 (becomes a StartError of the container)
+class _NotFound(Exception):
     """What a container needs is not there."""
 
 

@@ -40,7 +40,7 @@ class Place(NamedTuple):
     column: int
 
 
-class Problem(Exception):  # noqa: N818
+class Problem(Exception):
     """Something wrong at a place of a chunk; becomes a `Finding` once the source is known."""
 
     def __init__(self, code: str, message: str, where: Any, *, hint: str | None = None, path: FieldPath = ()) -> None:

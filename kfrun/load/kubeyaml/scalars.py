@@ -48,7 +48,7 @@ _TIMESTAMP: Final = re.compile(
 )
 
 
-class BadScalar(ValueError):  # noqa: N818
+class BadScalar(ValueError):
     """A scalar that kubectl refuses; ``args`` are our message and a hint (or None)."""
 
 

@@ -1,0 +1,94 @@
+"""``python -m tests.bench``: measures kfrun, side by side with the Kubeflow SDK's LocalProcessBackend.
+
+Nothing here is part of the test suite but a smoke test: what is timed depends on the machine, and the figures of one
+are kept in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.bench import commands, concurrency, deletion, exit_status, figures, first_line, installations, log_lines
+from tests.bench import machine as this_machine
+from tests.bench.peer import Peer
+from tests.bench.program import Program
+from tests.bench.setting import TINY, Setting, Sizes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BENCHMARKS: dict[str, Callable[[Setting], list[figures.Figure]]] = {
+    "first-line": first_line.without_packages,
+    "first-line-numpy": first_line.with_numpy,
+    "first-line-torch": first_line.with_torch,
+    "commands": commands.commands,
+    "exit-status": exit_status.exit_to_status,
+    "delete": deletion.delete,
+    "jobs-at-once": concurrency.jobs_at_once,
+    "memory": concurrency.memory,
+    "lines": log_lines.lines,
+}
+
+
+def main() -> int:
+    """Measure what was asked for and print the table."""
+    options = _options()
+    machine = this_machine.describe()
+    command = [options.program] if options.program else [str(installations.install_kfrun())]
+    peer = Peer(installations.install_peer()) if options.peer else None
+    found: list[figures.Figure] = []
+    for name in options.only or BENCHMARKS:
+        started = time.monotonic()
+        found += _measured(name, command, peer, options)
+        _say(f"{name}: {time.monotonic() - started:.0f} s")
+    print(", ".join(f"{key}: {value}" for key, value in machine.items()) + "\n")
+    print(figures.to_markdown(found))
+    if options.json:
+        options.json.write_text(json.dumps(figures.to_json(found, machine), indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def _measured(name: str, command: list[str], peer: Peer | None, options: argparse.Namespace) -> list[figures.Figure]:
+    with tempfile.TemporaryDirectory(prefix="kfrun-bench-") as folder:
+        program = Program(command, Path(folder), installations.cache() / "kfrun-cache")
+        setting = Setting(
+            program,
+            peer,
+            runs=options.runs,
+            peer_runs=min(options.runs, options.peer_runs),
+            torch=options.torch,
+            sizes=TINY if options.tiny else Sizes(),
+        )
+        # The first call compiles what is imported and makes the store.
+        program("get", "trainjobs")
+        try:
+            return BENCHMARKS[name](setting)
+        finally:
+            program.clear()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--only", action="append", choices=list(BENCHMARKS), help="only this; may be repeated")
+    parser.add_argument("--runs", type=int, default=5, help="how often each thing is measured (default: 5)")
+    parser.add_argument("--peer-runs", type=int, default=5, help="the same for the peer's slow things (default: 5)")
+    parser.add_argument("--peer", action=argparse.BooleanOptionalAction, default=True, help="measure the peer too")
+    parser.add_argument("--torch", action="store_true", help="measure the peer with torch too: 5 GB a run")
+    parser.add_argument("--tiny", action="store_true", help="tiny sizes, to try the benchmarks themselves")
+    parser.add_argument("--program", help="this kfrun instead of one installed from the checkout")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every single value there")
+    return parser.parse_args()
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

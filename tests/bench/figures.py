@@ -1,0 +1,106 @@
+"""What a benchmark yields, and how it is shown: a Markdown table for people, JSON for comparisons."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_HEAD = (
+    "| what | goal | kfrun | directly | peer | ratio | |\n"
+    "|---|---|---|---|---|---|---|\n"
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One quantity; smaller is better. Each list holds one value a run.
+
+    Attributes:
+        unit: of goal and values: ``s``, ``ms`` or ``MB``.
+        goal: the largest median that meets the goal; None where there is none.
+        ratio_goal: the same for kfrun's median by the peer's.
+        directly: the same work without kfrun or peer, where that makes sense.
+        peer_note: says what the peer's value is when it was not measured as such.
+        note: shown below the table.
+    """
+
+    name: str
+    unit: str
+    kfrun: tuple[float, ...]
+    goal: float | None = None
+    ratio_goal: float | None = None
+    directly: tuple[float, ...] = ()
+    peer: tuple[float, ...] = ()
+    peer_note: str = ""
+    note: str = ""
+
+    @property
+    def ratio(self) -> float | None:
+        """kfrun's median by the peer's."""
+        return statistics.median(self.kfrun) / statistics.median(self.peer) if self.peer else None
+
+    @property
+    def is_met(self) -> bool | None:
+        """Whether the goals are met; None where there are none."""
+        if self.goal is None and self.ratio_goal is None:
+            return None
+        is_fast = self.goal is None or statistics.median(self.kfrun) <= self.goal
+        return is_fast and (self.ratio_goal is None or self.ratio is None or self.ratio <= self.ratio_goal)
+
+
+def to_markdown(figures: Sequence[Figure]) -> str:
+    """The table, with the notes below it."""
+    notes = list(dict.fromkeys(figure.note for figure in figures if figure.note))
+    rows = [_row(figure, notes) for figure in figures]
+    below = [f"{number}. {note}" for number, note in enumerate(notes, 1)]
+    return _HEAD + "\n".join(rows) + "\n" + ("\n" + "\n".join(below) + "\n" if below else "")
+
+
+def to_json(figures: Sequence[Figure], machine: dict[str, Any]) -> dict[str, Any]:
+    """Everything, every single run included."""
+    return {
+        "machine": machine,
+        "figures": [{**asdict(figure), "ratio": figure.ratio, "met": figure.is_met} for figure in figures],
+    }
+
+
+def _row(figure: Figure, notes: list[str]) -> str:
+    mark = f" ({notes.index(figure.note) + 1})" if figure.note else ""
+    ratio = "" if figure.ratio is None else f"{figure.ratio:.2g}"
+    verdict = {None: "", True: "met", False: "**missed**"}[figure.is_met]
+    cells = (
+        figure.name + mark,
+        _goal(figure),
+        _shown(figure.kfrun, figure.unit),
+        _shown(figure.directly, figure.unit),
+        _shown(figure.peer, figure.unit) + (f" {figure.peer_note}" if figure.peer_note and figure.peer else ""),
+        ratio,
+        verdict,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _goal(figure: Figure) -> str:
+    goals = [] if figure.goal is None else [f"≤ {_number(figure.goal, figure.unit)} {figure.unit}"]
+    if figure.ratio_goal is not None:
+        goals.append(f"ratio ≤ {figure.ratio_goal:g}")
+    return ", ".join(goals)
+
+
+def _shown(values: Sequence[float], unit: str) -> str:
+    if not values:
+        return ""
+    middle = f"{_number(statistics.median(values), unit)} {unit}"
+    if len(values) == 1:
+        return middle
+    return f"{middle} ({_number(min(values), unit)}-{_number(max(values), unit)})"
+
+
+def _number(value: float, unit: str) -> str:
+    if unit == "s":
+        return f"{value:.0f}" if value >= 100 else f"{value:.2f}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}"

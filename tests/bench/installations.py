@@ -1,0 +1,76 @@
+"""What is compared, each in an environment of its own below the cache: kfrun as a user installs it, and the peer.
+
+Both come with byte-code: compiling on import would cost either more than most of what is measured here.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+PEER = "kubeflow==0.5.0"
+ROOT = Path(__file__).parents[2]
+
+_OWN_SETTINGS = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+
+
+def cache() -> Path:
+    """``KFRUN_BENCH_CACHE``, or a folder of the user's own."""
+    given = os.environ.get("KFRUN_BENCH_CACHE")
+    return Path(given) if given else Path.home() / ".cache" / "kfrun-bench"
+
+
+def environment() -> dict[str, str]:
+    """The caller's environment without what distorts: settings of Python and kfrun, shims in front of Python."""
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("KFRUN_", "PET_", "MASTER_", "UV_", "PIP_")) and name not in _OWN_SETTINGS
+    }
+    env["PATH"] = os.pathsep.join([str(Path(interpreter()).parent), env.get("PATH", os.defpath)])
+    return env
+
+
+def interpreter() -> str:
+    """The interpreter behind the one that runs this, a plain executable."""
+    return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+def install_kfrun() -> Path:
+    """Build a wheel of this checkout, install it, and return the program."""
+    folder = cache() / "kfrun"
+    _make(folder)
+    _pip_install(folder, "--reinstall-package=kfrun", str(ROOT))
+    return folder / "bin" / "kfrun"
+
+
+def install_peer() -> Path:
+    """Install the peer if it is not there, and return its interpreter."""
+    folder = cache() / PEER.replace("==", "-")
+    if not (folder / "complete").exists():
+        _make(folder)
+        _pip_install(folder, PEER)
+        (folder / "complete").touch()
+    return folder / "bin" / "python"
+
+
+def _make(folder: Path) -> None:
+    if not (folder / "bin" / "python").exists():
+        _run([_uv(), "venv", "--quiet", "--clear", f"--python={interpreter()}", str(folder)])
+
+
+def _pip_install(folder: Path, *arguments: str) -> None:
+    target = f"--python={folder / 'bin' / 'python'}"
+    _run([_uv(), "pip", "install", "--quiet", "--compile-bytecode", target, *arguments])
+
+
+def _uv() -> str:
+    import uv
+
+    return uv.find_uv_bin()
+
+
+def _run(command: list[str]) -> None:
+    subprocess.run(command, check=True, env={**os.environ, "UV_NO_PROGRESS": "1"}, stdin=subprocess.DEVNULL)

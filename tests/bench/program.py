@@ -1,0 +1,140 @@
+"""kfrun as the benchmarks run it: a program with a state of its own, and a view of its store and processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kfrun import host
+from kfrun.observe.store import Store
+from tests.bench import installations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+_TIMEOUT = 600
+
+
+class Program:
+    """kfrun with a state folder of its own.
+
+    Args:
+        command: what starts kfrun.
+        folder: for state, manifests and outputs.
+        cache: holds kfrun's environments and outlives the benchmark.
+    """
+
+    def __init__(self, command: Sequence[str], folder: Path, cache: Path) -> None:
+        self.command = tuple(command)
+        self.folder = folder
+        self.cache = cache
+        self.env = {
+            **installations.environment(),
+            "KFRUN_STATE_DIR": str(folder / "state"),
+            "KFRUN_CACHE_DIR": str(cache),
+            "NO_COLOR": "1",
+        }
+        self._names = 0
+
+    def __call__(self, *arguments: str | Path) -> str:
+        """Run a command line that must succeed; its standard output."""
+        done = subprocess.run(
+            self._line(arguments), cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, capture_output=True,
+            text=True, timeout=_TIMEOUT,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"kfrun {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stderr}")
+        return done.stdout
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        """Start a command line and leave it running, its output dropped."""
+        return subprocess.Popen(
+            self._line(arguments), cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def seconds(self, *arguments: str | Path, output: Path | None = None) -> float:
+        """How long a command line takes from before its process starts until it has ended."""
+        with (output or Path(os.devnull)).open("wb") as file:
+            started = time.perf_counter()
+            done = subprocess.run(
+                self._line(arguments), cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, stdout=file,
+                stderr=subprocess.PIPE, timeout=_TIMEOUT,
+            )  # fmt: skip
+            taken = time.perf_counter() - started
+        if done.returncode:
+            raise RuntimeError(f"kfrun {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stderr!r}")
+        return taken
+
+    def _line(self, arguments: Iterable[str | Path]) -> list[str]:
+        return [*self.command, *map(str, arguments)]
+
+    def name(self, stem: str) -> str:
+        """A name that no job here had before."""
+        self._names += 1
+        return f"{stem}-{self._names}"
+
+    def write(self, name: str, text: str) -> Path:
+        """A file in the program's folder."""
+        path = self.folder / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def store(self) -> Store:
+        """The program's store, read from here."""
+        return Store.open(self.folder / "state" / host.machine_id() / "kfrun.db", create=False)
+
+    def supervisors(self) -> list[int]:
+        """Pids of the supervisors. A recorder has the same command line, but a supervisor for a parent."""
+        mark = f"{self.folder}/state/".encode()
+        parents: dict[int, int] = {}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                line = (entry / "cmdline").read_bytes()
+                parent = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
+            except OSError:
+                continue
+            if b"kfrun.execute.supervisor" in line and mark in line:
+                parents[int(entry.name)] = int(parent)
+        return [pid for pid, parent in parents.items() if parent not in parents]
+
+    def clear(self) -> None:
+        """Remove every job and wait until its supervisors are gone."""
+        self("delete", "--all", "--now")
+        until(lambda: not self.supervisors(), 30, "the supervisors leave")
+
+
+def until(check: Callable[[], bool], timeout: float, what: str, *, interval: float = 0.01) -> None:
+    """Wait for something; raises TimeoutError when it does not come."""
+    deadline = time.monotonic() + timeout
+    while not check():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what}: not within {timeout:g} s")
+        time.sleep(interval)
+
+
+def manifest(
+    name: str, command: Sequence[str], *, nodes: int = 1, runtime: str = "plain-python", packages: Sequence[str] = ()
+) -> str:
+    """A TrainJob for a runtime that kfrun ships."""
+    lines = json.dumps("\n".join(packages))
+    annotations = f"{{kfrun.dev/packages: {lines}}}" if packages else "{}"
+    return f"""\
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata:
+  name: {name}
+  annotations: {annotations}
+spec:
+  runtimeRef:
+    name: {runtime}
+  trainer:
+    numNodes: {nodes}
+    command: {json.dumps(list(command))}
+"""

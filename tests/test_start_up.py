@@ -1,0 +1,78 @@
+"""What a command imports is what it costs: each fast verb loads only what it needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+JOB = ROOT / "examples" / "failing" / "job.yaml"
+PACKAGED_JOB = ROOT / "examples" / "quickstart" / "job.yaml"
+
+NEVER = {
+    "asyncio", "concurrent.futures", "docker", "http.client", "http.server", "importlib.metadata", "jinja2",
+    "jsonschema", "kubernetes", "logging", "multiprocessing", "numpy", "referencing", "requests", "ssl",
+    "tomllib", "typing_extensions", "unittest", "urllib.request", "xml", "zoneinfo",
+}  # fmt: skip
+"""No command that reads good manifests or the store needs these: engines, networks and the slow validator."""
+
+CODE = """
+import json, sys
+before = set(sys.modules)
+from kfrun.__main__ import main
+code = main(sys.argv[1:])
+sys.stdout.flush()
+print(json.dumps({"code": code, "modules": sorted(set(sys.modules) - before)}), file=sys.stderr)
+"""
+
+COMMANDS = {
+    "version": (["--version"], 8, {"click", "json", "kfrun.cli"}),
+    "help": (["--help"], 90, {"yaml", "jsonschema_rs", "sqlite3", "packaging", "kfrun.load", "kfrun.execute"}),
+    "help of a verb": (["run", "--help"], 120, {"yaml", "jsonschema_rs", "sqlite3", "packaging", "kfrun.load"}),
+    "validate": (["validate", "-f", str(JOB)], 215, {"sqlite3", "packaging", "kfrun.execute", "subprocess"}),
+    "plan": (["plan", "-f", str(JOB)], 235, {"sqlite3", "packaging", "kfrun.execute", "subprocess"}),
+    "render": (["render", "-f", str(JOB)], 215, {"sqlite3", "packaging", "kfrun.execute", "subprocess"}),
+    "get": (["get", "trainjobs"], 120, {"yaml", "jsonschema_rs", "packaging", "kfrun.load", "kfrun.resolve"}),
+}
+"""Command line, the most modules that it may load beside those of a bare interpreter, and what it has no use for."""
+
+
+def loaded(arguments: list[str], home: Path) -> dict:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("KFRUN_", "PYTHON", "COV"))}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", CODE, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+        env={**environ, "KFRUN_HOME": str(home)},
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stderr.splitlines()[-1])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_loads_only_what_it_needs(name, tmp_path):
+    arguments, most, useless = COMMANDS[name]
+    found = loaded(arguments, tmp_path)
+    assert found["code"] in (0, None)
+    modules = set(found["modules"])
+    assert modules & (NEVER | useless) == set()
+    assert len(modules) <= most, sorted(modules)
+
+
+def test_packages_are_read_without_the_packaging_library_where_the_requirement_is_plain(tmp_path):
+    assert "packaging" not in loaded(["plan", "-f", str(PACKAGED_JOB)], tmp_path)["modules"]
+
+
+def test_the_reference_validator_is_loaded_only_to_explain(tmp_path):
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(JOB.read_text().replace("numNodes: 2", "numNodes: two"))
+    found = loaded(["validate", "-f", str(wrong)], tmp_path)
+    assert found["code"] == 1
+    assert "jsonschema" in found["modules"]

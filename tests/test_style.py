@@ -1,0 +1,127 @@
+"""Format, lint, types and sizes: what CONTRIBUTING.md promises of the code. ``-s`` shows the table of sizes."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import style_metrics
+from tests.style_metrics import ROOT
+
+BIN = Path(sys.executable).parent
+LONGEST_FILE, LONG_FILE, LONGEST_TEST_FILE = 400, 300, 500
+LONGEST_FUNCTION, LONG_FUNCTION = 60, 30
+DEEPEST, MOST_POSITIONAL = 4, 6
+"""CONTRIBUTING.md asks for 3 and 5; what is over is read in review, what is over these is refused here."""
+
+EMPTY_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "common", "misc", "base", "core", "stuff"}
+HEAVY = {"yaml", "jsonschema", "jsonschema_rs", "jinja2", "packaging", "sqlite3", "subprocess", "logging", "asyncio"}
+EAGER = {
+    "kfrun/load/kubeyaml/events.py": "the reader of YAML itself, imported when there is YAML to read",
+}
+"""Modules that import something heavy at once, and why they may."""
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
+
+
+@pytest.fixture(scope="module")
+def package() -> list[style_metrics.Module]:
+    return style_metrics.measure(ROOT / "kfrun")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        (BIN / "ruff", "format", "--check", "."),
+        (BIN / "ruff", "check", "."),
+        (BIN / "mypy",),
+    ],
+    ids=["format", "lint", "types"],
+)
+def test_the_code_passes(command):
+    done = run(*command)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_files_and_functions_stay_small(package):
+    table = style_metrics.table(package)
+    print(f"\n{table}")
+    functions = [function for module in package for function in module.functions]
+    too_big = [
+        *(f"{item.name}: {item.lines} lines" for item in package if item.lines > LONGEST_FILE),
+        *(f"{item.where}: {item.lines} lines" for item in functions if item.lines > LONGEST_FUNCTION),
+        *(f"{item.where}: nested {item.nesting} deep" for item in functions if item.nesting > DEEPEST),
+        *(
+            f"{item.where}: {item.positional} positional parameters"
+            for item in functions
+            if item.positional > MOST_POSITIONAL and not item.is_verb
+        ),
+    ]
+    assert too_big == [], table
+    assert style_metrics.percentile([item.lines for item in package], 0.95) <= LONG_FILE, table
+    assert style_metrics.percentile([item.lines for item in functions], 0.9) <= LONG_FUNCTION, table
+    assert style_metrics.percentile([item.nesting for item in functions], 0.95) <= 3, table
+    assert style_metrics.percentile([item.positional for item in functions if not item.is_verb], 0.95) <= 5, table
+
+
+def test_tests_stay_readable():
+    modules = style_metrics.measure(ROOT / "tests")
+    assert [item.name for item in modules if item.lines > LONGEST_TEST_FILE] == []
+
+
+def test_modules_say_what_they_own(package):
+    assert [item.name for item in package if not ast.get_docstring(item.tree)] == []
+    assert [item.name for item in package if item.path.stem in EMPTY_NAMES] == []
+
+
+def test_heavy_imports_are_lazy(package):
+    eager = {}
+    for module in package:
+        for node in module.tree.body:
+            names = [item.name for item in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found = HEAVY & {name.split(".")[0] for name in names}
+            if found:
+                eager[module.name] = found
+    assert set(eager) == set(EAGER), eager
+
+
+def test_nothing_is_left_to_do(package):
+    marks = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError\(|breakpoint\()")
+    found = [
+        f"{module.name}:{number}"
+        for module in package
+        for number, line in enumerate(module.path.read_text().splitlines(), 1)
+        if marks.search(line)
+    ]
+    assert found == []
+
+
+def test_sizes_are_measured_as_people_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(style_metrics, "ROOT", tmp_path)
+    (tmp_path / "sample.py").write_text(
+        '"""Docstring\nof two lines."""\n\n# comment\nCONSTANT = 1\n"""What it is."""\n\n\n'
+        "def outer(self, a, b, *, c):\n"
+        '    """Docstring."""\n'
+        "    for item in a:\n"
+        "        with item:\n"
+        "            if b:\n"
+        "                pass\n"
+        "            elif c:\n"
+        "                while True:\n"
+        "                    return (\n"
+        "                        1,\n"
+        "\n"
+        "                    )\n"
+    )
+    (module,) = style_metrics.measure(tmp_path)
+    (function,) = module.functions
+    assert module.lines == 11
+    assert (function.lines, function.nesting, function.positional) == (10, 3, 2)
