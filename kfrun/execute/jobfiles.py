@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from kfrun import host

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kfrun.model.source import FieldPath, Position
     from kfrun.model.workload import PackageSet, Resolution, Workload
 
-CODES = {"KF601": "a folder that the job runs in does not exist", "KF602": "the interpreter of --python does not exist"}
+CODES = {"KF601": "a folder that the job runs in does not exist"}
 
 
 def prepare(

@@ -94,10 +94,11 @@ def revive(store: Store) -> None:
 
 def remove(store: Store, run: Run) -> None:
     """Remove an ended run with everything of it: rows, logs, and the run that it replaced."""
-    store.forget(run.uid)
+    # The rows go last: killed in between, the next command finds a run without a folder and forgets it.
     remove_folder(run.folder)
     if run.previous:
         remove_folder(run.previous)
+    store.forget(run.uid)
 
 
 def sweep(store: Store, namespace: str, name: str = "*") -> None:

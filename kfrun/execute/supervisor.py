@@ -63,6 +63,8 @@ def _lock(folder: str) -> bool:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if not os.path.isdir(folder):  # noqa: PTH112
+                break
             time.sleep(_LOCK_SECONDS)
         else:
             return True
