@@ -22,6 +22,9 @@ def advance(p: Pass, job: JobState, *, suspend: bool) -> None:
         return
     child = p.child(job.name)
     if suspend:
+        # What ended in this very moment ended by itself.
+        for pod in p.pods_of(job.name):
+            pods.conclude(p, pod, child)
         _count(p, job, child)
         if not job.is_true("FailureTarget"):
             _suspend(p, job, child)

@@ -26,7 +26,7 @@ def advance(p: Pass, pod: PodState, job: ChildJob) -> None:
         _finish_stop(p, pod)
         return
     _start_due(p, pod, job)
-    _conclude(p, pod, job)
+    conclude(p, pod, job)
 
 
 def stop(p: Pass, pod: PodState, grace: float) -> None:
@@ -119,13 +119,17 @@ def is_exhausted(pod: PodState, job: ChildJob) -> bool:
     return restarts + 1 >= max(1, job.backoff_limit)
 
 
-def _conclude(p: Pass, pod: PodState, job: ChildJob) -> None:
+def conclude(p: Pass, pod: PodState, job: ChildJob) -> None:
+    """Find out whether the pod has ended by itself."""
+    if pod.ended or pod.kill_at is not None:
+        return
     decisive = [c for c in pod.containers if not c.sidecar]
     failed = [c for c in decisive if c.status == "terminated" and c.exit_code != 0]
     mains = [c for c in decisive if not c.init]
     if failed and job.restart_policy == "OnFailure":
-        # Restarts are used up: the Job controller fails the Job and removes the pod.
-        pod.reason = "BackoffLimitExceeded"
+        if is_exhausted(pod, job):
+            # Restarts are used up: the Job controller fails the Job and removes the pod.
+            pod.reason = "BackoffLimitExceeded"
         return
     init_failed = any(c.init for c in failed)
     if init_failed or all(c.status == "terminated" for c in mains):

@@ -1,0 +1,368 @@
+"""The controllers' rules, step by step, with a clock of our own and no process."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kfrun.execute.controller import trainjob
+from kfrun.execute.controller.context import BackOff, KillPod, Pass, StartContainer, TerminateContainer
+from kfrun.execute.controller.pod import container_ended
+from kfrun.model.running import ContainerState, PodState, RunState
+from kfrun.model.workload import ChildJob, Container, Dependency, Pod, Workload
+
+
+class Machine:
+    """Runs a workload in the mind: started containers run until `end` says how they ended."""
+
+    def __init__(self, workload: Workload, *, suspend: bool = False) -> None:
+        self.workload = workload
+        self.state = RunState("uid", 0.0, suspend=suspend, environment="ready")
+        self.now = 0.0
+        self.log: list[str] = []
+        self.events: list[tuple[str, str]] = []
+        self.wake_at: float | None = None
+        self.turn()
+
+    def turn(self, p: Pass | None = None) -> None:
+        """One pass, as the supervisor makes it; the state must survive being stored."""
+        p = p or self.begin()
+        trainjob.step(p)
+        for command in p.commands:
+            word = {StartContainer: "start", TerminateContainer: "term", KillPod: "kill"}[type(command)]
+            name = command.pod if isinstance(command, KillPod) else f"{command.pod[:-6]}/{command.container}"
+            self.log.append(f"{word} {name}" if word != "kill" else f"kill {command.pod[:-6]}")
+        self.events += [(event.object.kind, event.reason) for event in p.events]
+        self.wake_at = p.wake_at
+        assert RunState.from_json(self.state.to_json()) == self.state
+
+    def begin(self) -> Pass:
+        return Pass(self.workload, self.state, self.now, BackOff(10.0, 300.0))
+
+    def end(self, index: int, code: int = 0, *, container: str = "node", job: str = "", reason: str = "") -> None:
+        """The current attempt of a container ends."""
+        p = self.begin()
+        pod, state = self.running(index, container, job)
+        word = reason or ("Completed" if code == 0 else "Error")
+        container_ended(p, pod, state, exit_code=code, reason=word, message="", at=self.now)
+        self.turn(p)
+
+    def running(self, index: int, container: str = "node", job: str = "") -> tuple[PodState, ContainerState]:
+        for pod in reversed(self.state.pods):
+            for item in pod.containers:
+                if (pod.index, item.name, item.status) == (index, container, "running") and job in pod.job:
+                    return pod, item
+        raise AssertionError(f"{container} of {index} does not run: {self.state.pods}")
+
+    def at(self, now: float) -> None:
+        self.now = now
+        self.turn()
+
+    def taken(self) -> list[str]:
+        """The commands since the last call."""
+        log, self.log = self.log, []
+        return log
+
+    @property
+    def conditions(self) -> list[tuple[str, str, str]]:
+        return [(item.type, item.status, item.reason) for item in self.state.conditions]
+
+    def job(self, name: str = "job-node-0") -> list[tuple[str, str]]:
+        job = next(item for item in self.state.jobs if item.name == name)
+        return [(item.type, item.reason) for item in job.conditions if item.status == "True"]
+
+
+def child(group: str = "node", index: int = 0, nodes: int = 1, containers: int = 1, **fields: object) -> ChildJob:
+    name = f"job-{group}-{index}"
+    names = [group, *[f"side{number}" for number in range(1, containers)]]
+    pods = tuple(
+        Pod(number, f"{name}-{number}", f"{name}-{number}.job", (), tuple(Container(item) for item in names))
+        for number in range(nodes)
+    )
+    return ChildJob(**{"name": name, "replicated_job": group, "index": index, "pods": pods, **fields})  # type: ignore[arg-type]
+
+
+def workload(*jobs: ChildJob, **fields: object) -> Workload:
+    counts: dict[str, int] = {}
+    for job in jobs:
+        counts[job.replicated_job] = counts.get(job.replicated_job, 0) + 1
+    made = Workload("default", "job", jobs, tuple(counts.items()))
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+def with_inits(job: ChildJob, *inits: Container) -> ChildJob:
+    return replace(job, pods=tuple(replace(pod, init_containers=inits) for pod in job.pods))
+
+
+COMPLETE = [("Complete", "True", "AllJobsCompleted")]
+FAILED = [("Failed", "True", "FailedJobs")]
+
+
+def test_all_nodes_start_at_once_and_all_must_succeed() -> None:
+    machine = Machine(workload(child(nodes=3)))
+    assert machine.taken() == [f"start job-node-0-{number}/node" for number in range(3)]
+    machine.end(1)
+    machine.end(0)
+    assert machine.conditions == []
+    machine.end(2)
+    assert machine.conditions == COMPLETE
+    assert trainjob.is_over(machine.state)
+
+
+def test_a_failed_node_stops_the_others_and_the_end_waits_for_them() -> None:
+    machine = Machine(workload(child(nodes=2, grace=5)))
+    machine.taken()
+    machine.end(1, 5)
+    assert machine.taken() == ["term job-node-0-0/node"]
+    assert machine.job() == [("FailureTarget", "BackoffLimitExceeded")]
+    assert machine.conditions == []
+    machine.at(4.9)
+    assert machine.taken() == []
+    machine.at(5)
+    assert machine.taken() == ["kill job-node-0-0"]
+    machine.end(0, 137)
+    assert machine.conditions == FAILED
+    assert machine.state.first_failure is not None
+    assert (machine.state.first_failure.node, machine.state.first_failure.exit_code) == ("node-1", 5)
+    assert machine.state.jobs[0].failed == 2
+
+
+@pytest.mark.parametrize(("limit", "runs"), [(0, 1), (1, 1), (2, 2), (4, 4)])
+def test_on_failure_a_container_runs_as_often_as_the_limit_says(limit: int, runs: int) -> None:
+    machine = Machine(workload(child(backoff_limit=limit)))
+    for _ in range(runs):
+        assert machine.taken() == ["start job-node-0-0/node"]
+        machine.end(0, 3)
+        machine.at(machine.now + 1000)
+    assert machine.conditions == FAILED
+    assert len(machine.state.pods) == 1
+
+
+def test_on_failure_waits_are_none_then_ten_then_twenty_seconds() -> None:
+    machine = Machine(workload(child(backoff_limit=9)))
+    waits = []
+    for _ in range(8):
+        machine.taken()
+        before = machine.now
+        machine.end(0, 3)
+        if machine.wake_at is not None:
+            machine.at(machine.wake_at)
+        waits.append(machine.now - before)
+    assert waits == [0, 10, 20, 40, 80, 160, 300, 300]
+
+
+@pytest.mark.parametrize(("limit", "pods"), [(0, 1), (1, 2), (3, 4)])
+def test_never_makes_one_pod_more_than_the_limit(limit: int, pods: int) -> None:
+    machine = Machine(workload(child(backoff_limit=limit, restart_policy="Never")))
+    for _ in range(pods):
+        assert machine.taken() == ["start job-node-0-0/node"]
+        machine.end(0, 3)
+        machine.at(machine.now + 1000)
+    assert machine.conditions == FAILED
+    assert [pod.attempt for pod in machine.state.pods] == list(range(pods))
+    assert len({pod.name for pod in machine.state.pods}) == pods
+
+
+def test_a_retry_that_succeeds_makes_the_job_complete() -> None:
+    machine = Machine(workload(child(backoff_limit=1, restart_policy="Never")))
+    machine.end(0, 3)
+    machine.at(9.9)
+    assert len(machine.state.pods) == 1
+    machine.at(10)
+    machine.end(0)
+    assert machine.conditions == COMPLETE
+    assert machine.state.jobs[0].failed == 1
+
+
+def test_the_deadline_of_the_job_template() -> None:
+    machine = Machine(workload(child(active_deadline=3)))
+    machine.taken()
+    assert machine.wake_at == 3
+    machine.at(3)
+    assert machine.taken() == ["term job-node-0-0/node"]
+    machine.end(0, 143)
+    assert machine.job() == [("FailureTarget", "DeadlineExceeded"), ("Failed", "DeadlineExceeded")]
+    assert machine.conditions == FAILED
+
+
+def test_the_deadline_of_the_trainjob_fails_it_at_once_and_deletes_the_jobset() -> None:
+    machine = Machine(workload(child(), active_deadline=4))
+    machine.at(4)
+    assert machine.conditions == [("Failed", "True", "DeadlineExceeded")]
+    assert machine.state.jobset.deleted
+    assert not trainjob.is_over(machine.state)
+    machine.end(0, 0)
+    assert trainjob.is_over(machine.state)
+
+
+def test_the_deadline_counts_anew_after_a_resume() -> None:
+    machine = Machine(workload(child(), active_deadline=4), suspend=True)
+    machine.at(100)
+    assert machine.conditions == [("Suspended", "True", "Suspended")]
+    machine.state.suspend = False
+    machine.at(101)
+    assert machine.wake_at == 105
+    machine.at(105)
+    assert machine.conditions[-1] == ("Failed", "True", "DeadlineExceeded")
+
+
+def test_suspending_stops_pods_without_counting_them_and_resuming_starts_new_ones() -> None:
+    machine = Machine(workload(child(nodes=2)))
+    machine.end(0)
+    machine.taken()
+    machine.state.suspend = True
+    machine.at(1)
+    assert machine.taken() == ["term job-node-0-1/node"]
+    machine.end(1, 143)
+    assert machine.state.jobs[0].failed == 0
+    machine.state.suspend = False
+    machine.at(2)
+    assert machine.taken() == ["start job-node-0-1/node"]
+    machine.end(1)
+    assert machine.conditions == [("Suspended", "False", "Resumed"), *COMPLETE]
+
+
+def test_a_node_that_succeeded_in_the_moment_of_suspension_stays_done() -> None:
+    machine = Machine(workload(child(nodes=2)))
+    machine.state.suspend = True
+    machine.end(0)
+    assert machine.state.jobs[0].completed_indexes == [0]
+
+
+def test_a_failure_with_retries_left_in_the_moment_of_suspension_fails_nothing() -> None:
+    machine = Machine(workload(child(backoff_limit=3)))
+    machine.state.suspend = True
+    machine.end(0, 1)
+    assert machine.job() == [("Suspended", "JobSuspended")]
+    machine.state.suspend = False
+    machine.at(1)
+    machine.end(0)
+    assert machine.conditions[-1:] == COMPLETE
+
+
+@pytest.mark.parametrize("request_", ["cancel", "kill"])
+def test_a_cancelled_job_fails_as_cancelled(request_: str) -> None:
+    machine = Machine(workload(child(grace=30)))
+    machine.taken()
+    machine.state.request = request_
+    machine.turn()
+    kill = ["kill job-node-0-0"] if request_ == "kill" else []
+    assert machine.taken() == ["term job-node-0-0/node", *kill]
+    assert machine.conditions == [("Failed", "True", "Cancelled")]
+
+
+def test_deletion_stops_gracefully_and_writes_no_condition() -> None:
+    machine = Machine(workload(child(grace=3)))
+    machine.taken()
+    machine.state.request = "delete"
+    machine.turn()
+    assert machine.taken() == ["term job-node-0-0/node"]
+    machine.at(3)
+    assert machine.taken() == ["kill job-node-0-0"]
+    machine.end(0, 137)
+    assert machine.conditions == []
+    assert trainjob.is_over(machine.state)
+
+
+def test_init_containers_run_one_after_another_before_the_main_ones() -> None:
+    job = with_inits(child(containers=2), Container("one"), Container("two"))
+    machine = Machine(workload(job))
+    assert machine.taken() == ["start job-node-0-0/one"]
+    machine.end(0, container="one")
+    assert machine.taken() == ["start job-node-0-0/two"]
+    machine.end(0, container="two")
+    assert machine.taken() == ["start job-node-0-0/node", "start job-node-0-0/side1"]
+    machine.end(0)
+    assert machine.conditions == []
+    machine.end(0, container="side1")
+    assert machine.conditions == COMPLETE
+
+
+def test_a_failed_init_container_keeps_the_main_ones_from_starting() -> None:
+    machine = Machine(workload(with_inits(child(restart_policy="Never"), Container("one"))))
+    machine.end(0, 4, container="one")
+    assert machine.taken() == ["start job-node-0-0/one"]
+    assert machine.conditions == FAILED
+
+
+def test_a_sidecar_runs_beside_the_main_container_and_ends_with_it() -> None:
+    machine = Machine(workload(with_inits(child(grace=2), Container("proxy", restart_always=True))))
+    assert machine.taken() == ["start job-node-0-0/proxy", "start job-node-0-0/node"]
+    machine.end(0)
+    assert machine.taken() == ["term job-node-0-0/proxy"]
+    assert machine.conditions == []
+    machine.end(0, 143, container="proxy")
+    assert machine.conditions == COMPLETE
+
+
+def test_a_sidecar_that_dies_is_started_again() -> None:
+    machine = Machine(workload(with_inits(child(), Container("proxy", restart_always=True))))
+    machine.taken()
+    machine.end(0, 1, container="proxy")
+    machine.at(10)
+    assert machine.taken() == ["start job-node-0-0/proxy"]
+    assert machine.conditions == []
+
+
+def test_a_job_waits_for_what_it_depends_on() -> None:
+    second = child("node", depends_on=(Dependency("prepare", "Complete"),))
+    machine = Machine(workload(child("prepare"), second))
+    assert machine.taken() == ["start job-prepare-0-0/prepare"]
+    machine.end(0, container="prepare")
+    assert machine.taken() == ["start job-node-0-0/node"]
+    machine.end(0)
+    assert machine.conditions == COMPLETE
+
+
+def test_a_job_may_wait_for_readiness_only() -> None:
+    second = child("node", depends_on=(Dependency("server", "Ready"),))
+    machine = Machine(workload(child("server"), second))
+    assert machine.taken() == ["start job-server-0-0/server", "start job-node-0-0/node"]
+
+
+def test_in_order_starts_one_replicated_job_after_another() -> None:
+    machine = Machine(workload(child("first", nodes=2), child("second"), in_order=True))
+    assert machine.taken() == [
+        "start job-first-0-0/first",
+        "start job-first-0-1/first",
+        "start job-second-0-0/second",
+    ]
+
+
+def test_any_success_ends_the_rest() -> None:
+    machine = Machine(workload(child("node"), child("worker"), success_operator="Any", success_targets=("node",)))
+    machine.taken()
+    machine.end(0)
+    assert machine.conditions == COMPLETE
+    assert machine.taken() == ["term job-worker-0-0/worker"]
+
+
+def test_a_failed_job_wins_over_a_successful_one() -> None:
+    machine = Machine(workload(child("node"), child("worker"), success_targets=("node",)))
+    p = machine.begin()
+    for name, code in (("node", 0), ("worker", 1)):
+        pod, state = machine.running(0, name)
+        container_ended(p, pod, state, exit_code=code, reason="", message="", at=0)
+    machine.turn(p)
+    assert machine.conditions == FAILED
+
+
+def test_a_job_that_cannot_start_fails_like_one_that_did() -> None:
+    machine = Machine(workload(child(restart_policy="Never")))
+    machine.end(0, 128, reason="StartError")
+    assert machine.conditions == FAILED
+    assert ("Pod", "Failed") in machine.events
+
+
+def test_nothing_starts_before_the_environment_is_there() -> None:
+    state = RunState("uid", 0.0, environment="building")
+    p = trainjob.advance(workload(child(), active_deadline=5), state, 1.0, BackOff())
+    assert p.commands == []
+    assert p.wake_at == 5
+    state.environment = "ready"
+    assert len(trainjob.advance(workload(child()), state, 2.0, BackOff()).commands) == 1
+
+
+def test_no_node_at_all_is_complete_at_once() -> None:
+    assert Machine(workload(child(nodes=0))).conditions == COMPLETE
