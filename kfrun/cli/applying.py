@@ -17,6 +17,7 @@ from kfrun.model import change
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TextIO
 
     from kfrun.cli.inputs import Inputs, Known
     from kfrun.model.change import Plan
@@ -200,6 +201,7 @@ class Follower:
 
         self._told = 0
         self._reader: LogReader | None = None
+        self._installer: TextIO | None = None
         self._has_ended = watch.RunEnd(store, job.uid, heal=attach.healer(store))
         self._started = time.monotonic()
 
@@ -219,6 +221,8 @@ class Follower:
         self._reader.close()
         sys.stdout.buffer.flush()
         self._tell()
+        if self._installer is not None:
+            self._installer.close()
         return self.outcome()
 
     def _open(self) -> LogReader | None:
@@ -251,7 +255,8 @@ class Follower:
         """The last line: how it ended and how long it took."""
         word = "Complete" if outcome.succeeded else "Failed"
         seconds = time.monotonic() - self._started
-        click.echo(f"{self._job.key.name}: {word} after {seconds:.1f} s: {outcome.message or outcome.reason}", err=True)
+        message = outcome.message or outcome.reason
+        click.echo(f"{self._job.key.name}: {word} after {seconds:.1f} s: {_first_line(message)}", err=True)
 
     def _pause(self) -> None:
         sys.stdout.buffer.flush()
@@ -259,12 +264,32 @@ class Follower:
         time.sleep(_LOOK_SECONDS)
 
     def _tell(self) -> None:
-        """Events of the TrainJob itself: what is installed, why it failed."""
-        from kfrun.report.table import clean
-
+        """Events of the TrainJob itself, what the installer says, and why a container could not be started."""
         for number, event in self._store.events(owner=self._job.uid, after=self._told):
             self._told = number
             if event.object.kind == "TrainJob" or (event.type == "Warning" and event.object.kind == "Pod"):
-                lines = event.message.splitlines() or [""]
-                for line in lines:
-                    click.echo(f"{event.object.name}: {clean(line)}", err=True)
+                # Further lines are the installer's last ones, which were shown as they came.
+                self._tell_installation()
+                self._say(_first_line(event.message), event.object.name)
+        self._tell_installation()
+
+    def _tell_installation(self) -> None:
+        run = self._store.run(self._job.uid) if self._installer is None else None
+        if run is not None:
+            try:
+                path = Path(run.folder, "environment.log")
+                self._installer = path.open(encoding="utf-8", errors="replace")
+            except OSError:
+                return
+        if self._installer is not None:
+            for line in self._installer:
+                self._say(line.rstrip(), self._job.key.name)
+
+    def _say(self, text: str, name: str) -> None:
+        from kfrun.report.table import clean
+
+        click.echo(f"{name}: {clean(text)}", err=True)
+
+
+def _first_line(message: str) -> str:
+    return message.partition("\n")[0].rstrip(":")

@@ -72,7 +72,7 @@ def _wanted(
         return [job.key for job in store.objects("TrainJob", settings.namespace)]
     if filenames:
         documents = inputs.read(filenames, recursive=recursive, settings=settings)
-        return [document.key for document in documents if document.key.kind in _DELETABLE]
+        return [document.key for document in documents]
     is_kind = targets[0].lower() in kinds.KINDS
     if len(targets) == 1 and is_kind and store.find("TrainJob", settings.namespace, targets[0]) is None:
         raise UsageProblem(f"which {targets[0]}? name one", "kfrun delete --all removes every TrainJob")
