@@ -6,8 +6,8 @@ import gc
 import os
 import sys
 
-_GARBAGE_THRESHOLD = 20_000
-"""Importing makes many objects and no garbage: looking for it every 700 objects costs 5 ms a command."""
+_GARBAGE_THRESHOLD = 100_000
+"""Importing makes many objects and no garbage: looking for it every 700 objects costs 7 ms a command."""
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -6,6 +6,7 @@ and polled: slower, same answers. Nothing else in kfrun looks at /proc or asks w
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -90,6 +91,13 @@ def identify(pid: int) -> ProcessIdentity | None:
 def is_alive(identity: ProcessIdentity) -> bool:
     """Whether exactly this process still runs."""
     return identity.boot_id == boot_id() and start_time(identity.pid) == identity.start_time
+
+
+def set_process_name(name: str) -> None:
+    """Show ``name`` (15 bytes of it) in ``ps -o comm`` and ``top`` for this process, where the system lets us."""
+    if not is_portable():
+        with contextlib.suppress(OSError):
+            Path("/proc/self/comm").write_bytes(name.encode()[:15])
 
 
 def open_pidfd(pid: int) -> int | None:

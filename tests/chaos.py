@@ -70,7 +70,7 @@ class Round:
     def _strike(self, victim: str) -> None:
         if victim == "supervisor":
             for pid, command in self.kfrun.processes():
-                if "supervisor" in command and not self._is_recorder(pid):
+                if "nursery" in command and not self._is_recorder(pid):
                     self._kill(pid, victim)
         elif victim in ("recorder", "rank"):
             records = [record.read(str(path)) for path in self.kfrun.home.rglob("*.attempt")]

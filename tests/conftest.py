@@ -114,7 +114,7 @@ class Kfrun:
                 state = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
             except OSError:
                 continue
-            marked = b"KFRUN_JOB_UID=" in environ and str(self.home).encode() in environ
+            marked = f"KFRUN_HOME={self.home}".encode() in environ
             if state != "Z" and (str(self.home) in command or marked):
                 found.append((int(entry.name), command))
         return found

@@ -51,6 +51,7 @@ def command(
     An unchanged manifest changes nothing. The jobs run on when this command, or the terminal, is gone.
     """
     from kfrun.cli import session
+    from kfrun.execute import supervision
 
     settings = options.load_settings(
         namespace=namespace, trainer_version=trainer_version, backend=backend, strict=strict
@@ -59,6 +60,8 @@ def command(
         filenames, recursive, cluster_defaults, python, clean_env, keep_environment, replace=replace
     )
     seconds = durations.parse_duration(timeout, "--timeout") if timeout else None
+    if dry_run == "none":
+        supervision.prepare()
     with session.open_store(settings, create=dry_run == "none") as store:
         ready = applying.make_ready(wishes, settings, store)
         if not quiet:
@@ -66,6 +69,7 @@ def command(
         if dry_run != "none":
             return 0
         applying.carry_out(ready, wishes, store, say=click.echo)
+        supervision.dismiss()
         sys.stdout.flush()
         keys = [job.resolution.trainjob for job in ready.plan.jobs]
         if follow:

@@ -46,17 +46,20 @@ def command(
     A finished job of that name is replaced. Ctrl-C stops the job gracefully, a second one at once.
     """
     from kfrun.cli import session
+    from kfrun.execute import supervision
 
     settings = options.load_settings(
         namespace=namespace, trainer_version=trainer_version, backend=backend, strict=strict
     )
     wishes = applying.Wishes(filenames, recursive, cluster_defaults, python, clean_env, keep_environment, rerun=True)
+    supervision.prepare()
     with session.open_store(settings, create=True) as store:
         ready = applying.make_ready(wishes, settings, store)
         key = _only_job(ready)
         if not quiet:
             applying.show_plan(ready)
         applying.carry_out(ready, wishes, store, say=lambda _: None)
+        supervision.dismiss()
         _require_runnable(store, key)
         job = applying.stored_job(store, key)
         prefix = applying.has_several_containers(ready, key)

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,61 @@ if TYPE_CHECKING:
 
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "TMPDIR", "TZ", "USER", "XDG_CACHE_HOME",
          "XDG_CONFIG_HOME", "XDG_STATE_HOME")  # fmt: skip
-_MAIN = "import sys; sys.path.append(sys.argv.pop(1)); from kfrun.execute.supervisor import main; main(sys.argv[1])"
+_MAIN = "import sys; sys.path.append(sys.argv.pop(1)); from kfrun.execute.nursery import main; main()"
+
+
+class _Nursery:
+    """This process's nursery, if it has one: the descriptor that it is told folders on, and its pid."""
+
+    descriptor: int | None = None
+    pid = 0
+
+
+def prepare() -> None:
+    """Start the nursery now, because a supervisor is going to be needed soon.
+
+    Raises:
+        OSError: no process could be started.
+    """
+    if _Nursery.descriptor is not None:
+        return
+    package_root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
+    # Isolated and without site: it needs the standard library and kfrun, and starts in half the time.
+    command = [sys.executable, "-I", "-S", "-c", _MAIN, package_root]
+    reading, writing = os.pipe()
+    null = os.open(os.devnull, os.O_WRONLY)
+    actions = [(os.POSIX_SPAWN_DUP2, reading, 0), (os.POSIX_SPAWN_DUP2, null, 1), (os.POSIX_SPAWN_DUP2, null, 2)]
+    try:
+        _Nursery.pid = _spawn(command, actions)
+        _Nursery.descriptor = writing
+    except OSError:
+        os.close(writing)
+        raise
+    finally:
+        os.close(reading)
+        os.close(null)
+
+
+def _spawn(command: list[str], actions: list[tuple[int, int, int]]) -> int:
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
+    try:
+        return os.posix_spawn(
+            command[0], command, _environment(), file_actions=actions, setsid=True, setsigdef=signals, setsigmask=[]
+        )
+    except NotImplementedError:
+        return os.posix_spawn(
+            command[0], command, _environment(), file_actions=actions, setpgroup=0, setsigdef=signals, setsigmask=[]
+        )
+
+
+def dismiss() -> None:
+    """Let the nursery go: no further supervisor is needed for now."""
+    if _Nursery.descriptor is None:
+        return
+    os.close(_Nursery.descriptor)
+    _Nursery.descriptor = None
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(_Nursery.pid, os.WNOHANG)
 
 
 def start(folder: str) -> None:
@@ -27,22 +82,21 @@ def start(folder: str) -> None:
     Raises:
         OSError: no process could be started.
     """
-    import subprocess
-    from pathlib import Path
+    prepare()
+    try:
+        _tell(folder)
+    except BrokenPipeError:
+        # It was killed.
+        dismiss()
+        prepare()
+        _tell(folder)
 
-    package_root = str(Path(__file__).resolve().parents[2])
-    # Isolated and without site: it needs the standard library and kfrun, and starts in half the time.
-    command = [sys.executable, "-I", "-S", "-c", _MAIN, package_root, folder]
-    with open(f"{folder}/supervisor.log", "ab", opener=_private) as log:
-        subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd="/",
-            env=_environment(),
-            start_new_session=True,
-        )
+
+def _tell(folder: str) -> None:
+    assert _Nursery.descriptor is not None
+    message = os.fsencode(folder) + b"\0"
+    while message:
+        message = message[os.write(_Nursery.descriptor, message) :]
 
 
 def _environment() -> dict[str, str]:
@@ -122,7 +176,3 @@ def remove_folder(folder: str) -> None:
     for parent in (os.path.dirname(folder), os.path.dirname(os.path.dirname(folder))):  # noqa: PTH120
         with contextlib.suppress(OSError):
             os.rmdir(parent)  # noqa: PTH106
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -50,7 +50,8 @@ def main(folder: str) -> None:
     try:
         _supervise(folder)
     except KfrunError as error:
-        sys.exit(error.message)
+        # To supervisor.log.
+        sys.stderr.write(f"{error.message}\n")
 
 
 def _lock(folder: str) -> bool:

@@ -160,7 +160,7 @@ def test_delete_works_without_a_supervisor(kfrun: Kfrun) -> None:
     eventually(lambda: "sleep 60" in str(kfrun.processes()))
     for pid, command in kfrun.processes():
         parent = int(subprocess.check_output(["ps", "-o", "ppid=", "-p", str(pid)]))
-        if "supervisor" in command and parent == 1:
+        if "nursery" in command and parent == 1:
             os.kill(pid, signal.SIGKILL)
     kfrun.ok("delete", "--now", "job")
     eventually(lambda: not kfrun.processes(), 2, "nothing is left")

@@ -59,7 +59,7 @@ def running(kfrun: Kfrun) -> list[record.Record]:
 
 def supervisors(kfrun: Kfrun) -> list[int]:
     recorders = {item.recorder for item in running(kfrun)}
-    return [pid for pid, command in kfrun.processes() if "supervisor import main" in command and pid not in recorders]
+    return [pid for pid, command in kfrun.processes() if "nursery import main" in command and pid not in recorders]
 
 
 def started(kfrun: Kfrun, count: int = 1) -> list[record.Record]:
