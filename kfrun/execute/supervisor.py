@@ -255,24 +255,25 @@ class Supervisor:
             watched.append(self._builder.descriptor)
         for descriptor in watched:
             poller.register(descriptor, select.POLLIN)
-        deadline = time.time() + _IDLE_SECONDS
+        timeout = _IDLE_SECONDS
         if self._due is not None:
-            deadline = min(deadline, self._due)
+            timeout = min(timeout, self._due - time.time())
         interval = self._runtime.poll_interval()
         if interval is None and self._builder.is_running and self._builder.descriptor is None:
             interval = _SAMPLE_SECONDS
         if self._ledger.is_behind:
             interval = _RETRY_SECONDS
         if interval is not None:
-            deadline = min(deadline, time.time() + interval)
-        self._sleep(poller, deadline)
+            timeout = min(timeout, interval)
+        # The clock of the wall may be set back while we sleep.
+        self._sleep(poller, time.monotonic() + timeout)
         while _drain(self._wake):
             pass
 
     def _sleep(self, poller: select.poll, deadline: float) -> None:
         running = len(self._runtime.descriptors()) > 0
         while True:
-            left = deadline - time.time()
+            left = deadline - time.monotonic()
             step = min(left, _SAMPLE_SECONDS) if running else left
             if poller.poll(max(0.0, step) * 1000):
                 break
