@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +21,11 @@ _NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "lustre", "ceph", "glusterfs", "9p", "sshfs", "fuse.sshfs",
      "fuse.glusterfs", "beegfs", "gpfs", "webdav", "afpfs"}
 )  # fmt: skip
+_MANY_FILES = 10240
+_FILE_LIMIT: list[tuple[int, int]] = []
+"""The limits before they were raised, the latest last."""
+
+_KILL_ROUNDS, _KILL_PAUSE = 50, 0.002
 
 
 class ProcessIdentity(NamedTuple):
@@ -70,7 +77,8 @@ def start_time(pid: int) -> str | None:
         return _portable_start_time(pid)
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:
+        # Gone, or hidden from us (hidepid): none of ours either way.
         return None
     # The command name (2nd field) may hold blanks and brackets: fields count from its last bracket.
     fields = stat[stat.rindex(b")") + 2 :].split()
@@ -110,13 +118,25 @@ def open_pidfd(pid: int) -> int | None:
         return None
 
 
-def marked_processes(marker: str) -> list[int]:
-    """Pids whose environment holds ``marker`` (``NAME=value``), whatever session or group they fled to.
+def marked_processes(*markers: str) -> list[int]:
+    """Pids whose environment holds one of ``markers`` (``NAME=value``), whatever session or group they fled to.
 
     Only processes of this user can be seen. A process that cleared its environment is not found.
     """
-    wanted = marker.encode()
-    return [pid for pid, environment in _environments() if wanted in environment]
+    wanted = frozenset(os.fsencode(marker) for marker in markers)
+    return [pid for pid, environment in _environments() if not wanted.isdisjoint(environment)]
+
+
+def kill_marked(*markers: str) -> None:
+    """SIGKILL to everything that carries one of ``markers``; again and again while it forks, but not for ever."""
+    for _ in range(_KILL_ROUNDS):
+        found = marked_processes(*markers)
+        if not found:
+            return
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_KILL_PAUSE)
 
 
 def can_find_marked_processes() -> bool:
@@ -169,6 +189,29 @@ def make_private_folder(path: Path) -> None:
             folder.mkdir(mode=0o700, exist_ok=True)
 
 
+def allow_many_files() -> None:
+    """Raise this process's limit of open files as far as it may; `restore_file_limit` undoes it."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # macOS says "unlimited" and then refuses it.
+    wanted = _MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, _MANY_FILES)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        _FILE_LIMIT.append((soft, hard))
+
+
+def restore_file_limit() -> None:
+    """Give this process, and what it starts, the limit that it had before `allow_many_files`."""
+    import resource
+
+    while _FILE_LIMIT:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, _FILE_LIMIT.pop())
+
+
 def file_system(path: Path) -> str:
     """The type of the file system that holds ``path`` (``ext4``, ``nfs4``), or an empty string."""
     if is_portable():
@@ -195,8 +238,12 @@ def is_network_file_system(path: Path) -> bool:
 def _output(command: list[str]) -> str | None:
     import subprocess
 
+    # Dates must read the same whoever asks: another time zone or language is no other process.
+    env = {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=10, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=10, check=False, env=env
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None

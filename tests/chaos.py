@@ -1,8 +1,9 @@
 """kill -9 at random instants over everything that belongs to a job, and what must hold afterwards.
 
 ``python -m tests.chaos --rounds 300 [--seed N]`` runs many rounds; the suite runs some twenty. One round: a job of two
-nodes that write numbered lines, one to three kills among the command lines, the supervisor, recorders and ranks.
-Afterwards no process is left, no line is lost, the status is what really happened, and the store opens.
+nodes that write numbered lines, one to three kills among the command lines (that apply, read, suspend, resume and
+delete), the supervisor, recorders and ranks. Afterwards no process is left, no line is lost, the status is what really
+happened, and the store opens.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ for number in range(1, int(sys.argv[2]) + 1):
     time.sleep(0.01)
 open(f"{sys.argv[1]}/{index}.done", "w").close()
 """
-VICTIMS = ("apply", "reader", "supervisor", "supervisor", "recorder", "rank")
+VICTIMS = ("apply", "reader", "supervisor", "supervisor", "recorder", "rank", "suspension", "deletion")
 
 
 class Round:
@@ -62,6 +63,9 @@ class Round:
         for victim in victims:
             time.sleep(self.random.uniform(0, 0.4))
             self._strike(victim)
+        if "suspension" in victims:
+            # However the others were killed, this one must get through.
+            self.kfrun("resume", "chaos")
         if reader is not None:
             self._kill(reader.pid, "reader")
             reader.communicate()
@@ -72,12 +76,26 @@ class Round:
             for pid, command in self.kfrun.processes():
                 if "nursery" in command and not self._is_recorder(pid):
                     self._kill(pid, victim)
+        elif victim == "suspension":
+            for verb in ("suspend", "resume", "suspend"):
+                self._under_fire(victim, verb, "chaos")
+        elif victim == "deletion":
+            self._under_fire(victim, "delete", "chaos")
         elif victim in ("recorder", "rank"):
             records = [record.read(str(path)) for path in self.kfrun.home.rglob("*.attempt")]
             running = [item for item in records if item is not None and item.state == "running"]
             if running:
                 chosen = self.random.choice(running)
                 self._kill(chosen.recorder if victim == "recorder" else chosen.pid, victim)
+
+    def _under_fire(self, what: str, *args: str) -> None:
+        """A command line that is killed at some instant, and perhaps the supervisor with it."""
+        process = self.kfrun.start(*args)
+        time.sleep(self.random.uniform(0, 0.35))
+        if self.random.random() < 0.5:
+            self._strike("supervisor")
+        self._kill(process.pid, what)
+        process.communicate()
 
     def _is_recorder(self, pid: int) -> bool:
         records = [record.read(str(path)) for path in self.kfrun.home.rglob("*.attempt")]
@@ -93,12 +111,14 @@ class Round:
     def _check(self) -> str:
         job = self._settled()
         if job is None:
-            assert self.killed["apply"], "the job vanished"
-            assert not list(self.notes.iterdir()), "it ran, but was not recorded"
-            end = "never recorded"
+            end = "deleted" if self.killed["deletion"] else "never recorded"
+            assert self.killed["deletion"] or self.killed["apply"], "the job vanished"
+            assert self.killed["deletion"] or not list(self.notes.iterdir()), "it ran, but was not recorded"
         else:
             end = self._check_status(job)
             self._check_logs(end)
+        if self.random.random() < 0.5:
+            self._under_fire("last deletion", "delete", "--all")
         self.kfrun.ok("delete", "--all")
         deadline = time.monotonic() + 10
         while self.kfrun.processes() and time.monotonic() < deadline:
@@ -117,9 +137,9 @@ class Round:
                 return None
             with Store.open(self.kfrun.database) as store:
                 run = store.run(rows[0]["metadata"]["uid"])
-            if run is not None and run.ended:
-                found: dict[str, object] = json.loads(self.kfrun.ok("get", "trainjob", "chaos", "-o", "json"))
-                return found
+                job = store.find("TrainJob", "default", "chaos")
+            if run is not None and run.ended and job is not None:
+                return job.data
             time.sleep(0.05)
         raise AssertionError(f"the job does not end: {self.kfrun('describe', 'trainjob', 'chaos').stdout}")
 
@@ -140,12 +160,17 @@ class Round:
         logs = {path.parent.name: path.read_text() for path in self.kfrun.home.rglob("*.log") if "pods" in path.parts}
         for index in ("0", "1"):
             note = self.notes / index
-            text = next((logs[name] for name in logs if f"-{index}-" in name.removeprefix("chaos-node-0")), "")
-            lines = [line for line in text.splitlines() if line.startswith("line ")]
-            assert lines == [f"line {number}" for number in range(1, len(lines) + 1)], f"a line is lost: {lines[-5:]}"
+            # A node that was suspended has a log for each time that it ran.
+            texts = [text for name, text in logs.items() if f"-{index}-" in name.removeprefix("chaos-node-0")]
+            numbers = [self._lines(text) for text in texts] or [0]
             written = int(note.read_text()) if note.exists() else 0
-            assert len(lines) >= written, f"node {index}: {len(lines)} lines of {written}"
-            assert end != "Complete" or len(lines) == LINES
+            assert max(numbers) >= written, f"node {index}: {numbers} lines of {written}"
+            assert end != "Complete" or max(numbers) == LINES
+
+    def _lines(self, text: str) -> int:
+        lines = [line for line in text.splitlines() if line.startswith("line ")]
+        assert lines == [f"line {number}" for number in range(1, len(lines) + 1)], f"a line is lost: {lines[-5:]}"
+        return len(lines)
 
 
 def main() -> None:

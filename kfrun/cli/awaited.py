@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from kfrun.errors import UsageProblem
+from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -94,8 +94,8 @@ def _files(run: Run | None) -> Job | None:
     from kfrun.execute import jobfiles
 
     try:
-        return None if run is None else jobfiles.read(run.folder)
-    except (OSError, ValueError, TypeError, KeyError):
+        return None if run is None else jobfiles.read(run.folder, run.run_digest)
+    except (OSError, ValueError):
         return None
 
 

@@ -77,7 +77,7 @@ def _in_use(settings: Settings) -> set[Path]:
     with open_store(settings) as store:
         for run in store.unended_runs():
             try:
-                path = jobfiles.read(run.folder).environment_path
+                path = jobfiles.read(run.folder, run.run_digest).environment_path
             except (OSError, ValueError):
                 # Its files are gone: it cannot use any environment.
                 continue

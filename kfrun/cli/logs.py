@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kfrun import host
 from kfrun.cli import attach, durations, kinds, options
 from kfrun.errors import NotFound, Refused, UsageProblem
 
@@ -114,6 +115,7 @@ class _Show:
         find = (lambda: logs.environment_file(folder)) if environment else None
         if chosen.prefix is None and not environment and not previous:
             chosen = self._with_prefix(chosen)
+        host.allow_many_files()
         with logs.LogReader(folder, chosen, self._out.write, find=find) as reader:
             if follow:
                 self._follow(reader)

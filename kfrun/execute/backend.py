@@ -7,8 +7,9 @@ can be taken over by `adopt` in another process, with its true exit code.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,8 +57,8 @@ class ContainerRuntime(Protocol):
     def terminate(self, attempt: Attempt) -> None:
         """SIGTERM to the main process of the container, and to nothing else."""
 
-    def kill(self, attempt: Attempt) -> None:
-        """SIGKILL to everything of the container."""
+    def kill(self, attempts: Sequence[Attempt]) -> None:
+        """SIGKILL to everything of these containers."""
 
     def descriptors(self) -> Sequence[int]:
         """Descriptors that become readable when `collect` has something."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from kfrun import host
 from kfrun.errors import KfrunError
+from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,7 +13,8 @@ import os
 import signal
 
 from kfrun import host
-from kfrun.execute import supervisor
+from kfrun.execute import environments, takeover  # noqa: F401 (supervisors import environments when they need it)
+from kfrun.observe.store import Store
 
 _CHUNK = 65536
 
@@ -21,8 +22,14 @@ _CHUNK = 65536
 def main() -> None:
     """Fork a supervisor for every folder that comes."""
     os.umask(0o077)
+    # Whoever stays for days must not keep the caller's folder, or the disk that it lies on.
+    os.chdir("/")
+    # One descriptor for each node of a job, and 256 or 1024 are a common limit.
+    host.allow_many_files()
     # Supervisors belong to nobody: whoever ends is gone at once.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    # SQLite is imported with the first store: here once for all, not by each supervisor on its way to a job's start.
+    Store.empty().close()
     # What is loaded now stays: collecting it again and again would only copy shared pages.
     gc.freeze()
     pending = b""
@@ -57,7 +64,7 @@ def _supervise(folder: str) -> None:
         os.close(null)
     host.set_process_name(f"kfrun:{os.path.basename(os.path.dirname(folder))}")  # noqa: PTH119, PTH120
     try:
-        supervisor.main(folder)
+        takeover.main(folder)
     except BaseException:
         import traceback
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kfrun import host
 from kfrun.errors import Conflict, Refused, Unavailable
 from kfrun.execute import jobfiles, supervision
 from kfrun.model import change
+from kfrun.model.values import dataclass
 from kfrun.observe import location
 from kfrun.observe.status import timestamp
 from kfrun.observe.store import Run
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from kfrun.execute.process import launch
     from kfrun.model.change import Action, DesiredJob, Plan
     from kfrun.model.source import Document, ObjectKey
+    from kfrun.model.state import StoredObject
     from kfrun.model.workload import Workload
     from kfrun.observe.store import Store
 
@@ -48,7 +51,7 @@ class Context:
         launches: by TrainJob, for jobs that are created or replaced.
         objects: documents given beside the jobs (runtimes), by key; their defaulted data.
         stored: the TrainJob objects to store, by key: defaulted data of their documents.
-        versions: resourceVersion of each TrainJob that the plan was made with.
+        planned: uid and generation of each stored TrainJob that the plan was made with.
         cache: folder in which environments are built.
         back_off: base and limit of waits between tries, seconds.
     """
@@ -58,7 +61,7 @@ class Context:
     launches: dict[ObjectKey, JobLaunch]
     objects: dict[ObjectKey, dict[str, Any]]
     stored: dict[ObjectKey, dict[str, Any]]
-    versions: dict[ObjectKey, int] = field(default_factory=dict)
+    planned: dict[ObjectKey, tuple[str, int]] = field(default_factory=dict)
     keep_environment: bool = False
     back_off: tuple[float, float] = (10.0, 300.0)
     backend: str = "process"
@@ -96,21 +99,22 @@ def _perform(action: Action, desired: DesiredJob | None, context: Context) -> No
             return
 
 
-def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False) -> bool:
+def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: str = "") -> bool:
     """Ask the supervisor of a TrainJob for ``cancel``, ``kill`` or ``delete``; False when there is no such job.
 
-    ``now`` shortens the grace period of a deletion to nothing. An ended job has no supervisor: it is removed here.
+    ``now`` shortens the grace period of a deletion to nothing; with ``uid``, a later job of that name is left alone.
+    An ended job has no supervisor: it is removed here.
     """
     with store.writing():
         found = store.find("TrainJob", key.namespace, key.name)
-        run = store.run(found.uid) if found else None
-        if found is None:
+        if found is None or (uid and found.uid != uid):
             return False
+        run = store.run(found.uid)
         if run is not None and not run.ended:
             if wish == "delete" and "deletionTimestamp" not in found.data["metadata"]:
                 metadata = {**found.data["metadata"], "deletionTimestamp": timestamp(time.time())}
                 store.update({**found.data, "metadata": metadata})
-            store.change_run(run.uid, request=f"{wish} now" if now else wish)
+            store.change_run(run.uid, request=_stronger(run.request, f"{wish} now" if now else wish))
     if run is None:
         store.forget(found.uid)
     elif not run.ended:
@@ -118,6 +122,17 @@ def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False) -> bo
     elif wish == "delete":
         supervision.remove(store, run)
     return True
+
+
+_REQUESTS = ("", "cancel", "kill", "delete", "delete now")
+"""The weakest first."""
+
+
+def _stronger(old: str, new: str) -> str:
+    """What two requests come to: nobody's deletion is taken back by somebody else's Ctrl-C."""
+    if {old, new} == {"kill", "delete"}:
+        return "delete now"
+    return max(old, new, key=_REQUESTS.index)
 
 
 def _apply_object(key: ObjectKey, context: Context) -> None:
@@ -136,6 +151,8 @@ def _apply_object(key: ObjectKey, context: Context) -> None:
 
 def _create(action: Action, desired: DesiredJob, context: Context) -> None:
     key, uid = action.key, new_uid()
+    if isinstance(action, change.ReplaceJob):
+        await_end(context.store, key)
     store, wanted = context.store, context.launches.get(key)
     supervision.sweep(store, key.namespace, key.name)
     folder = str(location.job_folder(store.path, key.namespace, key.name, uid))
@@ -161,6 +178,18 @@ def _create(action: Action, desired: DesiredJob, context: Context) -> None:
         _start(folder, key)
 
 
+def await_end(store: Store, key: ObjectKey) -> None:
+    """Wait until nothing of a finished job runs any more: its pods may still have their grace period."""
+    from kfrun.observe import outcome, watch
+
+    def has_ended() -> bool | None:
+        found = store.find("TrainJob", key.namespace, key.name)
+        run = store.run(found.uid) if found is not None and outcome.is_finished(found.data) else None
+        return True if run is None or run.ended else None
+
+    watch.wait(store, has_ended, heal=partial(supervision.revive, store))
+
+
 def _start(folder: str, key: ObjectKey) -> None:
     try:
         supervision.start(folder)
@@ -179,10 +208,18 @@ def _take_place(action: Action, key: ObjectKey, context: Context) -> Run | None:
     if found is None:
         return None
     run = context.store.run(found.uid)
-    if context.versions.get(key, found.resource_version) != found.resource_version or (run and not run.ended):
+    _refuse_changed(found, context)
+    if run is not None and not run.ended:
         raise Refused(f"{key.resource} was changed by another kfrun meanwhile", "try again")
     context.store.forget(found.uid)
     return run
+
+
+def _refuse_changed(found: StoredObject, context: Context) -> None:
+    """The plan was made for another job, or for another wish of the same one."""
+    now = (found.uid, int(found.data["metadata"].get("generation", 1)))
+    if context.planned.get(found.key, now) != now:
+        raise Refused(f"{found.key.resource} was changed by another kfrun meanwhile", "try again")
 
 
 def _job(uid: str, desired: DesiredJob, wanted: JobLaunch, context: Context) -> jobfiles.Job:
@@ -197,7 +234,6 @@ def _job(uid: str, desired: DesiredJob, wanted: JobLaunch, context: Context) -> 
         path = str(environments.location(environment, context.cache))
         settings = replace(settings, path=(f"{path}/bin", *settings.path))
     return jobfiles.Job(
-        database=str(context.store.path),
         workload=wanted.workload,
         settings=settings,
         jobset=desired.resolution.jobset or {},
@@ -242,17 +278,18 @@ def _update(action: Action, desired: DesiredJob, context: Context) -> None:
         found = store.find("TrainJob", key.namespace, key.name)
         if found is None:
             raise Conflict(f"{key.resource} was deleted by another kfrun meanwhile", "apply it again")
+        _refuse_changed(found, context)
         metadata = _metadata(data, key, found.uid)
         old = found.data["metadata"]
         metadata["creationTimestamp"] = old["creationTimestamp"]
         metadata["generation"] = old.get("generation", 1) + int(data.get("spec") != found.data.get("spec"))
         status = {"status": found.data["status"]} if "status" in found.data else {}
-        store.update({**data, "metadata": metadata, **status}, expected=found.resource_version)
+        store.update({**data, "metadata": metadata, **status})
         store.change_run(found.uid, digest=desired.digest)
         run = store.run(found.uid)
         if run is not None and wanted is not None:
             # Nothing runs now: what the job is resumed with is the new manifest.
-            jobfiles.replace(run.folder, _job(run.uid, desired, wanted, context))
+            jobfiles.replace(run.folder, _job(run.uid, desired, wanted, context), desired.run_digest)
             store.change_run(run.uid, run_digest=desired.run_digest)
     if run is not None and not run.ended:
         supervision.wake(run.folder)

@@ -14,11 +14,13 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from kfrun import host
+
 if TYPE_CHECKING:
     from kfrun.observe.store import Run, Store
 
-_KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "TMPDIR", "TZ", "USER", "XDG_CACHE_HOME",
-         "XDG_CONFIG_HOME", "XDG_STATE_HOME")  # fmt: skip
+_KEPT = ("DYLD_LIBRARY_PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
+         "TMPDIR", "TZ", "USER", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME")  # fmt: skip
 _MAIN = "import sys; sys.path.append(sys.argv.pop(1)); from kfrun.execute.nursery import main; main()"
 
 
@@ -116,9 +118,16 @@ def wake(folder: str) -> None:
         if os.path.isdir(folder):  # noqa: PTH112
             start(folder)
         return
-    with contextlib.suppress(BlockingIOError):
+    try:
         os.write(descriptor, b"!")
-    os.close(descriptor)
+    except BlockingIOError:
+        # Full of calls that it has not heard yet: one more would tell it nothing new.
+        return
+    except BrokenPipeError:
+        # It died between the two calls.
+        start(folder)
+    finally:
+        os.close(descriptor)
 
 
 def is_supervised(folder: str) -> bool:
@@ -128,7 +137,8 @@ def is_supervised(folder: str) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Shared: those who only ask must not be taken for a supervisor by each other.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:
@@ -138,17 +148,22 @@ def is_supervised(folder: str) -> bool:
 
 def revive(store: Store) -> None:
     """Start a supervisor for every job of this host that should have one and has none."""
+    from kfrun.execute.process.launch import JOB_MARKER
+
     for run in store.unended_runs():
         if not os.path.isdir(run.folder):  # noqa: PTH112
-            # Its folder was removed by hand: nothing can be known or stopped any more.
-            store.forget(run.uid)
+            # Somebody removes it just now, was killed while at it, or removed it by hand: nothing is known any more.
+            host.kill_marked(f"{JOB_MARKER}={run.uid}")
+            remove(store, run)
         elif not is_supervised(run.folder):
-            start(run.folder)
+            # Whoever wants to look must not fail because no process can be started just now: the next one tries again.
+            with contextlib.suppress(OSError):
+                start(run.folder)
 
 
 def remove(store: Store, run: Run) -> None:
     """Remove an ended run with everything of it: rows, logs, and the run that it replaced."""
-    # The rows go last: killed in between, the next command finds a run without a folder and forgets it.
+    # The rows go last: killed in between, the next command finds a run without a folder and goes on here.
     remove_folder(run.folder)
     if run.previous:
         remove_folder(run.previous)
@@ -159,20 +174,41 @@ def sweep(store: Store, namespace: str, name: str = "*") -> None:
     """Remove folders of jobs that were never recorded, because their ``apply`` was killed at the wrong moment."""
     from kfrun.execute import jobfiles
 
-    runs = store.runs(namespace)
-    known = {folder for run in runs for folder in (run.folder, run.previous)}
-    for path in (store.path.parent / "jobs" / namespace).glob(f"{name}/*"):
-        folder = str(path)
-        # It may have been recorded since the runs were read.
-        if folder not in known and not jobfiles.is_being_created(folder) and store.run(path.name) is None:
-            remove_folder(folder)
+    folders = [str(path) for path in (store.path.parent / "jobs" / namespace).glob(f"{name}/*")]
+    if not folders:
+        return
+    known = {folder for run in store.runs(namespace) for folder in (run.folder, run.previous)}
+    for folder in folders:
+        if folder in known:
+            continue
+        with jobfiles.exclusive(folder):
+            # It may have been recorded since the runs were read.
+            if jobfiles.is_being_created(folder) or store.run(os.path.basename(folder)) is not None:  # noqa: PTH119
+                continue
+            _set_aside(folder)
+        remove_folder(folder)
 
 
 def remove_folder(folder: str) -> None:
     """Remove a job's folder and the folders above it that are empty then."""
     import shutil
 
-    shutil.rmtree(folder, ignore_errors=True)
-    for parent in (os.path.dirname(folder), os.path.dirname(os.path.dirname(folder))):  # noqa: PTH120
-        with contextlib.suppress(OSError):
-            os.rmdir(parent)  # noqa: PTH106
+    from kfrun.execute import jobfiles
+
+    with jobfiles.exclusive(folder):
+        _set_aside(folder)
+    shutil.rmtree(_aside(folder), ignore_errors=True)
+    with jobfiles.exclusive(folder):
+        for parent in (os.path.dirname(folder), os.path.dirname(os.path.dirname(folder))):  # noqa: PTH120
+            with contextlib.suppress(OSError):
+                os.rmdir(parent)  # noqa: PTH106
+
+
+def _set_aside(folder: str) -> None:
+    """Take the folder away at one stroke: nobody may find it half removed, or put a file into it again."""
+    with contextlib.suppress(OSError):
+        os.rename(folder, _aside(folder))  # noqa: PTH104
+
+
+def _aside(folder: str) -> str:
+    return f"{folder}.gone"

@@ -6,10 +6,8 @@ takes over after a kill -9 finds every intention written down. It holds no clien
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
-import signal
 import sys
 import time
 from pathlib import Path
@@ -25,63 +23,20 @@ from kfrun.execute.controller.context import BackOff, KillPod, Pass, StartContai
 from kfrun.execute.controller.pod import container_ended, is_exhausted
 from kfrun.execute.ledger import Ledger
 from kfrun.execute.process.runtime import ProcessRuntime
-from kfrun.observe.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kfrun.execute.backend import Exit
     from kfrun.execute.controller.context import Command
     from kfrun.model.running import ContainerState, PodState
-    from kfrun.observe.store import Run
+    from kfrun.observe.store import Run, Store
 
 NODE_RESTARTED = "NodeRestarted"
 _SAMPLE_SECONDS = 0.1
 _RETRY_SECONDS = 0.5
 _IDLE_SECONDS = 5.0
-_LOCK_TRIES, _LOCK_SECONDS = 25, 0.02
-
-
-def main(folder: str) -> None:
-    """Supervise the job in ``folder`` until it is over; returns at once when another supervisor has it."""
-    os.umask(0o077)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if not _lock(folder):
-        return
-    try:
-        _supervise(folder)
-    except KfrunError as error:
-        # To supervisor.log.
-        sys.stderr.write(f"{error.message}\n")
-
-
-def _lock(folder: str) -> bool:
-    """Become the job's only supervisor. Others may probe the lock just now: that takes microseconds."""
-    try:
-        lock = os.open(f"{folder}/supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError:
-        return False
-    for _ in range(_LOCK_TRIES):
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not os.path.isdir(folder):  # noqa: PTH112
-                break
-            time.sleep(_LOCK_SECONDS)
-        else:
-            return True
-    os.close(lock)
-    return False
-
-
-def _supervise(folder: str) -> None:
-    job = jobfiles.read(folder)
-    with Store.open(Path(job.database), create=False) as store:
-        run = store.run(Path(folder).name)
-        if run is None:
-            # Deleted while we were starting.
-            supervision.remove_folder(folder)
-        elif not run.ended:
-            Supervisor(store, run, job).work()
+_CLOCK_STEP = 1.0
 
 
 class Supervisor:
@@ -96,6 +51,7 @@ class Supervisor:
         self._wake = os.open(f"{run.folder}/wake", os.O_RDWR | os.O_NONBLOCK)
         self._seen = -1
         self._due: float | None = None
+        self._offset = time.time() - time.monotonic()
 
     def _use(self, job: jobfiles.Job) -> None:
         self._job = job
@@ -118,6 +74,8 @@ class Supervisor:
 
     def _turn(self) -> int:
         """Take in what happened, decide, store, act. Returns how much more there is to do at once."""
+        self._leave_if_folder_is_gone()
+        self._mind_clock()
         self._read_wishes()
         p = self._pass()
         for ended in self._runtime.collect():
@@ -133,8 +91,7 @@ class Supervisor:
             # Nothing is done that is not written down: neither the store nor the reserve takes it now.
             self._leave_if_folder_is_gone()
             time.sleep(_RETRY_SECONDS)
-        for command in p.commands:
-            self._perform(command)
+        self._perform(p.commands)
         self._due = p.wake_at
         return len(starts) if self._runtime.poll_interval() == 0.0 else 0
 
@@ -145,6 +102,13 @@ class Supervisor:
             self._runtime.clean()
             sys.exit("the job's folder was removed: its processes were stopped")
 
+    def _mind_clock(self) -> None:
+        """Waits are told as times of the wall clock, but must not change their length when that is set."""
+        offset = time.time() - time.monotonic()
+        if abs(offset - self._offset) > _CLOCK_STEP:
+            trainjob.shift_waits(self._state, offset - self._offset)
+        self._offset = offset
+
     def _pass(self) -> Pass:
         return Pass(self._job.workload, self._state, time.time(), BackOff(*self._job.back_off))
 
@@ -154,11 +118,13 @@ class Supervisor:
             seen = self._store.changes()
             if seen == self._seen:
                 return
-            self._seen = seen
-            run = self._store.run(self._run.uid)
-            found = self._store.find("TrainJob", self._job.workload.namespace, self._job.workload.jobset_name)
+            # Of one moment: a job that is changed and resumed at once must not be resumed as it was.
+            with self._store.reading():
+                run = self._store.run(self._run.uid)
+                found = self._store.find("TrainJob", self._run.namespace, self._run.name)
         except StoreFailed:
             return
+        self._seen = seen
         if run is None or found is None or found.uid != self._run.uid:
             self._state.request = "delete"
             return
@@ -176,7 +142,7 @@ class Supervisor:
         self._builder.kill()
         self._run = run
         self._state.environment = ""
-        self._use(jobfiles.read(run.folder))
+        self._use(jobfiles.read(run.folder, run.run_digest))
 
     def _note_exit(self, p: Pass, ended: Exit) -> None:
         pod = self._pod(ended.attempt.pod)
@@ -193,11 +159,19 @@ class Supervisor:
             self._mind_building(p)
         elif state.environment in ("", "building") and not state.suspend and not state.finished and not state.request:
             if builder.is_needed:
-                state.environment = "building"
-                p.event("TrainJob", self._job.workload.jobset_name, "EnvironmentBuilding", "Installing Python packages")
-                builder.start()
+                self._start_building(p)
             else:
                 state.environment = "ready"
+
+    def _start_building(self, p: Pass) -> None:
+        self._state.environment = "building"
+        p.event("TrainJob", self._job.workload.jobset_name, "EnvironmentBuilding", "Installing Python packages")
+        try:
+            self._builder.start()
+        except OSError as error:
+            self._state.environment = "failed"
+            message = f"the Python environment could not be built: {error.strerror or error}"
+            trainjob.fail(p, "EnvironmentFailed", message)
 
     def _mind_building(self, p: Pass) -> None:
         name = self._job.workload.jobset_name
@@ -217,33 +191,45 @@ class Supervisor:
         if any(item.status == "running" for item in self._containers_before(p)):
             return
         needed = self._runtime.needed_ports()
-        try:
-            self._state.ports = ports.lease(self._store, self._run.uid, needed, self._state.ports)
-        except KfrunError as error:
-            p.commands.clear()
-            for pod in self._state.pods:
-                for container in pod.containers:
-                    if container.status == "running":
-                        container.status = "waiting"
-            trainjob.fail(p, "EnvironmentFailed", error.message)
+        while True:
+            try:
+                self._state.ports = ports.lease(self._store, self._run.uid, needed, self._state.ports)
+            except StoreFailed:
+                # A full disk, or a busy one: no reason to fail.
+                self._leave_if_folder_is_gone()
+                time.sleep(_RETRY_SECONDS)
+            except KfrunError as error:
+                self._fail_unstarted(p, error.message)
+                return
+            else:
+                return
+
+    def _fail_unstarted(self, p: Pass, message: str) -> None:
+        p.commands.clear()
+        for pod in self._state.pods:
+            for container in pod.containers:
+                if container.status == "running":
+                    container.status = "waiting"
+        trainjob.fail(p, "EnvironmentFailed", message)
 
     def _containers_before(self, p: Pass) -> list[ContainerState]:
         """Containers that ran already before this pass: their ports must stay."""
         starting = {(c.pod, c.container) for c in p.commands if isinstance(c, StartContainer)}
         return [c for pod in self._state.pods for c in pod.containers if (pod.name, c.name) not in starting]
 
-    def _perform(self, command: Command) -> None:
-        pod = self._pod(command.pod)
-        if isinstance(command, KillPod):
-            for container in pod.containers:
-                if container.status == "running":
-                    self._runtime.kill(_attempt(pod, container))
-            return
-        attempt = _attempt(pod, _container(pod, command.container))
-        if isinstance(command, StartContainer):
-            self._runtime.start(attempt, self._state.ports)
-        else:
-            self._runtime.terminate(attempt)
+    def _perform(self, commands: Sequence[Command]) -> None:
+        killed: list[Attempt] = []
+        for command in commands:
+            pod = self._pod(command.pod)
+            if isinstance(command, KillPod):
+                killed += [_attempt(pod, item) for item in pod.containers if item.status == "running"]
+                continue
+            attempt = _attempt(pod, _container(pod, command.container))
+            if isinstance(command, StartContainer):
+                self._runtime.start(attempt, self._state.ports)
+            else:
+                self._runtime.terminate(attempt)
+        self._runtime.kill(killed)
 
     # Waiting
 

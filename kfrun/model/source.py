@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
+
+from kfrun.model.values import dataclass
 
 FieldPath = tuple[str | int, ...]
 """Keys and 0-based indexes from the root of a document, e.g. ``("spec", "trainer", "env", 2, "value")``."""
@@ -123,6 +124,7 @@ class Finding:
         hint: how to mend it (``did you mean "numNodes"?``).
         object: the object it is about, when the document got that far.
         excerpt: the source line at ``position``, without its line break.
+        shown: the field as the API server writes it, where that is not what ``path`` gives.
     """
 
     code: str
@@ -134,11 +136,12 @@ class Finding:
     hint: str | None = None
     object: ObjectKey | None = None
     excerpt: str | None = None
+    shown: str | None = None
 
     @property
     def field(self) -> str:
         """The path as the API server writes it: ``spec.trainer.env[2].value``."""
-        return field_text(self.path)
+        return self.shown or field_text(self.path)
 
 
 def field_text(path: FieldPath) -> str:

@@ -6,8 +6,10 @@ per completion index. It travels to the supervisor as JSON, hence `to_json`/`fro
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

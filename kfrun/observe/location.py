@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from kfrun.settings import Settings
 
 
+_DATABASE = "kfrun.db"
+
+
 def state_folder(settings: Settings) -> Path:
     """This host's state folder: under the machine id, because only this host can judge its processes.
 
@@ -32,7 +35,7 @@ def local_substitute() -> Path:
 
 def database(settings: Settings) -> Path:
     """The store's database."""
-    return state_folder(settings) / "kfrun.db"
+    return state_folder(settings) / _DATABASE
 
 
 def job_folder(database_path: Path, namespace: str, name: str, uid: str) -> Path:
@@ -45,3 +48,8 @@ def job_folder(database_path: Path, namespace: str, name: str, uid: str) -> Path
         if not part or part.startswith(".") or "/" in part or "\0" in part:
             raise ValueError(f"{part!r} is no name of a folder")
     return database_path.parent / "jobs" / namespace / name / uid
+
+
+def database_of(folder: str) -> Path:
+    """The database in which the run with that folder is recorded: the way back from `job_folder`."""
+    return Path(folder).parents[3] / _DATABASE

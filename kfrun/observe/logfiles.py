@@ -11,8 +11,9 @@ import json
 import os
 import struct
 from bisect import bisect_left
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -11,11 +11,12 @@ from __future__ import annotations
 import heapq
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kfrun.errors import NotFound
+from kfrun.model.values import dataclass
 from kfrun.observe import logfiles
 from kfrun.observe.logfiles import LogFile, TimeIndex
 

@@ -6,12 +6,12 @@ Events are rows of their own in the store; here they become objects of kind Even
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import NotFound, UsageProblem
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import StoredObject
+from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

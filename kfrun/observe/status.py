@@ -23,7 +23,7 @@ def trainjob_status(workload: Workload, state: RunState) -> dict[str, Any]:
     """The status of the TrainJob; empty while there is nothing to say, as on a cluster."""
     status: dict[str, Any] = {}
     if state.conditions:
-        status["conditions"] = _conditions(state.conditions)
+        status["conditions"] = conditions_json(state.conditions)
     if state.jobset.created is not None:
         status["jobsStatus"] = replicated_jobs_status(workload, state)
     return status
@@ -36,7 +36,7 @@ def jobset_status(workload: Workload, state: RunState) -> dict[str, Any]:
         "replicatedJobsStatus": replicated_jobs_status(workload, state),
     }
     if state.jobset.conditions:
-        status["conditions"] = _conditions(state.jobset.conditions)
+        status["conditions"] = conditions_json(state.jobset.conditions)
     if state.jobset.terminal_state:
         status["terminalState"] = state.jobset.terminal_state
     return status
@@ -84,7 +84,7 @@ def job_object(workload: Workload, state: RunState, job: JobState, child: ChildJ
     if job.completed is not None:
         status["completionTime"] = timestamp(job.completed)
     if job.conditions:
-        status["conditions"] = _conditions(job.conditions)
+        status["conditions"] = conditions_json(job.conditions)
     spec: dict[str, Any] = {
         "parallelism": len(child.pods),
         "completions": len(child.pods),
@@ -162,7 +162,8 @@ def _container_status(container: ContainerState) -> dict[str, Any]:
     }
 
 
-def _conditions(conditions: list[Condition]) -> list[dict[str, Any]]:
+def conditions_json(conditions: list[Condition]) -> list[dict[str, Any]]:
+    """Conditions as Kubernetes objects hold them."""
     return [
         {
             "type": item.type,

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kfrun import host
 from kfrun.errors import Conflict, NotFound, StoreFailed
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import Event, StoredObject
+from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
     import sqlite3
@@ -175,6 +175,20 @@ class Store:
                 if self._is_writing():
                     self._db.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Everything that is read meanwhile is of one moment."""
+        if self._is_writing():
+            yield
+            return
+        with self._translated():
+            self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with self._translated():
+                self._db.execute("ROLLBACK")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -383,13 +397,6 @@ class Store:
             self._db.execute("DELETE FROM runs WHERE uid=?", (uid,))
             self._db.execute("DELETE FROM ports WHERE uid=?", (uid,))
 
-    def drop_owned(self, kind: str, owner: str, keep: Sequence[str]) -> None:
-        """Remove the objects of a kind that belong to ``owner``, but for the names in ``keep``."""
-        names = set(keep)
-        for item in self.objects(kind, owner=owner):
-            if item.key.name not in names:
-                self.delete(kind, item.key.namespace, item.key.name)
-
     # Ports
 
     def lease_port(self, uid: str, candidates: Sequence[int]) -> int | None:
@@ -459,4 +466,6 @@ def _queue(path: Path) -> Iterator[None]:
 
 
 def _space_hint(error: Exception) -> str | None:
+    if "readonly" in str(error):
+        return "set KFRUN_HOME to a folder of your own"
     return "free some space; nothing is lost, the state is kept and stored later" if "full" in str(error) else None

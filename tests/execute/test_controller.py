@@ -223,6 +223,39 @@ def test_suspending_stops_pods_without_counting_them_and_resuming_starts_new_one
     assert machine.conditions == [("Suspended", "False", "Resumed"), *COMPLETE]
 
 
+def test_after_a_quick_resume_new_pods_wait_for_the_old_ones_to_be_gone() -> None:
+    machine = Machine(workload(child(nodes=2, grace=30)))
+    machine.state.suspend = True
+    machine.at(1)
+    machine.state.suspend = False
+    machine.at(2)
+    machine.taken()
+    machine.end(0, 143)
+    assert machine.taken() == [], "the other old pod still has its port"
+    machine.at(31)
+    assert machine.taken() == ["kill job-node-0-1"]
+    machine.end(1, 137)
+    assert machine.taken() == ["start job-node-0-0/node", "start job-node-0-1/node"]
+
+
+def test_when_the_clock_is_set_waits_last_as_long_as_they_would_have() -> None:
+    machine = Machine(workload(child(grace=30, restart_policy="Never", backoff_limit=5)))
+    machine.end(0, 1)
+    assert machine.wake_at == 10
+    trainjob.shift_waits(machine.state, 3600)
+    machine.at(3605)
+    assert machine.wake_at == 3610
+    machine.at(3610)
+    machine.state.request = "delete"
+    machine.at(3611)
+    trainjob.shift_waits(machine.state, -3000)
+    machine.taken()
+    machine.at(640)
+    assert machine.taken() == []
+    machine.at(641)
+    assert machine.taken() == ["kill job-node-0-0"]
+
+
 def test_a_node_that_succeeded_in_the_moment_of_suspension_stays_done() -> None:
     machine = Machine(workload(child(nodes=2)))
     machine.state.suspend = True

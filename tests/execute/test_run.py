@@ -6,8 +6,9 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -91,6 +92,114 @@ def test_a_second_interrupt_kills_at_once(kfrun: Kfrun) -> None:
     assert process.returncode == 130, error
 
 
+@pytest.mark.parametrize("gap", [0.0, 0.001, 0.003, 0.01])
+def test_however_fast_the_interrupts_come_the_job_is_stopped(kfrun: Kfrun, gap: float) -> None:
+    text = manifest("job", ["sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done"], grace=3)
+    process = kfrun.start("run", "-q", "-f", kfrun.write("job.yaml", text))
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"up\n"
+    for _ in range(4):
+        process.send_signal(signal.SIGINT)
+        time.sleep(gap)
+    _, error = process.communicate(timeout=20)
+    assert process.returncode == 130, error
+    assert b"Traceback" not in error
+    assert conditions(kfrun, "job") == [("Failed", "True", "Cancelled")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_between_starting_and_following_stops_the_job_too(kfrun: Kfrun, number: signal.Signals) -> None:
+    process = kfrun.start("run", "-q", "-f", kfrun.job("job", "touch ran; exec sleep 60"))
+    eventually((kfrun.folder / "ran").exists)
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert conditions(kfrun, "job") == [("Failed", "True", "Cancelled")]
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("verb", ["run", "apply"])
+def test_closed_streams_are_no_trouble(kfrun: Kfrun, verb: str, closed: str) -> None:
+    command = f'exec "$@" {closed}'
+    path = kfrun.job("job", "echo hi")
+    done = subprocess.run(
+        ["sh", "-c", command, "sh", sys.executable, "-m", "kfrun", verb, "-q", "-f", str(path)],
+        env=kfrun.env,
+        cwd=kfrun.folder,
+        capture_output=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr.replace(b"job: Complete", b"").count(b"error")) == (0, 0), done.stderr
+    assert kfrun("wait", "job").returncode == 0
+    assert kfrun.ok("logs", "job") == "hi\n"
+
+
+def test_a_finished_job_that_still_stops_is_waited_for_before_it_is_replaced(kfrun: Kfrun) -> None:
+    script = "[ -e second ] && exit 0; touch second; trap '' TERM; while :; do sleep 0.05; done"
+    text = manifest("job", ["sh", "-c", script], grace=2, spec="  activeDeadlineSeconds: 1")
+    path = kfrun.write("job.yaml", text)
+    assert kfrun("run", "-q", "-f", path, "--rm").returncode in (0, 1)
+    (kfrun.folder / "second").unlink()
+    kfrun.ok("apply", "-q", "-f", path)
+    assert kfrun("wait", "job").returncode == 1
+    done = kfrun("run", "-q", "-f", path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_cancellation_does_not_take_a_deletion_back(kfrun: Kfrun) -> None:
+    from kfrun.execute import runner
+    from kfrun.model.source import ObjectKey
+
+    text = manifest("job", ["sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done"], grace=60)
+    kfrun.ok("apply", "-q", "-f", kfrun.write("job.yaml", text))
+    eventually(lambda: kfrun("logs", "job").stdout == "up\n")
+    key = ObjectKey("trainer.kubeflow.org/v1alpha1", "TrainJob", "default", "job")
+    with kfrun.store() as store:
+        (run,) = store.runs()
+        for wish, now, comes_to in (
+            ("cancel", False, "cancel"),
+            ("delete", False, "delete"),
+            ("cancel", False, "delete"),
+            ("kill", False, "delete now"),
+            ("delete", False, "delete now"),
+        ):
+            assert runner.request(store, key, wish, now=now)
+            found = store.run(run.uid)
+            assert found is None or found.request == comes_to
+        assert not runner.request(store, key, "cancel", uid="another")
+    eventually(lambda: not kfrun.processes(), what="deleted")
+    assert kfrun("get", "tj", "job").returncode == 1
+
+
+def test_an_apply_that_was_planned_before_a_suspension_does_not_undo_it(
+    kfrun: Kfrun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two commands at once: what the first one read is no longer true when it writes."""
+    from click.testing import CliRunner
+
+    from kfrun.cli import applying
+    from kfrun.cli.main import cli
+    from kfrun.execute import supervision
+
+    path = kfrun.job("job", "exec sleep 60")
+    kfrun.ok("apply", "-q", "-f", path)
+    path.write_text(path.read_text().replace("metadata: {name: job}", "metadata: {name: job, labels: {a: b}}"))
+    planned = applying.make_ready
+
+    def slow(*args: Any) -> Any:
+        ready = planned(*args)
+        kfrun.ok("suspend", "job")
+        return ready
+
+    monkeypatch.setattr(applying, "make_ready", slow)
+    monkeypatch.setenv("KFRUN_HOME", str(kfrun.home))
+    done = CliRunner().invoke(cli, ["apply", "-q", "-f", str(path)])
+    supervision.dismiss()
+    assert "changed by another kfrun" in str(done.exception)
+    stored = json.loads(kfrun.ok("get", "trainjob", "job", "-o", "json"))
+    assert stored["spec"]["suspend"] is True
+
+
 def test_apply_follow_detaches_on_ctrl_c_and_the_job_goes_on(kfrun: Kfrun) -> None:
     path = kfrun.job("job", "echo up; while [ ! -e go ]; do sleep 0.02; done; echo end")
     process = kfrun.start("apply", "-q", "--follow", "-f", path)
@@ -168,9 +277,7 @@ def test_delete_works_without_a_supervisor(kfrun: Kfrun) -> None:
 
 def test_the_deadline_fails_the_job(kfrun: Kfrun) -> None:
     path = kfrun.job("job", "sleep 60", spec="  activeDeadlineSeconds: 1")
-    before = time.monotonic()
     assert kfrun("run", "-q", "-f", path).returncode == 1
-    assert time.monotonic() - before < 15
     assert conditions(kfrun, "job") == [("Failed", "True", "DeadlineExceeded")]
 
 
@@ -283,8 +390,6 @@ def test_a_shared_environment_is_built_once_and_stays(kfrun: Kfrun) -> None:
 
 
 def test_the_interpreter_of_the_caller_is_used_where_no_package_is_asked_for(kfrun: Kfrun) -> None:
-    import sys
-
     path = kfrun.job("job", ["python", "-c", "import sys; print(sys.executable)"])
     assert kfrun("run", "-q", "--python", sys.executable, "-f", path).stdout.strip() == sys.executable
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from kfrun.model.running import Condition
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import Event
+from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
     from kfrun.model.running import PodState, RunState

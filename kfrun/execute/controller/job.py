@@ -134,6 +134,10 @@ def _complete(p: Pass, job: JobState) -> None:
 
 
 def _create_missing(p: Pass, job: JobState, child: ChildJob) -> None:
+    if any(pod.counted and not pod.ended for pod in p.state.pods):
+        # Resumed while pods of before still stop. On a cluster both have addresses of their own; here the new ones
+        # would find their ports taken, or meet the old ones at the rendezvous.
+        return
     present = {pod.index for pod in p.pods_of(job.name) if not pod.counted}
     for wanted in child.pods:
         if wanted.index in present or wanted.index in job.completed_indexes:

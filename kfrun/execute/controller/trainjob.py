@@ -42,6 +42,21 @@ def step(p: Pass) -> None:
         _check_deadline(p)
 
 
+def shift_waits(state: RunState, seconds: float) -> None:
+    """The clock was set forward by ``seconds``: grace periods and back-offs last as long as they would have.
+
+    Deadlines are times of the wall clock, as on a cluster.
+    """
+    for pod in state.pods:
+        if pod.kill_at is not None and not pod.ended:
+            pod.kill_at += seconds
+        for container in pod.containers:
+            if container.not_before:
+                container.not_before += seconds
+    for job in state.jobs:
+        job.next_try = {index: at + seconds for index, at in job.next_try.items()}
+
+
 def is_over(state: RunState) -> bool:
     """Nothing runs and nothing will: the supervisor may go."""
     ended = all(pod.ended for pod in state.pods)

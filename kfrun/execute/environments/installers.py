@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import EnvironmentFailed
 from kfrun.execute.environments import installsettings
 from kfrun.execute.environments.request import ask
+from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

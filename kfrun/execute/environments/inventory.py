@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from kfrun.execute.environments import locks
 from kfrun.execute.environments.credentials import without_credentials
 from kfrun.execute.environments.request import MARKER, folder
+from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import EnvironmentFailed
 from kfrun.execute.environments.credentials import without_credentials
+from kfrun.model.values import dataclass
 
 try:
     # hashlib loads OpenSSL, 3.6 MB that every supervisor would carry.

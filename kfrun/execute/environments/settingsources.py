@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

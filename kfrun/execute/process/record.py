@@ -11,7 +11,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+
+from kfrun.model.values import dataclass
 
 _SIZE = 1024
 
@@ -58,8 +60,9 @@ def write(descriptor: int, record: Record) -> None:
     """Rewrite the block in place with one system call."""
     data = asdict(record)
     text = json.dumps(data).encode()
-    if len(text) >= _SIZE:
-        data["message"] = record.message[: _SIZE // 8]
+    while len(text) >= _SIZE:
+        # Only the message can be long; a character takes up to twelve bytes.
+        data["message"] = data["message"][: len(data["message"]) // 2]
         text = json.dumps(data).encode()
     os.pwrite(descriptor, text.ljust(_SIZE - 1) + b"\n", 0)
 

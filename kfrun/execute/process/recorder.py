@@ -12,15 +12,18 @@ import contextlib
 import os
 import signal
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kfrun import host
 from kfrun.execute.backend import START_ERROR, START_ERROR_CODE
 from kfrun.execute.process import record as records
 from kfrun.execute.process.record import Record
+from kfrun.model.values import dataclass
 
+_MAX_DESCRIPTOR = 1 << 20
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
-_DEFAULTED = (*_IGNORED, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD)
+_KEPT = {signal.SIGKILL, signal.SIGSTOP}
+"""Signals whose action cannot be set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,16 @@ class Program:
 
 
 def spawn(program: Program, descriptor: int) -> int:
-    """Start a recorder for ``program``; ``descriptor`` is the locked record. Returns the recorder's pid."""
-    pid = os.fork()
+    """Start a recorder for ``program``; ``descriptor`` is the locked record. Returns the recorder's pid.
+
+    Raises:
+        OSError: there is no process or memory to spare; ``descriptor`` is closed all the same.
+    """
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(descriptor)
+        raise
     if pid:
         os.close(descriptor)
         return pid
@@ -54,14 +65,17 @@ def _record(program: Program, descriptor: int) -> int:
         signal.signal(number, signal.SIG_IGN)
     # Whatever the supervisor had open must not live on here: its own lock above all.
     os.closerange(3, descriptor)
-    os.closerange(descriptor + 1, os.sysconf("SC_OPEN_MAX"))
+    limit = os.sysconf("SC_OPEN_MAX")
+    os.closerange(descriptor + 1, limit if limit > 0 else _MAX_DESCRIPTOR)
     me = os.getpid()
     record = Record("starting", recorder=me, recorder_start=host.start_time(me) or "", at=time.time())
     records.write(descriptor, record)
     try:
         pid = _start(program)
-    except OSError as error:
-        message = f'exec: "{program.argv[0]}": {error.strerror or error}'
+    except (OSError, ValueError) as error:
+        # ValueError: a NUL character in an argument or a variable; no system call can carry it.
+        text = getattr(error, "strerror", None) or error
+        message = f'exec: "{program.argv[0]}": {text}'
         ended = replace(record, state="exited", exit_code=START_ERROR_CODE, reason=START_ERROR, message=message)
         _write_surely(descriptor, replace(ended, at=time.time()))
         return START_ERROR_CODE
@@ -82,6 +96,7 @@ def _start(program: Program) -> int:
     log = os.open(program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     null = os.open(os.devnull, os.O_RDONLY)
     os.umask(program.umask)
+    host.restore_file_limit()
     actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
     try:
         return _spawn_in_session(program, actions)
@@ -92,11 +107,13 @@ def _start(program: Program) -> int:
 
 def _spawn_in_session(program: Program, actions: list[tuple[int, int, int]]) -> int:
     arguments = (program.executable, list(program.argv), program.env)
+    # As a container would find them, whatever the caller's shell or nohup ignored.
+    signals = signal.valid_signals() - _KEPT
     try:
-        return os.posix_spawn(*arguments, file_actions=actions, setsid=True, setsigdef=_DEFAULTED, setsigmask=[])
+        return os.posix_spawn(*arguments, file_actions=actions, setsid=True, setsigdef=signals, setsigmask=[])
     except NotImplementedError:
         # No POSIX_SPAWN_SETSID in this libc: a process group of its own will do.
-        return os.posix_spawn(*arguments, file_actions=actions, setpgroup=0, setsigdef=_DEFAULTED, setsigmask=[])
+        return os.posix_spawn(*arguments, file_actions=actions, setpgroup=0, setsigdef=signals, setsigmask=[])
 
 
 def _exit_code(status: int) -> int:

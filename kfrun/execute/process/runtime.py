@@ -29,7 +29,7 @@ _INDEX_ENTRY = struct.Struct("<dQ")
 class _Watched:
     """An attempt whose recorder is alive."""
 
-    __slots__ = ("attempt", "descriptor", "is_child", "log_size", "recorder")
+    __slots__ = ("attempt", "descriptor", "is_child", "log_size", "recorder", "status")
 
     def __init__(self, attempt: Attempt, recorder_pid: int, descriptor: int | None, *, is_child: bool) -> None:
         self.attempt = attempt
@@ -37,6 +37,8 @@ class _Watched:
         self.descriptor = descriptor
         self.is_child = is_child
         self.log_size = 0
+        # What the recorder ended with, where we are its parent.
+        self.status: int | None = None
 
 
 class ProcessRuntime:
@@ -77,12 +79,11 @@ class ProcessRuntime:
         """See `ContainerRuntime.start`."""
         try:
             program = self._program(attempt, ports)
-            descriptor = record.create(self._path(attempt, "attempt"))
+            pid = recorder.spawn(program, record.create(self._path(attempt, "attempt")))
         except (OSError, _NotFound) as error:
             text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             self._exits.append(Exit(attempt, START_ERROR_CODE, START_ERROR, text, time.time()))
             return
-        pid = recorder.spawn(program, descriptor)
         self._watch(attempt, pid, is_child=True)
 
     def adopt(self, attempt: Attempt) -> bool:
@@ -97,7 +98,7 @@ class ProcessRuntime:
         if found is None or found.state == "new":
             return False
         if not record.is_held(path):
-            self._exits.append(self._exit(attempt, record.read(path)))
+            self._end([_Watched(attempt, found.recorder, None, is_child=False)])
             return True
         self._watch(attempt, found.recorder, is_child=False)
         return True
@@ -108,12 +109,14 @@ class ProcessRuntime:
         if found is not None:
             self._signal(found, signal.SIGTERM)
 
-    def kill(self, attempt: Attempt) -> None:
+    def kill(self, attempts: Sequence[Attempt]) -> None:
         """See `ContainerRuntime.kill`."""
-        found = self._running_record(attempt)
-        if found is not None and self._is_same(found):
-            _kill_tree(found.pid)
-        self._sweep(f"{launch.ATTEMPT_MARKER}={_marker(attempt)}")
+        for attempt in attempts:
+            found = self._running_record(attempt)
+            if found is not None and self._is_same(found):
+                _kill_tree(found.pid)
+        if attempts:
+            host.kill_marked(*map(self._marker, attempts))
 
     def descriptors(self) -> Sequence[int]:
         """See `ContainerRuntime.descriptors`."""
@@ -127,10 +130,10 @@ class ProcessRuntime:
 
     def collect(self) -> list[Exit]:
         """See `ContainerRuntime.collect`."""
-        for item in list(self._watched.values()):
-            if self._has_ended(item):
-                self._forget(item)
-                self._exits.append(self._end(item))
+        ended = [item for item in self._watched.values() if self._has_ended(item)]
+        for item in ended:
+            self._forget(item)
+        self._end(ended)
         exits, self._exits = self._exits, []
         return exits
 
@@ -142,7 +145,7 @@ class ProcessRuntime:
 
     def clean(self) -> None:
         """See `ContainerRuntime.clean`."""
-        self._sweep(f"{launch.JOB_MARKER}={self._uid}")
+        host.kill_marked(f"{launch.JOB_MARKER}={self._uid}")
 
     # Starting
 
@@ -151,8 +154,8 @@ class ProcessRuntime:
         self._prepare_pod(attempt, job, pod)
         fields = launch.pod_fields(self._workload.namespace, self._uid, attempt.pod, job, pod)
         own = launch.container_environment(container, self._addresses, ports, fields)
-        markers = {launch.JOB_MARKER: self._uid, launch.ATTEMPT_MARKER: _marker(attempt)}
-        env = {**launch.base_environment(self._settings), **own, **markers}
+        marker, _, name = self._marker(attempt).partition("=")
+        env = {**launch.base_environment(self._settings), **own, launch.JOB_MARKER: self._uid, marker: name}
         argv = launch.arguments(container, self._addresses, ports, own)
         folder = container.working_dir or self._settings.folder
         if not os.path.isdir(folder):  # noqa: PTH112
@@ -175,7 +178,7 @@ class ProcessRuntime:
 
     def _prepare_pod(self, attempt: Attempt, job: ChildJob, pod: Pod) -> None:
         folder = f"{self._folder}/pods/{attempt.pod}"
-        if os.path.isdir(folder):  # noqa: PTH112
+        if os.path.exists(f"{folder}/pod.json"):  # noqa: PTH110
             return
         os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
         state = self._pod_state(attempt.pod)
@@ -190,8 +193,9 @@ class ProcessRuntime:
             "main": pod.containers[0].name if pod.containers else "",
             "created": state.created,
         }
-        with open(f"{folder}/pod.json", "w", encoding="utf-8", opener=_private) as file:
+        with open(f"{folder}/pod.json.new", "w", encoding="utf-8", opener=_private) as file:
             json.dump(data, file)
+        os.replace(f"{folder}/pod.json.new", f"{folder}/pod.json")  # noqa: PTH105
 
     def _path(self, attempt: Attempt, suffix: str) -> str:
         return f"{self._folder}/pods/{attempt.pod}/{attempt.container}.{attempt.restarts}.{suffix}"
@@ -210,23 +214,22 @@ class ProcessRuntime:
 
     def _has_ended(self, item: _Watched) -> bool:
         if item.is_child:
-            pid, _ = os.waitpid(item.recorder, os.WNOHANG)
+            pid, status = os.waitpid(item.recorder, os.WNOHANG)
+            item.status = status if pid else None
             return pid != 0
         return not record.is_held(self._path(item.attempt, "attempt"))
 
-    def _end(self, item: _Watched) -> Exit:
-        """What a recorder left, and the end of whatever its program left in other sessions."""
-        found = record.read(self._path(item.attempt, "attempt"))
-        if found is not None and found.state == "running" and self._is_same(found):
-            _kill_tree(found.pid)
-        self._sweep(f"{launch.ATTEMPT_MARKER}={_marker(item.attempt)}")
-        return self._exit(item.attempt, found)
-
-    def _exit(self, attempt: Attempt, found: record.Record | None) -> Exit:
-        if found is not None and found.state == "exited" and found.exit_code is not None:
-            return Exit(attempt, found.exit_code, found.reason, found.message, found.at)
-        message = "the recorder of this container was killed: its exit code is unknown"
-        return Exit(attempt, 137, RECORDER_LOST, message, time.time())
+    def _end(self, ended: list[_Watched]) -> None:
+        """Take note of what recorders left, and end whatever their programs left in other sessions."""
+        if not ended:
+            return
+        found = [record.read(self._path(item.attempt, "attempt")) for item in ended]
+        for left in found:
+            if left is not None and left.state == "running" and self._is_same(left):
+                _kill_tree(left.pid)
+        # One look at all processes for all of them: a thousand nodes may end at once.
+        host.kill_marked(*(self._marker(item.attempt) for item in ended))
+        self._exits += [_exit(item, left) for item, left in zip(ended, found, strict=True)]
 
     def _running_record(self, attempt: Attempt) -> record.Record | None:
         """The record once the main process runs; None when it ended or never will run."""
@@ -259,16 +262,9 @@ class ProcessRuntime:
             if descriptor is not None:
                 os.close(descriptor)
 
-    def _sweep(self, marker: str) -> None:
-        """Kill everything that carries the marker; again and again while it forks, but not for ever."""
-        for _ in range(50):
-            found = host.marked_processes(marker)
-            if not found:
-                return
-            for pid in found:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.kill(pid, signal.SIGKILL)
-            time.sleep(0.002)
+    def _marker(self, attempt: Attempt) -> str:
+        """What every process of the attempt has in its environment, and no process of any other."""
+        return f"{launch.ATTEMPT_MARKER}={self._uid}/{attempt.pod}/{attempt.container}.{attempt.restarts}"
 
     def _sample(self, item: _Watched, now: float) -> None:
         try:
@@ -297,5 +293,17 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _marker(attempt: Attempt) -> str:
-    return f"{attempt.pod}/{attempt.container}.{attempt.restarts}"
+def _exit(item: _Watched, found: record.Record | None) -> Exit:
+    if found is not None and found.state == "exited" and found.exit_code is not None:
+        return Exit(item.attempt, found.exit_code, found.reason, found.message, found.at)
+    if item.status is not None and os.WIFEXITED(item.status):
+        # It could not write (or the job removed its record), so it told its parent.
+        return _told(item.attempt, os.WEXITSTATUS(item.status), found)
+    message = "the recorder of this container was killed: its exit code is unknown"
+    return Exit(item.attempt, 137, RECORDER_LOST, message, time.time())
+
+
+def _told(attempt: Attempt, code: int, found: record.Record | None) -> Exit:
+    if found is not None and found.state != "running":
+        return Exit(attempt, code, START_ERROR, "the container's record could not be written", time.time())
+    return Exit(attempt, code, "Completed" if code == 0 else "Error", "", time.time())

@@ -1,0 +1,155 @@
+"""What differs between systems: the answers of Linux, and of the portable fallback, which must agree."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kfrun import host
+from tests.conftest import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(params=["native", "portable"])
+def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "portable":
+        monkeypatch.setenv("KFRUN_PORTABLE", "1")
+    return str(request.param)
+
+
+@pytest.fixture
+def marked() -> Iterator[subprocess.Popen[bytes]]:
+    """A process with a marker, in a session of its own, with a child that has it too."""
+    process = subprocess.Popen(
+        ["sh", "-c", "sleep 60 & wait"], env={**os.environ, "KFRUN_TEST_MARK": "this/one.0"}, start_new_session=True
+    )
+    yield process
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_process_is_identified_by_more_than_its_pid(form: str) -> None:
+    me = host.identify(os.getpid())
+    assert me is not None
+    assert me == host.identify(os.getpid())
+    assert host.is_alive(me)
+    assert not host.is_alive(me._replace(start_time="another")), form
+    assert not host.is_alive(me._replace(boot_id="another"))
+
+
+def test_a_process_that_ended_is_not_alive_even_while_it_is_a_zombie(form: str) -> None:
+    process = subprocess.Popen(["true"])
+    eventually(lambda: host.start_time(process.pid) is None, what=f"{form}: a zombie has no start time")
+    process.wait()
+    assert host.identify(process.pid) is None
+
+
+def test_identity_does_not_depend_on_language_and_time_zone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KFRUN_PORTABLE", "1")
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    before = host.start_time(os.getpid())
+    monkeypatch.setenv("TZ", "America/Caracas")
+    monkeypatch.setenv("LC_TIME", "de_DE.UTF-8")
+    assert host.start_time(os.getpid()) == before
+
+
+def test_a_hidden_process_is_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> bytes:
+        raise PermissionError
+
+    monkeypatch.setattr(host.Path, "read_bytes", refuse)
+    assert host.start_time(1) is None
+
+
+def test_children_are_found(form: str, marked: subprocess.Popen[bytes]) -> None:
+    assert marked.pid in host.children(os.getpid()), form
+    eventually(lambda: len(host.children(marked.pid)) == 1)
+
+
+def test_marked_processes_are_found_wherever_they_fled(form: str, marked: subprocess.Popen[bytes]) -> None:
+    eventually(lambda: len(host.marked_processes("KFRUN_TEST_MARK=this/one.0")) == 2, what=form)
+    assert host.marked_processes("KFRUN_TEST_MARK=this/one.00", "KFRUN_TEST_MARK=this/one") == []
+    assert marked.pid in host.marked_processes("KFRUN_TEST_MARK=no", "KFRUN_TEST_MARK=this/one.0")
+    assert host.can_find_marked_processes()
+
+
+def test_marked_processes_are_killed_and_no_others(form: str, marked: subprocess.Popen[bytes]) -> None:
+    other = subprocess.Popen(["sleep", "60"], env={**os.environ, "KFRUN_TEST_MARK": "this/one.01"})
+    eventually(lambda: len(host.marked_processes("KFRUN_TEST_MARK=this/one.0")) == 2)
+    host.kill_marked("KFRUN_TEST_MARK=this/one.0")
+    assert marked.wait(5) == -signal.SIGKILL, form
+    assert host.marked_processes("KFRUN_TEST_MARK=this/one.0") == []
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+
+
+def test_the_end_of_a_process_is_seen_on_its_pidfd() -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    descriptor = host.open_pidfd(process.pid)
+    assert descriptor is not None
+    process.kill()
+    process.wait()
+    assert host.open_pidfd(process.pid) is None
+    os.close(descriptor)
+
+
+def test_no_pidfd_where_the_system_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KFRUN_PORTABLE", "1")
+    assert host.open_pidfd(os.getpid()) is None
+
+
+def test_resident_memory_is_that_of_the_process() -> None:
+    found = host.resident_bytes(os.getpid())
+    assert found is not None
+    assert 5_000_000 < found < 5_000_000_000
+    assert host.resident_bytes(2**22 - 3) is None
+
+
+def test_private_folders_are_private_and_those_above_are_left_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    host.make_private_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o700
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+    host.make_private_folder(tmp_path / "a" / "b")
+
+
+def test_file_systems_are_told_apart(tmp_path: Path) -> None:
+    assert host.file_system(tmp_path) not in ("", "nfs4")
+    assert not host.is_network_file_system(tmp_path)
+
+
+def test_the_machine_and_the_boot_have_names(form: str) -> None:
+    assert host.machine_id() == host.machine_id() != ""
+    assert host.boot_id() == host.boot_id() not in ("", "unknown"), form
+
+
+def test_the_limit_of_open_files_is_raised_and_given_back() -> None:
+    code = (
+        "import resource as r; from kfrun import host; a = r.getrlimit(r.RLIMIT_NOFILE); host.allow_many_files();"
+        " b = r.getrlimit(r.RLIMIT_NOFILE); host.restore_file_limit(); print(a[0], b[0] > a[0], r.getrlimit(7) == a)"
+    )
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 300:
+        pytest.skip("this machine allows few open files at most")
+    done = subprocess.run(["sh", "-c", f'ulimit -Sn 200; exec "{sys.executable}" -c "{code}"'], capture_output=True)
+    assert done.stdout == b"200 True True\n", done.stderr
+
+
+def test_a_process_may_be_named() -> None:
+    code = (
+        "from kfrun import host; host.set_process_name('kfrun:a-very-long-name'); print(open('/proc/self/comm').read())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "kfrun:a-very-lo"
