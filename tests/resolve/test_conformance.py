@@ -1,48 +1,29 @@
-"""The JobSets that the real controller builds, and those that kfrun builds of the same objects."""
+"""What the JobSets of the conformance cases (tests/conformance compares them) have beside the right fields."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-import yaml
 
-from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.expand import expand
-from kfrun.resolve.resolver import resolve
-from tests.resolve.reading import DATA, documents
+from tests.conformance import comparison
 
-CASES = sorted(path.name for path in (DATA / "conformance").iterdir())
+FOLDER = Path(__file__).parents[1] / "conformance" / "cases"
+CASES = sorted(path.name for path in FOLDER.iterdir())
+WITH_CHILDREN = [case for case in CASES if "\n  childJobs:" in (FOLDER / case / "expected.yaml").read_text()]
 
 
 def _jobs(case: str):
-    """Each TrainJob of a case with what was applied before it and what the controller made of it."""
-    folder = DATA / "conformance" / case
-    applied = documents((folder / "input.yaml").read_text(), "input.yaml")
-    expected = yaml.safe_load((folder / "expected.yaml").read_text())
-    assert len(applied) == len(expected)
-    for index, (document, answer) in enumerate(zip(applied, expected, strict=True)):
-        if document.key.kind == "TrainJob":
-            yield document, Catalogue(applied[:index]), answer
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_resolves_to_the_jobset_that_the_controller_applies(case):
-    for job, catalogue, answer in _jobs(case):
-        resolution = resolve(job, catalogue, version="head")
-        jobsets = [item for item in answer.get("appliedObjects", []) if item["kind"] == "JobSet"]
-        if jobsets:
-            assert resolution.jobset == jobsets[0]
-            assert not resolution.findings
-        elif "buildError" in answer or "webhookErrors" in answer or "note" in answer:
-            assert resolution.jobset is None
-            assert resolution.findings
-        else:
-            pytest.fail(f"nothing to compare for {job.key.name}")
+    """The resolution of each TrainJob of a case, with the real answer."""
+    for entry in comparison.entries(FOLDER / case):
+        if entry.document.key.kind == "TrainJob":
+            yield entry.resolved(), entry.answer
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_jobset_of_the_controller_has_its_fields_traced(case):
-    for job, catalogue, _ in _jobs(case):
-        resolution = resolve(job, catalogue, version="head")
+    for resolution, _ in _jobs(case):
         for path in resolution.origins:
             node = resolution.jobset
             for part in path:
@@ -51,9 +32,9 @@ def test_every_jobset_of_the_controller_has_its_fields_traced(case):
 
 @pytest.mark.parametrize("case", CASES)
 def test_no_two_places_of_a_jobset_share_an_object(case):
-    for job, catalogue, _ in _jobs(case):
+    for resolution, _ in _jobs(case):
         seen = set()
-        waiting = [resolve(job, catalogue, version="head").jobset]
+        waiting = [resolution.jobset, *resolution.objects]
         while waiting:
             node = waiting.pop()
             if isinstance(node, dict | list):
@@ -62,11 +43,11 @@ def test_no_two_places_of_a_jobset_share_an_object(case):
                 waiting += node.values() if isinstance(node, dict) else node
 
 
-@pytest.mark.parametrize("case", ["init-dataset-and-model", "metadata-propagation"])
+@pytest.mark.parametrize("case", WITH_CHILDREN)
 def test_expands_to_the_jobs_that_jobset_creates(case):
-    ((job, catalogue, answer),) = _jobs(case)
+    ((resolution, answer),) = _jobs(case)
     uid = "99999999-0000-0000-0000-000000000000"
-    workload = expand(resolve(job, catalogue, version="head"), uid=uid)
+    workload = expand(resolution, uid=uid)
     for child, expected in zip(workload.jobs, answer["childJobs"], strict=True):
         template = expected["spec"]["template"]
         assert child.name == expected["metadata"]["name"]

@@ -89,23 +89,6 @@ def test_env_stands_in_the_order_runtime_job_policy():
     assert env["B"] == "job"
 
 
-@pytest.mark.parametrize("kind", ["jax", "mpi", "xgboost", "flux"])
-def test_policies_that_are_not_built_yet_are_named(kind):
-    resolution = resolved(trainjob(trainer={"numNodes": 1}), runtime(policy={kind: {}}))
-    (finding,) = resolution.findings
-    assert (finding.code, finding.path) == ("KF403", ("spec", "mlPolicy", kind))
-    assert str(finding.position).startswith("runtime.yaml:")
-    assert resolution.jobset is None
-
-
-def test_torchtune_and_pod_groups_are_named():
-    tune = resolved(trainjob(trainer={"command": ["tune", "run"]}), runtime(policy={"torch": {}}))
-    assert [(f.code, f.field) for f in tune.findings] == [("KF403", "spec.trainer.command")]
-    of = runtime(policy={"torch": {}})
-    of["spec"]["podGroupPolicy"] = {"coscheduling": {}}
-    assert [f.code for f in resolved(trainjob(), of).findings] == ["KF403"]
-
-
 def _patch(manager="example.org/me", **pod):
     template = {"spec": {"template": {"spec": pod}}}
     return {

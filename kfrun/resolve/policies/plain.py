@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kfrun.resolve import env
-from kfrun.resolve.podsets import NODE
+from kfrun.resolve.podsets import set_count, trainer_container
 
 if TYPE_CHECKING:
     from kfrun.resolve.podsets import Build
@@ -17,12 +17,8 @@ if TYPE_CHECKING:
 def enforce(build: Build) -> None:
     """Set the trainer's count and put the TrainJob's environment into its container."""
     pods = build.trainer_pod_set()
-    trainer = build.trainer
-    if pods is None or trainer is None:
-        return
-    if "numNodes" in trainer:
-        pods.count = trainer["numNodes"]
-    container = pods.container(NODE)
+    set_count(build, pods)
+    container = trainer_container(build, pods)
     if container is not None:
-        entries = trainer.get("env", [])
+        entries = (build.trainer or {}).get("env", [])
         env.upsert_user_env(container.env, entries, build.job_mark.at("trainer", "env"), build.ledger)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import InvalidInput
-from kfrun.resolve import env, quantity
+from kfrun.resolve import env
 from kfrun.resolve.findings import finding
-from kfrun.resolve.podsets import NODE, PORT, counting_resources, same_port, upsert
+from kfrun.resolve.podsets import PORT, set_count, trainer_container
+from kfrun.resolve.policies import counting, torchtune
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     Node = dict[str, Any]
 
-_TORCHTUNE = ["tune", "run"]
+_WITHOUT_MASTER = 3
+"""How many of the settings come before the master's address, which torchtune's command line holds."""
 
 
 def enforce(build: Build) -> None:
@@ -27,51 +29,25 @@ def enforce(build: Build) -> None:
     Without a ``trainer`` section in the TrainJob the training container gets nothing; targets of envInjection do.
 
     Raises:
-        InvalidInput: an envInjection target that the template lacks, or a torchtune command.
+        InvalidInput: an envInjection target that the template lacks.
     """
-    trainer = build.trainer or {}
-    if trainer.get("command") == _TORCHTUNE:
-        path = build.job_mark.at("trainer", "command").path
-        message = "torchtune (the command [tune, run]) is not supported by this version of kfrun"
-        raise InvalidInput([finding("KF403", message, build.job_mark.document, path)])
     pods = build.trainer_pod_set()
-    if pods is not None and "numNodes" in trainer:
-        pods.count = trainer["numNodes"]
+    set_count(build, pods)
     # upstream sets the settings per trainer pod set; without one there is nothing to count
     count = pods.count if pods is not None else 1
-    processes = _processes(build)
+    processes = counting.processes(build)
 
     def settings() -> list[Node]:
         return _settings(build, count, processes)
 
     mark = build.runtime_mark.at("mlPolicy", "torch").as_policy("torch")
-    container = pods.container(NODE) if pods is not None else None
-    if build.trainer is not None and container is not None:
+    container = trainer_container(build, pods)
+    if container is not None and torchtune.is_used(build):
+        build.set_command(torchtune.command(build, count, processes), mark.as_policy("torchtune"))
+        _inject_trainer(build, container, settings()[:_WITHOUT_MASTER], mark)
+    elif container is not None:
         _inject_trainer(build, container, settings(), mark)
     _inject_targets(build, settings, mark)
-
-
-def _processes(build: Build) -> str:
-    """Processes per node: as asked, else ``auto`` where there are GPUs (torchrun counts them), else one per CPU."""
-    asked = (build.trainer or {}).get("numProcPerNode")
-    if asked is not None:
-        return str(asked)
-    resources = counting_resources(build)
-    if gpus(resources) > 0:
-        return "auto"
-    requested = quantity.ceiling(resources.get("requests", {}).get("cpu", ""))
-    limit = quantity.ceiling(resources.get("limits", {}).get("cpu", ""))
-    return str(max(1, requested or limit))
-
-
-def gpus(resources: Node) -> int:
-    """How many GPUs ``resources`` ask for: any resource whose name contains "gpu", requests before limits."""
-    for key in ("requests", "limits"):
-        amounts = resources.get(key, {})
-        name = next((name for name in amounts if "gpu" in name.lower()), None)
-        if name is not None and (count := quantity.ceiling(amounts[name])) > 0:
-            return count
-    return 0
 
 
 def _settings(build: Build, count: int, processes: str) -> list[Node]:
@@ -88,7 +64,7 @@ def _inject_trainer(build: Build, container: PodContainer, settings: list[Node],
     entries = (build.trainer or {}).get("env", [])
     env.upsert_user_env(container.env, entries, build.job_mark.at("trainer", "env"), build.ledger)
     env.upsert_policy_env(container.env, settings, mark, build.ledger)
-    upsert(container.ports, build.ledger.place({"containerPort": PORT}, mark), same_port)
+    container.add_port(build.ledger.place({"containerPort": PORT}, mark))
 
 
 def _inject_targets(build: Build, settings: Callable[[], list[Node]], mark: Mark) -> None:
