@@ -2,34 +2,65 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from kfrun.cli import inputs, options
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kfrun.cli.options import Values
+    from kfrun.model.workload import Resolution
+
 
 @click.command("render")
 @options.files
+@options.values
 @options.namespace
 @options.trainer_version
 @options.output("yaml", "json", default="yaml")
+@click.option("--explain", is_flag=True, help="Say of every field where it comes from.")
 def command(
-    filenames: tuple[str, ...], recursive: bool, namespace: str | None, trainer_version: str | None, output: str
+    filenames: tuple[str, ...],
+    recursive: bool,
+    values: Values,
+    namespace: str | None,
+    trainer_version: str | None,
+    output: str,
+    explain: bool,
 ) -> int:
     """Print the objects that the Trainer controller would create.
 
-    The JobSet of every TrainJob, and the ConfigMaps and Secrets beside it, exactly as they would be applied.
+    The JobSet of every TrainJob, and the ConfigMaps and Secrets beside it, exactly as they would be applied. With
+    --explain every field says whether the runtime, the job, a patch, a policy or a default set it, and where.
     """
+    settings = options.load_settings(namespace=namespace, trainer_version=trainer_version)
+    documents = inputs.read(filenames, recursive=recursive, settings=settings, values=values)
+    checked = inputs.check(documents, inputs.look_up(documents, settings), settings=settings, with_keys=True)
+    inputs.require_sound(checked.findings)
+    options.write(_explained(checked.resolutions, output) if explain else _plain(checked.resolutions, output))
+    return 0
+
+
+def _plain(resolutions: Sequence[Resolution], output: str) -> str:
     from kfrun.report import yamljson
 
-    settings = options.load_settings(namespace=namespace, trainer_version=trainer_version)
-    documents = inputs.read(filenames, recursive=recursive, settings=settings)
-    checked = inputs.check(documents, inputs.look_up(documents, settings), settings=settings)
-    inputs.require_sound(checked.findings)
-    objects = [
-        item
-        for resolution in checked.resolutions
-        for item in (*resolution.objects, resolution.jobset)
-        if item is not None
-    ]
-    options.write(yamljson.to_yaml(objects) if output == "yaml" else yamljson.to_json(objects))
-    return 0
+    objects = [item for one in resolutions for item in (*one.objects, one.jobset) if item is not None]
+    return yamljson.to_yaml(objects) if output == "yaml" else yamljson.to_json(objects)
+
+
+def _explained(resolutions: Sequence[Resolution], output: str) -> str:
+    from kfrun.report import origins
+
+    items = [item for one in resolutions for item in origins.explained(one)]
+    if output == "json":
+        return origins.to_json(items)
+    from kfrun.load import kubeyaml
+    from kfrun.report import yamljson
+
+    text = yamljson.to_yaml([item.object for item in items])
+    written, findings = kubeyaml.parse(text, "rendered")
+    assert not findings, findings
+    return origins.to_yaml(text, written, [item.origins for item in items])

@@ -11,41 +11,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.load import lines
-from kfrun.validate import kinds, schemas
+from kfrun.validate import kinds, migration, schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kfrun.model.source import Document, FieldPath
 
-_PATCHED_POD: Final = "spec.runtimePatches[].trainingRuntimeSpec.template.spec.replicatedJobs[].template.spec.template"
 _RUNTIME_POD: Final = "spec.template.spec.replicatedJobs[].template.spec.template.spec"
-
-MOVED: Final[dict[tuple[bool, FieldPath], str]] = {
-    (True, ("spec", "podSpecOverrides")): (
-        "podSpecOverrides of v2.0 became podTemplateOverrides in v2.1 and runtimePatches in v2.2: "
-        f"write it under {_PATCHED_POD}.spec"
-    ),
-    (True, ("spec", "podTemplateOverrides")): (
-        f"podTemplateOverrides of v2.1 became runtimePatches in v2.2: write it under {_PATCHED_POD}"
-    ),
-    (True, ("spec", "labels")): (
-        "labels of v2.0 and v2.1 became runtimePatches in v2.2: "
-        "write them under spec.runtimePatches[].trainingRuntimeSpec.template.metadata.labels"
-    ),
-    (True, ("spec", "annotations")): (
-        "annotations of v2.0 and v2.1 became runtimePatches in v2.2: "
-        "write them under spec.runtimePatches[].trainingRuntimeSpec.template.metadata.annotations"
-    ),
-    (False, ("spec", "mlPolicy", "torch", "numProcPerNode")): (
-        "numProcPerNode of a torch runtime was removed in v2.2: leave it out to follow the devices, "
-        "or set spec.trainer.numProcPerNode in the TrainJob"
-    ),
-    (False, ("spec", "mlPolicy", "torch", "elasticPolicy")): (
-        "elasticPolicy was removed in v2.2: jobs have a fixed number of nodes, spec.trainer.numNodes"
-    ),
-}
-"""(whether of a TrainJob, path) -> where a field of earlier releases went."""
 
 TRAINER_FIELDS: Final = {
     "image": "image",
@@ -69,7 +42,7 @@ _SPECIAL: Final = frozenset({"affinity", "volumes", "volumeClaimPolicies", "ephe
 def unknown_field(path: FieldPath, allowed: Sequence[str], kind: str, version: str) -> str | None:
     """How to mend the unknown field at ``path``, where ``allowed`` are known."""
     name = str(path[-1])
-    moved = MOVED.get((kind == kinds.TRAIN_JOB, path))
+    moved = migration.moved(path, kind, version) or migration.later(path, kind, version)
     if moved:
         return moved
     same = [field for field in allowed if _plain(field) == _plain(name)]

@@ -25,8 +25,11 @@ LIST_TYPE: Final = "x-kubernetes-list-type"
 INT_OR_STRING: Final = "x-kubernetes-int-or-string"
 
 DEFAULT_VERSION: Final = "v2.3"
-FOLDERS: Final = {"v2.3": "v2.3", "head": "v2.3"}
-"""Trainer version -> folder of schemas. ``head`` has the same structure; its bounds are rules."""
+FOLDERS: Final = {"v2.0": "v2.0", "v2.1": "v2.1", "v2.2": "v2.2", "v2.3": "v2.3", "head": "v2.3"}
+"""Trainer version -> folder of schemas, oldest first. ``head`` has v2.3's structure; its bounds are rules."""
+
+BEFORE_PATCHES: Final = frozenset({"v2.0", "v2.1"})
+"""The releases that had overrides and labels where newer ones have runtimePatches."""
 
 
 @cache

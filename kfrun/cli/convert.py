@@ -1,0 +1,37 @@
+"""``kfrun convert``: rewrites older TrainJobs and the jobs of kubeflow.org/v1."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from kfrun.cli import exits, options
+from kfrun.errors import InvalidInput
+
+
+@click.command("convert")
+@options.files
+@options.output("yaml", "json", default="yaml")
+def command(filenames: tuple[str, ...], recursive: bool, output: str) -> int:
+    """Rewrite older manifests in today's spelling.
+
+    TrainJobs and runtimes of Trainer v2.0 and v2.1, and PyTorchJob, MPIJob, JAXJob and XGBoostJob of kubeflow.org/v1.
+    What does not map is named on standard error. Comments of the input are not kept. Exit code 1 when nothing could be
+    converted.
+    """
+    from kfrun.load import sources
+    from kfrun.report import yamljson
+    from kfrun.resolve import conversion
+
+    documents = sources.load(filenames, recursive=recursive, stdin=sys.stdin.buffer)
+    converted = conversion.convert(documents)
+    if not converted.objects:
+        raise InvalidInput(converted.notes)
+    write = yamljson.to_yaml if output == "yaml" else yamljson.to_json
+    options.write(write(converted.objects))
+    if converted.notes:
+        from kfrun.report.findings import to_text
+
+        click.echo(to_text(converted.notes), err=True, nl=False)
+    return exits.SUCCESS
