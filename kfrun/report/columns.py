@@ -5,9 +5,9 @@ Cells are made from the object alone, but for `Facts`, which only kfrun knows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kfrun.model.values import dataclass
 from kfrun.report.table import age, epoch, human_duration
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ class Facts:
     backend: str = ""
 
 
+_UNKNOWN = Facts()
+
+
 @dataclass(frozen=True, slots=True)
 class Columns:
     """The columns of one kind: names, those added by ``-o wide``, and how the cells of both are made."""
@@ -46,7 +49,7 @@ class Columns:
         """The names of the columns shown."""
         return self.names + self.wide if wide else self.names
 
-    def row(self, obj: _Object, now: float, facts: Facts = Facts(), *, wide: bool) -> tuple[str, ...]:
+    def row(self, obj: _Object, now: float, facts: Facts = _UNKNOWN, *, wide: bool) -> tuple[str, ...]:
         """The cells of one object; ``now`` is in seconds since the epoch."""
         cells = self.cells(obj, now, facts)
         return cells + self.wide_cells(obj, now, facts) if wide else cells

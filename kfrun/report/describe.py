@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from kfrun.model.values import dataclass
 from kfrun.report import columns
 from kfrun.report.table import Table, age, clean
 

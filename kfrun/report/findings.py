@@ -14,6 +14,8 @@ from kfrun.model.source import Finding, Position, Severity
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kfrun.model.source import ObjectKey
+
 FORMAT_VERSION: Final = 1
 """Of the JSON form; grows when a field changes its meaning or goes away."""
 
@@ -45,7 +47,8 @@ def to_text(findings: Sequence[Finding], *, color: bool = False) -> str:
 def to_json(findings: Sequence[Finding]) -> dict[str, Any]:
     """The findings as plain data: formatVersion, errors, warnings and findings, each with the same keys.
 
-    ``position``, ``object``, ``hint`` and ``excerpt`` are null where a finding has none.
+    ``file``, ``line`` and ``column``, ``position`` (the three in one), ``object``, ``hint`` and ``excerpt`` are null
+    where a finding has none. Published as ``schemas/findings-v1.json``.
     """
     return {
         "formatVersion": FORMAT_VERSION,
@@ -53,6 +56,11 @@ def to_json(findings: Sequence[Finding]) -> dict[str, Any]:
         "warnings": _count(findings, Severity.WARNING),
         "findings": [_one_json(one) for one in findings],
     }
+
+
+def object_json(key: ObjectKey) -> dict[str, str]:
+    """What identifies an object, in the spelling of manifests."""
+    return {"apiVersion": key.api_version, "kind": key.kind, "namespace": key.namespace, "name": key.name}
 
 
 class _Painter(NamedTuple):
@@ -176,14 +184,10 @@ def _one_json(one: Finding) -> dict[str, Any]:
         "hint": one.hint,
         "field": one.field,
         "path": list(one.path),
+        "file": one.position.file if one.position else None,
+        "line": one.position.line if one.position else None,
+        "column": one.position.column if one.position else None,
         "position": one.position._asdict() if one.position else None,
-        "object": {
-            "apiVersion": key.api_version,
-            "kind": key.kind,
-            "namespace": key.namespace,
-            "name": key.name,
-        }
-        if key
-        else None,
+        "object": object_json(key) if key else None,
         "excerpt": one.excerpt,
     }

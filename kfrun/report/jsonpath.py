@@ -12,10 +12,10 @@ import json
 import operator
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import UsageProblem
+from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -162,6 +162,9 @@ def test_json() -> None:
         "hint": "remove it",
         "field": "spec.trainer.x",
         "path": ["spec", "trainer", "x"],
+        "file": "job.yaml",
+        "line": 12,
+        "column": 1,
         "position": {"file": "job.yaml", "line": 12, "column": 1},
         "object": {
             "apiVersion": "trainer.kubeflow.org/v1alpha1",

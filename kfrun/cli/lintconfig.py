@@ -1,0 +1,77 @@
+"""The table ``[lint]`` of the settings' files, and the flags that go before it. Called by ``kfrun lint``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from kfrun import settings
+from kfrun.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from kfrun.validate.policies.subject import Choice
+
+LISTS: Final = ("enable", "disable", "required_labels", "registries")
+KEYS: Final = (*LISTS, "severity")
+
+
+def load(environ: Mapping[str, str], *, enable: Sequence[str], disable: Sequence[str]) -> Choice:
+    """What the user's file, the project's file and the flags say together; the later ones win.
+
+    Raises:
+        UsageProblem: an unknown key or code, or a value of a wrong type.
+    """
+    from kfrun.validate.policies.subject import Choice
+
+    choice = Choice()
+    for path, table in settings.tables("lint", environ, Path.cwd()):
+        choice = _with_table(choice, table, f"{path}: lint")
+    _require_codes(enable, "--enable")
+    _require_codes([code for code in disable if code != "all"], "--disable")
+    return _switched(choice, enable, disable)
+
+
+def _with_table(choice: Choice, table: Mapping[str, Any], name: str) -> Choice:
+    for key, value in table.items():
+        if key not in KEYS:
+            raise UsageProblem(f"{name}.{key}: unknown key", f"known keys: {', '.join(KEYS)}")
+        if key != "severity" and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+            raise UsageProblem(f"{name}.{key}: expected a list of texts, got {value!r}")
+    enable, disable = table.get("enable", ()), table.get("disable", ())
+    _require_codes(enable, f"{name}.enable")
+    _require_codes([code for code in disable if code != "all"], f"{name}.disable")
+    choice = _switched(choice, enable, disable)
+    return choice._replace(
+        severities={**choice.severities, **_severities(table.get("severity", {}), f"{name}.severity")},
+        required_labels=tuple(table.get("required_labels", choice.required_labels)),
+        registries=tuple(table.get("registries", choice.registries)),
+    )
+
+
+def _switched(choice: Choice, enable: Iterable[str], disable: Iterable[str]) -> Choice:
+    """The choice with what a stronger layer switches on and off."""
+    on, off = frozenset(enable), frozenset(disable)
+    kept = frozenset() if "all" in off else choice.enabled - off
+    return choice._replace(enabled=kept | on, disabled=(choice.disabled | off) - on)
+
+
+def _severities(given: Any, name: str) -> dict[str, Any]:
+    from kfrun.model.source import Severity
+
+    if not isinstance(given, dict):
+        raise UsageProblem(f'{name}: expected a table such as {{ KF701 = "error" }}, got {given!r}')
+    _require_codes(given, name)
+    wrong = next((value for value in given.values() if value not in tuple(Severity)), None)
+    if wrong is not None:
+        raise UsageProblem(f"{name}: expected {' or '.join(Severity)}, got {wrong!r}")
+    return {code: Severity(value) for code, value in given.items()}
+
+
+def _require_codes(codes: Iterable[str], name: str) -> None:
+    from kfrun.validate.policies.table import CODES
+
+    for code in codes:
+        if code not in CODES:
+            raise UsageProblem(f'{name}: "{code}" is no lint policy', f"policies: {', '.join(CODES)}")

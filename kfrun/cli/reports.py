@@ -1,0 +1,208 @@
+"""What ``validate`` and ``lint`` share: which manifests are checked, and in which formats the result is written.
+
+Called by these two verbs.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+import click
+
+from kfrun.cli import inputs, options
+from kfrun.errors import InvalidInput, UsageProblem
+
+if TYPE_CHECKING:
+    from kfrun.cli.options import Values
+    from kfrun.model.source import Document, Finding, Severity
+    from kfrun.report.checks import Report
+    from kfrun.settings import Settings
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+FORMATS: Final = ("text", "json", "junit", "sarif", "tap", "github")
+
+
+class Target(NamedTuple):
+    """One output: its format, and the file that it goes to; None is standard output."""
+
+    format: str
+    path: str | None
+
+
+class _TargetType(click.ParamType[Target]):
+    name = "FORMAT[=FILE]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Target:
+        if isinstance(value, Target):
+            return value
+        name, equals, path = value.partition("=")
+        if name not in FORMATS:
+            self.fail(f'"{name}" is no format; there are {", ".join(FORMATS)}', param, ctx)
+        if equals and not path:
+            self.fail(f'"{value}" names no file', param, ctx)
+        return Target(name, path if path != "-" and equals else None)
+
+
+def files(function: Function) -> Function:
+    """The files as arguments, as pre-commit passes them, or as ``-f``: ``paths``, ``filenames``, ``recursive``."""
+    function = click.option(
+        "-f", "--filename", "filenames", multiple=True, metavar="FILE",
+        help="A file, folder, glob, https URL, or - for stdin; can be given several times, or as an argument.",
+    )(function)  # fmt: skip
+    function = click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(function)
+    function = click.option(
+        "--skip-other-kinds", is_flag=True, help="Pass over objects of kinds that kfrun does not read."
+    )(function)
+    return click.argument("paths", nargs=-1, metavar="[FILE]...")(function)
+
+
+def outputs(function: Function) -> Function:
+    """``-o`` and ``--fail-on``: parameters ``outputs`` and ``fail_on``."""
+    function = click.option(
+        "-o", "--output", "outputs", multiple=True, type=_TargetType(), metavar="FORMAT[=FILE]",
+        help=f"The output's form: {', '.join(FORMATS)}; with a file it goes there. Can be given several times.",
+    )(function)  # fmt: skip
+    return click.option(
+        "--fail-on", type=click.Choice(("warning", "error")), default="error", show_default=True,
+        help="The least severity that refuses an object.",
+    )(function)  # fmt: skip
+
+
+def named(paths: Sequence[str], filenames: Sequence[str]) -> tuple[str, ...]:
+    """What is to be read.
+
+    Raises:
+        UsageProblem: nothing was named.
+    """
+    if not paths and not filenames:
+        raise UsageProblem("no manifest was named", "name files, folders or -, as arguments or with -f")
+    return (*filenames, *paths)
+
+
+def read(
+    filenames: Sequence[str], *, recursive: bool, only_own_kinds: bool, settings: Settings, values: Values
+) -> tuple[tuple[Document, ...], tuple[Finding, ...]]:
+    """The documents, or what keeps them from being read."""
+    try:
+        documents = inputs.read(filenames, recursive=recursive, settings=settings, values=values)
+    except InvalidInput as refusal:
+        return (), tuple(refusal.findings)
+    return tuple(item for item in documents if not only_own_kinds or is_own_kind(item)), ()
+
+
+def is_own_kind(document: Document) -> bool:
+    """Whether the object is of a kind that kfrun reads, or means to be of the Trainer's group."""
+    from kfrun.validate import kinds
+
+    key = document.key
+    group = kinds.API_VERSION.partition("/")[0]
+    return key.group == group or (bool(key.kind) and kinds.api_version(key.kind) == key.api_version)
+
+
+def severities(fail_on: str) -> frozenset[Severity]:
+    """The severities that refuse an object."""
+    from kfrun.report import checks
+
+    return checks.ANYTHING if fail_on == "warning" else checks.ERRORS
+
+
+def write(report: Report, targets: Sequence[Target], *, text: Callable[[], str]) -> None:
+    """Write the report in every format that was asked for; ``text`` draws the one for people.
+
+    Raises:
+        UsageProblem: two outputs would go to one place, or a file cannot be written.
+    """
+    targets = targets or (Target("text", None),)
+    places = [target.path for target in targets]
+    twice = next((place for place in places if places.count(place) > 1), "")
+    if twice != "":
+        where = f'"{twice}"' if twice else "standard output"
+        raise UsageProblem(f"two outputs would go to {where}", "give one of them a file of its own: -o sarif=FILE")
+    for target in targets:
+        if target.path is not None:
+            _write_file(target.path, _draw(target.format, report, text))
+    for target in targets:
+        if target.path is None:
+            options.write(_draw(target.format, report, text))
+
+
+def _write_file(path: str, content: str) -> None:
+    from pathlib import Path
+
+    try:
+        Path(path).write_text(content, encoding="utf-8", errors="backslashreplace", newline="\n")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageProblem(
+            f"{path} cannot be written: {reason}", "the folder must exist and be yours to write"
+        ) from None
+
+
+def _draw(name: str, report: Report, text: Callable[[], str]) -> str:
+    if name == "text":
+        return text()
+    if name == "json":
+        return _dumped(_json(report))
+    if name == "tap":
+        from kfrun.report.tap import to_tap
+
+        return to_tap(report)
+    if name == "junit":
+        from datetime import UTC, datetime
+
+        from kfrun.report.junit import to_junit
+
+        return to_junit(report, timestamp=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
+    report = report._replace(titles=titles())
+    if name == "sarif":
+        from kfrun.report.sarif import to_sarif
+
+        return _dumped(to_sarif(report))
+    from kfrun.report.github import to_github
+
+    return to_github(report)
+
+
+def _dumped(data: dict[str, Any]) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def _json(report: Report) -> dict[str, Any]:
+    from kfrun.report.findings import object_json, to_json
+
+    refused = refused_keys(report)
+    objects = [
+        {"source": document.source, "object": object_json(document.key), "valid": document.key not in refused}
+        for document in report.documents
+    ]
+    return {**to_json(report.findings), "objects": objects}
+
+
+def refused_keys(report: Report) -> set[object]:
+    """The objects that a finding refuses."""
+    return {finding.object for finding in report.findings if finding.severity in report.failing}
+
+
+def titles() -> dict[str, str]:
+    """Code -> what it means, from the tables named CODES of the modules in use: whoever found something is."""
+    found: dict[str, str] = {}
+    for name, module in list(sys.modules.items()):
+        if name.startswith("kfrun."):
+            found |= getattr(module, "CODES", {})
+    return found
+
+
+def count(number: int, noun: str) -> str:
+    """``1 object``, ``2 objects``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def drawn(findings: Iterable[Finding], settings: Settings) -> str:
+    """The findings for people, coloured where standard output is a terminal."""
+    from kfrun.report.findings import to_text
+
+    return to_text(list(findings), color=options.colors_stdout(settings))

@@ -1,0 +1,44 @@
+"""Findings as workflow commands of GitHub Actions, which shows them beside the lines of a pull request.
+
+Called by `kfrun.cli.reports`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kfrun.report.table import clean
+
+if TYPE_CHECKING:
+    from kfrun.model.source import Finding
+    from kfrun.report.checks import Report
+
+_DATA: Final = {"%": "%25", "\r": "%0D", "\n": "%0A"}
+_PROPERTY: Final = {**_DATA, ":": "%3A", ",": "%2C"}
+
+
+def to_github(report: Report) -> str:
+    """One command a finding; nothing where nothing was found."""
+    return "".join(_command(one, report.titles.get(one.code, "")) for one in report.findings)
+
+
+def _command(one: Finding, title: str) -> str:
+    properties = {}
+    if one.position:
+        properties = {
+            "file": one.position.file.removeprefix("./"),
+            "line": str(one.position.line),
+            "col": str(one.position.column),
+        }
+    properties["title"] = f"{one.code}: {title}" if title else one.code
+    written = ",".join(f"{name}={_escaped(clean(value), _PROPERTY)}" for name, value in properties.items())
+    # Only the breaks between our own lines are breaks: those of a message would start a command of its own.
+    lines = [clean(one.message)]
+    about = ", ".join(part for part in (one.object.resource if one.object else "", one.field) if part)
+    lines += [clean(about)] if about else []
+    lines += [f"help: {clean(one.hint)}"] if one.hint else []
+    return f"::{one.severity} {written}::{_escaped(chr(10).join(lines), _DATA)}\n"
+
+
+def _escaped(text: str, escapes: dict[str, str]) -> str:
+    return "".join(escapes.get(one, one) for one in text)
