@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from kfrun.cli import inputs, options
+from kfrun.cli.options import Values
 from kfrun.errors import InvalidInput, UsageProblem
 from kfrun.model import change
+from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from kfrun.observe.logs import LogReader
     from kfrun.observe.outcome import Outcome
     from kfrun.observe.store import Store
+    from kfrun.plan.prune import ApplySet
+    from kfrun.plan.saved import SavedPlan
     from kfrun.settings import Settings
 
 _LOOK_SECONDS = 0.02
@@ -54,6 +57,9 @@ class Wishes:
     keep_environment: bool
     replace: bool = False
     rerun: bool = False
+    values: Values = Values()
+    apply_set: str = ""
+    prune: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +70,33 @@ class Ready:
     prepared: Inputs
     known: Known
     settings: Settings
+    apply_set: ApplySet | None = None
 
 
-def make_ready(wishes: Wishes, settings: Settings, store: Store) -> Ready:
-    """Load, validate, resolve and plan.
+def make_ready(wishes: Wishes, settings: Settings, store: Store, saved: SavedPlan | None = None) -> Ready:
+    """Load, validate, resolve and plan; what is planned must be what is ``saved``, if there is such a plan.
 
     Raises:
         InvalidInput: the input, or what it asks for in the present state, is refused.
+        Refused: the saved plan is not what would be done.
     """
+    from kfrun.cli import applysets, planfile
     from kfrun.cli import plan as planning
 
-    documents = inputs.read(wishes.filenames, recursive=wishes.recursive, settings=settings)
+    sources = planfile.Sources()
+    documents = inputs.read(
+        wishes.filenames, recursive=wishes.recursive, settings=settings, values=wishes.values, note=sources.note
+    )
     known = inputs.recall(store, documents)
     prepared = inputs.prepare(documents, known, settings=settings, cluster_defaults=wishes.cluster_defaults)
+    inputs.warn(prepared, settings)
     made = planning.make(prepared, known, settings, replace=wishes.replace, rerun=wishes.rerun)
-    ready = Ready(made, prepared, known, settings)
+    chosen = applysets.recall(store, wishes.apply_set, settings.namespace, prune=wishes.prune)
+    if chosen is not None:
+        made = applysets.with_set(made, chosen, prepared, prune=wishes.prune)
+    ready = Ready(made, prepared, known, settings, chosen)
+    if saved is not None:
+        planfile.require_same(saved, wishes.values, settings, sources, ready)
     findings = [*made.refusals, *_missing_folders(ready)]
     if findings:
         raise InvalidInput(findings)
@@ -163,7 +181,10 @@ def carry_out(ready: Ready, wishes: Wishes, store: Store, *, say: Callable[[str]
         launches=launches,
         objects={document.key: document.data for document in ready.prepared.objects},
         stored=dict(ready.prepared.trainjobs),
-        versions={key: job.resource_version for key, job in ready.known.jobs.items()},
+        planned={
+            key: (job.data["metadata"]["uid"], int(job.data["metadata"].get("generation", 1)))
+            for key, job in ready.known.jobs.items()
+        },
         keep_environment=wishes.keep_environment,
         back_off=(ready.settings.retry_delay, ready.settings.max_retry_delay),
     )
@@ -175,7 +196,15 @@ def carry_out(ready: Ready, wishes: Wishes, store: Store, *, say: Callable[[str]
         if word:
             say(f"{action.key.resource} {word}")
 
+    if ready.apply_set is None:
+        runner.execute(ready.plan, context, emit)
+        return
+    from kfrun.cli import applysets
+
+    keys = [*context.objects, *jobs]
+    applysets.claim(store, ready.apply_set, keys)
     runner.execute(ready.plan, context, emit)
+    applysets.settle(store, ready.apply_set, keys, prune=wishes.prune)
 
 
 def _interpreter(python: str | None) -> str | None:
@@ -226,11 +255,13 @@ class Follower:
         return self.outcome()
 
     def _open(self) -> LogReader | None:
+        from kfrun import host
         from kfrun.observe import logs
 
         run = self._store.run(self._job.uid)
         if run is None:
             return None
+        host.allow_many_files()
         chosen = logs.LogOptions(
             attempts="all",
             prefix=self._prefix or None,

@@ -108,7 +108,7 @@ def _delete(store: Store, keys: list[ObjectKey], *, ignore_not_found: bool, now:
         if found is None:
             missing.append(selection.missing(store, key.kind, key.namespace, key.name))
         elif key.kind == "TrainJob":
-            runner.request(store, key, "delete", now=now)
+            runner.request(store, key, "delete", now=now, uid=found.uid)
             waiting.append((key, found.uid))
         else:
             store.delete(key.kind, key.namespace, key.name)

@@ -5,23 +5,31 @@ All findings of an input are collected before it is refused, so that one call sh
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import click
+
 from kfrun.errors import InvalidInput
 from kfrun.model.source import Document, Finding, Position, Severity, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Literal
 
+    from kfrun.cli.options import Values
     from kfrun.model.change import DesiredJob
     from kfrun.model.source import FieldPath, ObjectKey
     from kfrun.model.state import ObservedJob, StoredObject
     from kfrun.model.workload import Resolution, Workload
     from kfrun.observe.store import Store
+    from kfrun.resolve.material import Material
     from kfrun.settings import Settings
+
+    Admission = Literal["cluster", "local"]
 
 CODES = {"KF190": "-n names another namespace than the manifest"}
 
@@ -83,15 +91,23 @@ class Inputs(NamedTuple):
     warnings: tuple[Finding, ...] = ()
 
 
-def read(filenames: Sequence[str], *, recursive: bool, settings: Settings) -> tuple[Document, ...]:
-    """Load the documents of ``-f`` and fill their namespaces in.
+def read(
+    filenames: Sequence[str],
+    *,
+    recursive: bool,
+    settings: Settings,
+    values: Values | None = None,
+    note: Callable[[str, str], None] | None = None,
+) -> tuple[Document, ...]:
+    """Load the documents of ``-f`` and fill their namespaces in; ``note`` is told of every source and its text.
 
     Raises:
         InvalidInput: what cannot be read, or ``-n`` contradicts a manifest.
     """
     from kfrun.load import sources
 
-    documents = sources.load(filenames, recursive=recursive, stdin=sys.stdin.buffer)
+    found = values.read(note) if values else None
+    documents = sources.load(filenames, recursive=recursive, stdin=sys.stdin.buffer, values=found, note=note)
     is_flag = settings.origins["namespace"].layer == "flag"
     contradictions = [item for item in documents if is_flag and _contradicts(item, settings.namespace)]
     if contradictions:
@@ -99,26 +115,78 @@ def read(filenames: Sequence[str], *, recursive: bool, settings: Settings) -> tu
     return tuple(_in_namespace(document, settings.namespace) for document in documents)
 
 
-def check(documents: Sequence[Document], known: Known, *, settings: Settings) -> Checked:
-    """Validate the documents and resolve their jobs; findings are returned, not raised."""
+def check(
+    documents: Sequence[Document],
+    known: Known,
+    *,
+    settings: Settings,
+    with_keys: bool = False,
+    admission: Admission | None = None,
+) -> Checked:
+    """Validate the documents and resolve their jobs; findings are returned, not raised.
+
+    ``with_keys`` makes the keys of MPI and Flux jobs too, anew each time: only who shows or applies them needs any.
+    ``admission`` asks for the later stages, too: webhooks, and what becomes of the JobSet and its Jobs. ``local``
+    leaves out, or only warns of, what local processes do not need.
+    """
     from kfrun.resolve import resolver, shipped
     from kfrun.resolve.catalogue import Catalogue
     from kfrun.validate import documents as validation
 
     version = settings.trainer_version
     findings = list(validation.check(documents, version=version))
-    broken = {finding.object for finding in findings if finding.severity is Severity.ERROR}
+    broken = _broken(findings)
+    if admission is not None:
+        findings += _runtimes_admitted(documents, broken, settings)
+        broken = _broken(findings)
     catalogue = Catalogue(documents, known.runtimes, shipped.shipped())
     resolutions = []
     for document in documents:
         if document.key.kind != JOB or document.key in broken:
             continue
-        resolution = resolver.resolve(document, catalogue, version=version)
+        material = _material(known.jobs.get(document.key)) if with_keys else None
+        resolution = resolver.resolve(document, catalogue, version=version, material=material)
         # What follows from a runtime that was found to be wrong would only repeat it.
         if resolution.runtime is None or resolution.runtime.document.key not in broken:
             findings += resolution.findings
+            findings += _admitted(resolution, admission, settings, documents)
             resolutions.append(resolution)
     return Checked(tuple(documents), tuple(findings), tuple(resolutions))
+
+
+def _broken(findings: Iterable[Finding]) -> set[ObjectKey | None]:
+    return {finding.object for finding in findings if finding.severity is Severity.ERROR}
+
+
+def _runtimes_admitted(
+    documents: Iterable[Document], broken: set[ObjectKey | None], settings: Settings
+) -> Iterator[Finding]:
+    from kfrun.validate import admission
+
+    for document in documents:
+        if document.key.kind in RUNTIMES and document.key not in broken:
+            yield from admission.check_runtime(document, version=settings.trainer_version)
+
+
+def _admitted(
+    resolution: Resolution, asked: Admission | None, settings: Settings, documents: Iterable[Document]
+) -> list[Finding]:
+    if asked is None:
+        return []
+    from kfrun.validate import admission
+
+    is_flag = settings.origins["backend"].layer == "flag"
+    backend = settings.backend if is_flag else resolution.backend or settings.backend
+    locally = asked == "local" and backend == "process"
+    priorities = [item.key.name for item in documents if item.key.kind == "PriorityClass"]
+    return admission.check(resolution, version=settings.trainer_version, locally=locally, priority_classes=priorities)
+
+
+def _material(stored: ObservedJob | None) -> Material:
+    from kfrun.resolve.material import ENTROPY, Material
+
+    # a job gets its uid when it is created; until then any text nobody can guess stands for it
+    return Material(stored.uid if stored else os.urandom(16).hex(), os.urandom(ENTROPY))
 
 
 def prepare(
@@ -131,7 +199,7 @@ def prepare(
     """
     from kfrun.resolve import expand
 
-    checked = check(documents, known, settings=settings)
+    checked = check(documents, known, settings=settings, admission="local")
     findings = list(checked.findings)
     for resolution in checked.resolutions:
         findings += expand.expand_findings(resolution)
@@ -150,6 +218,17 @@ def prepare(
         trainjobs=trainjobs,
         warnings=tuple(findings),
     )
+
+
+def warn(prepared: Inputs, settings: Settings) -> None:
+    """Show on stderr what a cluster would refuse and this machine does not, and other warnings."""
+    if not prepared.warnings:
+        return
+    from kfrun.report import findings
+    from kfrun.settings import uses_color
+
+    color = uses_color(settings.color, os.environ, is_terminal=sys.stderr.isatty())
+    click.echo(findings.to_text(prepared.warnings, color=color), err=True)
 
 
 def require_sound(findings: Sequence[Finding]) -> None:

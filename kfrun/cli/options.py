@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -22,8 +23,17 @@ Function = TypeVar("Function", bound="Callable[..., Any]")
 
 def files(function: Function) -> Function:
     """``-f`` (several) and ``-R``: parameters ``filenames`` and ``recursive``."""
+    return _files(function, required=True)
+
+
+def files_or_plan(function: Function) -> Function:
+    """As `files`, or a saved plan instead: parameters ``filenames``, ``recursive`` and ``plan_file``."""
+    return click.argument("plan_file", metavar="[PLAN]", required=False)(_files(function, required=False))
+
+
+def _files(function: Function, *, required: bool) -> Function:
     function = click.option(
-        "-f", "--filename", "filenames", multiple=True, required=True, metavar="FILE",
+        "-f", "--filename", "filenames", multiple=True, required=required, metavar="FILE",
         help="A file, folder, glob, https URL, or - for stdin; can be given several times.",
     )(function)  # fmt: skip
     return click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(function)
@@ -52,6 +62,53 @@ def planning(function: Function) -> Function:
     return click.option(
         "--cluster-defaults", is_flag=True, help="Retry a failed pod as often as a cluster would (backoffLimit 6)."
     )(function)
+
+
+class Values(NamedTuple):
+    """What templates are to be rendered with, as the command line says it."""
+
+    files: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    strings: tuple[str, ...] = ()
+
+    def read(self, note: Callable[[str, str], None] | None = None) -> dict[str, Any] | None:
+        """The values; None when there are none, so that only files named as templates are rendered.
+
+        ``note`` is told the name and the text of every file.
+        """
+        if not any(self):
+            return None
+        from kfrun.load import values as loading
+
+        return loading.read(self.files, self.texts, self.strings, note=note)
+
+
+def values(function: Function) -> Function:
+    """``--values``, ``--set`` and ``--set-string``: parameter ``values``, a `Values`."""
+
+    @wraps(function)
+    def with_values(*args: Any, value_files: Any, value_texts: Any, value_strings: Any, **kwargs: Any) -> Any:
+        return function(*args, values=Values(value_files, value_texts, value_strings), **kwargs)
+
+    decorated = click.option(
+        "--set-string", "value_strings", multiple=True, metavar="PATH=TEXT", help="Like --set, always a text."
+    )(with_values)
+    decorated = click.option(
+        "--set", "value_texts", multiple=True, metavar="PATH=VALUE",
+        help="A value for templates: a.b=1, list[0]=x; wins over --values, and the later wins.",
+    )(decorated)  # fmt: skip
+    return click.option(  # type: ignore[return-value]
+        "--values", "value_files", multiple=True, metavar="FILE",
+        help="A YAML file of values: the manifests are Jinja2 templates. *.yaml.j2 always are.",
+    )(decorated)  # fmt: skip
+
+
+def pruning(function: Function) -> Function:
+    """``--apply-set`` and ``--prune``: parameters ``apply_set`` and ``prune``."""
+    function = click.option(
+        "--apply-set", metavar="NAME", default="", help="Write down what is applied, under this name, for --prune."
+    )(function)
+    return click.option("--prune", is_flag=True, help="Delete what was in the apply set and left the input.")(function)
 
 
 def launching(function: Function) -> Function:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING, NoReturn
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,8 +12,14 @@ from kfrun.cli import applying, options
 from kfrun.errors import Interrupted, Refused, Unavailable, UsageProblem
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+    from typing import Self
+
     from kfrun.cli.applying import Follower, Ready
+    from kfrun.cli.options import Values
     from kfrun.model.source import ObjectKey
+    from kfrun.model.state import StoredObject
     from kfrun.observe.outcome import Outcome
     from kfrun.observe.store import Store
 
@@ -21,6 +28,7 @@ _TERMINATED = 143
 
 @click.command("run")
 @options.files
+@options.values
 @options.namespace
 @options.trainer_version
 @options.planning
@@ -30,6 +38,7 @@ _TERMINATED = 143
 def command(
     filenames: tuple[str, ...],
     recursive: bool,
+    values: Values,
     namespace: str | None,
     trainer_version: str | None,
     backend: str | None,
@@ -46,27 +55,31 @@ def command(
     A finished job of that name is replaced. Ctrl-C stops the job gracefully, a second one at once.
     """
     from kfrun.cli import session
-    from kfrun.execute import supervision
+    from kfrun.execute import runner, supervision
 
     settings = options.load_settings(
         namespace=namespace, trainer_version=trainer_version, backend=backend, strict=strict
     )
-    wishes = applying.Wishes(filenames, recursive, cluster_defaults, python, clean_env, keep_environment, rerun=True)
+    wishes = applying.Wishes(
+        filenames, recursive, cluster_defaults, python, clean_env, keep_environment, rerun=True, values=values
+    )
     supervision.prepare()
     with session.open_store(settings, create=True) as store:
         ready = applying.make_ready(wishes, settings, store)
         key = _only_job(ready)
         if not quiet:
             applying.show_plan(ready)
-        applying.carry_out(ready, wishes, store, say=lambda _: None)
-        supervision.dismiss()
-        _require_runnable(store, key)
-        job = applying.stored_job(store, key)
-        prefix = applying.has_several_containers(ready, key)
-        follower = applying.Follower(store, job, settings, prefix=prefix)
-        code = _follow(store, key, follower)
+        runner.await_end(store, key)
+        with _Stops() as stops:
+            applying.carry_out(ready, wishes, store, say=lambda _: None)
+            supervision.dismiss()
+            _require_runnable(store, key)
+            job = applying.stored_job(store, key)
+            prefix = applying.has_several_containers(ready, key)
+            follower = applying.Follower(store, job, settings, prefix=prefix)
+            code = _follow(store, job, follower, stops)
         if remove:
-            _remove(store, key)
+            runner.request(store, key, "delete", uid=job.uid)
         return code
 
 
@@ -93,25 +106,66 @@ def _require_runnable(store: Store, key: ObjectKey) -> None:
         raise Refused(f"{key.name} is suspended: it was recorded and waits", f"kfrun resume {key.name} starts it")
 
 
-def _follow(store: Store, key: ObjectKey, follower: Follower) -> int:
+class _Stopped(Exception):
+    """SIGINT or SIGTERM came."""
+
+
+class _Stops:
+    """Counts SIGINT and SIGTERM from the moment that a job may exist.
+
+    They interrupt only what is done within `interruptible`: whatever comes at another moment is kept for it, so that
+    no job is started, or told to stop, half.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.code = 0
+        self._told = 0
+        self._raises = False
+
+    def __enter__(self) -> Self:
+        self._previous = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Raise `_Stopped` for what came since the last time, and for whatever comes now."""
+        try:
+            self._raises = True
+            if self.count > self._told:
+                raise _Stopped
+            yield
+        finally:
+            self._raises = False
+            self._told = self.count
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.count += 1
+        self.code = _TERMINATED if number == signal.SIGTERM else Interrupted.exit_code
+        if self._raises:
+            self._raises = False
+            raise _Stopped
+
+
+def _follow(store: Store, job: StoredObject, follower: Follower, stops: _Stops) -> int:
     """Follow to the end; the first interrupt cancels the job, the second kills it."""
     from kfrun.execute import runner
 
-    previous = signal.signal(signal.SIGTERM, _terminated)
-    code, wish = 0, "cancel"
-    try:
-        while True:
-            try:
+    wish = "cancel"
+    while True:
+        try:
+            with stops.interruptible():
                 outcome = follower.follow()
-            except (KeyboardInterrupt, _Terminated) as stop:
-                code = _TERMINATED if isinstance(stop, _Terminated) else Interrupted.exit_code
-                _say_stopping(key, wish)
-                runner.request(store, key, wish)
-                wish = "kill"
-            else:
-                return _end(key, follower, outcome, code)
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+        except _Stopped:
+            wish = "kill" if stops.count > 1 else wish
+            _say_stopping(job.key, wish)
+            runner.request(store, job.key, wish, uid=job.uid)
+        else:
+            return _end(job.key, follower, outcome, stops.code)
 
 
 def _say_stopping(key: ObjectKey, wish: str) -> None:
@@ -128,17 +182,3 @@ def _end(key: ObjectKey, follower: Follower, outcome: Outcome | None, code: int)
     follower.say_end(outcome)
     # A job that had ended by itself before the interrupt came keeps its own code.
     return code if code and outcome.reason == "Cancelled" else outcome.exit_code
-
-
-def _remove(store: Store, key: ObjectKey) -> None:
-    from kfrun.execute import runner
-
-    runner.request(store, key, "delete")
-
-
-class _Terminated(Exception):
-    """SIGTERM came."""
-
-
-def _terminated(*_: object) -> NoReturn:
-    raise _Terminated

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import stat
-from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from kfrun.errors import NotFound, Unavailable
 from kfrun.load.excerpts import excerpt
 from kfrun.load.lines import place
 from kfrun.model.source import Finding, Position, Stage
+from kfrun.model.values import dataclass
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 """Largest source that is read."""

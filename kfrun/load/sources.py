@@ -9,30 +9,42 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from kfrun.errors import InvalidInput, NotFound, Unavailable, UsageProblem
 from kfrun.model.source import Finding, Position, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from kfrun.load.content import Source
     from kfrun.model.source import Document
 
-SUFFIXES: Final = (".json", ".yaml", ".yml")
+SUFFIXES: Final = (".json", ".yaml", ".yml", ".yaml.j2", ".yml.j2")
 """Files of a folder that are read; a file given by its name may have any suffix."""
+
+TEMPLATES: Final = (".yaml.j2", ".yml.j2")
+"""Sources that are always rendered."""
 
 STDIN: Final = "-"
 
 
-def load(inputs: Sequence[str], *, recursive: bool = False, stdin: BinaryIO | None = None) -> tuple[Document, ...]:
+def load(
+    inputs: Sequence[str],
+    *,
+    recursive: bool = False,
+    stdin: BinaryIO | None = None,
+    values: Mapping[str, Any] | None = None,
+    note: Callable[[str, str], None] | None = None,
+) -> tuple[Document, ...]:
     """Read all documents of the inputs, in order.
 
     Args:
         inputs: files, folders (their ``*.yaml``, ``*.yml`` and ``*.json``), globs, https URLs, or ``-`` for stdin.
         recursive: descend into the folders of a folder.
         stdin: what ``-`` reads; the process's own by default.
+        values: what templates are rendered with; given, every source is a template, else only ``*.yaml.j2`` are.
+        note: is told the name and the text of every source, before it is rendered.
 
     Raises:
         InvalidInput: with the findings of all sources.
@@ -41,7 +53,6 @@ def load(inputs: Sequence[str], *, recursive: bool = False, stdin: BinaryIO | No
         Unavailable: a source could not be read or fetched.
     """
     from kfrun.load.content import read
-    from kfrun.load.kubeyaml import parse
 
     sources = _sources(inputs, recursive=recursive, stdin=stdin)
     documents: list[Document] = []
@@ -51,7 +62,9 @@ def load(inputs: Sequence[str], *, recursive: bool = False, stdin: BinaryIO | No
         if refusal is not None:
             findings.append(refusal)
             continue
-        found, wrong = parse(text, source.name, folder=source.folder)
+        if note is not None:
+            note(source.name, text)
+        found, wrong = _parsed(text, source, values)
         documents += found
         findings += wrong
     if not documents and not findings:
@@ -59,6 +72,16 @@ def load(inputs: Sequence[str], *, recursive: bool = False, stdin: BinaryIO | No
     if findings:
         raise InvalidInput(findings)
     return tuple(documents)
+
+
+def _parsed(text: str, source: Source, values: Mapping[str, Any] | None) -> tuple[list[Document], list[Finding]]:
+    if values is None and not source.name.endswith(TEMPLATES):
+        from kfrun.load import kubeyaml
+
+        return kubeyaml.parse(text, source.name, folder=source.folder)
+    from kfrun.load import template
+
+    return template.parse(text, source.name, values or {}, folder=source.folder)
 
 
 def _nothing_in(name: str) -> Finding:

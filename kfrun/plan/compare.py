@@ -127,7 +127,7 @@ def _what_runs(resolution: Resolution) -> list[Any]:
     ]
 
 
-def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[FieldChange, ...]:
+def changes(old: Mapping[str, Any], new: Mapping[str, Any], *, show_secrets: bool = False) -> tuple[FieldChange, ...]:
     """What differs between two objects of one kind, status and server's metadata aside; empty when nothing does."""
     is_secret = new.get("kind", old.get("kind")) == "Secret"
     before, after = visible(old), visible(new)
@@ -135,11 +135,17 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[FieldChange
     return tuple(
         change
         for key in dict.fromkeys([*before, *after])
-        for change in _changes(key, before.get(key, _ABSENT), after.get(key, _ABSENT), secret=key in hidden)
+        for change in _changes(
+            key, before.get(key, _ABSENT), after.get(key, _ABSENT), secret=None if show_secrets else key in hidden
+        )
     )
 
 
-def _changes(path: str, old: object, new: object, *, secret: bool) -> Iterator[FieldChange]:
+# Below, `secret` says whether a value is hidden: True, False (only what its own name or text gives away), or None for
+# a reader who asked to see everything.
+
+
+def _changes(path: str, old: object, new: object, *, secret: bool | None) -> Iterator[FieldChange]:
     if isinstance(old, dict) and isinstance(new, dict):
         yield from _map_changes(path, old, new, secret=secret)
     elif isinstance(old, list) and isinstance(new, list):
@@ -148,11 +154,11 @@ def _changes(path: str, old: object, new: object, *, secret: bool) -> Iterator[F
         yield FieldChange(path, _shown(path, old, secret=secret), _shown(path, new, secret=secret))
 
 
-def _map_changes(path: str, old: dict[str, Any], new: dict[str, Any], *, secret: bool) -> Iterator[FieldChange]:
+def _map_changes(path: str, old: dict[str, Any], new: dict[str, Any], *, secret: bool | None) -> Iterator[FieldChange]:
     # An env entry says in its name whether its value is a secret.
     holder = new.get("name", old.get("name"))
     for key in dict.fromkeys([*old, *new]):
-        hides = secret or _hides(path, key, holder)
+        hides = secret if secret is None else secret or _hides(path, key, holder)
         yield from _changes(_below(path, key), old.get(key, _ABSENT), new.get(key, _ABSENT), secret=hides)
 
 
@@ -166,14 +172,15 @@ def _hides(path: str, key: str, holder: object) -> bool:
     return False
 
 
-def _list_changes(path: str, old: list[Any], new: list[Any], *, secret: bool) -> Iterator[FieldChange]:
+def _list_changes(path: str, old: list[Any], new: list[Any], *, secret: bool | None) -> Iterator[FieldChange]:
     keys = _LIST_KEYS.get(path.rpartition(".")[2], ("name",))
     named_old, named_new = _by_key(old, keys), _by_key(new, keys)
     if named_old is not None and named_new is not None:
         yield from _aligned_changes(path, named_old, named_new, secret=secret)
     elif len(old) == len(new):
         for index, (before, after) in enumerate(zip(old, new, strict=True)):
-            hides = secret or (index > 0 and _is_secret_flag(old[index - 1], new[index - 1]))
+            after_flag = index > 0 and _is_secret_flag(old[index - 1], new[index - 1])
+            hides = secret if secret is None else secret or after_flag
             yield from _changes(f"{path}[{index}]", before, after, secret=hides)
     else:
         yield FieldChange(path, _shown(path, old, secret=secret), _shown(path, new, secret=secret))
@@ -183,7 +190,9 @@ def _is_secret_flag(*words: object) -> bool:
     return any(isinstance(word, str) and word.startswith("-") and masking.is_secret_name(word) for word in words)
 
 
-def _aligned_changes(path: str, old: dict[str, Any], new: dict[str, Any], *, secret: bool) -> Iterator[FieldChange]:
+def _aligned_changes(
+    path: str, old: dict[str, Any], new: dict[str, Any], *, secret: bool | None
+) -> Iterator[FieldChange]:
     for key in dict.fromkeys([*old, *new]):
         yield from _changes(f"{path}[{key}]", old.get(key, _ABSENT), new.get(key, _ABSENT), secret=secret)
     before, after = [key for key in old if key in new], [key for key in new if key in old]
@@ -212,9 +221,11 @@ def _equal(old: object, new: object) -> bool:
     return type(old) is type(new) and old == new
 
 
-def _shown(path: str, value: object, *, secret: bool) -> str | None:
+def _shown(path: str, value: object, *, secret: bool | None) -> str | None:
     if value is _ABSENT:
         return None
+    if secret is None:
+        return json.dumps(value, ensure_ascii=False)
     return masking.MASK if secret else json.dumps(_masked(path, value), ensure_ascii=False)
 
 

@@ -6,10 +6,10 @@ manifest and the way out. After the actions of a plan were carried out, planning
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kfrun.model.change import ApplyObject, BuildEnvironment, DeleteJob, DeleteObject, Plan, Unchanged
+from kfrun.model.values import dataclass
 from kfrun.plan import compare, jobs, refusals
 from kfrun.plan.jobs import Step
 

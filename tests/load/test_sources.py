@@ -64,8 +64,8 @@ def test_a_folder_gives_its_manifests_by_name() -> None:
     for name in ("d/c.yml", "d/a.yaml", "d/b.json", "d/.hidden.yaml", "d/README.md", "d/x.yaml.j2", "d/sub/z.yaml"):
         write(name)
     Path("d/folder.yaml").mkdir()
-    assert kinds("d") == ["a", "b", "c"]
-    assert kinds("d/") == ["a", "b", "c"]
+    assert kinds("d") == ["a", "b", "c", "x.yaml"]
+    assert kinds("d/") == ["a", "b", "c", "x.yaml"]
 
 
 def test_recursion_descends_in_order_and_leaves_hidden_folders_alone() -> None:

@@ -1,0 +1,126 @@
+"""``kfrun diff``: how manifests differ from what is stored, with the exit codes of ``kubectl diff``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from kfrun.cli import exits, inputs, options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from kfrun.cli.inputs import Inputs, Known
+    from kfrun.cli.options import Values
+    from kfrun.model.change import FieldChange
+    from kfrun.model.source import ObjectKey
+    from kfrun.report.diff import ObjectDiff
+
+Result = TypeVar("Result")
+
+_SAME, _DIFFERENT = 0, 1
+_SIGNALS = 124
+"""Codes from here on say that somebody stopped the command, not that it failed."""
+
+
+class _DiffCommand(click.Command):
+    """A verb whose errors all end with code 3: 1 says that there are differences."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the command line."""
+        return _or_unavailable(lambda: super(_DiffCommand, self).make_context(*args, **kwargs))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Compare."""
+        return _or_unavailable(lambda: super(_DiffCommand, self).invoke(ctx))
+
+
+def _or_unavailable(work: Callable[[], Result]) -> Result:
+    done: list[Result] = []
+    ended: list[click.exceptions.Exit] = []
+
+    def attempt() -> None:
+        try:
+            done.append(work())
+        except click.exceptions.Exit as end:  # --help
+            ended.append(end)
+
+    code = exits.guard(attempt)
+    if ended:
+        raise ended[0]
+    if code and not done:
+        raise click.exceptions.Exit(code if code >= _SIGNALS else exits.UNAVAILABLE)
+    return done[0]
+
+
+@click.command("diff", cls=_DiffCommand)
+@options.files
+@options.values
+@options.namespace
+@options.trainer_version
+@click.option("--show-secrets", is_flag=True, help="Show values that are hidden otherwise.")
+def command(
+    filenames: tuple[str, ...],
+    recursive: bool,
+    values: Values,
+    namespace: str | None,
+    trainer_version: str | None,
+    show_secrets: bool,
+) -> int:
+    """Show how manifests differ from what is stored.
+
+    Defaults are filled in before, and entries of lists are matched by the keys that Kubernetes merges them by.
+
+    Exit code 0: they are the same. 1: they differ. 3: an error, whichever.
+    """
+    from kfrun.report import diff
+
+    settings = options.load_settings(namespace=namespace, trainer_version=trainer_version)
+    documents = inputs.read(filenames, recursive=recursive, settings=settings, values=values)
+    known = inputs.look_up(documents, settings)
+    prepared = inputs.prepare(documents, known, settings=settings)
+    found = list(_diffs(prepared, known, show_secrets=show_secrets))
+    options.write(diff.to_text(found, color=options.colors_stdout(settings)))
+    return _DIFFERENT if any(item.changes for item in found) else _SAME
+
+
+def _diffs(prepared: Inputs, known: Known, *, show_secrets: bool) -> Iterator[ObjectDiff]:
+    for document in prepared.objects:
+        stored = known.objects.get(document.key)
+        yield _diff(document.key, document.source, stored, document.data, show_secrets=show_secrets)
+    for job in prepared.jobs:
+        key, source = job.resolution.trainjob, job.resolution.job.source
+        observed = known.jobs.get(key)
+        stored = observed.data if observed else None
+        yield _diff(key, source, stored, prepared.trainjobs[key], show_secrets=show_secrets)
+
+
+def _diff(
+    key: ObjectKey,
+    source: str,
+    stored: Mapping[str, Any] | None,
+    desired: Mapping[str, Any],
+    *,
+    show_secrets: bool,
+) -> ObjectDiff:
+    from kfrun.plan import compare
+    from kfrun.report.diff import ObjectDiff
+
+    # Nothing is compared as an object of that kind: the kind says what is a secret.
+    changes = compare.changes(stored or {}, desired, show_secrets=show_secrets)
+    if stored is not None:
+        changes += tuple(_suspend_change(stored, desired))
+    name = key.resource if key.namespace in ("", "default") else f"{key.resource} in {key.namespace}"
+    return ObjectDiff(name, source, changes, is_new=stored is None)
+
+
+def _suspend_change(stored: Mapping[str, Any], desired: Mapping[str, Any]) -> Iterator[FieldChange]:
+    """``suspend`` is compared apart: `kfrun suspend` and `kfrun resume` switch it too."""
+    from kfrun.model.change import FieldChange
+
+    if desired["kind"] != inputs.JOB:
+        return
+    before, after = (bool(item["spec"].get("suspend", False)) for item in (stored, desired))
+    if before != after:
+        yield FieldChange("spec.suspend", str(before).lower(), str(after).lower())

@@ -1,0 +1,168 @@
+"""The values that templates are rendered with: ``--values FILE``, ``--set a.b=1``, ``--set-string``. Called by cli.
+
+Files come first, in order, then ``--set``, then ``--set-string``; the later wins, and mappings are merged.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from kfrun.errors import InvalidInput, UsageProblem
+from kfrun.model.source import Finding, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from kfrun.model.source import Document, FieldPath
+
+CODES = {"KF125": "a file of values is not one mapping"}
+
+_PART: Final = re.compile(r"((?:[^.\[\]\\]|\\.)+)((?:\[[0-9]+\])*)")
+_FLOW: Final = ("[", "{", '"')
+
+
+def read(
+    files: Sequence[str],
+    texts: Sequence[str] = (),
+    strings: Sequence[str] = (),
+    *,
+    note: Callable[[str, str], None] | None = None,
+) -> dict[str, Any]:
+    """The values of a command line.
+
+    Args:
+        files: paths of YAML files, each one mapping.
+        texts: of ``--set``: ``path=value``, the value typed as YAML would; ``[…]`` and ``{…}`` are JSON.
+        strings: of ``--set-string``: the value is a text whatever it looks like.
+        note: is told the name and the text of every file.
+
+    Raises:
+        InvalidInput, NotFound, Unavailable: a file of values is none, is not there, cannot be read.
+        UsageProblem: a ``--set`` makes no sense.
+    """
+    values: dict[str, Any] = {}
+    for name in files:
+        _merge(values, _of_file(name, note))
+    for text in texts:
+        path, value = _assignment(text, "--set")
+        _put(values, path, _typed(value), text)
+    for text in strings:
+        path, value = _assignment(text, "--set-string")
+        _put(values, path, value, text)
+    return values
+
+
+def _of_file(name: str, note: Callable[[str, str], None] | None) -> dict[str, Any]:
+    from kfrun.load import kubeyaml
+    from kfrun.load.content import Source
+    from kfrun.load.content import read as read_source
+
+    text, refusal = read_source(Source(name))
+    if refusal is not None:
+        raise InvalidInput([refusal])
+    if note is not None:
+        note(name, text)
+    documents, findings = kubeyaml.parse(text, name)
+    findings = [_not_values(item) for item in findings]
+    if len(documents) > 1:
+        findings.append(_second(documents[1]))
+    if findings:
+        raise InvalidInput(findings)
+    return documents[0].data if documents else {}
+
+
+def _not_values(finding: Finding) -> Finding:
+    from dataclasses import replace
+
+    if finding.code != "KF108":
+        return finding
+    message = finding.message.replace("an object with apiVersion and kind", "one mapping of values")
+    return replace(finding, code="KF125", message=message, hint=None)
+
+
+def _second(document: Document) -> Finding:
+    message = "a file of values holds one document, found another"
+    return Finding("KF125", message, Stage.TEMPLATE, position=document.positions.value(()), hint="put them into one")
+
+
+def _merge(values: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        found = values.get(key)
+        if isinstance(found, dict) and isinstance(value, dict):
+            values[key] = {**found}
+            _merge(values[key], value)
+        else:
+            values[key] = value
+
+
+def _assignment(text: str, flag: str) -> tuple[FieldPath, str]:
+    name, equals, value = _split(text)
+    if not equals:
+        raise UsageProblem(f'{flag} {name}: there is no "="', f"write {flag} name=value")
+    path: list[str | int] = []
+    position = 0
+    while position <= len(name):
+        found = _PART.match(name, position)
+        if found is None or name[found.end() : found.end() + 1] not in ("", "."):
+            raise UsageProblem(
+                f'{flag} {name}=…: "{name}" is no path of a value',
+                r"write a.b=value, list[0]=value; a dot that belongs to a name is \.",
+            )
+        path.append(re.sub(r"\\(.)", r"\1", found[1]))
+        path += [int(index) for index in re.findall(r"[0-9]+", found[2])]
+        position = found.end() + 1
+    return tuple(path), value
+
+
+def _split(text: str) -> tuple[str, str, str]:
+    """At the first ``=`` that no backslash stands before."""
+    found = re.search(r"(?<!\\)=", text)
+    return (text, "", "") if found is None else (text[: found.start()], "=", text[found.end() :])
+
+
+def _typed(text: str) -> Any:
+    from kfrun.load.kubeyaml import scalars
+
+    if text.startswith(_FLOW):
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise UsageProblem(
+                f"--set: {error} in a value that starts like JSON", "--set-string takes it as a text"
+            ) from None
+        except RecursionError:
+            raise UsageProblem("--set: a value is nested too deeply") from None
+    return scalars.plain(text) if text else ""
+
+
+def _put(values: dict[str, Any], path: FieldPath, value: Any, text: str) -> None:
+    holder: Any = values
+    for part, following in pairwise(path):
+        empty: Any = [] if isinstance(following, int) else {}
+        holder = _below(holder, part, empty, text)
+    last = path[-1]
+    if isinstance(last, int):
+        _below(holder, last, value, text)
+        holder[last] = value
+    else:
+        holder[last] = value
+
+
+def _below(holder: Any, part: str | int, empty: Any, text: str) -> Any:
+    """What stands at ``part``, made when it is missing or of another type than what goes into it."""
+    name = text.partition("=")[0]
+    if isinstance(part, str):
+        found = holder.get(part)
+        if type(found) is not type(empty):
+            found = holder[part] = empty
+        return found
+    if part > len(holder):
+        raise UsageProblem(f"{name}: the list has {len(holder)} items, so there is no [{part}]", "lists have no gaps")
+    if part == len(holder):
+        holder.append(empty)
+    if type(holder[part]) is not type(empty):
+        holder[part] = empty
+    return holder[part]

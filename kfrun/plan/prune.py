@@ -1,0 +1,136 @@
+"""Apply sets: what was applied together, so that what left the input can be deleted. Pure; called by cli.
+
+A set is an inventory: the objects by key and uid, written down when they were applied. Labels decide nothing, and an
+object that somebody else created anew under an old name is left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kfrun.load import excerpts
+from kfrun.model.change import DeleteJob, DeleteObject, Unchanged
+from kfrun.model.source import Finding, ObjectKey, Stage
+from kfrun.plan import jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from kfrun.model.change import Action, Plan
+    from kfrun.model.source import Document
+    from kfrun.model.state import ObservedJob
+
+CODES = {"KF507": "the object belongs to another apply set"}
+
+API_VERSION, KIND = "kfrun.dev/v1alpha1", "ApplySet"
+
+
+class Member(NamedTuple):
+    """An object of a set; ``uid`` is empty from the moment that it is to be created until it was."""
+
+    key: ObjectKey
+    uid: str
+
+
+class ApplySet(NamedTuple):
+    """A set as the planner sees it.
+
+    Attributes:
+        key: of the set itself; a set belongs to a namespace.
+        members: as written down when the set was applied last.
+        uids: of what is stored now, by key: members that are gone are missing.
+        jobs: the stored TrainJobs among the members.
+        others: objects of other sets -> the name of the set.
+    """
+
+    key: ObjectKey
+    members: tuple[Member, ...]
+    uids: Mapping[ObjectKey, str]
+    jobs: Mapping[ObjectKey, ObservedJob]
+    others: Mapping[ObjectKey, str]
+
+
+def key_of(namespace: str, name: str) -> ObjectKey:
+    """The key of a set."""
+    return ObjectKey(API_VERSION, KIND, namespace, name)
+
+
+def members_of(data: Mapping[str, Any]) -> tuple[Member, ...]:
+    """The members that the stored form of a set lists."""
+    return tuple(
+        Member(ObjectKey(item["apiVersion"], item["kind"], item["namespace"], item["name"]), item["uid"])
+        for item in data["spec"]["members"]
+    )
+
+
+def to_object(key: ObjectKey, members: Iterable[Member]) -> dict[str, Any]:
+    """The stored form of a set, its metadata without what the store fills in."""
+    listed = [
+        {
+            "apiVersion": member.key.api_version,
+            "kind": member.key.kind,
+            "namespace": member.key.namespace,
+            "name": member.key.name,
+            "uid": member.uid,
+        }
+        for member in sorted(members)
+    ]
+    metadata = {"name": key.name, "namespace": key.namespace}
+    return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": {"members": listed}}
+
+
+def with_set(plan: Plan, chosen: ApplySet, documents: Sequence[Document], *, prune: bool) -> Plan:
+    """The plan of an input that is applied as a set: what belongs to another set is refused, what left is deleted.
+
+    Deletions come last: jobs first, then what they lean on.
+    """
+    found = tuple(_claimed(item, chosen.others[item.key]) for item in documents if item.key in chosen.others)
+    wanted = {item.key for item in documents}
+    actions = _deletions(chosen, wanted) if prune else ()
+    return replace(plan, actions=(*plan.actions, *actions), refusals=(*plan.refusals, *found))
+
+
+def kept(chosen: ApplySet, wanted: Iterable[ObjectKey], *, prune: bool) -> tuple[Member, ...]:
+    """The members that a set has besides ``wanted`` after it was applied: without pruning, whoever is still there."""
+    gone = set(wanted)
+    return () if prune else tuple(item for item in chosen.members if item.key not in gone and _is_there(chosen, item))
+
+
+def _is_there(chosen: ApplySet, member: Member) -> bool:
+    uid = chosen.uids.get(member.key)
+    return uid is not None and member.uid in ("", uid)
+
+
+def _deletions(chosen: ApplySet, wanted: set[ObjectKey]) -> tuple[Action, ...]:
+    left = [item for item in chosen.members if item.key not in wanted and item.key in chosen.uids]
+    found = [_deletion(chosen, item) for item in sorted(left)]
+    return tuple(sorted(found, key=lambda action: not isinstance(action, DeleteJob)))
+
+
+def _deletion(chosen: ApplySet, member: Member) -> Action:
+    key, name = member.key, chosen.key.name
+    if not _is_there(chosen, member):
+        return Unchanged(key, f'no longer in the input, but not the one that apply set "{name}" applied: left alone')
+    cause = f'no longer in the input of apply set "{name}"'
+    job = chosen.jobs.get(key)
+    if job is None:
+        return DeleteObject(key, cause)
+    if job.deleting:
+        return Unchanged(key, "is being deleted already")
+    return DeleteJob(key, f"{cause}; {jobs.state(job)}")
+
+
+def _claimed(document: Document, other: str) -> Finding:
+    path = ("metadata", "name")
+    position = document.positions.value(path)
+    return Finding(
+        "KF507",
+        f'{document.key.resource} belongs to apply set "{other}"',
+        Stage.BACKEND,
+        path=path,
+        position=position,
+        hint=f"apply it with --apply-set {other}, or take it out of that set first",
+        object=document.key,
+        excerpt=excerpts.excerpt(document, position),
+    )
