@@ -43,6 +43,7 @@ STAGES = {
     "4": ("Resolve", "The TrainJob and its runtime do not fit together, or cannot run as asked."),
     "5": ("Plan", "The input is sound, and the present state or the backend stands against it."),
     "6": ("Execute", "This machine lacks something that the job needs."),
+    "7": ("Lint", "A cluster accepts it, and a team would rather not have it; `kfrun lint` looks for it."),
 }
 """First digit of a code -> the stage that finds it."""
 

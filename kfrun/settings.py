@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PROJECT_FILE = "kfrun.toml"
+TABLES = ("lint",)
+"""Tables of the files that are read by the verb that they are for, see `tables`."""
 
 INSTALLERS = ("auto", "uv", "pip")
 COLORS = ("auto", "always", "never")
@@ -97,6 +99,23 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> 
     return Settings(**values, origins=origins)
 
 
+def tables(name: str, environ: Mapping[str, str], folder: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """The table ``name``, one of `TABLES`, of the user's and of the project's file, the weaker one first.
+
+    Raises:
+        UsageProblem: a file cannot be read, or holds something else by that name.
+    """
+    found = []
+    for path in (_user_file(environ), _project_file(folder)):
+        table = _parse(path)[0].get(name) if path is not None and path.is_file() else None
+        if path is None or table is None:
+            continue
+        if not isinstance(table, dict):
+            raise UsageProblem(f"{path}: {name}: expected a table, [{name}]")
+        found.append((path, table))
+    return found
+
+
 def uses_color(setting: str, environ: Mapping[str, str], *, is_terminal: bool) -> bool:
     """Whether to colour a stream: the setting, then NO_COLOR, FORCE_COLOR, then what the stream is."""
     if setting != "auto":
@@ -174,22 +193,29 @@ def _project_file(folder: Path) -> Path | None:
 
 
 def _read_file(path: Path) -> Iterator[tuple[str, Any]]:
+    data, text = _parse(path)
+    for key, value in data.items():
+        if key in TABLES:
+            continue
+        name = f"{path}:{_line_of(key, text)}: {key}"
+        if key not in KEYS:
+            raise UsageProblem(f"{name}: unknown key", _known_keys(key))
+        yield key, _check(key, _anchored(key, value, path.parent), name)
+
+
+def _parse(path: Path) -> tuple[dict[str, Any], str]:
+    """The tables and values of a file, and its text."""
     import tomllib
 
     try:
         text = path.read_text(encoding="utf-8")
-        data = tomllib.loads(text)
+        return tomllib.loads(text), text
     except tomllib.TOMLDecodeError as error:
         raise UsageProblem(f"{path} is not valid TOML: {error}") from None
     except UnicodeDecodeError:
         raise UsageProblem(f"{path} is not UTF-8 text") from None
     except OSError as error:
         raise UsageProblem(f"{path} cannot be read: {error.strerror}") from None
-    for key, value in data.items():
-        name = f"{path}:{_line_of(key, text)}: {key}"
-        if key not in KEYS:
-            raise UsageProblem(f"{name}: unknown key", _known_keys(key))
-        yield key, _check(key, _anchored(key, value, path.parent), name)
 
 
 def _anchored(key: str, value: object, folder: Path) -> object:

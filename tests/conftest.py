@@ -23,6 +23,7 @@ _TIMEOUT = 120
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cases", metavar="DIR", help="a folder of further scenario cases to run instead of our own")
+    parser.addoption("--jobs", metavar="FILE", help="a file of Jobs and the API server's answers to them")
 
 
 def eventually(check: Callable[[], object], timeout: float = 20.0, what: str = "") -> object:

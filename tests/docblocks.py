@@ -37,7 +37,7 @@ _VARIABLE = (
     (re.compile(r"\b3\.\d+\.\d+\b"), "PYTHON"),
     (re.compile(r"\b\d+(\.\d+)?(Ki|Mi|Gi)\b"), "SIZE"),
     (re.compile(r"\b(\d+[dhm])*\d+s\b"), "AGE"),
-    (re.compile(r"\d+\.\d+"), "NUMBER"),
+    (re.compile(r"\d+\.\d+|\b\d{5,}\b"), "NUMBER"),
     (re.compile(r"[ \t]+"), " "),
 )
 

@@ -18,15 +18,17 @@ from kfrun.version import __version__
 ROOT = Path(__file__).parents[1]
 PACKAGE = "kfrun/"
 DATA = PACKAGE + "_data/"
+RELEASES = ("v2.0", "v2.1", "v2.2", "v2.3")
 SHIPPED = {
     "runtimes/plain-python.yaml",
     "runtimes/torch-distributed.yaml",
-    "schemas/v2.3/SOURCE",
-    "schemas/v2.3/clustertrainingruntime.json",
-    "schemas/v2.3/trainingruntime.json",
-    "schemas/v2.3/trainjob.json",
+    *(
+        f"schemas/{version}/{name}"
+        for version in RELEASES
+        for name in ("SOURCE", "clustertrainingruntime.json", "trainingruntime.json", "trainjob.json")
+    ),
 }
-REQUIRED = {"click", "jinja2", "jsonschema", "jsonschema-rs", "packaging", "pyyaml", "uv"}
+REQUIRED = {"click", "cryptography", "jinja2", "jsonschema", "jsonschema-rs", "packaging", "pyyaml", "uv"}
 JOB = """\
 apiVersion: trainer.kubeflow.org/v1alpha1
 kind: TrainJob
@@ -62,7 +64,8 @@ def unpacked(tmp_path_factory) -> Path:
     archive = build(ROOT, "sdist", tmp_path_factory.mktemp("sdist"))
     folder = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(archive) as file:
-        file.extractall(folder, filter="data")
+        # early 3.11 has no filters, 3.14 has this one by default
+        file.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     return folder / f"kfrun-{__version__}"
 
 
@@ -106,7 +109,7 @@ def test_the_wheel_holds_the_package_and_what_it_reads(wheel):
 
 
 def test_every_shipped_file_of_the_checkout_is_in_the_wheel():
-    folders = ("runtimes", "schemas/v2.3")
+    folders = ("runtimes", *(f"schemas/{version}" for version in RELEASES))
     assert {f"{folder}/{path.name}" for folder in folders for path in (ROOT / folder).iterdir()} == SHIPPED
 
 

@@ -22,6 +22,7 @@ DEEPEST, MOST_POSITIONAL = 4, 6
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "common", "misc", "base", "core", "stuff"}
 HEAVY = {"yaml", "jsonschema", "jsonschema_rs", "jinja2", "packaging", "sqlite3", "subprocess", "logging", "asyncio"}
 EAGER = {
+    "kfrun/load/sandbox.py": "Jinja2 made safe, imported when there is a template to render",
     "kfrun/load/kubeyaml/events.py": "the reader of YAML itself, imported when there is YAML to read",
 }
 """Modules that import something heavy at once, and why they may."""

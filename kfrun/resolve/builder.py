@@ -40,6 +40,7 @@ def jobset(build: Build) -> Node:
     """The JobSet that the controller would apply, owner references aside."""
     for replicated_job, pods in zip(build.replicated_jobs, build.pod_sets, strict=True):
         _write_back(replicated_job, pods)
+        _label_pods(build, replicated_job, pods)
         _set_counts(build, replicated_job, pods)
     _build_initializers(build)
     _build_trainer(build)
@@ -70,6 +71,16 @@ def _without_empty(result: Node, build: Build) -> Node:
     return result
 
 
+def _label_pods(build: Build, replicated_job: Node, pods: PodSet) -> None:
+    """What a pod group policy wants on every pod."""
+    metadata: Node = replicated_job["template"]["spec"]["template"]["metadata"]
+    for key, added in (("labels", pods.labels), ("annotations", pods.annotations)):
+        for name, value in added.items():
+            present = metadata.setdefault(key, {})
+            present[name] = value
+            build.ledger.mark(present, name, build.runtime_mark.at("podGroupPolicy").as_policy("podGroup"))
+
+
 def _set_counts(build: Build, replicated_job: Node, pods: PodSet) -> None:
     """Both counts of every Job are the pod set's, whatever the runtime's template says."""
     spec: Node = replicated_job["template"]["spec"]
@@ -95,6 +106,8 @@ def _write_back(replicated_job: Node, pods: PodSet) -> None:
     for key, containers in sets:
         for container, seen in zip(spec.get(key, []), containers, strict=True):
             _write_container(container, seen)
+    if pods.new_init_containers:
+        spec.setdefault("initContainers", []).extend(pods.new_init_containers)
 
 
 def _write_container(container: Node, seen: PodContainer) -> None:
@@ -174,7 +187,8 @@ def _override(build: Build, container: Node) -> None:
             value = build.trainer[key]
             # a list of its own: no two places of the result share an object
             container[key] = list(value) if isinstance(value, list) else value
-            build.ledger.mark(container, key, build.job_mark.at("trainer", key))
+            own = build.command_mark if key == "command" else None
+            build.ledger.mark(container, key, own or build.job_mark.at("trainer", key))
             if value == []:
                 del container[key]
 

@@ -6,10 +6,10 @@ Remote sources take their place between stored and shipped in `Catalogue._layers
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kfrun.model.source import ObjectKey, Stage
+from kfrun.model.values import dataclass
 from kfrun.model.workload import RuntimeSource
 from kfrun.resolve.findings import finding
 

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 MAX_PODS: Final = 10_000
 """More local pods than any machine runs; a slip of the pen in numNodes must not eat the memory."""
 
+_NEEDS: Final = {
+    "mpi": "the launcher reaches the nodes through sshd, with a key and a hostfile that are mounted as volumes",
+    "flux": "Flux is brought by an init container, its scripts and its certificate are mounted as volumes",
+}
 _NO_LIMIT: Final = 2**31 - 1
 _CLUSTER_BACKOFF: Final = 6
 _PREFIX: Final = "jobset.sigs.k8s.io/"
@@ -74,12 +78,15 @@ def expand(resolution: Resolution, *, cluster_defaults: bool = False, uid: str =
 
 
 def expand_findings(resolution: Resolution) -> list[Finding]:
-    """Why the process backend cannot run a resolution: containers without a command, too many pods.
+    """Why the process backend cannot run a resolution: its policy, containers without a command, too many pods.
 
     Empty for a resolution without a JobSet: its own findings say why.
     """
     if resolution.jobset is None:
         return []
+    unable = _unable(resolution)
+    if unable is not None:
+        return [unable]
     too_many = _too_many(resolution)
     findings = [] if too_many is None else [too_many]
     for index, replicated_job in enumerate(resolution.jobset["spec"].get("replicatedJobs", [])):
@@ -90,15 +97,33 @@ def expand_findings(resolution: Resolution) -> list[Finding]:
     return findings
 
 
+def _unable(resolution: Resolution) -> Finding | None:
+    """The ML policy, where its jobs need more than processes of this machine."""
+    assert resolution.runtime is not None
+    runtime = resolution.runtime.document
+    for kind, needs in _NEEDS.items():
+        if _at(runtime.data, "spec", "mlPolicy", kind) is not None:
+            message = f"jobs of the ML policy {kind} cannot run as local processes: {needs}"
+            hint = "`kfrun validate` and `kfrun render` do work; run it on a cluster, or use another policy's runtime"
+            path = ("spec", "mlPolicy", kind)
+            return finding("KF422", message, runtime, path, stage=Stage.BACKEND, hint=hint)
+    return None
+
+
+def _at(data: Any, *path: str) -> Any:
+    """The value at ``path`` of a document that was not validated, None when there is none."""
+    for key in path:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data
+
+
 def _trainer(resolution: Resolution) -> Node:
-    spec = resolution.job.data.get("spec")
-    trainer = spec.get("trainer") if isinstance(spec, dict) else None
+    trainer = _at(resolution.job.data, "spec", "trainer")
     return trainer if isinstance(trainer, dict) else {}
 
 
 def _deadline(resolution: Resolution) -> int | None:
-    spec = resolution.job.data.get("spec")
-    seconds = spec.get("activeDeadlineSeconds") if isinstance(spec, dict) else None
+    seconds = _at(resolution.job.data, "spec", "activeDeadlineSeconds")
     return int(seconds) if isinstance(seconds, int | float) else None
 
 

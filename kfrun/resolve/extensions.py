@@ -7,11 +7,12 @@ replaces the runtime's; packages are merged by `kfrun.resolve.packages`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final
 
 from kfrun.load.excerpts import excerpt
 from kfrun.model.source import Finding, Position, Stage
+from kfrun.model.values import dataclass
 from kfrun.model.workload import PackageSet
 from kfrun.resolve import packages
 from kfrun.resolve.findings import finding
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 PREFIX: Final = "kfrun.dev/"
 ENVIRONMENTS: Final = ("shared", "isolated")
 BACKENDS: Final = ("process", "docker", "podman", "kubernetes")
-KEYS: Final = ("packages", "pip-index-urls", "python", "source", "environment", "backend")
+KEYS: Final = ("packages", "pip-index-urls", "python", "source", "environment", "backend", "lint-ignore")
 
 
 @dataclass(slots=True)

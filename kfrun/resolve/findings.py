@@ -13,16 +13,19 @@ if TYPE_CHECKING:
 CODES = {
     "KF401": "the runtime that runtimeRef names does not exist",
     "KF402": "runtimeRef names a kind that is no training runtime",
-    "KF403": "the runtime asks for something that this version of kfrun cannot resolve",
     "KF404": "a value has a type that cannot be resolved",
     "KF405": "an envInjection target is not in the runtime's template",
     "KF406": "a runtime patch cannot be merged",
+    "KF407": "an MPI implementation that the Trainer does not know",
+    "KF408": "a Flux job that does not say how many nodes it wants",
+    "KF409": "an MPI job of more hosts than a hostfile can name",
     "KF410": "an unknown kfrun.dev annotation",
     "KF411": "a line of kfrun.dev/packages is no requirement",
     "KF412": "a package is listed twice",
     "KF413": "a kfrun.dev annotation has a value that is not allowed",
     "KF420": "a container without a command cannot run as a process",
     "KF421": "more pods than this machine can be asked for",
+    "KF422": "an ML policy whose jobs cannot run as local processes",
 }
 """Every code of this stage and what it means."""
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from kfrun.errors import InvalidInput
 from kfrun.model.source import Finding, Stage
+from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -6,9 +6,9 @@ Values that are known before the pod starts are filled in; the others travel as 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from kfrun.model.values import dataclass
 from kfrun.model.workload import Container, EnvVar
 from kfrun.resolve.podsets import COMPLETION_INDEX
 

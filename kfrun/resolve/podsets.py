@@ -7,12 +7,15 @@ so it is kept.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
+
+from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from kfrun.resolve.material import Material
     from kfrun.resolve.origins import Ledger, Mark
 
 Node = dict[str, Any]
@@ -39,6 +42,10 @@ class PodContainer:
     ports: list[Node]
     volume_mounts: list[Node]
 
+    def add_port(self, port: Node) -> None:
+        """Add a port, or replace the one that is the same."""
+        upsert(self.ports, port, same_port)
+
 
 @dataclass(slots=True)
 class PodSet:
@@ -46,6 +53,9 @@ class PodSet:
 
     Attributes:
         count: how many pods each Job of it gets.
+        replicas: how many Jobs the template asks for.
+        new_init_containers: what a policy adds behind those of the template, whole.
+        labels, annotations: what a policy adds to the pods.
     """
 
     name: str
@@ -54,6 +64,14 @@ class PodSet:
     containers: list[PodContainer]
     init_containers: list[PodContainer]
     volumes: list[Node] = field(default_factory=list)
+    replicas: int = 1
+    new_init_containers: list[Node] = field(default_factory=list)
+    labels: dict[str, str] = field(default_factory=dict)
+    annotations: dict[str, str] = field(default_factory=dict)
+
+    def add_volume(self, volume: Node) -> None:
+        """Add a volume, or replace the one of its name."""
+        upsert(self.volumes, volume, same_name)
 
     def container(self, name: str) -> PodContainer | None:
         """The first container of that name."""
@@ -67,10 +85,13 @@ class Build:
     Attributes:
         job: the TrainJob's spec, decoded.
         policy: ``mlPolicy`` of the runtime, None when it has none.
+        pod_group_policy: ``podGroupPolicy`` of the runtime.
         template: ``spec.template`` of the runtime with the patches merged, decoded.
         job_mark: the TrainJob's ``spec``.
         runtime_mark: the runtime's ``spec``.
+        material: what keys are made of; without it the Secrets are left out.
         objects: what policies add beside the JobSet.
+        command_mark: why the trainer's command is another than the TrainJob's, when a policy replaced it.
     """
 
     name: str
@@ -81,8 +102,11 @@ class Build:
     job_mark: Mark
     runtime_mark: Mark
     ledger: Ledger
+    pod_group_policy: Node = field(default_factory=dict)
+    material: Material | None = None
     pod_sets: list[PodSet] = field(default_factory=list)
     objects: list[Node] = field(default_factory=list)
+    command_mark: Mark | None = None
 
     @property
     def trainer(self) -> Node | None:
@@ -100,6 +124,23 @@ class Build:
     def rank_zero(self) -> str:
         """The address of rank 0 that policies hand out; upstream ignores the real job name and subdomain."""
         return f"{self.name}-{NODE}-0-0.{self.name}"
+
+    @property
+    def subdomain(self) -> str:
+        """The subdomain of the pods' names."""
+        subdomain: str = self.template["spec"].get("network", {}).get("subdomain") or self.name
+        return subdomain
+
+    def set_command(self, command: list[str], mark: Mark) -> None:
+        """Replace the TrainJob's command; ``mark`` says by which policy."""
+        assert self.trainer is not None
+        self.trainer["command"] = command
+        self.command_mark = mark
+
+    def add_object(self, api_version: str, kind: str, name: str, **content: Any) -> None:
+        """Add an object beside the JobSet, in its namespace."""
+        metadata = {"name": name, "namespace": self.namespace}
+        self.objects.append({"apiVersion": api_version, "kind": kind, "metadata": metadata, **content})
 
     def trainer_pod_set(self) -> PodSet | None:
         """The first pod set that trains."""
@@ -148,6 +189,7 @@ def _pod_set(build: Build, replicated_job: Node) -> PodSet:
         containers=[_pod_container(item) for item in spec.get("containers", [])],
         init_containers=[_pod_container(item) for item in spec.get("initContainers", [])],
         volumes=list(spec.get("volumes", [])),
+        replicas=replicated_job.get("replicas", 1),
     )
 
 
@@ -175,6 +217,18 @@ def _merge_resources(build: Build, replicated_job: Node) -> None:
             for name, amount in wanted[key].items():
                 merged[name] = amount
                 build.ledger.mark(merged, name, build.job_mark.at("trainer", "resourcesPerNode", key, name))
+
+
+def set_count(build: Build, pods: PodSet | None) -> None:
+    """Let the TrainJob's numNodes decide about the pods that train."""
+    if pods is not None and "numNodes" in (build.trainer or {}):
+        assert build.trainer is not None
+        pods.count = build.trainer["numNodes"]
+
+
+def trainer_container(build: Build, pods: PodSet | None) -> PodContainer | None:
+    """The container that policies inject into; None without a ``trainer`` section, then they inject nothing."""
+    return pods.container(NODE) if pods is not None and build.trainer is not None else None
 
 
 def counting_resources(build: Build) -> Node:

@@ -11,23 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import InvalidInput
 from kfrun.model.workload import Resolution, RuntimeSource
-from kfrun.resolve import builder, extensions, patches, podsets, policies
+from kfrun.resolve import builder, extensions, patches, podgroups, podsets, policies
 from kfrun.resolve.catalogue import DEFAULT_NAMESPACE
 from kfrun.resolve.decode import Decoder, complete, describe
 from kfrun.resolve.findings import finding
 from kfrun.resolve.origins import Ledger, Mark
 from kfrun.resolve.podsets import Build
-from kfrun.validate import defaults
+from kfrun.validate import defaults, schemas
 from kfrun.validate.kinds import TRAIN_JOB
 
 if TYPE_CHECKING:
     from kfrun.model.source import Document, ObjectKey
     from kfrun.resolve.catalogue import Catalogue
+    from kfrun.resolve.material import Material
 
     Node = dict[str, Any]
 
 
-def resolve(job: Document, catalogue: Catalogue, *, version: str = "v2.3") -> Resolution:
+def resolve(
+    job: Document, catalogue: Catalogue, *, version: str = "v2.3", material: Material | None = None
+) -> Resolution:
     """Resolve one TrainJob.
 
     Bad input never raises: the resolution then holds findings and no JobSet. It need not have passed validation.
@@ -36,6 +39,8 @@ def resolve(job: Document, catalogue: Catalogue, *, version: str = "v2.3") -> Re
         job: the TrainJob.
         catalogue: where to look for its runtime.
         version: the Trainer version whose defaults apply.
+        material: what keys are made of. Without it the Secrets of MPI and Flux jobs are left out of the objects:
+            to validate or plan a job none are needed.
 
     Raises:
         UsageProblem: an unknown version.
@@ -55,9 +60,17 @@ def resolve(job: Document, catalogue: Catalogue, *, version: str = "v2.3") -> Re
     )
     if not isinstance(found, RuntimeSource):
         return replace(result, findings=(*findings, found))
+    if version in schemas.BEFORE_PATCHES:
+        from kfrun.resolve.conversion import trainer
+
+        job, found, notes = trainer.modern(job, found)
+        findings += notes
     try:
         build = _build(job, key, found, version)
+        build.material = material
         policies.enforce(build)
+        podgroups.enforce(build)
+        policies.add_objects(build)
         jobset = builder.jobset(build)
     except InvalidInput as problem:
         return replace(result, findings=(*findings, *problem.findings))
@@ -79,11 +92,13 @@ def _build(job: Document, key: ObjectKey, runtime: RuntimeSource, version: str) 
     job_spec = defaults.apply(job.data, TRAIN_JOB, version).get("spec")
     runtime_spec = defaults.apply(runtime.document.data, runtime.key.kind, version).get("spec")
     decoded = _decoded(job_spec, "TrainJobSpec", Decoder(job_mark, ledger, written=False))
+    runtime_policies = _policies(runtime_spec, runtime_mark, ledger)
     build = Build(
         name=key.name,
         namespace=key.namespace,
         job=decoded,
-        policy=_policy(runtime_spec, runtime_mark, ledger),
+        policy=runtime_policies.get("mlPolicy"),
+        pod_group_policy=runtime_policies.get("podGroupPolicy", {}),
         template=_template(runtime_spec, runtime_mark, ledger),
         job_mark=job_mark,
         runtime_mark=runtime_mark,
@@ -109,16 +124,10 @@ def _decoded(value: Any, type_name: str, decoder: Decoder) -> Node:
     return spec
 
 
-def _policy(spec: Any, mark: Mark, ledger: Ledger) -> Node | None:
-    """The runtime's mlPolicy; a podGroupPolicy that asks for something is refused on the way."""
-    decoder = Decoder(mark, ledger, written=False)
+def _policies(spec: Any, mark: Mark, ledger: Ledger) -> Node:
+    """The runtime's mlPolicy and podGroupPolicy."""
     parts = {key: spec[key] for key in ("mlPolicy", "podGroupPolicy") if isinstance(spec, dict) and key in spec}
-    decoded = _decoded(parts, "TrainingRuntimeSpec", decoder)
-    for kind in decoded.get("podGroupPolicy", {}):
-        message = f'the pod group policy "{kind}" is not supported by this version of kfrun'
-        raise InvalidInput([finding("KF403", message, mark.document, mark.at("podGroupPolicy", kind).path)])
-    policy: Node | None = decoded.get("mlPolicy")
-    return policy
+    return _decoded(parts, "TrainingRuntimeSpec", Decoder(mark, ledger, written=False))
 
 
 def _template(spec: Any, mark: Mark, ledger: Ledger) -> Node:

@@ -39,6 +39,7 @@ ANNOTATIONS: Final[dict[str, tuple[str, ...]]] = {
     "source": (),
     "environment": ("shared", "isolated"),
     "backend": ("process", "docker", "podman", "kubernetes"),
+    "lint-ignore": (),
 }
 """kfrun's annotations without the prefix; the values that each allows, none listed where any text may do."""
 

@@ -7,7 +7,10 @@ why. Where the wheel of the former is missing the latter does both. Neither is u
 from __future__ import annotations
 
 import re
+import sys
+from contextlib import contextmanager
 from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from kfrun.model.source import Document, Finding, Stage
@@ -109,11 +112,31 @@ def _is_valid(data: dict[str, Any], version: str, kind: str) -> bool:
 @cache
 def _decider(version: str, kind: str) -> _Decider:
     try:
-        from jsonschema_rs import Draft7Validator
+        with _without_email():
+            from jsonschema_rs import Draft7Validator
     except ImportError:
         return _reference(version, kind)
     decider: _Decider = Draft7Validator(schemas.schema(version, kind), validate_formats=False)
     return decider
+
+
+@contextmanager
+def _without_email() -> Iterator[None]:
+    """Spare the import of ``email.utils`` (sockets, calendars, random numbers: 5 ms) while `jsonschema_rs` is imported.
+
+    It only parses the date of its own build with it, for a ``__build__`` that nobody reads; there the date stays
+    text. Where other threads may import meanwhile, everything takes its usual course.
+    """
+    if "email.utils" in sys.modules or len(sys._current_frames()) > 1:  # noqa: SLF001 (threading would be an import)
+        yield
+        return
+    stand_in = ModuleType("email.utils")
+    stand_in.__dict__["parsedate_to_datetime"] = str
+    sys.modules["email.utils"] = stand_in
+    try:
+        yield
+    finally:
+        del sys.modules["email.utils"]
 
 
 @cache

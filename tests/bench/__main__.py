@@ -7,7 +7,6 @@ are kept in docs/performance.md.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -34,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[Setting], list[figures.Figure]]] = {
     "memory": concurrency.memory,
     "lines": log_lines.lines,
 }
+PAGE = installations.ROOT / "docs" / "performance.md"
 
 
 def main() -> int:
@@ -42,15 +42,17 @@ def main() -> int:
     machine = this_machine.describe()
     command = [options.program] if options.program else [str(installations.install_kfrun())]
     peer = Peer(installations.install_peer()) if options.peer else None
-    found: list[figures.Figure] = []
+    found = figures.read(options.json) if options.json else {}
     for name in options.only or BENCHMARKS:
         started = time.monotonic()
-        found += _measured(name, command, peer, options)
+        found[name] = _measured(name, command, peer, options)
         _say(f"{name}: {time.monotonic() - started:.0f} s")
-    print(", ".join(f"{key}: {value}" for key, value in machine.items()) + "\n")
-    print(figures.to_markdown(found))
-    if options.json:
-        options.json.write_text(json.dumps(figures.to_json(found, machine), indent=2) + "\n", encoding="utf-8")
+        if options.json:
+            figures.write(options.json, found, machine)
+    table = figures.to_markdown([figure for name in BENCHMARKS for figure in found.get(name, ())], machine)
+    print(table)
+    if options.update:
+        PAGE.write_text(figures.put_into(PAGE.read_text(encoding="utf-8"), table), encoding="utf-8")
     return 0
 
 
@@ -82,7 +84,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--torch", action="store_true", help="measure the peer with torch too: 5 GB a run")
     parser.add_argument("--tiny", action="store_true", help="tiny sizes, to try the benchmarks themselves")
     parser.add_argument("--program", help="this kfrun instead of one installed from the checkout")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every single value there")
+    parser.add_argument("--update", action="store_true", help=f"put the table into {PAGE.name}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep every single value there")
     return parser.parse_args()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from kfrun.observe.store import Run
     from tests.bench.setting import Setting
 
+_LIKE_THE_PEER = ("--version", "get")
 _EXAMPLE = installations.ROOT / "examples" / "quickstart" / "job.yaml"
 
 
@@ -37,6 +40,7 @@ def commands(setting: Setting) -> list[Figure]:
     samples: dict[str, Callable[[], float]] = {
         title: lambda line=line: program.seconds(*line) * 1000 for title, (_, line) in cases.items()
     }
+    samples["python"] = lambda: _empty_python(program)
     if setting.peer is not None:
         peer = setting.peer
         samples["peer"] = lambda: peer("importing")["seconds"] * 1000
@@ -45,13 +49,23 @@ def commands(setting: Setting) -> list[Figure]:
     often = replace(setting, runs=setting.runs * (10 if setting.runs > 1 else 1))
     taken = often.interleaved(samples, at_most={"peer": setting.runs})
     note = (
-        f"Wall time of the process, {often.runs} runs. The peer has no commands: what is shown is the import of its "
-        "client, which every script that looks at a job begins with."
+        f"Wall time of the process, {often.runs} runs. Directly: `python -c pass`, how quiet the machine is. "
+        "The peer has no commands: what is shown is the import of its client, with which every script that looks at a "
+        "job begins."
     )
     return [
-        Figure(title, "ms", taken[title], goal=goal, peer=taken.get("peer", ()), peer_note="(import)", note=note)
-        for title, (goal, _) in cases.items()
-    ]
+        Figure(
+            title, "ms", taken[title], goal=goal, directly=taken["python"],
+            peer=taken.get("peer", ()) if line[0] in _LIKE_THE_PEER else (), peer_note="(import)", note=note,
+        )
+        for title, (goal, line) in cases.items()
+    ]  # fmt: skip
+
+
+def _empty_python(program: Program) -> float:
+    started = time.perf_counter()
+    subprocess.run([installations.interpreter(), "-c", "pass"], env=program.env, check=True)
+    return (time.perf_counter() - started) * 1000
 
 
 def _fill(program: Program, count: int) -> str:

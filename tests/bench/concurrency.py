@@ -62,8 +62,7 @@ def memory(setting: Setting) -> list[Figure]:
     _trivial(program, count, ("sleep", "600"))
     try:
         until(lambda: _running(program) == count, _TIMEOUT, f"{count} jobs run")
-        for _ in range(setting.runs):
-            weights.append(_weigh(program))
+        weights += [_weigh(program) for _ in range(setting.runs)]
     finally:
         program.clear()
     note = (

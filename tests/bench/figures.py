@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import statistics
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 _HEAD = (
     "| what | goal | kfrun | directly | peer | ratio | |\n"
@@ -52,20 +54,38 @@ class Figure:
         return is_fast and (self.ratio_goal is None or self.ratio is None or self.ratio <= self.ratio_goal)
 
 
-def to_markdown(figures: Sequence[Figure]) -> str:
-    """The table, with the notes below it."""
+def to_markdown(figures: Sequence[Figure], machine: dict[str, Any]) -> str:
+    """The table, with the machine above and the notes below it."""
     notes = list(dict.fromkeys(figure.note for figure in figures if figure.note))
     rows = [_row(figure, notes) for figure in figures]
     below = [f"{number}. {note}" for number, note in enumerate(notes, 1)]
-    return _HEAD + "\n".join(rows) + "\n" + ("\n" + "\n".join(below) + "\n" if below else "")
+    above = ", ".join(f"{key}: {value}" for key, value in machine.items()) + "\n\n" if machine else ""
+    return above + _HEAD + "\n".join(rows) + "\n" + ("\n" + "\n".join(below) + "\n" if below else "")
 
 
-def to_json(figures: Sequence[Figure], machine: dict[str, Any]) -> dict[str, Any]:
-    """Everything, every single run included."""
-    return {
-        "machine": machine,
-        "figures": [{**asdict(figure), "ratio": figure.ratio, "met": figure.is_met} for figure in figures],
-    }
+def put_into(page: str, table: str) -> str:
+    """The page with its table replaced by ``table``."""
+    begin, end = page.index("\n", page.index("<!-- figures")) + 1, page.index("<!-- end of figures")
+    return f"{page[:begin]}\n{table}\n{page[end:]}"
+
+
+def write(path: Path, found: Mapping[str, Sequence[Figure]], machine: dict[str, Any]) -> None:
+    """Keep the figures of each benchmark, every single run included."""
+    shown = {name: [{**asdict(one), "ratio": one.ratio, "met": one.is_met} for one in found[name]] for name in found}
+    path.write_text(json.dumps({"machine": machine, "benchmarks": shown}, indent=2) + "\n", encoding="utf-8")
+
+
+def read(path: Path) -> dict[str, list[Figure]]:
+    """What `write` wrote, so that benchmarks can be measured one at a time; nothing where there is no such file."""
+    if not path.exists():
+        return {}
+    stored = json.loads(path.read_text(encoding="utf-8"))["benchmarks"]
+    return {name: [_figure(one) for one in stored[name]] for name in stored}
+
+
+def _figure(data: dict[str, Any]) -> Figure:
+    values = {item.name: data[item.name] for item in fields(Figure)}
+    return Figure(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 def _row(figure: Figure, notes: list[str]) -> str:

@@ -27,7 +27,7 @@ def stamp():
 def stamp_numpy():
     import time
 
-    import numpy  # noqa: F401
+    import numpy as np  # noqa: F401
 
     print("STAMP", time.time(), flush=True)
 

@@ -14,7 +14,7 @@ from kfrun.observe.store import Store
 from tests.bench import installations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _TIMEOUT = 600
 
@@ -89,25 +89,26 @@ class Program:
         return Store.open(self.folder / "state" / host.machine_id() / "kfrun.db", create=False)
 
     def supervisors(self) -> list[int]:
-        """Pids of the supervisors. A recorder has the same command line, but a supervisor for a parent."""
-        mark = f"{self.folder}/state/".encode()
-        parents: dict[int, int] = {}
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            try:
-                line = (entry / "cmdline").read_bytes()
-                parent = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
-            except OSError:
-                continue
-            if b"kfrun.execute.supervisor" in line and mark in line:
-                parents[int(entry.name)] = int(parent)
-        return [pid for pid, parent in parents.items() if parent not in parents]
+        """Pids of the supervisors: of whoever holds the lock of one of the jobs."""
+        processes = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+        return [int(entry.name) for entry in processes if any(self._is_lock(path) for path in _open_files(entry))]
+
+    def _is_lock(self, path: str) -> bool:
+        return path.startswith(f"{self.folder}/state/") and path.endswith("/supervisor.lock")
 
     def clear(self) -> None:
         """Remove every job and wait until its supervisors are gone."""
         self("delete", "--all", "--now")
         until(lambda: not self.supervisors(), 30, "the supervisors leave")
+
+
+def _open_files(process: Path) -> Iterator[str]:
+    try:
+        for descriptor in (process / "fd").iterdir():
+            yield os.readlink(descriptor)
+    except OSError:
+        # It has ended meanwhile, or is not ours.
+        return
 
 
 def until(check: Callable[[], bool], timeout: float, what: str, *, interval: float = 0.01) -> None:

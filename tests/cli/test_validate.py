@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from kfrun.__main__ import main
@@ -128,3 +129,79 @@ def test_nothing_heavy_is_imported(no_home):
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.stdout.splitlines()[-1] == "[]", ended.stderr
+
+
+# Outputs
+
+
+FILES = {
+    "json": "{",
+    "sarif": "{",
+    "junit": "<?xml",
+    "tap": "TAP version 14",
+    "github": "::error ",
+    "text": "job.yaml:8:3",
+}
+
+
+@pytest.mark.parametrize("name", list(FILES))
+def test_every_format_goes_to_standard_output_or_a_file(validate, name):
+    shown = validate("job.yaml", "-o", name, text=WRONG, code=1)
+    assert shown.startswith(FILES[name])
+    assert validate("job.yaml", "-o", f"{name}=out", text=WRONG, code=1) == ""
+    written = Path("out").read_text()
+    # JUnit has the time of the check in it
+    assert name == "junit" or written == shown
+    assert written.startswith(FILES[name])
+
+
+def test_several_outputs_at_once(validate):
+    shown = validate("job.yaml", "-o", "sarif=f.sarif", "-o", "junit=f.xml", "-o", "text", text=WRONG, code=1)
+    assert "job.yaml:8:3" in shown
+    assert json.loads(Path("f.sarif").read_text())["runs"][0]["results"][0]["ruleId"] == "KF201"
+    assert 'failures="1"' in Path("f.xml").read_text()
+
+
+def test_codes_have_titles_in_sarif(validate):
+    for text in (WRONG, MISSING_RUNTIME, "a: b\n c: [\n", JOB.replace("mnist", "Mnist")):
+        data = json.loads(validate("job.yaml", "-o", "sarif", text=text, code=1))
+        rules = data["runs"][0]["tool"]["driver"]["rules"]
+        assert rules
+        assert all(rule["shortDescription"]["text"] for rule in rules)
+
+
+def test_json_is_as_published(validate):
+    schema = json.loads((Path(__file__).parents[2] / "schemas" / "findings-v1.json").read_text())
+    for text, code in ((JOB, 0), (f"{WRONG}---\n{RUNTIME}", 1), ("a: b\n c: [\n", 1)):
+        jsonschema.validate(json.loads(validate("job.yaml", "-o", "json", text=text, code=code)), schema)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("-o", "json", "-o", "text"), "two outputs would go to standard output"),
+        (("-o", "json=x", "-o", "tap=x"), 'two outputs would go to "x"'),
+        (("-o", "xml"), '"xml" is no format'),
+        (("-o", "json="), "names no file"),
+        (("-o", "json=missing/x"), "missing/x cannot be written: No such file or directory"),
+    ],
+)
+def test_an_output_that_makes_no_sense_is_wrong_usage(no_home, capsys, arguments, expected):
+    Path("job.yaml").write_text(JOB)
+    assert main(["validate", "job.yaml", *arguments]) == 2
+    shown = capsys.readouterr()
+    assert expected in shown.err
+    assert shown.out == ""
+
+
+def test_no_manifest_is_wrong_usage(no_home, capsys):
+    assert main(["validate"]) == 2
+    assert "no manifest was named" in capsys.readouterr().err
+
+
+def test_objects_of_other_kinds_are_passed_over_when_asked(validate):
+    other = "apiVersion: v1\nkind: Service\nmetadata: {name: x}\n---\non: push\n"
+    validate("job.yaml", text=f"{JOB}---\n{other}", code=1)
+    assert validate("job.yaml", "--skip-other-kinds", text=f"{JOB}---\n{other}").endswith("mnist is valid\n")
+    misspelt = JOB.replace("kind: TrainJob", "kind: TranJob")
+    assert "TranJob" in validate("job.yaml", "--skip-other-kinds", text=misspelt, code=1)

@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from kfrun.errors import UsageProblem
-from kfrun.validate import kinds, schemas
+from kfrun.validate import kinds, migration, schemas
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,29 +25,41 @@ def test_files_are_what_the_generator_makes() -> None:
 
 
 def test_generator_notices_a_stale_file(tmp_path: Path) -> None:
-    for name in ("generate.py", "constraints.json", "descriptions.json"):
-        (tmp_path / name).write_text((ROOT / "schemas" / name).read_text())
+    (tmp_path / "models").mkdir()
+    for path in [
+        *(ROOT / "schemas").glob("*.json"),
+        *(ROOT / "schemas").glob("models/*"),
+        ROOT / "schemas/generate.py",
+    ]:
+        (tmp_path / path.relative_to(ROOT / "schemas")).write_text(path.read_text())
     command = [sys.executable, str(tmp_path / "generate.py")]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
-    target = tmp_path / "v2.3" / "trainjob.json"
-    target.write_text(target.read_text().replace("2048", "4096"))
-    done = subprocess.run([*command, "--check"], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 1
-    assert "v2.3/trainjob.json is out of date" in done.stdout
+    for name, old, new in (("v2.3/trainjob", "2048", "4096"), ("models/v2.3", "numNodes", "nodes")):
+        target = tmp_path / f"{name}.json"
+        before = target.read_text()
+        target.write_text(before.replace(old, new))
+        done = subprocess.run([*command, "--check"], capture_output=True, text=True, timeout=120)
+        target.write_text(before)
+        assert done.returncode == 1
+        assert f"{name}.json is out of date" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("version", "package"), [("v2.0", "2.0.1"), ("v2.1", "2.1.0"), ("v2.2", "2.2.1"), ("v2.3", "2.3.0")]
+)
 @pytest.mark.parametrize("kind", kinds.TRAINER_KINDS)
-def test_schema_is_valid_json_schema_and_names_its_source(kind: str) -> None:
-    schema = schemas.schema("v2.3", kind)
+def test_schema_is_valid_json_schema_and_names_its_source(kind: str, version: str, package: str) -> None:
+    schema = schemas.schema(version, kind)
     Draft7Validator.check_schema(schema)
-    assert "kubeflow-trainer-api 2.3.0" in schema["$comment"]
+    assert f"kubeflow-trainer-api {package}" in schema["$comment"]
     assert schema["title"] == kind
 
 
+@pytest.mark.parametrize("version", migration.RELEASES)
 @pytest.mark.parametrize("kind", kinds.TRAINER_KINDS)
-def test_every_object_is_closed(kind: str) -> None:
+def test_every_object_is_closed(kind: str, version: str) -> None:
     """A mapping has fixed fields and no others, or any names with values of one type."""
-    nodes = [schemas.schema("v2.3", kind)]
+    nodes = [schemas.schema(version, kind)]
     while nodes:
         node = nodes.pop()
         if node.get("type") == "object" and "additionalProperties" not in node:
@@ -58,10 +70,11 @@ def test_every_object_is_closed(kind: str) -> None:
             nodes += node.get(field, {}).values()
 
 
+@pytest.mark.parametrize("version", migration.RELEASES)
 @pytest.mark.parametrize("kind", kinds.TRAINER_KINDS)
-def test_no_constraint_stands_beside_a_reference(kind: str) -> None:
+def test_no_constraint_stands_beside_a_reference(kind: str, version: str) -> None:
     """Validators of draft 7 ignore what stands beside $ref; a description is all that may."""
-    schema = schemas.schema("v2.3", kind)
+    schema = schemas.schema(version, kind)
     for owner in [schema, *schema["definitions"].values()]:
         for node in owner.get("properties", {}).values():
             assert "$ref" not in node or set(node) <= {"$ref", "description"}

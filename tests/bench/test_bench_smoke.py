@@ -1,0 +1,81 @@
+"""The benchmarks themselves work: each runs once, tiny and without the peer. Nothing is asserted about time."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.bench import figures, first_line
+from tests.bench.__main__ import BENCHMARKS, PAGE
+from tests.bench.figures import Figure
+from tests.bench.program import Program
+from tests.bench.setting import TINY, Setting
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NEEDS_PACKAGES = {first_line.with_numpy, first_line.with_torch}
+"""These install packages; what they do is what `first_line.without_packages` does."""
+
+
+@pytest.fixture
+def setting(tmp_path: Path):
+    program = Program([sys.executable, "-m", "kfrun"], tmp_path, tmp_path / "cache")
+    yield Setting(program, runs=1, sizes=TINY)
+    program.clear()
+
+
+@pytest.mark.parametrize("name", [name for name, benchmark in BENCHMARKS.items() if benchmark not in NEEDS_PACKAGES])
+def test_a_benchmark_yields_figures(name: str, setting: Setting) -> None:
+    found = BENCHMARKS[name](setting)
+    assert found
+    for figure in found:
+        assert all(value > 0 for value in figure.kfrun), figure
+        assert len(figure.kfrun) == 1
+        assert not figure.peer
+    assert set(setting.program.supervisors()) == set()
+    assert len(figures.to_markdown(found, {}).splitlines()) > len(found)
+
+
+def test_samples_are_taken_in_turns(setting: Setting) -> None:
+    taken: list[str] = []
+    samples = {name: lambda name=name: float(len(taken.append(name) or taken)) for name in "ab"}
+    found = Setting(setting.program, runs=3).interleaved(samples, at_most={"b": 2})
+    assert taken == ["a", "b", "a", "b", "a"]
+    assert found == {"a": (1.0, 3.0, 5.0), "b": (2.0, 4.0)}
+
+
+@pytest.mark.parametrize(
+    ("figure", "met", "row"),
+    [
+        (Figure("x", "s", (0.1, 0.3, 0.2), goal=0.2), True, "| x | ≤ 0.20 s | 0.20 s (0.10-0.30) |  |  |  | met |"),
+        (Figure("x", "ms", (3.0,), goal=2.0), False, "| x | ≤ 2.0 ms | 3.0 ms |  |  |  | **missed** |"),
+        (
+            Figure("x", "s", (1.0,), ratio_goal=0.07, peer=(10.0,), directly=(0.5,)),
+            False,
+            "| x | ratio ≤ 0.07 | 1.00 s | 0.50 s | 10.00 s | 0.1 | **missed** |",
+        ),
+        (Figure("x", "MB", (150.2,), note="why"), None, "| x (1) |  | 150 MB |  |  |  |  |"),
+    ],
+)
+def test_a_goal_is_judged_by_the_median(figure: Figure, met: bool | None, row: str) -> None:
+    assert figure.is_met is met
+    assert row in figures.to_markdown([figure], {})
+
+
+def test_the_table_of_the_page_is_replaced() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    once = figures.put_into(page, "| a table |\n")
+    assert once.count("| a table |") == 1
+    assert figures.put_into(once, "| a table |\n") == once
+    assert once.startswith(page[: page.index("<!-- figures")])
+    assert once.endswith(page[page.index("<!-- end of figures") :])
+
+
+def test_figures_are_kept_for_the_next_call(tmp_path: Path) -> None:
+    kept = {"a": [Figure("x", "s", (0.1, 0.2), goal=0.2, note="why")], "b": [Figure("y", "ms", (3.0,), peer=(4.0,))]}
+    assert figures.read(tmp_path / "figures.json") == {}
+    figures.write(tmp_path / "figures.json", kept, {"processor": "fast"})
+    assert figures.read(tmp_path / "figures.json") == kept

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kfrun.__main__ import main
+from tests.cli.manifests import JOB
+
+OLD = JOB.replace("plain-python", "torch-distributed").replace("trainer:", "podSpecOverrides: []\n  trainer:", 1)
+ELASTIC = """\
+apiVersion: kubeflow.org/v1
+kind: PyTorchJob
+metadata:
+  name: elastic
+spec:
+  elasticPolicy: {maxReplicas: 3}
+  pytorchReplicaSpecs:
+    Worker:
+      replicas: 2
+      template:
+        spec:
+          containers:
+          - name: pytorch
+            image: registry.example/train:1
+            command: [torchrun, train.py]
+"""
+TF = "apiVersion: kubeflow.org/v1\nkind: TFJob\nmetadata:\n  name: tf\nspec: {}\n"
+
+
+@pytest.fixture
+def convert(no_home, capsys):
+    def run(text, *arguments, code=0):
+        Path("old.yaml").write_text(text)
+        assert main(["convert", "-f", "old.yaml", *arguments]) == code
+        return capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize("text", [OLD, ELASTIC])
+def test_what_is_written_is_valid(convert, capsys, text):
+    Path("new.yaml").write_text(convert(text).out)
+    assert main(["validate", "-f", "new.yaml"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_an_old_job_is_refused_before_and_points_to_its_new_place(convert, capsys):
+    convert(OLD)
+    assert main(["validate", "-f", "old.yaml"]) == 1
+    assert "runtimePatches" in capsys.readouterr().out
+
+
+def test_what_does_not_map_is_named_on_standard_error(convert):
+    shown = convert(ELASTIC)
+    assert "old.yaml:6:18: warning KF430: elasticPolicy has no counterpart" in shown.err
+    assert "warning" not in shown.out
+
+
+def test_json(convert):
+    assert json.loads(convert(OLD, "-o", "json").out)["kind"] == "TrainJob"
+
+
+def test_nothing_converted_is_an_error(convert):
+    shown = convert(TF, code=1)
+    assert shown.out == ""
+    assert "KF431: a TFJob cannot be converted" in shown.err
+
+
+def test_what_can_be_converted_is_although_something_else_cannot(convert):
+    shown = convert(f"{TF}---\n{ELASTIC}")
+    assert "kind: TrainJob" in shown.out
+    assert "KF431" in shown.err
