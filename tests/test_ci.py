@@ -189,7 +189,7 @@ def test_the_gitlab_job_writes_the_reports_that_it_keeps(project, text, codes):
 
 def instructions() -> list[tuple[str, str]]:
     """Name and arguments of every instruction of the Dockerfile."""
-    text = (ROOT / "docs" / "ci" / "Dockerfile").read_text()
+    text = (ROOT / "Dockerfile").read_text()
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     return [(name, rest) for name, _, rest in (line.partition(" ") for line in lines)]
 

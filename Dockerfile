@@ -1,4 +1,4 @@
-# kfrun as a container: docker build -f docs/ci/Dockerfile -t kfrun .
+# kfrun as a container: docker build -t kfrun .
 #   docker run --rm -v "$PWD:/work:ro" kfrun validate -R -f .
 ARG PYTHON=3.13
 
