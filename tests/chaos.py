@@ -82,7 +82,7 @@ class Round:
         elif victim == "deletion":
             self._under_fire(victim, "delete", "chaos")
         elif victim in ("recorder", "rank"):
-            records = [record.read(str(path)) for path in self.kfrun.home.rglob("*.attempt")]
+            records = [record.read(path) for path in self._attempts()]
             running = [item for item in records if item is not None and item.state == "running"]
             if running:
                 chosen = self.random.choice(running)
@@ -97,8 +97,13 @@ class Round:
         self._kill(process.pid, what)
         process.communicate()
 
+    def _attempts(self) -> list[str]:
+        """Records of attempts. Not rglob: folders may vanish meanwhile."""
+        walk = os.walk(self.kfrun.home)
+        return [os.path.join(folder, name) for folder, _, names in walk for name in names if name.endswith(".attempt")]
+
     def _is_recorder(self, pid: int) -> bool:
-        records = [record.read(str(path)) for path in self.kfrun.home.rglob("*.attempt")]
+        records = [record.read(path) for path in self._attempts()]
         return any(item is not None and item.recorder == pid for item in records)
 
     def _kill(self, pid: int, what: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def running(kfrun: Kfrun) -> list[record.Record]:
-    records = [record.read(str(path)) for path in sorted(kfrun.home.rglob("*.attempt"))]
+    records = [record.read(path) for path in sorted(glob.glob(f"{kfrun.home}/**/*.attempt", recursive=True))]
     return [item for item in records if item is not None and item.state == "running"]
 
 
