@@ -39,7 +39,13 @@ PAGE = installations.ROOT / "docs" / "performance.md"
 def main() -> int:
     """Measure what was asked for and print the table."""
     options = _options()
+    with installations.alone():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     machine = this_machine.describe()
+    installations.make_job_python()
     command = [options.program] if options.program else [str(installations.install_kfrun())]
     peer = Peer(installations.install_peer()) if options.peer else None
     found = figures.read(options.json) if options.json else {}

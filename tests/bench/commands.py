@@ -64,7 +64,7 @@ def commands(setting: Setting) -> list[Figure]:
 
 def _empty_python(program: Program) -> float:
     started = time.perf_counter()
-    subprocess.run([installations.interpreter(), "-c", "pass"], env=program.env, check=True)
+    subprocess.run([installations.job_python(), "-c", "pass"], env=program.env, check=True)
     return (time.perf_counter() - started) * 1000
 
 

@@ -105,7 +105,7 @@ def _sample(program: Program, job: _Job) -> float:
 def _directly(program: Program, job: _Job, environment: Path | None) -> float:
     """The same script started by hand in the same environment."""
     script = program.write("directly.py", job.script)
-    launcher = Path(installations.interpreter() if environment is None else environment / "bin" / job.launcher[0])
+    launcher = Path(installations.job_python() if environment is None else environment / "bin" / job.launcher[0])
     return first_stamp([launcher, script], {**program.env, "PYTHONUNBUFFERED": "1"})
 
 

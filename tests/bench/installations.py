@@ -5,10 +5,16 @@ Both come with byte-code: compiling on import would cost either more than most o
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PEER = "kubeflow==0.5.0"
 ROOT = Path(__file__).parents[2]
@@ -29,13 +35,36 @@ def environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("KFRUN_", "PET_", "MASTER_", "UV_", "PIP_")) and name not in _OWN_SETTINGS
     }
-    env["PATH"] = os.pathsep.join([str(Path(interpreter()).parent), env.get("PATH", os.defpath)])
+    env["PATH"] = os.pathsep.join([str(Path(job_python()).parent), env.get("PATH", os.defpath)])
     return env
+
+
+def job_python() -> str:
+    """The interpreter of jobs that ask for no packages: one without any, if `make_job_python` has made it."""
+    plain = cache() / "python" / "bin" / "python"
+    return str(plain) if plain.exists() else interpreter()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other benchmarks away: they would disturb this one, and change what is installed under it."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SystemExit(f"another benchmark is running with {cache()}") from None
+        yield
 
 
 def interpreter() -> str:
     """The interpreter behind the one that runs this, a plain executable."""
     return os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
+
+
+def make_job_python() -> None:
+    """Make what `job_python` is then."""
+    _make(cache() / "python")
 
 
 def install_kfrun() -> Path:

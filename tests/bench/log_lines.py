@@ -99,7 +99,7 @@ def _by_kfrun(program: Program, count: int) -> tuple[float, float]:
 def _directly(program: Program, count: int) -> float:
     script, figure = program.write("writer.py", _WRITER), program.folder / "directly.seconds"
     with (program.folder / "directly.log").open("ab") as log:
-        command = [installations.interpreter(), script, str(count), figure]
+        command = [installations.job_python(), script, str(count), figure]
         subprocess.run(command, env={**program.env, "PYTHONUNBUFFERED": "1"}, stdout=log, check=True)
     (program.folder / "directly.log").unlink()
     return float(figure.read_text())
