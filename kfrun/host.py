@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
 import time
 from pathlib import Path
@@ -129,13 +128,15 @@ def marked_processes(*markers: str) -> list[int]:
 
 def kill_marked(*markers: str) -> None:
     """SIGKILL to everything that carries one of ``markers``; again and again while it forks, but not for ever."""
+    from signal import SIGKILL
+
     for _ in range(_KILL_ROUNDS):
         found = marked_processes(*markers)
         if not found:
             return
         for pid in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, SIGKILL)
         time.sleep(_KILL_PAUSE)
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kfrun.cli.options import Values
-    from kfrun.model.workload import Resolution
+    from kfrun.model.resolution import Resolution
 
 
 @click.command("render")

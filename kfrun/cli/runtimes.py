@@ -12,8 +12,8 @@ from kfrun.errors import NotFound
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kfrun.model.resolution import RuntimeSource
     from kfrun.model.source import Document
-    from kfrun.model.workload import RuntimeSource
     from kfrun.settings import Settings
 
 _FRAMEWORK = "trainer.kubeflow.org/framework"

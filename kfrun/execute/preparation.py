@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from kfrun.execute.environments import EnvironmentRequest
+    from kfrun.model.resolution import PackageSet, Resolution
     from kfrun.model.source import FieldPath, Position
-    from kfrun.model.workload import PackageSet, Resolution, Workload
+    from kfrun.model.workload import Workload
 
 CODES = {"KF601": "a folder that the job runs in does not exist"}
 

@@ -12,13 +12,14 @@ from kfrun.load.excerpts import excerpt
 from kfrun.load.lines import place
 from kfrun.model.source import Finding, Position, Stage
 from kfrun.model.values import dataclass
+from kfrun.patterns import pattern
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 """Largest source that is read."""
 
-_DESCRIPTOR: Final = re.compile(r"/dev/(?:stdin|fd/[0-9]+)|/proc/(?:self|[0-9]+)/fd/[0-9]+")
+_DESCRIPTOR: Final = pattern(r"/dev/(?:stdin|fd/[0-9]+)|/proc/(?:self|[0-9]+)/fd/[0-9]+")
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
-_HTML: Final = re.compile(r"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
+_HTML: Final = pattern(r"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def read(source: Source) -> tuple[str, Finding | None]:
     try:
         text = raw.decode("utf-16" if raw.startswith(_UTF16_MARKS) else "utf-8-sig")
     except UnicodeDecodeError as error:
-        return "", _undecodable(source, raw, error)
+        return "", _undecodable(source, error)
     if source.is_url and _HTML.match(text):
         message = "the URL answers with a web page, not with YAML"
         return "", _refused(source, "KF101", message, hint="use the address of the raw file")
@@ -94,23 +95,22 @@ def _refuse_special(path: str) -> None:
     raise Unavailable(f"{path} is {what}, not a file", hint="read it through stdin: -f - < …")
 
 
-def _undecodable(source: Source, raw: bytes, error: UnicodeDecodeError) -> Finding:
+def _undecodable(source: Source, error: UnicodeDecodeError) -> Finding:
+    raw = error.object  # without the byte order mark
     before = raw[: error.start].decode(error.encoding, errors="replace")
     line, column = place(before, len(before))
     position = Position(source.name, line, column)
     is_binary = b"\0" in raw[:8192]
     found = "this is a binary file" if is_binary else f"the byte 0x{raw[error.start]:02x} is not UTF-8"
-    # the line alone is decoded: the source may be large
-    end = raw.find(b"\n", error.start)
-    start = raw.rfind(b"\n", 0, error.start) + 1
-    line_text = raw[start : end if end >= 0 else len(raw)][: 4 * (column + 200)].decode("utf-8", "replace")
+    # what follows the line is not decoded: the source may be large
+    after = raw[error.start : error.start + 4 * 200].decode(error.encoding, "replace")
     return Finding(
         "KF103",
         found,
         Stage.YAML,
         position=position,
         hint=None if is_binary else "save the file as UTF-8",
-        excerpt=None if is_binary else excerpt(line_text, Position(source.name, 1, column)),
+        excerpt=None if is_binary else excerpt(before + after, position),
     )
 
 

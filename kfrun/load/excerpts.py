@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from kfrun.load.lines import line_at
+from kfrun.patterns import pattern
 
 if TYPE_CHECKING:
     from kfrun.model.source import Document, Position
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LONGEST: Final = 180
 """Characters of an excerpt at most."""
 
-_UNPRINTABLE: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNPRINTABLE: Final = pattern("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def excerpt(source: Document | str, position: Position) -> str:

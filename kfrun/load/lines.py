@@ -5,12 +5,13 @@ A line ends at LF, CRLF, CR, NEL, LS or PS, as libyaml sees it; columns count ch
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import Final
 
-_BREAK: Final = re.compile("\r\n?|[\n\x85\u2028\u2029]")
-_UNUSUAL: Final = re.compile("\r(?!\n)|[\x85\u2028\u2029]")
+from kfrun.patterns import pattern
+
+_BREAK: Final = pattern("\r\n?|[\n\x85\u2028\u2029]")
+_UNUSUAL: Final = pattern("\r(?!\n)|[\x85\u2028\u2029]")
 
 
 class LineCounter:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
+    from kfrun.model.resolution import PackageSet, Resolution
     from kfrun.model.source import Finding, ObjectKey
-    from kfrun.model.workload import NotEnforced, PackageSet, Resolution
+    from kfrun.model.workload import NotEnforced
 
 
 @dataclass(frozen=True, slots=True)

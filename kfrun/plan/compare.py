@@ -21,7 +21,8 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from kfrun.model.workload import NotEnforced, Resolution
+    from kfrun.model.resolution import Resolution
+    from kfrun.model.workload import NotEnforced
 
 _LIST_KEYS = {
     "runtimePatches": ("manager",),

@@ -10,7 +10,7 @@ from kfrun.plan import masking
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kfrun.model.workload import PackageSet, Resolution
+    from kfrun.model.resolution import PackageSet, Resolution
 
 _WIDTH = 100
 """Characters of a summary; the whole of it is in ``kfrun render``."""

@@ -62,16 +62,18 @@ def state(job: ObservedJob) -> str:
     return "suspended" if job.suspended else "running"
 
 
-def immutable(old: dict[str, Any], new: Document) -> tuple[Finding, ...]:
-    """The refusals of a change that the cluster would not accept either."""
-    from kfrun.validate import update
+def immutable(old: dict[str, Any] | Document, new: Document, *, version: str | None = None) -> tuple[Finding, ...]:
+    """The refusals of a change that the cluster would not accept either; see `kfrun.validate.update.check`."""
+    from kfrun.validate import schemas, update
 
-    found = tuple(finding for finding in update.check(old, new) if finding.severity is Severity.ERROR)
-    differences = compare.changes(old, new.data)
-    if all(masking.MASK not in (change.old, change.new) for change in differences):
+    problems = update.check(old, new, version=version or schemas.DEFAULT_VERSION)
+    found = tuple(finding for finding in problems if finding.severity is Severity.ERROR)
+    differences = compare.changes(old if isinstance(old, dict) else old.data, new.data)
+    if not any(masking.is_masked(value) for change in differences for value in (change.old, change.new)):
         return found
-    # The findings would quote the value of a secret, before and after.
-    return tuple(replace(finding, message=f"field is immutable: {_named(differences)} changed") for finding in found)
+    # Findings of this code would quote the value of a secret, before and after.
+    message = f"field is immutable: {_named(differences)} changed"
+    return tuple(replace(finding, message=message) if finding.code == "KF320" else finding for finding in found)
 
 
 def _create(job: DesiredJob) -> Step:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MASK = "(sensitive)"
+_NO_LOGIN = "***"
 
 _SENSITIVE = (
     r"(?:token(?!i[sz]|s(?![a-z]))|secret|passw|passphrase|credential|api[-_]?key|access[-_]?key|private[-_]?key)"
@@ -34,7 +35,12 @@ def is_secret_name(name: str) -> bool:
 
 def text(value: str) -> str:
     """``value`` without the logins in its URLs."""
-    return _URL_LOGIN.sub("***", value)
+    return _URL_LOGIN.sub(_NO_LOGIN, value)
+
+
+def is_masked(value: str | None) -> bool:
+    """Whether something was hidden in a value that is shown."""
+    return value is not None and (MASK in value or f"://{_NO_LOGIN}@" in value)
 
 
 def words(command: Sequence[str]) -> list[str]:

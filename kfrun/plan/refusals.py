@@ -9,8 +9,9 @@ from kfrun.model.source import Finding, Stage, field_text
 
 if TYPE_CHECKING:
     from kfrun.model.change import DesiredJob
+    from kfrun.model.resolution import Resolution
     from kfrun.model.source import ObjectKey, Position
-    from kfrun.model.workload import NotEnforced, Resolution
+    from kfrun.model.workload import NotEnforced
 
 CODES = {
     "KF501": "a finished job was changed, and nobody said that it may be replaced",

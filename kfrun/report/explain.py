@@ -15,13 +15,29 @@ WIDTH = 100
 
 
 class Code(NamedTuple):
-    """A finding's code: its one-line meaning, the stage that finds it, what usually causes it and how to mend it."""
+    """A finding's code.
+
+    Attributes:
+        meaning: in one line.
+        stage: who finds it.
+        cause: what usually causes it.
+        remedy: how to mend it.
+        why: what a cluster does with it, or what goes wrong.
+        wrong: an example in YAML, and ``right`` the same, mended; empty where there is none.
+        source: where upstream states the rule.
+        documentation: pages and commands that tell more.
+    """
 
     code: str
     meaning: str
     stage: str
     cause: str = ""
     remedy: str = ""
+    why: str = ""
+    wrong: str = ""
+    right: str = ""
+    source: str = ""
+    documentation: tuple[str, ...] = ()
 
 
 def field_text(info: FieldInfo, *, recursive: bool = False) -> str:
@@ -44,10 +60,18 @@ def field_text(info: FieldInfo, *, recursive: bool = False) -> str:
 def code_text(code: Code) -> str:
     """What a finding's code means and how to mend what it finds."""
     lines = [f"{code.code}: {code.meaning}", f"found by: {code.stage}"]
-    if code.cause:
-        lines += ["", "TYPICAL CAUSE:", *_wrapped(code.cause)]
-    if code.remedy:
-        lines += ["", "HOW TO MEND IT:", *_wrapped(code.remedy)]
+    if code.source:
+        lines.append(f"source:   {code.source}")
+    parts = {
+        "WHY IT IS A PROBLEM": _wrapped(code.why),
+        "TYPICAL CAUSE": _wrapped(code.cause),
+        "HOW TO MEND IT": _wrapped(_sentence(code.remedy)),
+        "WRONG": textwrap.indent(code.wrong, "    ").splitlines(),
+        "RIGHT": textwrap.indent(code.right, "    ").splitlines(),
+        "MORE": [f"    {one}" for one in code.documentation],
+    }
+    for title, text in parts.items():
+        lines += ["", f"{title}:", *text] if text else []
     return "\n".join(lines) + "\n"
 
 
@@ -60,6 +84,12 @@ def _facts(info: FieldInfo) -> Iterator[str]:
         yield f"{'ALLOWED:' if not number else '':<13}{clause}"
     if info.since:
         yield f"SINCE:       {info.since}{f', until {info.until}' if info.until else ''}"
+
+
+def _sentence(text: str) -> str:
+    """A hint as a sentence: it may begin with a command, which stays as it is."""
+    text = text if text.startswith(("kfrun", "metadata", "apiVersion")) else text[:1].upper() + text[1:]
+    return text if text.endswith((".", "?")) else f"{text}."
 
 
 def _wrapped(text: str) -> list[str]:

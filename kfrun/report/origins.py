@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from kfrun.model.resolution import Origin
 from kfrun.model.source import field_text
-from kfrun.model.workload import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from kfrun.model.resolution import Resolution
     from kfrun.model.source import Document, FieldPath
-    from kfrun.model.workload import Resolution
 
 FORMAT_VERSION: Final = 1
 """Of the JSON form; grows when a field changes its meaning or goes away."""

@@ -1,20 +1,19 @@
 """Finds the runtime that a TrainJob refers to. Called by resolver and by the ``runtimes`` verb.
 
 Order of design section 4, first match wins: documents given with the job, runtimes stored before, shipped ones.
-Remote sources take their place between stored and shipped in `Catalogue._layers`.
+Remote sources take their place between stored and shipped in `Catalogue`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from kfrun.model.resolution import RuntimeSource
 from kfrun.model.source import ObjectKey, Stage
-from kfrun.model.values import dataclass
-from kfrun.model.workload import RuntimeSource
 from kfrun.resolve.findings import finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from kfrun.model.source import Document, Finding
 
@@ -45,28 +44,29 @@ def runtime_key(document: Document) -> ObjectKey | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
 class Catalogue:
     """The runtimes at hand.
 
-    Attributes:
+    Args:
         documents: what was given with ``-f``; other kinds among them are passed over. Of several runtimes with one
             name the last counts, as it would after ``kubectl apply``.
         stored: runtimes applied before.
         shipped: those of `kfrun.resolve.shipped`.
     """
 
-    documents: Sequence[Document] = ()
-    stored: Sequence[Document] = ()
-    shipped: Sequence[Document] = ()
+    def __init__(
+        self, documents: Sequence[Document] = (), stored: Sequence[Document] = (), shipped: Sequence[Document] = ()
+    ) -> None:
+        # in the order of search; an empty name stands for the document's own source
+        self._layers = (("", documents[::-1]), (STORE, stored), (SHIPPED, shipped))
+        self._looked_at: list[dict[ObjectKey, RuntimeSource]] = []
 
     def runtimes(self) -> Iterator[RuntimeSource]:
         """Every runtime that a job could use, each name once, in the order of search."""
         seen: set[ObjectKey] = set()
-        for source in self._all():
-            if source.key not in seen:
-                seen.add(source.key)
-                yield source
+        for layer in self._by_key():
+            yield from (source for key, source in layer.items() if key not in seen)
+            seen.update(layer)
 
     def find(self, job: Document) -> RuntimeSource | Finding:
         """The runtime that ``job`` refers to, or the finding that says why there is none.
@@ -78,23 +78,26 @@ class Catalogue:
             return _unsupported(job, kind, group)
         namespace = "" if kind == CLUSTER_KIND else job.key.namespace or DEFAULT_NAMESPACE
         wanted = ObjectKey(API_VERSION, kind, namespace, name)
-        for source in self._all():
-            if source.key == wanted:
-                return source
+        for layer in self._by_key():
+            if wanted in layer:
+                return layer[wanted]
         return _missing(job, wanted, [source.key for source in self.runtimes()])
 
-    def _all(self) -> Iterator[RuntimeSource]:
-        for found_in, documents in self._layers():
-            for document in documents:
-                key = runtime_key(document)
-                if key is not None:
-                    yield RuntimeSource(key, found_in or document.source, document)
+    def _by_key(self) -> Iterator[dict[ObjectKey, RuntimeSource]]:
+        """The layers in the order of search, each looked at once, and only when those before it did not do."""
+        yield from self._looked_at
+        for found_in, documents in self._layers[len(self._looked_at) :]:
+            self._looked_at.append(_sources(found_in, documents))
+            yield self._looked_at[-1]
 
-    def _layers(self) -> Iterator[tuple[str, Sequence[Document]]]:
-        """Where to look, in order; an empty name stands for the document's own source."""
-        yield "", self.documents[::-1]
-        yield STORE, self.stored
-        yield SHIPPED, self.shipped
+
+def _sources(found_in: str, documents: Iterable[Document]) -> dict[ObjectKey, RuntimeSource]:
+    found: dict[ObjectKey, RuntimeSource] = {}
+    for document in documents:
+        key = runtime_key(document)
+        if key is not None and key not in found:
+            found[key] = RuntimeSource(key, found_in or document.source, document)
+    return found
 
 
 def _reference(job: Document) -> tuple[str, str, str]:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kfrun.resolve import fields, quantity
+from kfrun.resolve import fields
 from kfrun.resolve.findings import finding
+from kfrun.resolve.origins import Mark
+from kfrun.validate import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kfrun.model.source import FieldPath, Finding
-    from kfrun.resolve.origins import Ledger, Mark
+    from kfrun.resolve.origins import Ledger
 
 _INT64 = range(-(2**63), 2**63)
 _WRONG = object()
@@ -48,10 +50,10 @@ class Decoder:
             return self._list(value, kind[1:-1], path)
         if kind[0] == "{":
             return self._map(value, kind[1:-1], path)
-        scalar = _SCALARS.get(kind)
-        if scalar is None:
-            return self._struct(value, kind, path)
-        read = scalar(value)
+        return self._scalar(value, kind, path) if kind in _SCALARS else self._struct(value, kind, path)
+
+    def _scalar(self, value: Any, kind: str, path: FieldPath) -> Any:
+        read = _SCALARS[kind](value)
         return self._wrong(value, _NAMES[kind], path) if read is _WRONG else read
 
     def _struct(self, value: Any, type_name: str, path: FieldPath) -> Any:
@@ -59,12 +61,14 @@ class Decoder:
             return self._wrong(value, "an object", path)
         known = fields.fields(type_name)
         node: dict[str, Any] = {}
-        self._ledger.place(node, self._mark._replace(path=path))
+        self._place(node, path)
         for key, item in value.items():
             field = known.get(key)
             if field is None or item is None:
                 continue
-            read = self._read(item, field.kind, (*path, key))
+            # most fields are texts, and this is where resolving spends its time
+            is_text = type(item) is str and field.kind == "string"
+            read = item if is_text else self._read(item, field.kind, (*path, key))
             if not (self._written and _vanishes(read, field)):
                 node[key] = read
         return node
@@ -72,13 +76,21 @@ class Decoder:
     def _list(self, value: Any, kind: str, path: FieldPath) -> Any:
         if not isinstance(value, list):
             return self._wrong(value, "a list", path)
+        if kind == "string" and all(type(item) is str for item in value):
+            return value.copy()
         return [self._read(item, kind, (*path, index)) for index, item in enumerate(value)]
 
     def _map(self, value: Any, kind: str, path: FieldPath) -> Any:
         if not isinstance(value, dict):
             return self._wrong(value, "an object", path)
+        if kind == "string" and all(type(item) is str for item in value.values()):
+            return self._place(value.copy(), path)
         node = {key: self._read(item, kind, (*path, key)) for key, item in value.items()}
-        return self._ledger.place(node, self._mark._replace(path=path))
+        return self._place(node, path)
+
+    def _place(self, node: dict[str, Any], path: FieldPath) -> dict[str, Any]:
+        mark = self._mark
+        return self._ledger.place(node, Mark(mark.layer, mark.document, path, mark.detail))
 
     def _wrong(self, value: Any, expected: str, path: FieldPath) -> None:
         message = f"must be {expected}, not {describe(value)}"
@@ -86,6 +98,8 @@ class Decoder:
 
 
 def _vanishes(value: Any, field: fields.Field) -> bool:
+    if value:
+        return False
     if field.kind[0] in "[{":
         return not value
     if field.pointer or field.always or isinstance(value, dict):
@@ -98,15 +112,19 @@ def complete(node: dict[str, Any], type_name: str) -> None:
 
     Fields that it always writes are added (``resources: {}``), and what a patch has set to zero is taken away.
     """
-    for key, field in fields.fields(type_name).items():
+    known = fields.fields(type_name)
+    for key in fields.always(type_name):
         if key not in node:
-            if not field.always:
-                continue
-            node[key] = _ZEROS[field.kind] if field.kind in _SCALARS else {}
-        if _vanishes(node[key], field):
+            kind = known[key].kind
+            node[key] = _ZEROS[kind] if kind in _SCALARS else {}
+    for key, value in list(node.items()):
+        field = known.get(key)
+        if field is None:
+            continue
+        if _vanishes(value, field):
             del node[key]
-        else:
-            _complete(node[key], field.kind)
+        elif field.kind not in _SCALARS:
+            _complete(value, field.kind)
 
 
 def _complete(value: Any, kind: str) -> None:

@@ -23,8 +23,8 @@ except ImportError:
     from hashlib import sha1
 
 if TYPE_CHECKING:
+    from kfrun.model.resolution import Resolution
     from kfrun.model.source import FieldPath, Finding
-    from kfrun.model.workload import Resolution
 
     Node = dict[str, Any]
 

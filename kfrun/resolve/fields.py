@@ -278,3 +278,9 @@ def fields(type_name: str) -> dict[str, Field]:
         name: Field(kind.strip("*!"), kind.startswith("*"), kind.endswith("!"))
         for name, _, kind in (entry.partition("=") for entry in _lines()[type_name].split())
     }
+
+
+@cache
+def always(type_name: str) -> tuple[str, ...]:
+    """The names of the fields of a type that are always written."""
+    return tuple(name for name, field in fields(type_name).items() if field.always)

@@ -2,14 +2,15 @@
 
 The merge moves objects and reorders lists, so an origin is kept by the object itself (its identity), not by its
 path: `Ledger.place` says where an object stands in its document, `Ledger.mark` where a single field of it comes
-from when that is elsewhere. `Ledger.collect` turns both into paths of the finished JobSet.
+from when that is elsewhere. `Origins` turns both into paths of the finished JobSet, when somebody asks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kfrun.model.workload import Origin
+from kfrun.model.resolution import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ class Mark(NamedTuple):
 
     def at(self, *parts: str | int) -> Mark:
         """The same layer, further down in the document."""
-        return self._replace(path=(*self.path, *parts))
+        return Mark(self.layer, self.document, (*self.path, *parts), self.detail)
 
     def as_policy(self, name: str) -> Mark:
         """The same place, as the reason why the ML policy ``name`` set something."""
@@ -100,3 +101,29 @@ class Ledger:
                 if home is not None:
                     yield (*path, index), home[1].origin()
                 yield from self._walk(item, (*path, index))
+
+
+class Origins(Mapping["FieldPath", Origin]):
+    """The origins of the fields of a finished object, by path; nothing is looked up before the first question.
+
+    Most jobs are valid and nobody asks: finding out where every field stands takes as long as resolving the job.
+    """
+
+    def __init__(self, ledger: Ledger, root: dict[str, Any]) -> None:
+        self._ledger = ledger
+        self._root = root
+        self._found: dict[FieldPath, Origin] | None = None
+
+    def __getitem__(self, path: FieldPath) -> Origin:
+        return self._collected()[path]
+
+    def __iter__(self) -> Iterator[FieldPath]:
+        return iter(self._collected())
+
+    def __len__(self) -> int:
+        return len(self._collected())
+
+    def _collected(self) -> dict[FieldPath, Origin]:
+        if self._found is None:
+            self._found = self._ledger.collect(self._root)
+        return self._found

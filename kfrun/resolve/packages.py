@@ -1,4 +1,4 @@
-"""Python packages of a job: PEP 508 requirements, merged by the rules of design section 4. Called by annotations.
+"""Python packages of a job: PEP 508 requirements, merged by the rules of design section 4. Called by extensions.
 
 The only module that uses `packaging`, and only when there is a requirement that takes reading.
 """
@@ -12,18 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from kfrun.errors import InvalidInput
 from kfrun.model.source import Finding, Stage
 from kfrun.model.values import dataclass
+from kfrun.patterns import pattern
+from kfrun.validate.annotations import Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from packaging.markers import Marker
-
-
-class Line(NamedTuple):
-    """One line of a list: its text without comment and margin, and its 0-based number."""
-
-    number: int
-    text: str
 
 
 class BadRequirement(NamedTuple):
@@ -43,12 +38,6 @@ class Requirement:
     name: str
     marker: Marker | None
     line: Line
-
-
-def lines(text: str) -> list[Line]:
-    """The entries of a list annotation: one a line, blank lines and ``#`` comments left out."""
-    stripped = (re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines())
-    return [Line(number, entry) for number, entry in enumerate(stripped) if entry]
 
 
 def parse(entries: Iterable[Line]) -> tuple[list[Requirement], list[BadRequirement]]:
@@ -96,7 +85,7 @@ def merge(runtime: Sequence[str], trainer: Sequence[str]) -> tuple[str, ...]:
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _VERSION = r"(?:==|!=|<=|>=|<|>)\d+(?:\.\d+)*"
-_PLAIN = re.compile(rf"({_NAME})(?:{_VERSION}(?:,{_VERSION})*)?", re.ASCII)
+_PLAIN = pattern(rf"({_NAME})(?:{_VERSION}(?:,{_VERSION})*)?", re.ASCII)
 """Requirements that are right beyond doubt: importing `packaging` costs 20 ms of every start."""
 
 

@@ -5,23 +5,23 @@ Values that are known before the pod starts are filled in; the others travel as 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.model.values import dataclass
 from kfrun.model.workload import Container, EnvVar
+from kfrun.patterns import pattern
 from kfrun.resolve.podsets import COMPLETION_INDEX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from kfrun.model.resolution import Origin
     from kfrun.model.source import FieldPath
-    from kfrun.model.workload import Origin
 
     Node = dict[str, Any]
 
 _INDEX_VARIABLE: Final = "JOB_COMPLETION_INDEX"
-_SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.*)'\]")
+_SUBSCRIPT = pattern(r"metadata\.(labels|annotations)\['(.*)'\]")
 _AT_START = frozenset(
     {
         "metadata.name",

@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import InvalidInput
-from kfrun.model.workload import Resolution, RuntimeSource
+from kfrun.model.resolution import Resolution, RuntimeSource
 from kfrun.resolve import builder, extensions, patches, podgroups, podsets, policies
 from kfrun.resolve.catalogue import DEFAULT_NAMESPACE
 from kfrun.resolve.decode import Decoder, complete, describe
 from kfrun.resolve.findings import finding
-from kfrun.resolve.origins import Ledger, Mark
+from kfrun.resolve.origins import Ledger, Mark, Origins
 from kfrun.resolve.podsets import Build
 from kfrun.validate import defaults, schemas
 from kfrun.validate.kinds import TRAIN_JOB
@@ -78,7 +78,7 @@ def resolve(
         result,
         jobset=jobset,
         objects=tuple(build.objects),
-        origins=build.ledger.collect(jobset),
+        origins=Origins(build.ledger, jobset),
         findings=tuple(findings),
     )
 

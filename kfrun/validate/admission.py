@@ -7,7 +7,6 @@ each finding stands at the line of the runtime or the TrainJob that causes it.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,8 +26,8 @@ from kfrun.validate.answers import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from kfrun.model.resolution import Origin, Resolution
     from kfrun.model.source import FieldPath, Position
-    from kfrun.model.workload import Origin, Resolution
 
 _NAME_DEPTH = len(("spec", "replicatedJobs", 0, "name"))
 
@@ -120,10 +119,20 @@ def _at(document: Document, rule: Rule, cause: Cause) -> Finding:
         stage=Stage.WEBHOOK,
         path=cause.path,
         position=position,
+        hint=_hint(rule, cause),
         object=document.key,
         excerpt=excerpts.excerpt(document, position) if document.text else None,
         shown=cause.field,
     )
+
+
+def _hint(rule: Rule, cause: Cause) -> str:
+    """How to mend it: what the rule says of this cause, or else what is said of its code."""
+    if cause.hint:
+        return cause.hint
+    from kfrun.validate import jobreasons
+
+    return jobreasons.mend(rule.code)
 
 
 def _severity(rule: Rule, *, locally: bool) -> Severity | None:
@@ -146,6 +155,7 @@ def _built(
             severity=severity,
             path=cause.path,
             position=position,
+            hint=_hint(rule, cause),
             object=resolution.job.key,
             excerpt=_excerpt(resolution, position),
             shown=cause.field,
@@ -182,7 +192,8 @@ def _job_causes(jobset_: Node, job: Node, index: int, *, is_long: bool) -> Itera
         if is_long and rule is jobs.NAME:
             continue
         # A volume that was refused is missing for its mounts: that follows, and would only repeat it.
-        if cause.reason == NOT_FOUND and _named(template, cause.path) in declared:
+        named = _named(template, cause.path)
+        if cause.reason == NOT_FOUND and isinstance(named, str) and named in declared:
             continue
         yield rule, cause._replace(path=_in_jobset(cause.path, index))
 
@@ -206,17 +217,22 @@ def _in_jobset(path: FieldPath, index: int) -> FieldPath:
 
 def _as_job(jobset_: Node, job: Node) -> Node:
     """The last Job of a replicatedJob as the JobSet controller would create it."""
-    template: Node = copy.deepcopy(node(job, "template"))
-    metadata = {**node(template, "metadata"), "name": jobset.longest_job(jobset_, job)}
-    spec = template.setdefault("spec", {})
-    spec.setdefault("completionMode", "Indexed")
-    spec.setdefault("completions", spec.get("parallelism", 1))
-    pod = spec.setdefault("template", {}).setdefault("spec", {})
-    pod["restartPolicy"] = text(pod, "restartPolicy") or "OnFailure"
+    template = node(job, "template")
+    spec, pod = node(template, "spec"), node(template, "spec", "template", "spec")
+    pod = {**pod, "restartPolicy": text(pod, "restartPolicy") or "OnFailure"}
     claims = list(_claims(jobset_, pod))
     if claims:
         pod["volumes"] = [*values(pod, "volumes"), *claims]
-    return {**template, "metadata": metadata}
+    return {
+        **template,
+        "metadata": {**node(template, "metadata"), "name": jobset.longest_job(jobset_, job)},
+        "spec": {
+            "completionMode": "Indexed",
+            "completions": spec.get("parallelism", 1),
+            **spec,
+            "template": {**node(spec, "template"), "spec": pod},
+        },
+    }
 
 
 def _claims(jobset_: Node, pod: Node) -> Iterator[Node]:

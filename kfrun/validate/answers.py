@@ -7,10 +7,11 @@ the same: map keys are in brackets, and some fields of list items are named with
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from kfrun.model.source import FieldPath, Severity
 
@@ -27,34 +28,63 @@ TOO_LONG: Final = "FieldValueTooLong"
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _NAME = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_REMEMBERED: Final = 1024
+"""Names that are looked at again and again: volumes, labels, resources."""
+
 _LABEL_TEXT = "lower-case letters, digits and -, a letter or digit at both ends, at most 63 characters"
 _PATH_CHARACTERS = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 
 
-class Place(NamedTuple):
-    """A field: its path in the object and its text as the API server writes it."""
+class Place:
+    """A field: its path in the object and its text as the API server writes it.
 
-    path: FieldPath = ()
-    text: str = ""
+    Rules make one for every field that they look at, and nearly all are right: so a place only knows what it is in.
+    """
 
-    def child(self, name: str) -> Place:
+    __slots__ = ("_inside", "_part", "_shown")
+
+    def __init__(self, inside: Place | None = None, part: str | int = "", shown: str | Place = "") -> None:
+        self._inside = inside
+        self._part = part
+        self._shown = shown
+
+    def __truediv__(self, name: str) -> Place:
         """A field of this object."""
-        return Place((*self.path, name), f"{self.text}.{name}" if self.text else name)
+        return Place(self, name, ".")
 
     def item(self, index: int) -> Place:
         """An item of this list."""
-        return Place((*self.path, index), f"{self.text}[{index}]")
+        return Place(self, index, "[")
 
     def key(self, name: str) -> Place:
         """An entry of this map."""
-        return Place((*self.path, name), f"{self.text}[{name}]")
+        return Place(self, name, "[")
 
     def shown_as(self, other: Place) -> Place:
         """This path, under the name of another place: where upstream leaves an index out."""
-        return self._replace(text=other.text)
+        return Place(self._inside, self._part, other)
 
-    def __truediv__(self, name: str) -> Place:
-        return self.child(name)
+    @property
+    def path(self) -> FieldPath:
+        """The keys and indexes from the root of the object."""
+        if self._inside is None:
+            return ()
+        return (*self._inside.path, self._part)
+
+    @property
+    def text(self) -> str:
+        """As the API server writes it."""
+        if isinstance(self._shown, Place):
+            return self._shown.text
+        around = self._inside.text if self._inside is not None else ""
+        if self._shown == "[":
+            return f"{around}[{self._part}]"
+        return f"{around}.{self._part}" if around else str(self._part)
+
+    @property
+    def name(self) -> str:
+        """The field without what it is in: ``image``, or ``containers[0]`` for an item."""
+        return self.text.rpartition(".")[2]
 
 
 class Cause(NamedTuple):
@@ -64,12 +94,14 @@ class Cause(NamedTuple):
         path: of the object's field; for a missing one, where it ought to be.
         field: as the API server writes it.
         reason: Kubernetes' word for it, ``FieldValueRequired`` for example.
+        hint: how to mend it; empty where what is said of the rule's code says enough.
     """
 
     path: FieldPath
     field: str
     reason: str
     message: str
+    hint: str = ""
 
 
 class Rule(NamedTuple):
@@ -88,44 +120,64 @@ class Rule(NamedTuple):
     check: Callable[..., Iterator[Cause]]
 
 
-def required(place: Place, message: str = "a value is needed") -> Cause:
+def required(place: Place, message: str = "a value is needed", hint: str = "") -> Cause:
     """A field that is missing or empty."""
-    return Cause(place.path, place.text, REQUIRED, message)
+    return Cause(place.path, place.text, REQUIRED, message, hint or f"set {place.name}")
 
 
-def invalid(place: Place, value: object, allowed: str) -> Cause:
+def invalid(place: Place, value: object, allowed: str, hint: str = "") -> Cause:
     """A value that is not allowed; ``allowed`` says what is."""
-    return Cause(place.path, place.text, INVALID, f"{quoted(value)} is not allowed; {allowed}")
+    return Cause(place.path, place.text, INVALID, f"{quoted(value)} is not allowed; {allowed}", hint)
 
 
-def unsupported(place: Place, value: object, allowed: Iterable[str]) -> Cause:
+def unsupported(place: Place, value: object, allowed: Sequence[str]) -> Cause:
     """A value that is none of the known ones."""
-    return Cause(place.path, place.text, UNSUPPORTED, f"{quoted(value)} is not allowed; allowed: {', '.join(allowed)}")
+    message = f"{quoted(value)} is not allowed; allowed: {', '.join(allowed)}"
+    return Cause(place.path, place.text, UNSUPPORTED, message, _nearest(value, allowed))
 
 
 def duplicate(place: Place, value: object) -> Cause:
     """A value that an earlier item has already."""
-    return Cause(place.path, place.text, DUPLICATE, f"{quoted(value)} is there already")
+    hint = f"give it a {place.name} of its own, or remove one of the two"
+    return Cause(place.path, place.text, DUPLICATE, f"{quoted(value)} is there already", hint)
 
 
-def forbidden(place: Place, message: str) -> Cause:
+def forbidden(place: Place, message: str, hint: str = "") -> Cause:
     """A field that may not be set here."""
-    return Cause(place.path, place.text, FORBIDDEN, message)
+    return Cause(place.path, place.text, FORBIDDEN, message, hint or f"remove {place.name}")
 
 
-def not_found(place: Place, value: object, message: str) -> Cause:
+def not_found(place: Place, value: object, message: str, hint: str) -> Cause:
     """A name that refers to nothing."""
-    return Cause(place.path, place.text, NOT_FOUND, f"{quoted(value)}: {message}")
+    return Cause(place.path, place.text, NOT_FOUND, f"{quoted(value)}: {message}", hint)
 
 
 def too_many(place: Place, count: int, most: int) -> Cause:
     """A list with too many items."""
-    return Cause(place.path, place.text, TOO_MANY, f"{count} items; at most {most} are allowed")
+    message = f"{count} items; at most {most} are allowed"
+    return Cause(place.path, place.text, TOO_MANY, message, f"remove {count - most} of them, or put some together")
 
 
 def too_long(place: Place, length: int, most: int) -> Cause:
     """A text that is too long."""
-    return Cause(place.path, place.text, TOO_LONG, f"{length} characters; at most {most} are allowed")
+    message = f"{length} characters; at most {most} are allowed"
+    return Cause(place.path, place.text, TOO_LONG, message, f"leave out {length - most} of them")
+
+
+def _nearest(value: object, allowed: Sequence[str]) -> str:
+    from kfrun.validate.hints import near_value
+
+    return near_value(value, allowed) or (f"write {allowed[0]}" if len(allowed) == 1 else "write one of these")
+
+
+def _shorter(value: str, most: int) -> str:
+    return f"leave out {len(value) - most} characters" if len(value) > most else ""
+
+
+def spelled(value: str, accepts: Callable[[str], bool]) -> str:
+    """``write "my-name"``: the text in lower case and with dashes, when that alone mends it."""
+    mended = re.sub(r"[_ .]", "-", value.strip().lower())
+    return f'write "{mended}"' if mended != value and accepts(mended) else ""
 
 
 def quoted(value: object) -> str:
@@ -161,15 +213,20 @@ def values(value: Any, key: str) -> list[Any]:
 
 def items(value: Any, key: str, place: Place) -> Iterator[tuple[Place, Node]]:
     """The mappings in the list at ``key`` and their places; ``place`` is that of ``value``."""
-    for index, item in enumerate(values(value, key)):
-        yield (place / key).item(index), item if isinstance(item, dict) else {}
+    found = value.get(key) if isinstance(value, dict) else None
+    if isinstance(found, list):
+        here = place / key
+        for index, item in enumerate(found):
+            yield here.item(index), item if isinstance(item, dict) else {}
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def is_label(value: str) -> bool:
     """A DNS label of RFC 1123."""
     return len(value) <= 63 and re.fullmatch(_LABEL, value) is not None
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def is_subdomain(value: str) -> bool:
     """A DNS subdomain of RFC 1123."""
     return len(value) <= 253 and re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", value) is not None
@@ -180,11 +237,13 @@ def is_service_label(value: str) -> bool:
     return is_label(value) and not value[0].isdigit()
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def is_label_value(value: str) -> bool:
     """The value of a label; it may be empty."""
     return not value or (len(value) <= 63 and re.fullmatch(_NAME, value) is not None)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def is_qualified(value: str) -> bool:
     """A key of a label: a name, with a DNS subdomain and a slash before it or not."""
     prefix, slash, name = value.rpartition("/")
@@ -200,19 +259,23 @@ def is_domain_path(value: str) -> bool:
 def label_name(place: Place, value: str, *, allowed: str = _LABEL_TEXT) -> Iterator[Cause]:
     """A name that must be a DNS label."""
     if not is_label(value):
-        yield invalid(place, value, f"allowed: {allowed}")
+        yield invalid(place, value, f"allowed: {allowed}", spelled(value, is_label) or _shorter(value, 63))
 
 
 def subdomain_name(place: Place, value: str) -> Iterator[Cause]:
     """A name that must be a DNS subdomain."""
     if not is_subdomain(value):
-        yield invalid(place, value, "allowed: lower-case letters, digits, - and ., a letter or digit at both ends")
+        form = "allowed: lower-case letters, digits, - and ., a letter or digit at both ends"
+        yield invalid(place, value, form, spelled(value, is_subdomain) or _shorter(value, 253))
 
 
 def qualified_name(place: Place, value: str) -> Iterator[Cause]:
     """A name of the form of label keys."""
     if not is_qualified(value):
-        yield invalid(place, value, "allowed: letters, digits, -, _ and ., with a domain and a / before them or not")
+        form = "allowed: letters, digits, -, _ and ., with a domain and a / before them or not"
+        yield invalid(
+            place, value, form, "write a key such as team or example.com/team, 63 characters behind the / at most"
+        )
 
 
 def labels(place: Place, entries: Node) -> Iterator[Cause]:
@@ -220,7 +283,8 @@ def labels(place: Place, entries: Node) -> Iterator[Cause]:
     yield from keys(place, entries)
     for key, value in entries.items():
         if isinstance(value, str) and not is_label_value(value):
-            yield invalid(place.key(key).shown_as(place), value, "allowed: letters, digits, -, _ and . (63 at most)")
+            form = "allowed: letters, digits, -, _ and . (63 at most)"
+            yield invalid(place.key(key).shown_as(place), value, form, "shorten it; freer texts go into annotations")
 
 
 def keys(place: Place, entries: Node) -> Iterator[Cause]:
@@ -240,32 +304,33 @@ def not_negative(holder: Node, place: Place, *fields: str) -> Iterator[Cause]:
     for field in fields:
         value = number(holder, field)
         if value is not None and value < 0:
-            yield invalid(place / field, value, "allowed: 0 or more")
+            yield invalid(place / field, value, "allowed: 0 or more", f"write 0 or more, or leave {field} out")
 
 
 def relative_path(place: Place, value: str) -> Iterator[Cause]:
     """A path that stays below where it starts."""
     if value.startswith("/"):
-        yield invalid(place, value, "it must be a relative path")
+        yield invalid(place, value, "it must be a relative path", "leave the / at its beginning out")
     if ".." in value.split("/"):
-        yield invalid(place, value, "it may not contain ..")
+        yield invalid(place, value, "it may not contain ..", "write the path without ..")
 
 
 def file_path(place: Place, value: str) -> Iterator[Cause]:
     """A relative path in a volume; names that begin with two dots are the kubelet's own."""
     yield from relative_path(place, value)
     if value.startswith("..") and not value.startswith("../"):
-        yield invalid(place, value, "it may not begin with ..")
+        yield invalid(place, value, "it may not begin with ..", "give the file a name without dots at its beginning")
 
 
 def port_number(place: Place, value: int) -> Iterator[Cause]:
     """A port."""
     if not 1 <= value <= 65535:
-        yield invalid(place, value, "allowed: 1 to 65535")
+        yield invalid(place, value, "allowed: 1 to 65535", "write the number of a port, such as 8080")
 
 
 def port_name(place: Place, value: str) -> Iterator[Cause]:
     """The name of a port: an IANA service name."""
     form = len(value) <= 15 and re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", value) is not None
     if not form or "--" in value or not re.search(r"[a-z]", value):
-        yield invalid(place, value, "allowed: up to 15 lower-case letters, digits and -, one letter at least")
+        form = "allowed: up to 15 lower-case letters, digits and -, one letter at least"
+        yield invalid(place, value, form, "write a short name such as http, or the port's number")

@@ -38,6 +38,9 @@ _NEVER_ENDS: Final = "Always"
 _DEFAULT_GRACE: Final = 30
 
 
+_IMAGE: Final = "set image here; for the container that trains, spec.trainer.image of the TrainJob does it too"
+
+
 class Surroundings(NamedTuple):
     """What containers are checked against.
 
@@ -67,7 +70,12 @@ def check(pod: Node, place: Place, usable: dict[str, Node]) -> Iterator[Found]:
     """Every cause of ``containers`` and ``initContainers``, with the rule that found it."""
     around = Surroundings(pod, usable)
     if not pod.get("containers"):
-        yield NAMES, required(place / "containers", "a pod needs a container")
+        yield (
+            NAMES,
+            required(
+                place / "containers", "a pod needs a container", "add a container, named node where it is to train"
+            ),
+        )
     main = list(items(pod, "containers", place))
     names = [text(container, "name") for _, container in main]
     for part in ("containers", "initContainers"):
@@ -96,7 +104,7 @@ def _while_running(container: Node, at: Place, around: Surroundings, part: str) 
     else:
         yield from probes.none(container, at)
         if container.get("resizePolicy"):
-            yield invalid(at / "resizePolicy", container["resizePolicy"], "init containers have none")
+            yield invalid(at / "resizePolicy", container["resizePolicy"], "init containers have none", "remove it")
 
 
 def _name(container: Node, at: Place, around: Surroundings) -> Iterator[Cause]:  # noqa: ARG001
@@ -109,7 +117,7 @@ def _name(container: Node, at: Place, around: Surroundings) -> Iterator[Cause]: 
 
 def _image(container: Node, at: Place, around: Surroundings) -> Iterator[Cause]:  # noqa: ARG001
     if not text(container, "image"):
-        yield required(at / "image", "a container on a cluster needs an image")
+        yield required(at / "image", "a container on a cluster needs an image", _IMAGE)
 
 
 def _choices(container: Node, at: Place, around: Surroundings) -> Iterator[Cause]:
@@ -117,7 +125,9 @@ def _choices(container: Node, at: Place, around: Surroundings) -> Iterator[Cause
         yield from one_of(at / field, text(container, field), allowed)
     signal = node(container, "lifecycle").get("stopSignal")
     if signal is not None and not text(node(around.pod, "os"), "name"):
-        yield forbidden(at / "lifecycle" / "stopSignal", "it needs os.name of the pod")
+        yield forbidden(
+            at / "lifecycle" / "stopSignal", "it needs os.name of the pod", "set os: {name: linux} in the pod"
+        )
 
 
 def _ports(container: Node, at: Place, around: Surroundings) -> Iterator[Cause]:  # noqa: ARG001
@@ -148,7 +158,12 @@ def _host_ports(
         if not host:
             continue
         if on_host and is_main and host != own:
-            yield invalid(port_at / "hostPort", host, "hostNetwork needs it to equal containerPort")
+            yield invalid(
+                port_at / "hostPort",
+                host,
+                "hostNetwork needs it to equal containerPort",
+                f"write {own}, or leave it out",
+            )
         key = (text(port, "protocol") or "TCP", text(port, "hostIP"), host)
         if key in taken:
             yield duplicate(port_at / "hostPort", host)

@@ -5,7 +5,7 @@ Called by structure (nulls), update and resolve (both).
 
 from __future__ import annotations
 
-import copy
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from kfrun.validate import schemas
@@ -25,9 +25,7 @@ def apply(document_data: dict[str, Any], kind: str, version: str = schemas.DEFAU
     Raises:
         UsageProblem: an unknown Trainer version.
     """
-    root = schemas.schema(version, kind)
-    filled = copy.deepcopy(without_nulls(document_data, root))
-    _fill(filled, root, root)
+    filled: dict[str, Any] = _filled(document_data, _shape(version, kind))
     return filled
 
 
@@ -70,16 +68,58 @@ def _pruned(value: Any, node: Schema | None, root: Schema) -> Any:
     return value
 
 
-def _fill(value: Any, node: Schema | None, root: Schema) -> None:
-    if node is None:
-        return
-    if isinstance(value, dict):
-        for field, described in node.get("properties", {}).items():
-            if "default" in described:
-                value.setdefault(field, copy.deepcopy(described["default"]))
-        for field, item in value.items():
-            _fill(item, schemas.child(root, node, field), root)
-    elif isinstance(value, list):
-        items = schemas.child(root, node, 0)
-        for item in value:
-            _fill(item, items, root)
+class _Shape:
+    """What a schema says of nulls and defaults, found out field by field as documents ask for it."""
+
+    __slots__ = ("_children", "_root", "_schema", "_shared", "defaults")
+
+    def __init__(self, root: Schema, schema: Schema, shared: dict[int, _Shape]) -> None:
+        self._root = root
+        self._schema = schema
+        self._shared = shared
+        self._children: dict[str | int, _Shape | None] = {}
+        described: dict[str, Schema] = schema.get("properties", {})
+        self.defaults = [(name, field["default"]) for name, field in described.items() if "default" in field]
+
+    def child(self, part: str | int) -> _Shape | None:
+        """The shape of a field or, with 0, of the items of a list; None where nothing is known of it."""
+        if part not in self._children:
+            below = schemas.child(self._root, self._schema, part)
+            self._children[part] = None if below is None else self._of(below)
+        return self._children[part]
+
+    def _of(self, schema: Schema) -> _Shape:
+        # many fields share one definition; the schemas live as long as the process, and so do their ids
+        if id(schema) not in self._shared:
+            self._shared[id(schema)] = _Shape(self._root, schema, self._shared)
+        return self._shared[id(schema)]
+
+
+@cache
+def _shape(version: str, kind: str) -> _Shape:
+    root = schemas.schema(version, kind)
+    return _Shape(root, root, {})
+
+
+def _filled(value: Any, shape: _Shape | None) -> Any:
+    """A copy, filled in; where the schema says nothing of it, as it is."""
+    if type(value) is list:
+        items = shape.child(0) if shape is not None else None
+        return [_filled(item, items) if type(item) in _NESTED else item for item in value]
+    if type(value) is not dict:
+        return value
+    if shape is None:
+        return {key: _filled(item, None) if type(item) in _NESTED else item for key, item in value.items()}
+    filled = {}
+    for key, item in value.items():
+        if type(item) in _NESTED:
+            filled[key] = _filled(item, shape.child(key))
+        elif item is not None or shape.child(key) is None:
+            filled[key] = item
+    for key, default in shape.defaults:
+        if key not in filled:
+            filled[key] = _filled(default, shape.child(key))
+    return filled
+
+
+_NESTED = frozenset({dict, list})

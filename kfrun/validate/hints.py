@@ -104,7 +104,7 @@ def near_quantity(value: Any, pattern: str) -> str | None:
 
 
 def _unquote(path: FieldPath, value: str, needed: str) -> str | None:
-    if needed == "integer" and re.fullmatch(r"[+-]?[0-9]+", value):
+    if needed == "integer" and re.fullmatch(r"[+-]?[0-9]{1,20}", value):
         return f"write {int(value)} without quotes"
     if needed == "boolean" and value.lower() in {"true", "false", "yes", "no", "on", "off"}:
         return f"write {'true' if value.lower() in {'true', 'yes', 'on'} else 'false'} without quotes"

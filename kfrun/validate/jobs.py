@@ -30,6 +30,7 @@ from kfrun.validate.answers import (
     one_of,
     qualified_name,
     required,
+    spelled,
     text,
     too_long,
     too_many,
@@ -57,6 +58,8 @@ _DIGITS: Final = 10
 _WARN: Final = Severity.WARNING
 _INDEXED: Final = "Indexed"
 _ACTIONS: Final = ("Count", "FailIndex", "FailJob", "Ignore")
+_SHORTER: Final = "make the TrainJob's name shorter"
+_CONTAINER: Final = "name a container of the pod, or leave containerName out"
 _NUMBERS: Final = (
     "parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished",
     "backoffLimitPerIndex", "maxFailedIndexes",
@@ -88,15 +91,22 @@ def _name(job: Node) -> Iterator[Cause]:
         yield required(at)
         return
     if not is_subdomain(name):
-        yield invalid(at, name, "allowed: lower-case letters, digits, - and ., a letter or digit at both ends")
+        yield invalid(
+            at,
+            name,
+            "allowed: lower-case letters, digits, - and ., a letter or digit at both ends",
+            spelled(name, is_subdomain),
+        )
     completions = number(spec, "completions")
     if completions and text(spec, "completionMode") == _INDEXED:
         longest = f"{name}-{completions - 1}"
         if not is_label(longest):
-            yield invalid(at, name, f'its pods would be named "{longest}", which is no DNS label (63 characters)')
+            yield invalid(
+                at, name, f'its pods would be named "{longest}", which is no DNS label (63 characters)', _SHORTER
+            )
     if not is_label_value(name):
         place = (_SPEC / "template" / "metadata" / "labels").shown_as(_SPEC / "template" / "labels")
-        yield invalid(place, name, "the name becomes a label of the pods")
+        yield invalid(place, name, "the name becomes a label of the pods", _SHORTER)
 
 
 def _metadata(job: Node) -> Iterator[Cause]:
@@ -109,7 +119,9 @@ def _numbers(job: Node) -> Iterator[Cause]:
     spec = node(job, "spec")
     yield from not_negative(spec, _SPEC, *_NUMBERS)
     if spec.get("maxFailedIndexes") is not None and spec.get("backoffLimitPerIndex") is None:
-        yield required(_SPEC / "backoffLimitPerIndex", "maxFailedIndexes needs it")
+        yield required(
+            _SPEC / "backoffLimitPerIndex", "maxFailedIndexes needs it", "add it, or remove maxFailedIndexes"
+        )
 
 
 def _indexed(job: Node) -> Iterator[Cause]:
@@ -121,7 +133,12 @@ def _indexed(job: Node) -> Iterator[Cause]:
         return
     for field in ("backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"):
         if mode in ("", "NonIndexed") and spec.get(field) is not None:
-            yield invalid(_SPEC / field, spec[field], "it needs completionMode Indexed")
+            yield invalid(
+                _SPEC / field,
+                spec[field],
+                "it needs completionMode Indexed",
+                "leave completionMode out: JobSet writes Indexed",
+            )
 
 
 def _of_indexed(spec: Node) -> Iterator[Cause]:
@@ -131,15 +148,34 @@ def _of_indexed(spec: Node) -> Iterator[Cause]:
         yield required(_SPEC / "completions", "completionMode Indexed needs it")
         return
     if (parallelism or 0) > MOST_INDEXES:
-        yield invalid(_SPEC / "parallelism", parallelism, f"completionMode Indexed allows at most {MOST_INDEXES}")
+        yield invalid(
+            _SPEC / "parallelism",
+            parallelism,
+            f"completionMode Indexed allows at most {MOST_INDEXES}",
+            "run fewer nodes",
+        )
     if failed is not None and failed > min(completions, MOST_INDEXES):
-        yield invalid(_SPEC / "maxFailedIndexes", failed, "it may be no more than completions, nor than 100000")
+        yield invalid(
+            _SPEC / "maxFailedIndexes",
+            failed,
+            "it may be no more than completions, nor than 100000",
+            f"write {min(completions, MOST_INDEXES)} or less",
+        )
     if completions > MOST_INDEXES and spec.get("backoffLimitPerIndex") is not None:
         if failed is None:
-            yield required(_SPEC / "maxFailedIndexes", f"more than {MOST_INDEXES} completions need it")
+            yield required(
+                _SPEC / "maxFailedIndexes",
+                f"more than {MOST_INDEXES} completions need it",
+                f"set it, to {MOST_WITH_LIMIT} at most",
+            )
         for field, value in (("maxFailedIndexes", failed or 0), ("parallelism", parallelism or 0)):
             if value > MOST_WITH_LIMIT:
-                yield invalid(_SPEC / field, value, f"so many completions allow at most {MOST_WITH_LIMIT}")
+                yield invalid(
+                    _SPEC / field,
+                    value,
+                    f"so many completions allow at most {MOST_WITH_LIMIT}",
+                    f"write {MOST_WITH_LIMIT} or less",
+                )
 
 
 def _choices(job: Node) -> Iterator[Cause]:
@@ -147,7 +183,9 @@ def _choices(job: Node) -> Iterator[Cause]:
     manager = spec.get("managedBy")
     if isinstance(manager, str):
         if not is_domain_path(manager):
-            yield invalid(_SPEC / "managedBy", manager, "allowed: a domain, a slash and a path, like acme.io/foo")
+            yield invalid(
+                _SPEC / "managedBy", manager, "allowed: a domain, a slash and a path, like acme.io/foo", "leave it out"
+            )
         if len(manager) > 63:
             yield too_long(_SPEC / "managedBy", len(manager), 63)
     replacement = text(spec, "podReplacementPolicy")
@@ -161,13 +199,18 @@ def _selector(spec: Node) -> Iterator[Cause]:
     at = _SPEC / "selector"
     if not manual:
         if selector is not None:
-            yield invalid(at, selector, "it is generated unless manualSelector is true")
+            yield invalid(at, selector, "it is generated unless manualSelector is true", "remove it")
         return
     if selector is None:
-        yield required(at, "manualSelector needs it")
+        yield required(at, "manualSelector needs it", "remove manualSelector")
     wanted, given = node(selector, "matchLabels"), node(spec, "template", "metadata", "labels")
     if not wanted or any(given.get(key) != value for key, value in wanted.items()):
-        yield invalid(_SPEC / "template" / "metadata" / "labels", given, "the selector does not match these labels")
+        yield invalid(
+            _SPEC / "template" / "metadata" / "labels",
+            given,
+            "the selector does not match these labels",
+            "remove selector and manualSelector",
+        )
 
 
 def _restart(job: Node) -> Iterator[Cause]:
@@ -175,11 +218,11 @@ def _restart(job: Node) -> Iterator[Cause]:
     policy = text(node(spec, "template", "spec"), "restartPolicy")
     at = _SPEC / "template" / "spec" / "restartPolicy"
     if policy in ("", "Always"):
-        yield required(at, "a Job's pods need OnFailure or Never")
+        yield required(at, "a Job's pods need OnFailure or Never", "write Never, or leave it out")
     elif policy not in ("OnFailure", "Never"):
         yield unsupported(at, policy, ("OnFailure", "Never"))
     elif spec.get("podFailurePolicy") is not None and policy != "Never":
-        yield invalid(at, policy, "podFailurePolicy needs Never")
+        yield invalid(at, policy, "podFailurePolicy needs Never", "write Never")
 
 
 def _failure_policy(job: Node) -> Iterator[Cause]:
@@ -196,7 +239,7 @@ def _failure_policy(job: Node) -> Iterator[Cause]:
         if codes is not None:
             yield from _exit_codes(node(rule, "onExitCodes"), rule_at / "onExitCodes", names)
         if bool(conditions) == (codes is not None):
-            yield invalid(rule_at, rule, "one of onExitCodes and onPodConditions must be set")
+            yield invalid(rule_at, rule, "one of onExitCodes and onPodConditions must be set", "make a rule of each")
         if len(conditions) > _MOST_RULES:
             yield too_many(rule_at / "onPodConditions", len(conditions), _MOST_RULES)
         for one_at, one in items(rule, "onPodConditions", rule_at):
@@ -207,9 +250,11 @@ def _failure_policy(job: Node) -> Iterator[Cause]:
 def _action(rule: Node, at: Place, *, per_index: bool) -> Iterator[Cause]:
     action = text(rule, "action")
     if not action:
-        yield required(at / "action", f"allowed: {', '.join(_ACTIONS)}")
+        yield required(at / "action", f"allowed: {', '.join(_ACTIONS)}", "write FailJob, or what else is meant")
     elif action == "FailIndex" and not per_index:
-        yield invalid(at / "action", action, "it needs backoffLimitPerIndex")
+        yield invalid(
+            at / "action", action, "it needs backoffLimitPerIndex", "set backoffLimitPerIndex, or write FailJob"
+        )
     yield from one_of(at / "action", action, _ACTIONS)
 
 
@@ -217,21 +262,21 @@ def _exit_codes(codes: Node, at: Place, names: set[str]) -> Iterator[Cause]:
     operator, given = text(codes, "operator"), values(codes, "values")
     container = codes.get("containerName")
     if not operator:
-        yield required(at / "operator", "allowed: In, NotIn")
+        yield required(at / "operator", "allowed: In, NotIn", "write In or NotIn")
     yield from one_of(at / "operator", operator, ("In", "NotIn"))
     if isinstance(container, str) and container not in names:
-        yield invalid(at / "containerName", container, "the pod has no such container")
+        yield invalid(at / "containerName", container, "the pod has no such container", _CONTAINER)
     if not given:
-        yield invalid(at / "values", given, "one exit code is needed at least")
+        yield invalid(at / "values", given, "one exit code is needed at least", "name the codes, such as [42]")
     elif len(given) > _MOST_CODES:
         yield too_many(at / "values", len(given), _MOST_CODES)
     for index, code in enumerate(given):
         if operator == "In" and code == 0:
-            yield invalid((at / "values").item(index), code, "In excludes 0, which is success")
+            yield invalid((at / "values").item(index), code, "In excludes 0, which is success", "remove the 0")
         if code in given[:index]:
             yield duplicate((at / "values").item(index), code)
     if all(isinstance(code, int) for code in given) and given != sorted(given):
-        yield invalid(at / "values", given, "they must be in ascending order")
+        yield invalid(at / "values", given, "they must be in ascending order", f"write {sorted(given)}")
 
 
 def _success_policy(job: Node) -> Iterator[Cause]:
@@ -242,7 +287,7 @@ def _success_policy(job: Node) -> Iterator[Cause]:
     completions = number(spec, "completions") or 0
     rules = values(policy, "rules")
     if not rules:
-        yield required(at / "rules", "a rule is needed")
+        yield required(at / "rules", "a rule is needed", "add a rule, or remove successPolicy")
     elif len(rules) > _MOST_RULES:
         yield too_many(at / "rules", len(rules), _MOST_RULES)
     for rule_at, rule in items(policy, "rules", at):
@@ -252,18 +297,18 @@ def _success_policy(job: Node) -> Iterator[Cause]:
 def _success_rule(rule: Node, at: Place, completions: int) -> Iterator[Cause]:
     count, indexes = number(rule, "succeededCount"), rule.get("succeededIndexes")
     if count is None and indexes is None:
-        yield required(at, "succeededCount or succeededIndexes must be set")
+        yield required(at, "succeededCount or succeededIndexes must be set", "say how many, or which, have to succeed")
     most = completions
     if isinstance(indexes, str):
         named = _count_indexes(indexes, completions)
         if named is None:
             form = f'allowed: ascending indexes below {completions}, like "0,2-3"'
-            yield invalid(at / "succeededIndexes", indexes, form)
+            yield invalid(at / "succeededIndexes", indexes, form, "write each index once, in ascending order")
         else:
             most = min(most, named)
     yield from not_negative(rule, at, "succeededCount")
     if count is not None and count > most:
-        yield invalid(at / "succeededCount", count, f"allowed: {most} at most")
+        yield invalid(at / "succeededCount", count, f"allowed: {most} at most", f"write {most} or less")
 
 
 def _count_indexes(written: str, completions: int) -> int | None:

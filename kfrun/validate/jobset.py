@@ -5,10 +5,10 @@ Every rule takes the JobSet that the Trainer would apply. Upstream: jobset pkg/w
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from kfrun.model.source import Severity
+from kfrun.patterns import pattern
 from kfrun.validate import kinds, lists, schemas
 from kfrun.validate.answers import (
     Cause,
@@ -52,7 +52,10 @@ POD_SUFFIX: Final = "-abcde"
 MOST_PODS: Final = 2**31 - 1
 _WARN: Final = Severity.WARNING
 _SPEC: Final = Place() / "spec"
-_RULE_NAME = re.compile(r"[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?")
+_RULE: Final = "write a name such as restartOnPreemption"
+_GROUP: Final = "write a name such as workers"
+_SHORTER: Final = "make the name of the claim template or the TrainJob's shorter"
+_RULE_NAME = pattern(r"[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?")
 _REASONS: Final = (
     "BackoffLimitExceeded", "DeadlineExceeded", "FailedIndexes", "MaxFailedIndexesExceeded", "PodFailurePolicy",
 )  # fmt: skip
@@ -91,21 +94,27 @@ def _names(jobset: Node) -> Iterator[Cause]:
     for at, job in replicated_jobs(jobset):
         name = longest_job(jobset, job)
         if not is_service_label(name):
-            yield invalid(at / "name", name, _too_long(name, "the Jobs"))
+            yield invalid(at / "name", name, *_too_long(jobset, name, "the Jobs"))
         completions = number(node(job, "template", "spec"), "completions")
         mode = text(node(job, "template", "spec"), "completionMode") or "Indexed"
         if completions is None or mode != "Indexed":
             continue
         pod = f"{name}-{max(completions - 1, 0)}{POD_SUFFIX}"
         if not is_service_label(pod) and is_service_label(name):
-            yield invalid(at / "name", pod, _too_long(pod, "the pods"))
+            yield invalid(at / "name", pod, *_too_long(jobset, pod, "the pods"))
 
 
-def _too_long(name: str, what: str) -> str:
+def _too_long(jobset: Node, name: str, what: str) -> tuple[str, str]:
+    """What is wrong with a name that is made of the TrainJob's, and how to mend it."""
     excess = len(name) - 63
-    if excess > 0:
-        return f"{what} would have names of {len(name)} characters, 63 are allowed; make the TrainJob's name shorter"
-    return f"{what} would be named so; allowed: lower-case letters, digits and -, a letter first"
+    if excess <= 0:
+        message = f"{what} would be named so; allowed: lower-case letters, digits and -, a letter first"
+        return message, "write such a name for the TrainJob and for the job of the runtime"
+    message = f"{what} would have names of {len(name)} characters, 63 are allowed; make the TrainJob's name shorter"
+    left = len(text(node(jobset, "metadata"), "name")) - excess
+    if left < 1:
+        return message, "give the job of the runtime a shorter name"
+    return message, f"with this runtime, it may have {left} characters"
 
 
 def _pods(jobset: Node) -> Iterator[Cause]:
@@ -113,26 +122,53 @@ def _pods(jobset: Node) -> Iterator[Cause]:
         parallelism = number(node(job, "template", "spec"), "parallelism")
         pods = replicas(job) * (1 if parallelism is None else parallelism)
         if pods > MOST_PODS:
-            yield invalid(at, pods, f"replicas times parallelism may be {MOST_PODS} at most")
+            yield invalid(at, pods, f"replicas times parallelism may be {MOST_PODS} at most", "ask for fewer nodes")
 
 
 def _depends_on(jobset: Node) -> Iterator[Cause]:
     earlier: set[str] = set()
     for at, job in replicated_jobs(jobset):
         if not earlier and values(job, "dependsOn"):
-            yield invalid(at / "dependsOn", job["dependsOn"], "the first job can depend on none")
+            yield invalid(
+                at / "dependsOn",
+                job["dependsOn"],
+                "the first job can depend on none",
+                "remove it, or put this job behind the others",
+            )
         is_first = not earlier
         earlier.add(text(job, "name"))
         for one_at, one in items(job, "dependsOn", at):
             name = text(one, "name")
             if not is_first and name not in earlier:
-                yield invalid(one_at / "name", name, f"allowed are earlier jobs: {', '.join(sorted(earlier))}")
+                yield invalid(
+                    one_at / "name",
+                    name,
+                    f"allowed are earlier jobs: {', '.join(sorted(earlier))}",
+                    _order(jobset, name, earlier),
+                )
 
 
 def _targets(holder: Node, at: Place, field: str, names: list[str]) -> Iterator[Cause]:
     for index, target in enumerate(values(holder, field)):
         if target not in names:
-            yield invalid((at / field).item(index), target, f"jobs of the JobSet: {', '.join(names)}")
+            yield invalid(
+                (at / field).item(index),
+                target,
+                f"jobs of the JobSet: {', '.join(names)}",
+                _near_job(str(target), names),
+            )
+
+
+def _near_job(name: str, names: list[str]) -> str:
+    from kfrun.validate.hints import near_value
+
+    return near_value(name, names) or ""
+
+
+def _order(jobset: Node, name: str, earlier: set[str]) -> str:
+    if name in _job_names(jobset):
+        return f'put the job "{name}" before this one'
+    return _near_job(name, sorted(earlier))
 
 
 def _job_names(jobset: Node) -> list[str]:
@@ -150,7 +186,7 @@ def _failure_policy(jobset: Node) -> Iterator[Cause]:
     for index, (at, rule) in enumerate(items(policy, "rules", _SPEC / "failurePolicy")):
         name = text(rule, "name") or f"failurePolicyRule{index}"
         if len(name) > 128 or not _RULE_NAME.fullmatch(name):
-            yield invalid(at / "name", name, "allowed: a letter, then up to 127 letters, digits, _ , and :")
+            yield invalid(at / "name", name, "allowed: a letter, then up to 127 letters, digits, _ , and :", _RULE)
         elif name in names:
             yield duplicate(at / "name", name)
         names.add(name)
@@ -164,15 +200,16 @@ def _coordinator(jobset: Node) -> Iterator[Cause]:
         return
     coordinator, at = node(jobset, "spec", "coordinator"), _SPEC / "coordinator"
     name = text(coordinator, "replicatedJob")
+    names = _job_names(jobset)
     job = next((one for _, one in replicated_jobs(jobset) if text(one, "name") == name), None)
     if job is None:
-        yield invalid(at / "replicatedJob", name, f"jobs of the JobSet: {', '.join(_job_names(jobset))}")
+        yield invalid(at / "replicatedJob", name, f"jobs of the JobSet: {', '.join(names)}", _near_job(name, names))
         return
     bounds = {"jobIndex": replicas(job), "podIndex": _pods_per_job(job)}
     for field, bound in bounds.items():
         index = number(coordinator, field) or 0
         if not 0 <= index < bound:
-            yield invalid(at / field, index, f'"{name}" allows 0 to {bound - 1}')
+            yield invalid(at / field, index, f'"{name}" allows 0 to {bound - 1}', "write 0, or leave it out")
 
 
 def _pods_per_job(job: Node) -> int:
@@ -188,15 +225,17 @@ def _subdomain(jobset: Node) -> Iterator[Cause]:
     subdomain = text(network, "subdomain")
     if subdomain and not is_service_label(subdomain):
         form = "allowed: up to 63 lower-case letters, digits and -, a letter first"
-        yield invalid(_SPEC / "network" / "subdomain", subdomain, form)
+        yield invalid(_SPEC / "network" / "subdomain", subdomain, form, "leave it out: JobSet takes its own name")
     for at, job in replicated_jobs(jobset):
         group = text(job, "groupName")
         if group and not is_service_label(group):
-            yield invalid(at / "groupName", group, "allowed: lower-case letters, digits and -, a letter first")
+            yield invalid(at / "groupName", group, "allowed: lower-case letters, digits and -, a letter first", _GROUP)
     manager = node(jobset, "spec").get("managedBy")
     if isinstance(manager, str):
         if not is_domain_path(manager):
-            yield invalid(_SPEC / "managedBy", manager, "allowed: a domain, a slash and a path, like acme.io/foo")
+            yield invalid(
+                _SPEC / "managedBy", manager, "allowed: a domain, a slash and a path, like acme.io/foo", "leave it out"
+            )
         if len(manager) > 63:
             yield too_long(_SPEC / "managedBy", len(manager), 63)
 
@@ -219,12 +258,17 @@ def _claim(jobset: Node, place: Place, name: str) -> Iterator[Cause]:
     yield from label_name(place, name)
     claim = f"{name}-{text(node(jobset, 'metadata'), 'name')}"
     if is_label(name) and len(claim) > 63:
-        yield invalid(place, claim, "claims are named so; at most 63 characters are allowed")
+        yield invalid(place, claim, "claims are named so; at most 63 characters are allowed", _SHORTER)
     pods = [pods_of(job) for _, job in replicated_jobs(jobset)]
     if any(name == text(volume, "name") for pod in pods for volume in values(pod, "volumes")):
-        yield invalid(place, name, "a pod has a volume of this name already")
+        yield invalid(place, name, "a pod has a volume of this name already", "remove the volume: JobSet adds it")
     if not any(mounts(pod, name) for pod in pods):
-        yield invalid(place, name, "no container mounts it")
+        yield invalid(
+            place,
+            name,
+            "no container mounts it",
+            f"add it to a container: volumeMounts: [{{name: {name}, mountPath: /...}}]",
+        )
 
 
 def mounts(pod: Node, volume: str) -> bool:
@@ -240,7 +284,7 @@ def _repeated(jobset: Node) -> Iterator[Cause]:
         path = one.path[len(_TEMPLATE) :]
         place = Place()
         for part in path:
-            place = place.item(part) if isinstance(part, int) else place.child(part)
+            place = place.item(part) if isinstance(part, int) else place / part
         yield duplicate(place, ", ".join(f"{key} {value}" for key, value in one.key.items() if key) or "this item")
 
 

@@ -55,14 +55,45 @@ def item_key(item: Any, keys: list[str], fields: Schema) -> dict[str, Any] | Non
     return key
 
 
-class _Route(NamedTuple):
-    """The part of a schema that leads to such lists, so that the rest of a document is not looked at."""
+class _Route:
+    """The part of a schema that leads to such lists, so that the rest of a document is not looked at.
 
-    fields: dict[str, _Route]
-    items: _Route | None
-    keys: list[str]
-    key_fields: Schema
-    is_set: bool
+    It is found out as documents ask for it: a whole schema takes longer than a document or two.
+    """
+
+    __slots__ = ("_fields", "_items", "_root", "_schema", "_shared", "is_set", "key_fields", "keys")
+
+    def __init__(self, root: Schema, schema: Schema, shared: dict[str, _Route | None]) -> None:
+        self._root = root
+        self._schema = schema
+        self._shared = shared
+        self._fields: dict[str, _Route | None] = {}
+        self._items: list[_Route | None] = []
+        self.keys: list[str] = schema.get(schemas.LIST_KEYS, [])
+        self.is_set: bool = schema.get(schemas.LIST_TYPE) == "set"
+        self.key_fields: Schema = schemas.follow(root, schema["items"])["properties"] if self.keys else {}
+
+    def field(self, name: str) -> _Route | None:
+        """The way on along a field."""
+        if name not in self._fields:
+            below = self._schema.get("properties", {}).get(name)
+            self._fields[name] = None if below is None else _routed(self._root, below, self._shared)
+        return self._fields[name]
+
+    @property
+    def items(self) -> _Route | None:
+        """The way on along the items of the list."""
+        if not self._items:
+            below = self._schema.get("items")
+            self._items.append(None if below is None else _routed(self._root, below, self._shared))
+        return self._items[0]
+
+    @property
+    def leads_on(self) -> bool:
+        """Whether there is such a list at all, here or below."""
+        if self.keys or self.is_set or self.items is not None:
+            return True
+        return any(self.field(name) is not None for name in self._schema.get("properties", ()))
 
 
 @cache
@@ -71,42 +102,44 @@ def _route(version: str, kind: str) -> _Route | None:
     return _routed(root, root, {})
 
 
-def _routed(root: Schema, node: Schema, done: dict[str, _Route | None]) -> _Route | None:
-    """The route below ``node``; None where no such list is. ``done`` holds those of definitions."""
-    pointer = node.get("$ref")
-    if pointer is not None:
-        if pointer not in done:
-            done[pointer] = _routed(root, schemas.follow(root, node), done)
-        return done[pointer]
-    fields = {name: _routed(root, below, done) for name, below in node.get("properties", {}).items()}
-    leading = {name: route for name, route in fields.items() if route is not None}
-    items = _routed(root, node["items"], done) if "items" in node else None
-    keys, is_set = node.get(schemas.LIST_KEYS, []), node.get(schemas.LIST_TYPE) == "set"
-    if not (leading or items or keys or is_set):
-        return None
-    key_fields = schemas.follow(root, node["items"])["properties"] if keys else {}
-    return _Route(leading, items, keys, key_fields, is_set)
+def _routed(root: Schema, schema: Schema, shared: dict[str, _Route | None]) -> _Route | None:
+    """The route below ``schema``; None where no such list is. ``shared`` holds those of definitions."""
+    if "$ref" not in schema:
+        route = _Route(root, schema, shared)
+        return route if route.leads_on else None
+    pointer = schema["$ref"]
+    if pointer not in shared:
+        shared[pointer] = _routed(root, schemas.follow(root, schema), shared)
+    return shared[pointer]
 
 
 def _walk(value: Any, route: _Route, path: FieldPath) -> Iterator[Duplicate]:
     if isinstance(value, dict):
-        for name, below in route.fields.items():
-            if name in value:
-                yield from _walk(value[name], below, (*path, name))
+        for name, item in value.items():
+            below = route.field(name)
+            if below is not None:
+                yield from _walk(item, below, (*path, name))
     elif isinstance(value, list):
         if route.keys or route.is_set:
             yield from _repeated(value, route, path)
-        if route.items is not None:
+        below = route.items
+        if below is not None:
             for index, item in enumerate(value):
-                yield from _walk(item, route.items, (*path, index))
+                yield from _walk(item, below, (*path, index))
 
 
 def _repeated(value: list[Any], route: _Route, path: FieldPath) -> Iterator[Duplicate]:
-    seen: dict[str, int] = {}
+    seen: dict[object, int] = {}
     for index, item in enumerate(value):
         key = {"": item} if route.is_set else item_key(item, route.keys, route.key_fields)
         if key is None:
             continue
-        first = seen.setdefault(json.dumps(tuple(key.values())), index)
+        first = seen.setdefault(_comparable(key), index)
         if first != index:
             yield Duplicate((*path, index), first, key)
+
+
+def _comparable(key: dict[str, Any]) -> object:
+    """What equal keys share: to Python 1, 1.0 and True are the same, to JSON the last is not."""
+    values = tuple(key.values())
+    return values if all(type(value) is str for value in values) else json.dumps(values)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from kfrun.patterns import pattern
 from kfrun.validate.located import Problem
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ LABEL_LENGTH: Final = 63
 SUBDOMAIN_LENGTH: Final = 253
 ANNOTATIONS_BYTES: Final = 256 * 1024
 
-_TRAIN_JOB = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
-_QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_TRAIN_JOB = pattern(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_LABEL = pattern(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SUBDOMAIN = pattern(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
+_QUALIFIED = pattern(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
 
 _TRAIN_JOB_FORM = "a lower-case letter first, then lower-case letters, digits and -, no - at the end"
 _LABEL_FORM = "lower-case letters, digits and -, a letter or digit at both ends"

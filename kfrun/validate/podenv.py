@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from kfrun.patterns import pattern
 from kfrun.validate import quantity
 from kfrun.validate.answers import (
     Cause,
@@ -43,7 +44,8 @@ _RESOURCES: Final = tuple(
 _HUGE: Final = ("limits.hugepages-", "requests.hugepages-")
 _CPU_DIVISORS: Final = ("1m", "1")
 _SIZE_DIVISORS: Final = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei")
-_SUBSCRIPT = re.compile(r"(.+?)\['(.*)'\]")
+_VARIABLE: Final = "write a name such as BATCH_SIZE"
+_SUBSCRIPT = pattern(r"(.+?)\['(.*)'\]")
 _SOURCES: Final = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
 
 
@@ -74,12 +76,12 @@ def env_from(container: Node, place: Place) -> Iterator[Cause]:
                 yield required(field)
         if len(chosen) != 1:
             wrong = "only one of configMapRef and secretRef may be set" if chosen else "set configMapRef or secretRef"
-            yield invalid(at.shown_as(place / "envFrom"), source, wrong)
+            yield invalid(at.shown_as(place / "envFrom"), source, wrong, "write one item of the list for each source")
 
 
 def _variable_name(place: Place, name: str) -> Iterator[Cause]:
     if "=" in name or not re.fullmatch(r"[ -~]+", name):
-        yield invalid(place, name, "allowed: printable ASCII characters other than =")
+        yield invalid(place, name, "allowed: printable ASCII characters other than =", _VARIABLE)
 
 
 def _value_from(variable: Node, place: Place) -> Iterator[Cause]:
@@ -88,11 +90,11 @@ def _value_from(variable: Node, place: Place) -> Iterator[Cause]:
     for name in chosen:
         yield from _CHECKS[name](node(source, name), place / name)
     if not chosen:
-        yield invalid(place, source, f"one of {', '.join(_SOURCES)} must be set")
+        yield invalid(place, source, f"one of {', '.join(_SOURCES)} must be set", "name where the value comes from")
     elif text(variable, "value"):
-        yield invalid(place, source, "it may not be set beside a value")
+        yield invalid(place, source, "it may not be set beside a value", "keep value or valueFrom")
     elif len(chosen) > 1:
-        yield invalid(place, source, f"only one of {' and '.join(chosen)} may be set")
+        yield invalid(place, source, f"only one of {' and '.join(chosen)} may be set", "keep one of them")
 
 
 def _from_key(selector: Node, place: Place) -> Iterator[Cause]:
@@ -105,7 +107,9 @@ def data_key(place: Place, key: str) -> Iterator[Cause]:
     if not key:
         yield required(place)
     elif len(key) > 253 or key == "." or key.startswith("..") or not re.fullmatch(r"[-._a-zA-Z0-9]+", key):
-        yield invalid(place, key, "allowed: letters, digits, -, _ and .")
+        yield invalid(
+            place, key, "allowed: letters, digits, -, _ and .", "write the key as the ConfigMap or Secret has it"
+        )
 
 
 def _from_file(selector: Node, place: Place) -> Iterator[Cause]:
@@ -144,7 +148,7 @@ def field_selector(selector: Node, place: Place, allowed: tuple[str, ...]) -> It
         key = subscript[2].lower() if subscript[1].endswith("annotations") else subscript[2]
         yield from qualified_name(at.shown_as(place), key)
     elif field not in _KNOWN or text(selector, "apiVersion") not in ("", "v1"):
-        yield invalid(at, field, f"allowed: {', '.join(allowed)}")
+        yield invalid(at, field, f"allowed: {', '.join(allowed)}", "write one of these")
     elif field not in allowed and field != "spec.host":
         yield unsupported(at, field, allowed)
 
@@ -167,7 +171,7 @@ def _divisor(place: Place, resource: str, divisor: Any) -> Iterator[Cause]:
     allowed = _CPU_DIVISORS if is_cpu else _SIZE_DIVISORS
     is_known = resource in _RESOURCES or resource.startswith(_HUGE)
     if is_known and amount not in (None, "0", *allowed):
-        yield invalid(place, amount, f"allowed: {', '.join(allowed)}")
+        yield invalid(place, amount, f"allowed: {', '.join(allowed)}", "write one of these, or leave it out")
 
 
 def files_in_volumes(container: Node, place: Place, volumes: dict[str, Node]) -> Iterator[Cause]:
@@ -177,6 +181,8 @@ def files_in_volumes(container: Node, place: Place, volumes: dict[str, Node]) ->
         name = text(reference, "volumeName")
         field = at / "valueFrom" / "fileKeyRef" / "volumeName"
         if name and name not in volumes:
-            yield not_found(field, name, "the pod has no such volume")
+            yield not_found(field, name, "the pod has no such volume", "add it to the pod's volumes, as an emptyDir")
         elif name and len(volumes[name]) > 1 and "emptyDir" not in volumes[name]:
-            yield invalid(field, name, "the volume must be an emptyDir")
+            yield invalid(
+                field, name, "the volume must be an emptyDir", "have an init container write the file into one"
+            )

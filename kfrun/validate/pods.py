@@ -98,9 +98,18 @@ def _choices(spec: Node, at: Place) -> Iterator[Cause]:
             yield required(at / "os" / "name")
     seconds = number(spec, "activeDeadlineSeconds")
     if seconds is not None and not 1 <= seconds <= _MOST_SECONDS:
-        yield invalid(at / "activeDeadlineSeconds", seconds, f"allowed: 1 to {_MOST_SECONDS}")
+        yield invalid(
+            at / "activeDeadlineSeconds",
+            seconds,
+            f"allowed: 1 to {_MOST_SECONDS}",
+            "leave it out; a TrainJob has spec.activeDeadlineSeconds",
+        )
     if spec.get("ephemeralContainers"):
-        yield forbidden(at / "ephemeralContainers", "a template may have none")
+        yield forbidden(
+            at / "ephemeralContainers",
+            "a template may have none",
+            "remove them; kubectl debug adds one to a pod that runs",
+        )
     for name in node(spec, "overhead"):
         yield from resources.resource_name((at / "overhead").key(name), name)
 
@@ -110,22 +119,27 @@ def _dns(spec: Node, at: Place) -> Iterator[Cause]:
     yield from one_of(at / "dnsPolicy", policy, ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"))
     servers, place = values(config, "nameservers"), at / "dnsConfig"
     if policy == "None" and config is None:
-        yield required(place, "dnsPolicy None needs it")
+        yield required(place, "dnsPolicy None needs it", "name nameservers in dnsConfig, or leave dnsPolicy out")
     elif policy == "None" and not servers:
-        yield required(place / "nameservers", "dnsPolicy None needs one")
+        yield required(place / "nameservers", "dnsPolicy None needs one", "name one, or leave dnsPolicy out")
     if len(servers) > 3:
-        yield invalid(place / "nameservers", servers, "at most 3 are allowed")
+        yield invalid(place / "nameservers", servers, "at most 3 are allowed", "keep three of them")
     for index, server in enumerate(servers):
         yield from _address((place / "nameservers").item(index), str(server))
     searches = values(config, "searches")
     if len(searches) > 32 or len(" ".join(map(str, searches))) > 2048:
-        yield invalid(place / "searches", searches, "at most 32 with 2048 characters are allowed")
+        yield invalid(
+            place / "searches",
+            searches,
+            "at most 32 with 2048 characters are allowed",
+            "keep the domains that are needed",
+        )
     for index, search in enumerate(searches):
         if search != ".":
             yield from subdomain_name((place / "searches").item(index), str(search).removesuffix("."))
     for option_at, option in items(config, "options", place):
         if not text(option, "name"):
-            yield required(option_at)
+            yield required(option_at, hint="give it a name, such as ndots")
 
 
 def _aliases(spec: Node, at: Place) -> Iterator[Cause]:
@@ -141,7 +155,7 @@ def _address(at: Place, value: str) -> Iterator[Cause]:
     try:
         ipaddress.ip_address(value)
     except ValueError:
-        yield invalid(at, value, "allowed: an IP address")
+        yield invalid(at, value, "allowed: an IP address", "write an address such as 10.0.0.10, not a name")
 
 
 def _gates(spec: Node, at: Place) -> Iterator[Cause]:
@@ -169,7 +183,12 @@ def _claims(spec: Node, at: Place) -> Iterator[Cause]:
         seen.add(name)
         sources = [one for one in ("resourceClaimName", "resourceClaimTemplateName") if claim.get(one) is not None]
         if len(sources) != 1:
-            yield invalid(claim_at, claim, "one of resourceClaimName and resourceClaimTemplateName must be set")
+            yield invalid(
+                claim_at,
+                claim,
+                "one of resourceClaimName and resourceClaimTemplateName must be set",
+                "name a claim, or a template for one",
+            )
         for source in sources:
             yield from subdomain_name(claim_at / source, text(claim, source))
 

@@ -7,8 +7,11 @@ text for equal amounts of the same family. All arithmetic is in whole nanos: `de
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-_TEXT = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?", re.ASCII)
+from kfrun.patterns import pattern
+
+_TEXT = pattern(r"([+-]?)(\d*)(?:\.(\d*))?([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?", re.ASCII)
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _DECIMAL_BY_EXPONENT = {exponent: suffix for suffix, exponent in _DECIMAL.items()}
 _BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
@@ -19,6 +22,7 @@ _LONGEST = 100
 """No quantity worth computing is longer; a text of a million digits must not cost a second."""
 
 
+@lru_cache(maxsize=256)
 def nanos(text: str) -> int | None:
     """The amount that ``text`` stands for, in units of 1n and rounded up, or None when it is no quantity."""
     match = _TEXT.fullmatch(text) if len(text) <= _LONGEST else None
@@ -46,6 +50,7 @@ def ceiling(text: str) -> int:
     return 0 if amount is None else -(-amount // _ONE)
 
 
+@lru_cache(maxsize=256)
 def canonical(text: str) -> str | None:
     """The text that the API server writes for ``text`` (``0.5Gi`` is ``512Mi``), None when it is no quantity."""
     amount = nanos(text)

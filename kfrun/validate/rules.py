@@ -6,12 +6,12 @@ Called by `documents`. (Rules that need the runtime a TrainJob refers to are che
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 from kfrun.model.source import Document, FieldPath, Finding, Stage
-from kfrun.validate import hints, kinds, located, names, schemas
+from kfrun.patterns import pattern
+from kfrun.validate import annotations, hints, kinds, located, names, schemas
 from kfrun.validate.located import Problem
 
 CODES: Final = {
@@ -31,19 +31,7 @@ CODES: Final = {
 
 MANAGERS: Final = ("trainer.kubeflow.org/trainjob-controller", "kueue.x-k8s.io/multikueue")
 POLICIES: Final = ("torch", "mpi", "jax", "xgboost", "flux")
-ANNOTATION_PREFIX: Final = "kfrun.dev/"
-ANNOTATIONS: Final[dict[str, tuple[str, ...]]] = {
-    "packages": (),
-    "pip-index-urls": (),
-    "python": (),
-    "source": (),
-    "environment": ("shared", "isolated"),
-    "backend": ("process", "docker", "podman", "kubernetes"),
-    "lint-ignore": (),
-}
-"""kfrun's annotations without the prefix; the values that each allows, none listed where any text may do."""
-
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.+")
+_URI = pattern(r"[A-Za-z][A-Za-z0-9+.-]*://.+")
 _JOBS: FieldPath = ("spec", "template", "spec", "replicatedJobs")
 
 Check = Callable[[dict[str, Any]], Iterator[Problem]]
@@ -76,7 +64,7 @@ def check(document: Document, *, version: str = schemas.DEFAULT_VERSION) -> list
         if kind in rule.kinds and (not rule.versions or version in rule.versions)
         for problem in rule.check(document.data)
     ]
-    return located.findings(document, problems, Stage.RULE)
+    return [annotations.discreet(one) for one in located.findings(document, problems, Stage.RULE)]
 
 
 def get(data: Any, *path: str | int) -> Any:
@@ -171,27 +159,6 @@ def _reported_at(data: dict[str, Any]) -> Iterator[Problem]:
         yield Problem("KF312", path, "a trainerStatus needs its lastUpdatedTime", at="parent")
 
 
-def _own_annotations(data: dict[str, Any]) -> Iterator[Problem]:
-    annotations = get(data, "metadata", "annotations")
-    for key, value in annotations.items() if isinstance(annotations, dict) else ():
-        if key.startswith(ANNOTATION_PREFIX):
-            yield from _own_annotation(key, value)
-
-
-def _own_annotation(key: str, value: Any) -> Iterator[Problem]:
-    path = ("metadata", "annotations", key)
-    name = key.removeprefix(ANNOTATION_PREFIX)
-    if name not in ANNOTATIONS:
-        known = [ANNOTATION_PREFIX + one for one in ANNOTATIONS]
-        message = f'unknown annotation "{key}"; allowed: {", ".join(known)}'
-        yield Problem("KF309", path, message, hints.near_value(key, known), "key")
-        return
-    allowed = ANNOTATIONS[name]
-    if allowed and isinstance(value, str) and value not in allowed:
-        message = f'"{value}" is not allowed for {key}; allowed: {", ".join(allowed)}'
-        yield Problem("KF310", path, message, hints.near_value(value, allowed))
-
-
 _CEL: Final = "CEL rule of the CRD"
 _HEAD: Final = ("head",)
 _JOB: Final = (kinds.TRAIN_JOB,)
@@ -212,6 +179,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("KF306", f"{_CEL}: spec.template.spec", kinds.RUNTIMES, _startup_or_depends),
     Rule("KF307", f"{_CEL}: volumeClaimPolicies", kinds.RUNTIMES, _claim_namespace),
     Rule("KF308", f"{_CEL}: torch.envInjection", kinds.RUNTIMES, _injection_into_node),
-    Rule("KF309", "kfrun: annotations", kinds.TRAINER_KINDS, _own_annotations),
+    Rule("KF309", "kfrun: annotations", kinds.TRAINER_KINDS, annotations.known),
+    Rule("KF310", "kfrun: annotations", kinds.TRAINER_KINDS, annotations.allowed),
 )
 """Every rule; the order does not matter."""

@@ -31,6 +31,9 @@ CONTAINERS: Final = {
 """The part that a job plays -> the container that it must have."""
 
 
+_LATER: Final = "take the runtime that follows it: kfrun runtimes lists them"
+
+
 def found(runtime: Node) -> Iterator[tuple[Rule, Cause]]:
     """Every cause with the rule that found it; none where the runtime opts out by label."""
     if node(runtime, "metadata", "labels").get(OPT_OUT_LABEL) == "disabled":
@@ -44,7 +47,7 @@ def deprecated(runtime: Node) -> Iterator[Cause]:
     """A ClusterTrainingRuntime that is marked as deprecated: a warning upstream, for it and for jobs that use it."""
     if runtime.get("kind") == "ClusterTrainingRuntime" and _support(runtime) == "deprecated":
         at = (Place() / "metadata" / "labels").key(SUPPORT_LABEL)
-        yield invalid(at, "deprecated", "the runtime will be removed in a future release of Kubeflow Trainer")
+        yield invalid(at, "deprecated", "the runtime will be removed in a future release of Kubeflow Trainer", _LATER)
 
 
 def _support(runtime: Node) -> str:
@@ -63,7 +66,16 @@ def _one_replica(runtime: Node) -> Iterator[Cause]:
     for at, job, ancestor in _parts(runtime):
         count = number(job, "replicas")
         if count not in (None, 1):
-            yield invalid(at / "replicas", count, f'the job of the step "{ancestor}" must have 1')
+            yield invalid(
+                at / "replicas",
+                count,
+                f'the job of the step "{ancestor}" must have 1',
+                "remove it: numNodes says how many nodes there are",
+            )
+
+
+def _rename(names: list[str], needed: str) -> str:
+    return f'rename "{names[0]}" to "{needed}"' if len(names) == 1 else f'rename the one that is meant to "{needed}"'
 
 
 def _container(runtime: Node) -> Iterator[Cause]:
@@ -73,7 +85,7 @@ def _container(runtime: Node) -> Iterator[Cause]:
         if CONTAINERS[ancestor] not in names:
             place = at / "template" / "spec" / "template" / "spec" / "containers"
             needed = f'the job of the step "{ancestor}" needs a container named "{CONTAINERS[ancestor]}"'
-            yield invalid(place, ", ".join(names), needed)
+            yield invalid(place, ", ".join(names), needed, _rename(names, CONTAINERS[ancestor]))
 
 
 _SOURCE: Final = "trainer webhook: validateReplicatedJobs"

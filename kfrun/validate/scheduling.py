@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 REQUIRED_TERMS: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED_TERMS: Final = "preferredDuringSchedulingIgnoredDuringExecution"
 _EFFECTS: Final = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+_TAINT: Final = "write the value of the taint as kubectl describe node shows it"
 _HOW: Final = ("DoNotSchedule", "ScheduleAnyway")
 
 
@@ -40,14 +41,26 @@ def tolerations(pod: Node, place: Place) -> Iterator[Cause]:
         if key:
             yield from qualified_name(at / "key", key)
         elif operator != "Exists":
-            yield invalid(at / "operator", operator, "without a key it must be Exists")
+            yield invalid(
+                at / "operator",
+                operator,
+                "without a key it must be Exists",
+                "name the key of the taint, or write Exists",
+            )
         if one.get("tolerationSeconds") is not None and text(one, "effect") != "NoExecute":
-            yield invalid(at / "effect", text(one, "effect"), "tolerationSeconds needs NoExecute")
+            yield invalid(
+                at / "effect",
+                text(one, "effect"),
+                "tolerationSeconds needs NoExecute",
+                "write effect: NoExecute, or remove tolerationSeconds",
+            )
         yield from one_of(at / "operator", operator, ("Equal", "Exists"))
         if operator == "Exists" and value:
-            yield invalid(at / "operator", value, "Exists takes no value")
+            yield invalid(at / "operator", value, "Exists takes no value", "remove value, or write Equal")
         elif operator in ("", "Equal") and not is_label_value(value):
-            yield invalid(at / "operator", value, "allowed as a value: letters, digits, -, _ and . (63 at most)")
+            yield invalid(
+                at / "operator", value, "allowed as a value: letters, digits, -, _ and . (63 at most)", _TAINT
+            )
         yield from one_of(at / "effect", text(one, "effect"), _EFFECTS)
 
 
@@ -58,7 +71,7 @@ def spread(pod: Node, place: Place) -> Iterator[Cause]:
         key, how = text(one, "topologyKey"), text(one, "whenUnsatisfiable")
         skew, domains = number(one, "maxSkew") or 0, number(one, "minDomains")
         if skew <= 0:
-            yield invalid(at / "maxSkew", skew, "allowed: 1 or more")
+            yield invalid(at / "maxSkew", skew, "allowed: 1 or more", "write 1")
         if not key:
             yield required(at / "topologyKey")
         else:
@@ -66,14 +79,19 @@ def spread(pod: Node, place: Place) -> Iterator[Cause]:
         if how not in _HOW:
             yield unsupported(at / "whenUnsatisfiable", how, _HOW)
         if (key, how) in seen:
-            yield duplicate(at.child("{topologyKey, whenUnsatisfiable}")._replace(path=at.path), f"{key}, {how}")
+            yield duplicate(at.shown_as(at / "{topologyKey, whenUnsatisfiable}"), f"{key}, {how}")
         seen.add((key, how))
         if domains is not None and (domains <= 0 or how != "DoNotSchedule"):
-            yield invalid(at / "minDomains", domains, "allowed: 1 or more, with whenUnsatisfiable DoNotSchedule")
+            yield invalid(
+                at / "minDomains",
+                domains,
+                "allowed: 1 or more, with whenUnsatisfiable DoNotSchedule",
+                "remove minDomains, or write 1 or more beside whenUnsatisfiable: DoNotSchedule",
+            )
         for field in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             yield from one_of(at / field, text(one, field), ("Honor", "Ignore"))
         if values(one, "matchLabelKeys") and one.get("labelSelector") is None:
-            yield forbidden(at / "matchLabelKeys", "it needs a labelSelector")
+            yield forbidden(at / "matchLabelKeys", "it needs a labelSelector", "add a labelSelector, or remove it")
         yield from selector(node(one, "labelSelector"), at / "labelSelector")
 
 
@@ -94,7 +112,7 @@ def _to_nodes(part: Node, at: Place) -> Iterator[Cause]:
     if part.get(REQUIRED_TERMS) is not None:
         needed, needed_at = node(part, REQUIRED_TERMS), at / REQUIRED_TERMS
         if not values(needed, "nodeSelectorTerms"):
-            yield required(needed_at / "nodeSelectorTerms", "it needs a term")
+            yield required(needed_at / "nodeSelectorTerms", "it needs a term", "add a term with matchExpressions")
         for term_at, term in items(needed, "nodeSelectorTerms", needed_at):
             yield from _node_term(term, term_at)
     for term_at, term in items(part, PREFERRED_TERMS, at):
@@ -108,11 +126,16 @@ def _node_term(term: Node, at: Place) -> Iterator[Cause]:
     for one_at, one in items(term, "matchFields", at):
         operator = text(one, "operator")
         if operator not in ("In", "NotIn"):
-            yield invalid(one_at / "operator", operator, "allowed: In, NotIn")
+            yield invalid(one_at / "operator", operator, "allowed: In, NotIn", "write In or NotIn")
         elif len(values(one, "values")) != 1:
-            yield required(one_at / "values", "exactly one value is needed")
+            yield required(one_at / "values", "exactly one value is needed", "name one node")
         if text(one, "key") != "metadata.name":
-            yield invalid(one_at / "key", text(one, "key"), "allowed: metadata.name")
+            yield invalid(
+                one_at / "key",
+                text(one, "key"),
+                "allowed: metadata.name",
+                "write metadata.name; labels go into matchExpressions",
+            )
 
 
 def _pod_term(term: Node, at: Place) -> Iterator[Cause]:
@@ -127,7 +150,7 @@ def _pod_term(term: Node, at: Place) -> Iterator[Cause]:
 def _weight(term: Node, at: Place) -> Iterator[Cause]:
     weight = number(term, "weight") or 0
     if not 1 <= weight <= 100:
-        yield invalid(at / "weight", weight, "allowed: 1 to 100")
+        yield invalid(at / "weight", weight, "allowed: 1 to 100", "write a number from 1 to 100")
 
 
 def selector(one: Node, at: Place) -> Iterator[Cause]:
@@ -141,16 +164,21 @@ def _expression(one: Node, at: Place, *, numeric: bool) -> Iterator[Cause]:
     operator, given = text(one, "operator"), values(one, "values")
     if operator in ("In", "NotIn"):
         if not given:
-            yield required(at / "values", f"{operator} needs values")
+            yield required(at / "values", f"{operator} needs values", "name the values that are meant, or write Exists")
     elif operator in ("Exists", "DoesNotExist"):
         if given:
-            yield forbidden(at / "values", f"{operator} takes no values")
+            yield forbidden(at / "values", f"{operator} takes no values", "remove values, or write In")
     elif numeric and operator in ("Gt", "Lt"):
         if len(given) != 1:
-            yield required(at / "values", f"{operator} needs one value")
+            yield required(at / "values", f"{operator} needs one value", "name one number")
     else:
-        yield invalid(at / "operator", operator, "allowed: In, NotIn, Exists, DoesNotExist")
+        yield invalid(at / "operator", operator, "allowed: In, NotIn, Exists, DoesNotExist", "write one of these")
     yield from qualified_name(at / "key", text(one, "key"))
     for index, value in enumerate(given):
         if not is_label_value(str(value)):
-            yield invalid((at / "values").item(index), value, "allowed: letters, digits, -, _ and . (63 at most)")
+            yield invalid(
+                (at / "values").item(index),
+                value,
+                "allowed: letters, digits, -, _ and . (63 at most)",
+                "write it as the label has it",
+            )

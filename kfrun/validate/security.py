@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
+from kfrun.patterns import pattern
 from kfrun.validate.answers import (
     Cause,
     Node,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _MOST: Final = 2**31 - 1
 _PROFILES: Final = ("Localhost", "RuntimeDefault", "Unconfined")
-_SYSCTL = re.compile(r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?([./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*")
+_SYSCTL = pattern(r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?([./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*")
 
 
 def of_pod(pod: Node, place: Place) -> Iterator[Cause]:
@@ -37,7 +37,12 @@ def of_pod(pod: Node, place: Place) -> Iterator[Cause]:
     yield from _ids(context, at, "runAsUser", "runAsGroup", "fsGroup")
     for index, group in enumerate(values(context, "supplementalGroups")):
         if isinstance(group, int) and not 0 <= group <= _MOST:
-            yield invalid((at / "supplementalGroups").item(index), group, f"allowed: 0 to {_MOST}")
+            yield invalid(
+                (at / "supplementalGroups").item(index),
+                group,
+                f"allowed: 0 to {_MOST}",
+                "write the number of the group",
+            )
     yield from one_of(at / "fsGroupChangePolicy", text(context, "fsGroupChangePolicy"), ("Always", "OnRootMismatch"))
     groups = text(context, "supplementalGroupsPolicy")
     yield from one_of(at / "supplementalGroupsPolicy", groups, ("Merge", "Strict"))
@@ -45,10 +50,14 @@ def of_pod(pod: Node, place: Place) -> Iterator[Cause]:
     yield from _profiles(context, at)
     if pod.get("hostPID") is True and pod.get("shareProcessNamespace") is True:
         shown = at / "shareProcessNamespace"
-        yield invalid((place / "shareProcessNamespace").shown_as(shown), "true", "hostPID excludes it")
+        yield invalid(
+            (place / "shareProcessNamespace").shown_as(shown), "true", "hostPID excludes it", "remove one of the two"
+        )
     for field in ("hostNetwork", "hostPID", "hostIPC"):
         if pod.get("hostUsers") is False and pod.get(field) is True:
-            yield forbidden((place / field).shown_as(at / field), "hostUsers: false excludes it")
+            yield forbidden(
+                (place / field).shown_as(at / field), "hostUsers: false excludes it", "remove one of the two"
+            )
 
 
 def of_container(container: Node, place: Place, *, host_users: bool) -> Iterator[Cause]:
@@ -58,20 +67,20 @@ def of_container(container: Node, place: Place, *, host_users: bool) -> Iterator
     mount = text(context, "procMount")
     yield from one_of(at / "procMount", mount, ("Default", "Unmasked"))
     if mount == "Unmasked" and host_users:
-        yield invalid(at / "procMount", mount, "it needs hostUsers: false")
+        yield invalid(at / "procMount", mount, "it needs hostUsers: false", "set hostUsers: false in the pod")
     yield from _profiles(context, at)
     if context.get("allowPrivilegeEscalation") is False:
         if context.get("privileged") is True:
-            yield invalid(at, context, "privileged: true excludes allowPrivilegeEscalation: false")
+            yield invalid(at, context, "privileged: true excludes allowPrivilegeEscalation: false", "remove privileged")
         if "CAP_SYS_ADMIN" in values(node(context, "capabilities"), "add"):
-            yield invalid(at, context, "CAP_SYS_ADMIN excludes allowPrivilegeEscalation: false")
+            yield invalid(at, context, "CAP_SYS_ADMIN excludes allowPrivilegeEscalation: false", "remove CAP_SYS_ADMIN")
 
 
 def _ids(context: Node, at: Place, *fields: str) -> Iterator[Cause]:
     for field in fields:
         value = number(context, field)
         if value is not None and not 0 <= value <= _MOST:
-            yield invalid(at / field, value, f"allowed: 0 to {_MOST}")
+            yield invalid(at / field, value, f"allowed: 0 to {_MOST}", "write a number, 0 for root")
 
 
 def _sysctls(context: Node, at: Place) -> Iterator[Cause]:
@@ -81,7 +90,9 @@ def _sysctls(context: Node, at: Place) -> Iterator[Cause]:
         if not name:
             yield required(item_at / "name")
         elif len(name) > 253 or not _SYSCTL.fullmatch(name):
-            yield invalid(item_at / "name", name, "allowed: a name like net.core.somaxconn")
+            yield invalid(
+                item_at / "name", name, "allowed: a name like net.core.somaxconn", "write it as sysctl -a lists it"
+            )
         elif name in seen:
             yield duplicate(item_at / "name", name)
         seen.add(name)
@@ -101,8 +112,10 @@ def _profile(profile: Node, at: Place) -> Iterator[Cause]:
         yield unsupported(at / "type", kind, _PROFILES)
     if kind == "Localhost":
         if not name:
-            yield required(at / "localhostProfile", "type Localhost needs it")
+            yield required(
+                at / "localhostProfile", "type Localhost needs it", "name the profile, or write RuntimeDefault"
+            )
         elif at.path[-1] == "seccompProfile":
             yield from relative_path(at / "localhostProfile", str(name))
     elif name is not None:
-        yield invalid(at / "localhostProfile", name, "it is for type Localhost")
+        yield invalid(at / "localhostProfile", name, "it is for type Localhost", "remove it, or write type: Localhost")

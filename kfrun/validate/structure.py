@@ -1,20 +1,18 @@
 """Checks a document against the shipped JSON Schema of its kind. Called by `documents` and by editors' tools.
 
 `jsonschema_rs` decides whether a document is valid; only for an invalid one is `jsonschema` imported, which says
-why. Where the wheel of the former is missing the latter does both. Neither is used outside of this module.
+why. Where the wheel of the former is missing the latter does both. Neither is used outside of this module, and neither
+is imported for a few documents that are `obvious`.
 """
 
 from __future__ import annotations
 
 import re
-import sys
-from contextlib import contextmanager
 from functools import cache
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from kfrun.model.source import Document, Finding, Stage
-from kfrun.validate import defaults, explain, hints, kinds, lists, located, schemas
+from kfrun.validate import defaults, explain, hints, kinds, lists, located, obvious, schemas
 from kfrun.validate.explain import Violation
 from kfrun.validate.located import Problem
 
@@ -24,6 +22,10 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
     from kfrun.validate.schemas import Schema
+
+
+_FIRST = iter(range(20))
+"""How many documents are looked at before `jsonschema_rs` pays."""
 
 
 class _Decider(Protocol):
@@ -102,6 +104,8 @@ def _unknown_kind(kind: str, version: str) -> Problem:
 
 
 def _is_valid(data: dict[str, Any], version: str, kind: str) -> bool:
+    if next(_FIRST, None) is not None and obvious.is_valid(data, schemas.schema(version, kind)):
+        return True
     try:
         return _decider(version, kind).is_valid(data)
     except ValueError:
@@ -112,31 +116,11 @@ def _is_valid(data: dict[str, Any], version: str, kind: str) -> bool:
 @cache
 def _decider(version: str, kind: str) -> _Decider:
     try:
-        with _without_email():
-            from jsonschema_rs import Draft7Validator
+        from jsonschema_rs import Draft7Validator
     except ImportError:
         return _reference(version, kind)
     decider: _Decider = Draft7Validator(schemas.schema(version, kind), validate_formats=False)
     return decider
-
-
-@contextmanager
-def _without_email() -> Iterator[None]:
-    """Spare the import of ``email.utils`` (sockets, calendars, random numbers: 5 ms) while `jsonschema_rs` is imported.
-
-    It only parses the date of its own build with it, for a ``__build__`` that nobody reads; there the date stays
-    text. Where other threads may import meanwhile, everything takes its usual course.
-    """
-    if "email.utils" in sys.modules or len(sys._current_frames()) > 1:  # noqa: SLF001 (threading would be an import)
-        yield
-        return
-    stand_in = ModuleType("email.utils")
-    stand_in.__dict__["parsedate_to_datetime"] = str
-    sys.modules["email.utils"] = stand_in
-    try:
-        yield
-    finally:
-        del sys.modules["email.utils"]
 
 
 @cache

@@ -21,6 +21,9 @@ _WITHOUT_QLORA: Final = "qwen2_5/1.5B"
 _SMALL: Final = ("llama3_2/1B", "llama3_2/3B")
 _SPEC: Final = Place() / "spec"
 _TRAINER: Final = _SPEC / "trainer"
+_RUNTIME: Final = _SPEC / "runtimeRef" / "name"
+_ONE_NODE: Final = "write numNodes: 1, or leave it out"
+_NAMED: Final = "name the runtime as torchtune-llama3.2-1b: the model's name follows from it"
 
 
 def check(runtime_name: str, trainer: Node, resources: Node) -> Iterator[Cause]:
@@ -35,17 +38,15 @@ def check(runtime_name: str, trainer: Node, resources: Node) -> Iterator[Cause]:
         return
     name = model(runtime_name)
     if name not in MODELS:
-        yield invalid(
-            _SPEC / "runtimeRef" / "name", runtime_name, f"torchtune trains these models: {', '.join(MODELS)}"
-        )
+        yield invalid(_RUNTIME, runtime_name, f"torchtune trains these models: {', '.join(MODELS)}", _NAMED)
     count = number(trainer, "numNodes")
     nodes = 1 if count is None else count
     if nodes > 1 and name != _MULTI_NODE:
-        yield invalid(_TRAINER / "numNodes", nodes, f"{name or 'this model'} is trained on 1 node")
+        yield invalid(_TRAINER / "numNodes", nodes, f"{name or 'this model'} is trained on 1 node", _ONE_NODE)
     yield from _adapters(name, nodes, trainer, resources, runtime_name)
     for index, arg in enumerate(values(trainer, "args")):
         if str(arg).partition("=")[0] in MANAGED:
-            yield invalid((_TRAINER / "args").item(index), arg, "the runtime decides this setting; remove it")
+            yield invalid((_TRAINER / "args").item(index), arg, "the runtime decides this setting", "remove it")
 
 
 def _adapters(name: str, nodes: int, trainer: Node, resources: Node, runtime_name: str) -> Iterator[Cause]:
@@ -53,15 +54,20 @@ def _adapters(name: str, nodes: int, trainer: Node, resources: Node, runtime_nam
     qlora = not is_on(args, "model.use_dora") and is_on(args, "model.quantize_base")
     lora = any("model.lora_attn_modules" in one for one in args)
     if nodes > 1 and (qlora or lora):
-        yield invalid(_TRAINER / "numNodes", nodes, "LoRA and QLoRA run on 1 node")
+        yield invalid(_TRAINER / "numNodes", nodes, "LoRA and QLoRA run on 1 node", _ONE_NODE)
     if nodes != 1 or not qlora:
         return
     if name == _WITHOUT_QLORA:
-        yield invalid(_SPEC / "runtimeRef" / "name", runtime_name, f"there is no QLoRA for {name}")
+        yield invalid(_RUNTIME, runtime_name, f"there is no QLoRA for {name}", "remove model.quantize_base from args")
     processes = str(trainer.get("numProcPerNode", "auto"))
     if name in _SMALL and processes != "1" and gpus(resources) != 1:
-        yield invalid(_TRAINER / "numProcPerNode", processes, f"QLoRA of {name} needs 1, or one GPU a node")
-        yield invalid(_TRAINER / "resourcesPerNode", resources, f"QLoRA of {name} needs one GPU a node")
+        yield invalid(_TRAINER / "numProcPerNode", processes, f"QLoRA of {name} needs 1, or one GPU a node", "write 1")
+        yield invalid(
+            _TRAINER / "resourcesPerNode",
+            resources,
+            f"QLoRA of {name} needs one GPU a node",
+            "ask for nvidia.com/gpu: 1",
+        )
 
 
 def model(runtime_name: str) -> str:

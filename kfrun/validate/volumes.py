@@ -32,7 +32,7 @@ from kfrun.validate.answers import (
 from kfrun.validate.podenv import IN_VOLUME, field_selector, resource_selector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _HOST_PATHS: Final = (
     "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice",
@@ -40,6 +40,9 @@ _HOST_PATHS: Final = (
 _ACCESS: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _PULL: Final = ("Always", "IfNotPresent", "Never")
 _PROPAGATION: Final = ("Bidirectional", "HostToContainer", "None")
+
+
+_OCTAL: Final = "write it in octal with a leading 0, such as 0644"
 
 
 def usable(pod: Node, place: Place) -> tuple[dict[str, Node], list[Cause]]:
@@ -73,16 +76,18 @@ def mounts(container: Node, place: Place, volumes: dict[str, Node]) -> Iterator[
         if not name:
             yield required(at / "name")
         if name not in volumes:
-            yield not_found(at / "name", name, "the pod has no such volume")
+            yield not_found(at / "name", name, "the pod has no such volume", no_volume(name, volumes))
         if not path:
             yield required(at / "mountPath")
         if path in paths:
-            yield invalid(at / "mountPath", path, "another mount has this path")
+            yield invalid(at / "mountPath", path, "another mount has this path", "mount one of the two elsewhere")
         paths.add(path)
         if name in devices:
-            yield invalid(at / "name", name, "the volume is in volumeDevices already")
+            yield invalid(
+                at / "name", name, "the volume is in volumeDevices already", "mount it, or use it as a device"
+            )
         if path in devices.values():
-            yield invalid(at / "mountPath", path, "volumeDevices has this path already")
+            yield invalid(at / "mountPath", path, "volumeDevices has this path already", "mount it elsewhere")
         yield from _below(mount, at, place / "volumeMounts")
         yield from _propagation(container, mount, at, place / "volumeMounts")
 
@@ -95,21 +100,28 @@ def devices(container: Node, place: Place, volumes: dict[str, Node]) -> Iterator
         if not name:
             yield required(at / "name")
         elif name not in volumes:
-            yield not_found(at / "name", name, "the pod has no such volume")
+            yield not_found(at / "name", name, "the pod has no such volume", no_volume(name, volumes))
         elif not {"persistentVolumeClaim", "ephemeral"} & volumes[name].keys():
-            yield invalid(at / "name", name, "only a persistentVolumeClaim can be a device")
+            yield invalid(at / "name", name, "only a persistentVolumeClaim can be a device", "list it in volumeMounts")
         if not path:
             yield required(at / "devicePath")
         elif path in seen:
-            yield invalid(at / "devicePath", path, "another device has this path")
+            yield invalid(at / "devicePath", path, "another device has this path", "give it another path")
         seen.add(path)
+
+
+def no_volume(name: str, known: Iterable[str]) -> str:
+    """How to mend a name that no usable volume of the pod has."""
+    from kfrun.validate.hints import near_value
+
+    return near_value(name, list(known)) or "add it to the pod's volumes"
 
 
 def _below(mount: Node, at: Place, shown: Place) -> Iterator[Cause]:
     path, expression = text(mount, "subPath"), text(mount, "subPathExpr")
     yield from relative_path((at / "subPath").shown_as(shown / "subPath"), path)
     if expression and path:
-        yield invalid(at / "subPathExpr", expression, "it excludes subPath")
+        yield invalid(at / "subPathExpr", expression, "it excludes subPath", "keep one of the two")
     yield from relative_path((at / "subPathExpr").shown_as(shown / "subPathExpr"), expression)
 
 
@@ -118,21 +130,23 @@ def _propagation(container: Node, mount: Node, at: Place, shown: Place) -> Itera
     field = (at / "mountPropagation").shown_as(shown / "mountPropagation")
     yield from one_of(field, how, _PROPAGATION)
     if how == "Bidirectional" and node(container, "securityContext").get("privileged") is not True:
-        yield forbidden(field, "Bidirectional is for privileged containers")
+        yield forbidden(field, "Bidirectional is for privileged containers", "write HostToContainer")
     recursive, place = text(mount, "recursiveReadOnly"), at / "recursiveReadOnly"
     yield from one_of(place, recursive, ("Disabled", "Enabled", "IfPossible"))
     if recursive in ("Enabled", "IfPossible"):
         if mount.get("readOnly") is not True:
-            yield forbidden(place, "it needs readOnly: true")
+            yield forbidden(place, "it needs readOnly: true", "set readOnly: true beside it")
         if how not in ("", "None"):
-            yield forbidden(place, "it excludes mountPropagation")
+            yield forbidden(place, "it excludes mountPropagation", "remove one of the two")
 
 
 def _source(volume: Node, at: Place) -> Iterator[Cause]:
     chosen = [name for name in _SOURCES if volume.get(name) is not None]
     for index, name in enumerate(chosen):
         if index:
-            yield forbidden(at / name, f"only one source is allowed, and {chosen[0]} is set")
+            yield forbidden(
+                at / name, f"only one source is allowed, and {chosen[0]} is set", f"keep {chosen[0]} or {name}"
+            )
         else:
             yield from _SOURCES[name](node(volume, name), at / name)
 
@@ -144,7 +158,7 @@ def _anything(source: Node, at: Place) -> Iterator[Cause]:  # noqa: ARG001
 def _empty_dir(source: Node, at: Place) -> Iterator[Cause]:
     limit = source.get("sizeLimit")
     if limit is not None and (quantity.nanos(str(limit)) or 0) < 0:
-        yield forbidden(at / "sizeLimit", f"{limit} is negative")
+        yield forbidden(at / "sizeLimit", f"{limit} is negative", "write an amount such as 8Gi")
 
 
 def _host_path(source: Node, at: Place) -> Iterator[Cause]:
@@ -152,7 +166,7 @@ def _host_path(source: Node, at: Place) -> Iterator[Cause]:
     if not path:
         yield required(at / "path")
     elif ".." in path.split("/"):
-        yield invalid(at / "path", path, "it may not contain ..")
+        yield invalid(at / "path", path, "it may not contain ..", "write the path without ..")
     yield from one_of(at / "type", text(source, "type"), _HOST_PATHS)
 
 
@@ -183,7 +197,7 @@ def _key_to_path(item: Node, at: Place) -> Iterator[Cause]:
 def _mode(holder: Node, at: Place, field: str) -> Iterator[Cause]:
     mode = number(holder, field)
     if mode is not None and not 0 <= mode <= 0o777:
-        yield invalid(at / field, mode, "allowed: 0 to 0777 (octal), 511 in decimal")
+        yield invalid(at / field, mode, "allowed: 0 to 0777 (octal), 511 in decimal", _OCTAL)
 
 
 def _nfs(source: Node, at: Place) -> Iterator[Cause]:
@@ -193,7 +207,7 @@ def _nfs(source: Node, at: Place) -> Iterator[Cause]:
     if not path:
         yield required(at / "path")
     elif not path.startswith("/"):
-        yield invalid(at / "path", path, "it must be an absolute path")
+        yield invalid(at / "path", path, "it must be an absolute path", f"write /{path}")
 
 
 def _claim(source: Node, at: Place) -> Iterator[Cause]:
@@ -215,11 +229,11 @@ def _downward_file(item: Node, at: Place, shown: Place) -> Iterator[Cause]:
     yield from file_path(place / "path", text(item, "path"))
     chosen = [name for name in ("fieldRef", "resourceFieldRef") if item.get(name) is not None]
     if not chosen:
-        yield required(place, "fieldRef or resourceFieldRef must be set")
+        yield required(place, "fieldRef or resourceFieldRef must be set", "add fieldRef, or resourceFieldRef")
     elif chosen[0] == "fieldRef":
         yield from field_selector(node(item, "fieldRef"), place / "fieldRef", IN_VOLUME)
         if len(chosen) > 1:
-            yield invalid(place, item, "only one of fieldRef and resourceFieldRef may be set")
+            yield invalid(place, item, "only one of fieldRef and resourceFieldRef may be set", "keep one of them")
     else:
         yield from resource_selector(node(item, "resourceFieldRef"), place / "resourceFieldRef", in_volume=True)
     yield from _mode(item, place, "mode")
@@ -232,7 +246,7 @@ def _projected(volume: Node, at: Place) -> Iterator[Cause]:
         yield from _projection(source, source_at)
         for path in _projected_paths(source):
             if path in paths:
-                yield invalid(source_at.shown_as(at), path, "two files have this path")
+                yield invalid(source_at.shown_as(at), path, "two files have this path", "give one of them another path")
             paths.add(path)
 
 
@@ -246,7 +260,7 @@ def _projection(source: Node, at: Place) -> Iterator[Cause]:
     names = ("secret", "configMap", "downwardAPI", "serviceAccountToken")
     chosen = [name for name in names if source.get(name) is not None]
     for name in chosen[1:]:
-        yield forbidden(at / name, f"only one source is allowed, and {chosen[0]} is set")
+        yield forbidden(at / name, f"only one source is allowed, and {chosen[0]} is set", f"keep {chosen[0]} or {name}")
     if not chosen:
         return
     one, place = node(source, chosen[0]), at / chosen[0]
@@ -262,7 +276,7 @@ def _projection(source: Node, at: Place) -> Iterator[Cause]:
 def _token(token: Node, at: Place) -> Iterator[Cause]:
     seconds = number(token, "expirationSeconds")
     if seconds is not None and not 600 <= seconds <= 1 << 32:
-        yield invalid(at / "expirationSeconds", seconds, "allowed: 600 or more")
+        yield invalid(at / "expirationSeconds", seconds, "allowed: 600 or more", "write 3600, the default")
     if not text(token, "path"):
         yield required(at / "path")
     yield from file_path(at / "path", text(token, "path"))

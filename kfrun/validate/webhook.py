@@ -60,6 +60,11 @@ _SYSTEM_PRIORITIES: Final = ("system-cluster-critical", "system-node-critical")
 _ANCESTOR: Final = "trainer.kubeflow.org/trainjob-ancestor-step"
 
 
+_INITIALIZED: Final = "use a runtime with initializers, such as those for torchtune, or leave spec.initializer out"
+_MANAGER: Final = "say who patches, such as example.com/alice"
+_PRIORITY: Final = "create it first, or give its manifest beside the job's"
+
+
 class Facts(NamedTuple):
     """What the webhook looks at.
 
@@ -131,7 +136,7 @@ def _initializers(facts: Facts) -> Iterator[Cause]:
         if node(facts.spec, "initializer").get(part) is not None:
             problem = _initializer_problem(facts, f"{part}-initializer")
             if problem:
-                yield invalid(_RUNTIME_REF, text(node(facts.spec, "runtimeRef"), "name"), f"{problem}")
+                yield invalid(_RUNTIME_REF, text(node(facts.spec, "runtimeRef"), "name"), problem, _INITIALIZED)
 
 
 def _initializer_problem(facts: Facts, name: str) -> str:
@@ -156,9 +161,9 @@ def _managers(facts: Facts) -> Iterator[Cause]:
     for at, patch in items(facts.spec, "runtimePatches", _SPEC):
         manager, place = text(patch, "manager"), (at / "manager").shown_as(shown)
         if not manager:
-            yield required(place, "a domain, a slash and a path, like acme.io/foo")
+            yield required(place, "a domain, a slash and a path, like acme.io/foo", _MANAGER)
         elif not is_domain_path(manager):
-            yield invalid(place, manager, "allowed: a domain, a slash and a path, like acme.io/foo")
+            yield invalid(place, manager, "allowed: a domain, a slash and a path, like acme.io/foo", _MANAGER)
 
 
 def _patched_env(facts: Facts) -> Iterator[Cause]:
@@ -171,7 +176,14 @@ def _patched_env(facts: Facts) -> Iterator[Cause]:
             for one_at, one in items(pod, "containers", pod_at):
                 if values(one, "env") and text(one, "name") in RESERVED_CONTAINERS:
                     place = (one_at / "env").shown_as(_SPEC / "runtimePatches")
-                    yield invalid(place, text(one, "name"), "set variables of this container in trainer or initializer")
+                    yield invalid(
+                        place, text(one, "name"), "a patch may not set its variables", _where_env(text(one, "name"))
+                    )
+
+
+def _where_env(container: str) -> str:
+    part = "trainer" if container == "node" else f"initializer.{container.removesuffix('-initializer')}"
+    return f"set them in spec.{part}.env"
 
 
 def _reserved_env(facts: Facts) -> Iterator[Cause]:
@@ -180,7 +192,7 @@ def _reserved_env(facts: Facts) -> Iterator[Cause]:
             continue
         used = sorted({text(one, "name") for one in values(facts.trainer, "env")} & set(names))
         if used:
-            yield invalid(_TRAINER / "env", ", ".join(used), f"the {policy} policy sets these itself; remove them")
+            yield invalid(_TRAINER / "env", ", ".join(used), f"the {policy} policy sets these itself", "remove them")
 
 
 def _reserved_for_xgboost(facts: Facts) -> Iterator[Cause]:
@@ -188,7 +200,7 @@ def _reserved_for_xgboost(facts: Facts) -> Iterator[Cause]:
         return
     for at, one in items(facts.trainer, "env", _TRAINER):
         if text(one, "name") in RESERVED_ONE_BY_ONE:
-            yield forbidden(at, f"the xgboost policy sets {text(one, 'name')} itself; remove it")
+            yield forbidden(at, f"the xgboost policy sets {text(one, 'name')} itself", "remove it")
 
 
 def _torchtune(facts: Facts) -> Iterator[Cause]:
@@ -204,7 +216,11 @@ def _mpi_jobs(facts: Facts) -> Iterator[Cause]:
     missing = [name for name in ("launcher", "node") if not facts.pods(name)]
     if count >= 2 and missing:
         lacks = f'the runtime lacks the job "{missing[0]}", so with runLauncherAsNode only 1 is allowed'
-        yield invalid(_TRAINER / "numNodes", count, lacks)
+        yield invalid(_TRAINER / "numNodes", count, lacks, _mpi_hint(missing))
+
+
+def _mpi_hint(missing: list[str]) -> str:
+    return f'add a job named "{missing[0]}" to the runtime, or set numNodes: 1'
 
 
 def _flux(facts: Facts) -> Iterator[Cause]:
@@ -213,7 +229,9 @@ def _flux(facts: Facts) -> Iterator[Cause]:
     names = [text(one, "name") for pod in facts.pods("node") for one in values(pod, "initContainers")]
     if "flux-installer" in names:
         place = _RUNTIME_REF.shown_as(_TRAINER / "initContainers")
-        yield invalid(place, "flux-installer", "the flux policy adds an init container of this name")
+        yield invalid(
+            place, "flux-installer", "the flux policy adds an init container of this name", "give yours another name"
+        )
 
 
 def _queue(facts: Facts) -> Iterator[Cause]:
@@ -224,7 +242,12 @@ def _queue(facts: Facts) -> Iterator[Cause]:
         annotations |= node(patch, "trainingRuntimeSpec", "template", "metadata", "annotations")
     if annotations.get(QUEUE) == "":
         place = _RUNTIME_REF.shown_as((_SPEC / "annotations").key(QUEUE))
-        yield invalid(place, "", f"the annotation {QUEUE} needs the name of a queue, or must go")
+        yield invalid(
+            place,
+            "",
+            f"the annotation {QUEUE} needs the name of a queue, or must go",
+            "write the queue, such as default",
+        )
 
 
 def _priority_classes(facts: Facts) -> Iterator[Cause]:
@@ -237,7 +260,9 @@ def _priority_classes(facts: Facts) -> Iterator[Cause]:
             return
         if name and name not in facts.priority_classes:
             place = _RUNTIME_REF.shown_as(_SPEC / "templateSpec" / "priorityClassName")
-            yield invalid(place, name, "the PriorityClass must exist before the TrainJob, and none is known here")
+            yield invalid(
+                place, name, "the PriorityClass must exist before the TrainJob, and none is known here", _PRIORITY
+            )
 
 
 _ERROR: Final = Severity.ERROR

@@ -6,7 +6,8 @@ import pytest
 
 from kfrun.model.change import ApplyObject, BuildEnvironment, CreateJob, FieldChange, Plan, ReplaceJob, UpdateJob
 from kfrun.model.source import ObjectKey
-from kfrun.model.workload import NotEnforced, PackageSet
+from kfrun.model.resolution import PackageSet
+from kfrun.model.workload import NotEnforced
 from kfrun.plan import render
 
 KEY = ObjectKey("trainer.kubeflow.org/v1alpha1", "TrainJob", "default", "mnist")

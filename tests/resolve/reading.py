@@ -11,8 +11,8 @@ from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.resolver import resolve
 
 if TYPE_CHECKING:
+    from kfrun.model.resolution import Resolution
     from kfrun.model.source import Document
-    from kfrun.model.workload import Resolution
 
 DATA = Path(__file__).resolve().parent / "data"
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from kfrun.model.resolution import RuntimeSource
 from kfrun.model.source import Finding
-from kfrun.model.workload import RuntimeSource
 from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.shipped import shipped
 from tests.resolve.reading import document, runtime, trainjob

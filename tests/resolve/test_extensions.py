@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import pytest
-
-from kfrun.model.workload import PackageSet
+from kfrun.model.resolution import PackageSet
 from kfrun.resolve import extensions
-from tests.resolve.reading import document, documents, resolved, runtime, trainjob
+from tests.resolve.reading import document, documents, runtime, trainjob
 
 
 def _read(job, of=None):
@@ -44,31 +42,6 @@ def test_annotations_of_job_and_runtime_are_merged():
     assert not settings.findings
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "code", "text"),
-    [
-        ("kfrun.dev/package", "x", "KF410", 'did you mean "kfrun.dev/packages"?'),
-        ("kfrun.dev/zzz", "x", "KF410", "known: kfrun.dev/packages"),
-        ("kfrun.dev/python", "python3", "KF413", '"3.12"'),
-        ("kfrun.dev/python", "2.7", "KF413", '"3.12"'),
-        ("kfrun.dev/environment", "own", "KF413", "shared or isolated"),
-        ("kfrun.dev/backend", "local", "KF413", "process or docker or podman or kubernetes"),
-        ("kfrun.dev/source", " ", "KF413", "names no folder"),
-        ("kfrun.dev/pip-index-urls", "pypi.org/simple", "KF413", "line 1 is no URL"),
-    ],
-)
-def test_a_bad_annotation_is_a_finding(key, value, code, text):
-    (finding,) = _read({key: value}).findings
-    assert finding.code == code
-    assert finding.path == ("metadata", "annotations", key)
-    assert text in f"{finding.message} {finding.hint}"
-
-
-def test_index_urls_are_never_shown():
-    (finding,) = _read({"kfrun.dev/pip-index-urls": "ftp://me:secret@host/simple"}).findings
-    assert "secret" not in repr(finding)
-
-
 JOB = """\
 apiVersion: trainer.kubeflow.org/v1alpha1
 kind: TrainJob
@@ -94,9 +67,3 @@ def test_a_bad_requirement_in_one_line_is_found_there():
     text = JOB.replace("|\n      numpy>=2\n      # a comment\n      torch=2.0", '"torch=2.0"')
     (finding,) = extensions.read(documents(text)[0], None).findings
     assert str(finding.position) == "job.yaml:6:26"
-
-
-def test_findings_of_annotations_do_not_hide_the_jobset():
-    resolution = resolved(trainjob(annotations={"kfrun.dev/python": "x"}), runtime())
-    assert resolution.jobset is not None
-    assert [finding.code for finding in resolution.findings] == ["KF413"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kfrun.load import kubeyaml
 from kfrun.model.source import Document
 from kfrun.report import findings as reports
-from kfrun.validate import defaults, documents, rules, structure, update
+from kfrun.validate import defaults, documents, obvious, rules, structure, update
 from tests.validate.reading import JOB, RUNTIME, conformance, document, plain, violations_of_rs
 
 KINDS = ("TrainJob", "ClusterTrainingRuntime")
@@ -142,6 +142,7 @@ def agree(one: Document) -> None:
     slow = {(plain(error.absolute_path), error.validator) for error in reference.iter_errors(data)}
     assert violations_of_rs(data, kind) == slow
     assert structure._decider("v2.3", kind).is_valid(data) is not bool(slow)
+    assert not (obvious.is_valid(data, root) and slow)
 
 
 @pytest.mark.parametrize("one", BASES, ids=range(len(BASES)))

@@ -202,8 +202,13 @@ print(len(found), "jsonschema" in sys.modules, "jsonschema_rs" in sys.modules)
 """
 
 
-def test_a_valid_document_never_imports_jsonschema() -> None:
-    assert run_python(PROGRAM.format(before="", text=JOB)) == "0 False True"
+def test_a_valid_document_imports_no_validator() -> None:
+    assert run_python(PROGRAM.format(before="", text=JOB)) == "0 False False"
+
+
+def test_many_valid_documents_are_decided_by_jsonschema_rs() -> None:
+    before = "from kfrun.validate import structure; structure._FIRST = iter(())"
+    assert run_python(PROGRAM.format(before=before, text=JOB)) == "0 False True"
 
 
 def test_an_invalid_document_imports_it_to_explain() -> None:
@@ -212,25 +217,5 @@ def test_an_invalid_document_imports_it_to_explain() -> None:
 
 @pytest.mark.parametrize(("text", "count"), [(JOB, 0), (JOB + "wrong: 1\n", 1)])
 def test_without_the_wheel_jsonschema_decides_alone(text: str, count: int) -> None:
-    before = 'sys.modules["jsonschema_rs"] = None'
+    before = 'sys.modules["jsonschema_rs"] = None; from kfrun.validate import structure; structure._FIRST = iter(())'
     assert run_python(PROGRAM.format(before=before, text=text)).startswith(f"{count} True")
-
-
-AFTERWARDS = """
-print("email.utils" in sys.modules, "socket" in sys.modules)
-from jsonschema_rs import Draft7Validator
-assert not Draft7Validator({{"format": "email"}}, validate_formats=True).is_valid("x")
-from email.utils import formatdate, parsedate_to_datetime
-print(parsedate_to_datetime(formatdate(0)).year, sys.modules["email.utils"].__file__ is not None)
-"""
-
-
-def test_deciding_imports_no_email_and_leaves_it_whole_for_others() -> None:
-    shown = run_python((PROGRAM + AFTERWARDS).format(before="", text=JOB)).splitlines()
-    assert shown == ["0 False True", "False False", "1970 True"]
-
-
-def test_email_that_was_there_before_stays() -> None:
-    before = "import email.utils; before = email.utils"
-    program = PROGRAM.format(before=before, text=JOB) + "print(sys.modules['email.utils'] is before)"
-    assert run_python(program).splitlines() == ["0 False True", "True"]

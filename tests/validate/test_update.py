@@ -184,6 +184,97 @@ def test_the_cluster_answers_the_same() -> None:
         assert [one.field for one in update.check(old.data, new)] == answers.get(case, [])
 
 
+# What pods still run, older releases, older documents
+
+
+def running(manifest: str, *jobs: tuple[str, int]) -> str:
+    counts = ", ".join(f"{{name: {name}, active: {active}, ready: 0}}" for name, active in jobs)
+    return f"{manifest}status: {{jobsStatus: [{counts}]}}\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "active"),
+    [
+        (running(patched(A, suspend=True), ("node", 2), ("launcher", 0), ("a", 1)), patched(B), ["node", "a"]),
+        (running(patched(A), ("node", 1)), patched(B, suspend=True), ["node"]),
+        (running(patched(A), ("node", 1)), patched(A, suspend=True), []),
+        (running(patched(A, suspend=True), ("node", 0)), patched(B, suspend=True), []),
+        (running(JOB + "  suspend: true\n", ("node", 1)), JOB + "  suspend: true\n  runtimePatches: []\n", []),
+    ],
+)
+def test_patches_wait_until_no_job_is_active(old: str, new: str, active: list[str]) -> None:
+    found = check(old, new)
+    assert [(one.code, one.field, one.stage) for one in found] == [
+        ("KF322", "spec.runtimePatches", Stage.WEBHOOK) for _ in active
+    ]
+    assert [f'"{name}"' in one.message for name, one in zip(active, found, strict=True)] == [True] * len(active)
+
+
+def test_a_running_job_has_one_problem_not_two() -> None:
+    assert [one.code for one in check(running(patched(A), ("node", 1)), patched(B))] == ["KF321"]
+
+
+@pytest.mark.parametrize("status", ["null", "[]", "{jobsStatus: {}}", "{jobsStatus: [null, 1, {active: x}, {}]}"])
+def test_an_odd_status_counts_for_nothing(status: str) -> None:
+    assert check(f"{patched(A, suspend=True)}status: {status}\n", patched(B, suspend=True)) == []
+
+
+def overridden(queue: str, *, suspend: bool) -> str:
+    return (
+        f"{JOB}  suspend: {str(suspend).lower()}\n"
+        f"  podTemplateOverrides: [{{targetJobs: [{{name: node}}], spec: {{nodeSelector: {{q: {queue}}}}}}}]\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "old", "new", "fields"),
+    [
+        ("v2.1", TRAINER, TRAINER.replace("numNodes: 2", "numNodes: 3"), []),
+        ("v2.2", TRAINER, TRAINER.replace("numNodes: 2", "numNodes: 3"), ["spec.trainer"]),
+        ("head", TRAINER, TRAINER.replace("numNodes: 2", "numNodes: 3"), ["spec.trainer"]),
+        ("v2.0", JOB, JOB.replace("torch-distributed", "other"), ["spec.runtimeRef"]),
+        ("v2.0", overridden("a", suspend=False), overridden("b", suspend=False), []),
+        ("v2.1", overridden("a", suspend=False), overridden("b", suspend=False), ["spec.podTemplateOverrides"]),
+        ("v2.1", overridden("a", suspend=True), overridden("b", suspend=False), ["spec.podTemplateOverrides"]),
+        ("v2.1", overridden("a", suspend=False), overridden("b", suspend=True), []),
+        (
+            "v2.2",
+            patched("{terminationGracePeriodSeconds: 1}", suspend=True),
+            *(patched("{terminationGracePeriodSeconds: 2}", suspend=True), []),
+        ),
+        (
+            "v2.1",
+            with_template("volumeClaimPolicies: []"),
+            *(with_template("volumeClaimPolicies: [{templates: []}]"), []),
+        ),
+    ],
+)
+def test_older_releases_have_fewer_rules(version: str, old: str, new: str, fields: list[str]) -> None:
+    assert [one.field for one in update.check(document(old).data, document(new), version=version)] == fields
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        (TRAINER, TRAINER.replace("numNodes: 2", "numNodes: 3"), 8),
+        (JOB + "  trainer:\n    numNodes: 2\n    image: a\n", JOB + "  trainer:\n    image: b\n    numNodes: 2\n", 10),
+        (JOB + "  trainer:\n    env:\n    - name: A\n      value: x\n    - name: B\n      value: y\n",
+         JOB + "  trainer: {env: [{name: B, value: y}, {name: A, value: z}]}\n", 11),
+        (JOB + "  trainer:\n    numNodes: 2\n", JOB + "  trainer:\n    numNodes: 2\n    image: b\n", 8),
+        (JOB, JOB.replace("    name: torch", "    kind: TrainingRuntime\n    name: torch"), 7),
+        (with_template("network:\n        subdomain: a"), with_template("network: {subdomain: b}"), 11),
+    ],
+)  # fmt: skip
+def test_an_older_document_is_told_with_its_line(old: str, new: str, line: int) -> None:
+    (found,) = update.check(documents(old, "main:old.yaml")[0], document(new))
+    assert found.message.endswith(f" (before: main:old.yaml:{line})")
+    assert found.position is not None
+    assert found.position.file == "job.yaml"
+    assert "--replace" not in (found.hint or "")
+    (stored,) = update.check(document(old).data, document(new))
+    assert (stored.position, stored.message) == (found.position, found.message.partition(" (before")[0])
+
+
 @pytest.mark.parametrize("old", [{}, {"spec": None}, {"spec": []}, {"spec": {"runtimePatches": {}, "trainer": []}}])
 def test_odd_stored_objects_do_not_raise(old: dict[str, Any]) -> None:
     for new in (JOB, TRAINER, patched(A), RUNTIME):

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.load.kubeyaml.problems import Place, Problem
 from kfrun.load.lines import LineCounter, line_at
 from kfrun.model.source import Position
+from kfrun.patterns import pattern
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterator
 
-_SURROGATES: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_SURROGATES: Final = pattern(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
-_REWRITTEN: Final = re.compile(r"(?<!\\)(?:\\\\)*\\U[0-9a-f]{8}")
-_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_REWRITTEN: Final = pattern(r"(?<!\\)(?:\\\\)*\\U[0-9a-f]{8}")
+_SPACE: Final = pattern(r"[ \t\r\n]*")
 
 
 class Chunk:

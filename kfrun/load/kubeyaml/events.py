@@ -5,7 +5,6 @@ Called by the builder and by positions; nothing else of load imports ``yaml``. B
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final, Protocol
 
 from yaml.error import YAMLError
@@ -22,6 +21,8 @@ from yaml.parser import Parser
 from yaml.reader import Reader, ReaderError
 from yaml.scanner import Scanner, ScannerError
 
+from kfrun.patterns import pattern
+
 __all__ = [
     "AliasEvent",
     "EventSource",
@@ -37,7 +38,7 @@ __all__ = [
     "open_parser",
 ]
 
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_SURROGATE: Final = pattern("[\ud800-\udfff]")
 
 
 class EventSource(Protocol):
@@ -71,12 +72,12 @@ class PureParser(Reader, Scanner, Parser):
             super().scan_to_next_token()
 
 
-_DIFFERENT: Final = re.compile(r"\?|\\/|![ \t\r\n]")
+_DIFFERENT: Final = pattern(r"\?|\\/|![ \t\r\n]")
 """Texts in which libyaml and go-yaml may differ: ``[a?]``, ``"\\/"`` and the tag ``!``."""
 
 _QUOTES: Final = frozenset("'\"")
-_SLASH: Final = re.compile(r"(?<!\\)(?:\\\\)*\\/")
-_BARE_TAG: Final = re.compile(r"(?:&\S+\s+)?!(?:\s|$)")
+_SLASH: Final = pattern(r"(?<!\\)(?:\\\\)*\\/")
+_BARE_TAG: Final = pattern(r"(?:&\S+\s+)?!(?:\s|$)")
 
 
 class GoYamlEvents:

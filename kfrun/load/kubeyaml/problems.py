@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kfrun.load.kubeyaml.events import ReaderError
 from kfrun.load.lines import place
+from kfrun.patterns import pattern
 
 if TYPE_CHECKING:
     from kfrun.load.kubeyaml.events import YAMLError
@@ -52,7 +53,7 @@ class Problem(Exception):
         self.path = path
 
 
-_FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN: Final = pattern("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _QUOTE: Final = "put quotes around the value"
 _TAB: Final = "indent with spaces"
 
@@ -146,9 +147,16 @@ def from_yaml(error: YAMLError, text: str) -> Problem:
     wording = next((row for row in _WORDINGS if re.search(row.pattern, f"{context} {problem}")), None)
     if "unexpected end of stream" in problem and found.context_mark is not None:
         mark = found.context_mark
+    mark = _inside(mark, text)
     if wording is None:
         return Problem("KF101", f"not YAML: {problem}", mark)
     return Problem("KF101", wording.message, mark, hint=wording.hint)
+
+
+def _inside(mark: Any, text: str) -> Any:
+    """The mark, or the text's end: where its last line lacks a break, libyaml complains of the line behind it."""
+    line, column = place(text, len(text))
+    return mark if mark.line < line else Place(line - 1, column - 1)
 
 
 def _bad_start(text: str, mark: Any) -> Problem:

@@ -16,8 +16,8 @@ from kfrun.validate import kinds
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from kfrun.model.resolution import RuntimeSource
     from kfrun.model.source import Document, FieldPath, Finding
-    from kfrun.model.workload import RuntimeSource
 
 MANAGER: Final = "kfrun.dev/converted"
 """Begin of the managers of patches that were made here; a number follows."""
@@ -80,6 +80,9 @@ def runtime(document: Document, notes: Notes) -> Node:
     return data
 
 
+_DIGITS: Final = 10
+"""Of the longest number of processes."""
+
 _DEVICES: Final = "without it torchrun starts one process per GPU, or per CPU where there is none"
 
 
@@ -90,7 +93,7 @@ def _torch(data: Node) -> Node:
 def _number(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
-    if isinstance(value, str) and value.isdecimal():
+    if isinstance(value, str) and value.isdecimal() and len(value) <= _DIGITS:
         return int(value)
     return value if isinstance(value, int) else None
 
@@ -149,9 +152,11 @@ def _convert_processes(spec: Node, notes: Notes) -> None:
 def _take_processes(document: Document, spec: Node, processes: Mapping[tuple[str, str, str], int]) -> None:
     """What the runtime said of the processes is now said in the job."""
     reference = mapping(spec.get("runtimeRef"))
-    kind = reference.get("kind", kinds.RUNTIMES[0])
+    kind, name = reference.get("kind", kinds.RUNTIMES[0]), reference.get("name")
+    if not isinstance(kind, str) or not isinstance(name, str):
+        return
     namespace = "" if kind in kinds.CLUSTER_SCOPED else document.key.namespace
-    number = processes.get((kind, namespace, reference.get("name", "")))
+    number = processes.get((kind, namespace, name))
     section = spec.get("trainer", {})
     if number is not None and isinstance(section, dict):
         spec["trainer"] = {"numProcPerNode": number, **section}

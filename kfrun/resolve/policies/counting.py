@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kfrun.resolve import quantity
 from kfrun.resolve.podsets import counting_resources
+from kfrun.validate import quantity
 from kfrun.validate.torchtune import gpus
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from kfrun.model.reason import Reason
 from kfrun.model.source import Document, Finding, Severity, Stage
 from kfrun.validate import located
 from kfrun.validate.kinds import RUNTIMES, TRAIN_JOB, TRAINER_KINDS
@@ -137,6 +138,17 @@ POLICIES: Final[tuple[Policy, ...]] = (
 """Every policy; the order does not matter."""
 
 
+UNKNOWN: Final = Reason(
+    "Nothing is switched off by it, and whoever reads it believes that something is.",
+    "write the code of a policy, such as KF701, or all",
+    "A misspelt code, or one that is no lint policy: only these can be switched off.",
+    "metadata:\n  annotations: {kfrun.dev/lint-ignore: KF71}\n",
+    "metadata:\n  annotations: {kfrun.dev/lint-ignore: KF701}\n",
+    "kfrun: lint",
+)
+"""Of KF700, which is no policy."""
+
+
 def check(
     documents: Sequence[Document], runtime_of: Callable[[Document], dict[str, Any] | None], choice: Choice
 ) -> list[Finding]:
@@ -174,7 +186,7 @@ def _unknown(named: Iterable[str]) -> Iterator[Problem]:
     for name in sorted(named):
         if name != "all" and name not in CODES:
             message = f'"{name}" is no lint policy; write codes such as KF701, or all'
-            yield Problem("KF700", ignores.PATH, message, severity=Severity.WARNING)
+            yield Problem("KF700", ignores.PATH, message, UNKNOWN.mend, severity=Severity.WARNING)
 
 
 def _discreet(finding: Finding) -> Finding:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kfrun.resolve import quantity
+from kfrun.validate import quantity
 
 
 @pytest.mark.parametrize(

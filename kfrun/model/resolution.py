@@ -1,0 +1,85 @@
+"""What resolve yields of a TrainJob: the JobSet that the controller would apply, and the origin of its fields."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from kfrun.model.values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kfrun.model.source import Document, FieldPath, Finding, ObjectKey, Position
+
+
+class Origin(NamedTuple):
+    """Where a field of the resolved JobSet came from.
+
+    ``layer`` is one of: ``runtime``, ``job``, ``patch``, ``policy``, ``default``; ``detail`` names
+    the patch's manager or the ML policy (``torch``).
+    """
+
+    layer: Literal["runtime", "job", "patch", "policy", "default"]
+    position: Position | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PackageSet:
+    """Python packages of a job, merged by the rules of design section 4.
+
+    Attributes:
+        requirements: PEP 508 strings in installation order.
+        index_urls: the first is the index, the others are extra ones; may hold credentials, never print them.
+        python: the Python version asked for (``3.12``), or None for the interpreter of the caller.
+        isolated: an environment of this job's own, removed when the job ends.
+    """
+
+    requirements: tuple[str, ...] = ()
+    index_urls: tuple[str, ...] = ()
+    python: str | None = None
+    isolated: bool = False
+
+    @property
+    def needs_environment(self) -> bool:
+        """Whether anything has to be built at all."""
+        return bool(self.requirements or self.python)
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeSource:
+    """The runtime that a job uses and where it was found (a path, ``store``, ``shipped``)."""
+
+    key: ObjectKey
+    found_in: str
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """A TrainJob and its runtime, resolved. Holds objects or findings, never raises for bad input.
+
+    Attributes:
+        trainjob: the TrainJob's key, namespace filled in.
+        job: the TrainJob's document.
+        runtime: the runtime it was resolved with; None when it was not found.
+        jobset: exactly what the controller would apply; None when it could not be built.
+        objects: ConfigMaps, Secrets, PodGroups beside it, as the controller would apply them.
+        packages: what ``kfrun.dev/packages`` and its like ask for.
+        source: ``kfrun.dev/source`` as written (relative to the manifest's folder); None when absent.
+        backend: ``kfrun.dev/backend``; None when absent.
+        origins: paths into ``jobset`` and where each came from; a path not listed has its nearest ancestor's.
+        findings: errors make the resolution unusable; warnings do not.
+    """
+
+    trainjob: ObjectKey
+    job: Document
+    runtime: RuntimeSource | None = None
+    jobset: dict[str, Any] | None = None
+    objects: tuple[dict[str, Any], ...] = ()
+    packages: PackageSet = PackageSet()
+    source: str | None = None
+    backend: str | None = None
+    origins: Mapping[FieldPath, Origin] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()

@@ -1,0 +1,59 @@
+"""Why the present state stands against a plan and what to do, by code. Called by explain."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kfrun.model.reason import Reason
+
+_STATE: Final = "kfrun: desired against stored"
+
+REASONS: Final[dict[str, Reason]] = {
+    "KF501": Reason(
+        "A cluster takes the change of a finished TrainJob where the field may change, and nothing runs again. Here "
+        "the new run would take the place of the old one with its logs, so somebody has to say it.",
+        "kfrun apply --replace, or kfrun run, creates it anew; another metadata.name keeps the old one",
+        "The manifest changed after the job had ended.", source=_STATE,
+    ),
+    "KF502": Reason(
+        "Two runs of one name would write into the same objects and logs.",
+        "kfrun logs -f follows the job that runs; kfrun delete stops it",
+        "run was called twice, or the job is suspended.", source=_STATE,
+    ),
+    "KF503": Reason(
+        "On a cluster the old object has to be gone, too, before its name is free.",
+        "wait for it: kfrun wait trainjob/NAME --for=delete",
+        "delete was called, and the pods have not ended yet.", source=_STATE,
+    ),
+    "KF504": Reason(
+        "kubectl delete says the same; a script should know that it named nothing.",
+        "kfrun get trainjobs -A lists what there is; --ignore-not-found takes it for done",
+        "A misspelt name, or another namespace.", source=_STATE,
+    ),
+    "KF505": Reason(
+        "A cluster enforces the field; a process here does not, and with --strict that is no mere remark.",
+        "drop --strict, or the field",
+        "--strict with limits, volumes or security settings that local processes do not honour.",
+        source="kfrun: what local processes honour",
+    ),
+    "KF506": Reason(
+        "Nothing here could start the pods.",
+        "kfrun doctor says what is missing; --backend chooses another one",
+        "A backend that is not installed here, named by the manifest, a setting or a flag.",
+        source="kfrun: backends",
+    ),
+    "KF507": Reason(
+        "With --prune each of the two sets would delete what the other one applied.",
+        "leave it out of one of the two inputs, or give it another name",
+        "A manifest that moved from one team's folder to another's, or was copied.",
+        source="kfrun: apply sets (docs/templates.md), as those of kubectl",
+    ),
+    "KF508": Reason(
+        "Jobs and pods are named after their TrainJob: the second JobSet finds its Job there already, owned by the "
+        "first. Its creation fails, again and again, and the second TrainJob hangs without a condition.",
+        "rename one of the two TrainJobs, or a job of its runtime",
+        "TrainJob a with a job b-node in its runtime, and TrainJob a-b with a job node: both make a Job a-b-node-0.",
+        source="jobset controller: names of child Jobs",
+    ),
+}  # fmt: skip
+"""Code -> why it is a problem and what to do."""

@@ -1,0 +1,113 @@
+"""Why a TrainJob does not fit its runtime and how to mend it, by code. Called by explain."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kfrun.model.reason import Reason
+
+_WEBHOOK: Final = "The Trainer's webhook refuses the TrainJob"
+_EVENT: Final = (
+    "The TrainJob is admitted and hangs without a condition: the controller cannot build its JobSet, and says so in "
+    "an event, TrainJobResourcesCreationFailed, for ever."
+)
+_HERE: Final = "A cluster runs it; local processes cannot"
+_LOCAL: Final = "kfrun: what local processes can run"
+_PACKAGES: Final = "kfrun: the annotation kfrun.dev/packages; requirements as PEP 508 has them"
+_CONVERT: Final = "kfrun: convert; the older releases' own fields"
+
+REASONS: Final[dict[str, Reason]] = {
+    "KF401": Reason(
+        f"{_WEBHOOK}: a runtime has to be there before the job is.",
+        "kfrun runtimes lists what there is; give your own with -f, before or beside the job",
+        "A misspelt name, a runtime that was not applied, or a TrainingRuntime of another namespace.",
+        "spec:\n  runtimeRef: {name: torch-distribted}\n", "spec:\n  runtimeRef: {name: torch-distributed}\n",
+        "trainer webhook: the runtime must exist",
+    ),
+    "KF402": Reason(
+        f"{_WEBHOOK}: it knows two kinds of runtimes.",
+        "leave kind and apiGroup out for a ClusterTrainingRuntime, or write kind: TrainingRuntime",
+        "runtimeRef.kind or apiGroup of something else.",
+        "spec:\n  runtimeRef: {name: mine, kind: Runtime}\n",
+        "spec:\n  runtimeRef: {name: mine, kind: TrainingRuntime}\n",
+        "trainer webhook: supported runtimes",
+    ),
+    "KF404": Reason(
+        "The API server refuses it by its schema; what got into the store without a check cannot be built.",
+        "mend the type: kfrun validate names what is needed",
+        "Text where a number belongs, deep in a runtime.",
+        source="trainer: typed decoding of runtime and job",
+    ),
+    "KF405": Reason(
+        f"{_WEBHOOK}: variables would go nowhere.",
+        "name replicatedJobs and containers of the runtime's template",
+        "A job or container of the runtime was renamed, its target was not.",
+        source="torch plugin: envInjection targets",
+    ),
+    "KF406": Reason(
+        f"{_EVENT} A list is merged by the names of its items.",
+        "give every item of the patch its name, or what else the list is merged by",
+        "An item of a list in runtimePatches without its name.",
+        source="strategic merge patch: merge keys",
+    ),
+    "KF407": Reason(
+        f"{_EVENT} The controller writes hostfiles for OpenMPI only.",
+        "write OpenMPI, or leave the field out",
+        "mpiImplementation is empty.",
+        source="mpi plugin: mpiImplementation",
+    ),
+    "KF408": Reason(
+        "The controller of a cluster crashes at it, and with it the building of every other job, until it is deleted.",
+        "set spec.trainer.numNodes",
+        "A Flux job that leaves the number of nodes to its runtime.",
+        "spec:\n  trainer: {}\n", "spec:\n  trainer: {numNodes: 2}\n", "flux plugin: the broker's configuration",
+    ),
+    "KF409": Reason(
+        f"{_EVENT} A hostfile with a line for each would not fit into a ConfigMap.",
+        "ask for fewer nodes",
+        "numNodes with digits too many.", source="mpi plugin: hostfile",
+    ),
+    "KF411": Reason(
+        "The environment is made of these lines by pip or uv, which would stop at it after the job was created.",
+        "write name==version, one requirement a line",
+        "Options of pip, or words in another order.",
+        "metadata:\n  annotations:\n    kfrun.dev/packages: numpy 2.3.5\n",
+        "metadata:\n  annotations:\n    kfrun.dev/packages: numpy==2.3.5\n", _PACKAGES,
+    ),
+    "KF412": Reason(
+        "pip refuses a list that asks for two versions of one package.",
+        "keep one of the lines, or give both environment markers",
+        "Two lists that were put together.",
+        "metadata:\n  annotations:\n    kfrun.dev/packages: |\n      numpy==2.3.5\n      numpy==2.2.0\n",
+        "metadata:\n  annotations:\n    kfrun.dev/packages: |\n      numpy==2.3.5\n", _PACKAGES,
+    ),
+    "KF420": Reason(
+        f"{_HERE}: the entrypoint of an image is in the image, and no image is used here.",
+        "give spec.trainer.command, or a command in the runtime's container",
+        "The container relies on its image's entrypoint.",
+        'spec:\n  trainer: {args: [--epochs, "3"]}\n',
+        'spec:\n  trainer: {command: [python, train.py], args: [--epochs, "3"]}\n', _LOCAL,
+    ),
+    "KF421": Reason(
+        f"{_HERE}: every pod is at least one process with a log of its own.",
+        "ask for fewer pods, or run it on a cluster",
+        "numNodes or replicas with a digit too many.", source=_LOCAL,
+    ),
+    "KF422": Reason(
+        f"{_HERE}: MPI and Flux start their nodes through sshd or a broker inside their images.",
+        "run it on a cluster; kfrun render shows what the controller would create",
+        "A runtime with mlPolicy mpi or flux.", source=_LOCAL,
+    ),
+    "KF430": Reason(
+        "Today's API server refuses the field, or drops it; what it did is lost unless something else takes its place.",
+        "read what became of the field, and write what the hint names",
+        "A manifest of an older Trainer, or of the training operator, that uses what there is no counterpart for.",
+        source=_CONVERT,
+    ),
+    "KF431": Reason(
+        "Trainer has no controller for the kind, so a converted job could not run.",
+        "write a TrainJob by hand, with a runtime of your own",
+        "A TFJob, PaddleJob or another framework without a policy; or a job without replicas.", source=_CONVERT,
+    ),
+}  # fmt: skip
+"""Code -> why it is a problem and how to mend it."""
