@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import docblocks
+from tests.load import gitrepos
+
 ROOT = Path(__file__).parents[1]
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
@@ -42,6 +45,17 @@ def project(tmp_path):
     (tmp_path / "workflow.yaml").write_text(WORKFLOW)
     (tmp_path / "manifests" / "job.yaml").write_text(GOOD)
     return tmp_path
+
+
+@pytest.fixture
+def changed(project):
+    """The project as a repository: its job was committed, a branch forked, and a field changed that cannot change."""
+    gitrepos.commit(project, {})
+    gitrepos.git(project, "update-ref", "refs/remotes/origin/main", "HEAD")
+    text = GOOD.replace("  trainer:\n", "  trainer:\n    numNodes: 2\n")
+    gitrepos.commit(project, {"manifests/job.yaml": text})
+    gitrepos.write(project, {"manifests/job.yaml": text.replace(": 2", ": 3")})
+    return project
 
 
 def shell(project: Path, command: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -94,6 +108,33 @@ def test_a_hook_judges_what_is_committed(project, name, text, code):
     done = commit(project, name)
     assert (done.returncode, done.stderr) == (code, "")
     assert "workflow.yaml" not in done.stdout
+
+
+def test_the_hook_checks_updates_of_what_was_committed(changed):
+    done = shell(changed, f"{hook('kfrun-validate')['entry']} --previous-ref=HEAD manifests/job.yaml")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "was 2, now 3 (before: HEAD:manifests/job.yaml:9)" in done.stdout
+
+
+def test_commands_on_the_page_compare_with_older_versions(changed):
+    """The page's commands, as they stand there; kubectl is a program that prints what a cluster would."""
+    page = ROOT / "docs" / "ci.md"
+    (by_revision,) = [one.text for one in docblocks.blocks(page) if "git merge-base" in one.text]
+    done = shell(changed, by_revision)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "spec.trainer.image was" not in done.stdout
+    assert re.search(r"spec\.trainer\.numNodes is new \(before: [0-9a-f]{12}:manifests/job\.yaml:8\)", done.stdout)
+    (live,) = [one.text for one in docblocks.blocks(page) if "kubectl get" in one.text]
+    gitrepos.write(
+        changed, {"job.yaml": GOOD.replace("mnist:1.2", "mnist:1.3"), "bin/kubectl": "#!/bin/sh\ncat live\n"}
+    )
+    gitrepos.write(changed, {"live": json.dumps({"apiVersion": "v1", "kind": "List", "items": [yaml.safe_load(GOOD)]})})
+    (changed / "bin" / "kubectl").chmod(0o755)
+    done = shell(changed, f'PATH="$PWD/bin:$PATH"\n{live}')
+    assert (done.returncode, done.stderr) == (1, "")
+    assert (
+        'spec.trainer.image was "example.com/mnist:1.2", now "example.com/mnist:1.3" (before: <stdin>:' in done.stdout
+    )
 
 
 # GitHub
@@ -157,6 +198,22 @@ def test_a_step_takes_the_version_of_the_trainer(project):
     assert "v9.9" in done.stderr
 
 
+def test_a_step_compares_with_an_older_version(changed):
+    done = act(changed, "Validate", **{"files": "manifests", "previous-ref": "HEAD"})
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith("::error file=manifests/job.yaml,line=8,col=3,title=KF320")
+    done = act(changed, "Validate", **{"previous-ref": "HEAD^1"})
+    assert "numNodes is new" in done.stdout
+    done = act(changed, "Validate", **{"previous-ref": "--upload-pack=touch hacked"})
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_the_page_shows_inputs_that_the_action_has():
+    (block,) = [one.text for one in docblocks.blocks(ROOT / "docs" / "ci.md") if "actions/checkout" in one.text]
+    used = next(step for step in yaml.safe_load(block)["steps"] if "ORGANISATION/kfrun" in step["uses"])
+    assert set(used["with"]) <= set(ACTION["inputs"])
+
+
 def test_an_input_stays_an_argument(project):
     done = act(project, "Validate", files='"; touch hacked; echo "')
     assert done.returncode == 1
@@ -184,60 +241,14 @@ def test_the_gitlab_job_writes_the_reports_that_it_keeps(project, text, codes):
     assert job["artifacts"]["when"] == "always"
 
 
-# The container
-
-
-def instructions() -> list[tuple[str, str]]:
-    """Name and arguments of every instruction of the Dockerfile."""
-    text = (ROOT / "Dockerfile").read_text()
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    return [(name, rest) for name, _, rest in (line.partition(" ") for line in lines)]
-
-
-def stages() -> list[list[tuple[str, str]]]:
-    """The instructions of every stage, its FROM first."""
-    found: list[list[tuple[str, str]]] = []
-    for name, rest in instructions():
-        if name == "FROM":
-            found.append([])
-        if found:
-            found[-1].append((name, rest))
-    return found
-
-
-def test_the_image_has_two_stages_on_a_slim_base():
-    assert [stage[0][1].split()[0] for stage in stages()] == ["python:${PYTHON}-slim"] * 2
-    (argument,) = [rest for name, rest in instructions() if name == "ARG"]
-    assert re.fullmatch(r"PYTHON=3\.1[1-9]", argument)
-
-
-def test_the_image_is_compiled_when_it_is_built():
-    build = dict(pair.split("=") for name, rest in stages()[0] if name == "ENV" for pair in rest.split())
-    assert build["UV_COMPILE_BYTECODE"] == "1"
-    assert build["UV_LINK_MODE"] == "copy"
-    (install,) = [rest for name, rest in stages()[0] if "uv pip install" in rest]
-    assert install.endswith("rm /opt/kfrun/bin/uv /opt/kfrun/bin/uvx"), "what only jobs with packages need is left out"
-
-
-def test_the_image_runs_kfrun_without_rights():
-    final = stages()[1]
-    last = dict(final)
-    assert json.loads(last["ENTRYPOINT"]) == ["kfrun"]
-    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last["USER"])
-    user = next(rest for name, rest in final if name == "RUN")
-    assert f"--uid {last['USER'].split(':')[0]} " in user
-    assert [name for name, _ in final].index("USER") > [name for name, _ in final].index("COPY")
-    assert "/opt/kfrun/bin" in last["ENV"]
-    assert last["COPY"] == "--from=build /opt/kfrun /opt/kfrun"
-
-
-def test_the_image_gets_everything_that_the_package_is_built_from():
-    copied = {item for name, rest in stages()[0] if name == "COPY" for item in rest.split()[:-1]}
-    assert {path for path in copied if not (ROOT / path).exists()} == set()
-    text = (ROOT / "pyproject.toml").read_text()
-    included = re.findall(r'^"([\w./]+)" = "kfrun/_data', text, re.MULTILINE)
-    assert included
-    assert {path.split("/")[0] for path in included} | {"pyproject.toml", "README.md", "LICENSE", "kfrun"} <= copied
+def test_the_gitlab_job_compares_with_an_older_version(changed):
+    variables = GITLAB["variables"] | {"KFRUN_PREVIOUS_REF": gitrepos.git(changed, "rev-parse", "HEAD")}
+    done = shell(changed, GITLAB["kfrun"]["script"][0], **variables)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "was 2, now 3" in done.stdout
+    (git_wanted,) = [line for line in GITLAB["kfrun"]["before_script"] if "apt-get" in line]
+    assert shell(changed, git_wanted.replace("apt-get", "false"), **variables).returncode == 0
+    assert shell(changed, git_wanted.replace("command -v git", "false"), **GITLAB["variables"]).stdout == ""
 
 
 # Editors

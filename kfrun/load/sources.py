@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -54,7 +55,7 @@ def load(
     """
     from kfrun.load.content import read
 
-    sources = _sources(inputs, recursive=recursive, stdin=stdin)
+    sources = named(inputs, recursive=recursive, stdin=stdin)
     documents: list[Document] = []
     findings: list[Finding] = []
     for source in sources:
@@ -64,17 +65,18 @@ def load(
             continue
         if note is not None:
             note(source.name, text)
-        found, wrong = _parsed(text, source, values)
+        found, wrong = parsed(text, source, values)
         documents += found
         findings += wrong
     if not documents and not findings:
-        findings = [_nothing_in(source.name) for source in sources]
+        findings = [nothing_in(source.name) for source in sources]
     if findings:
         raise InvalidInput(findings)
     return tuple(documents)
 
 
-def _parsed(text: str, source: Source, values: Mapping[str, Any] | None) -> tuple[list[Document], list[Finding]]:
+def parsed(text: str, source: Source, values: Mapping[str, Any] | None) -> tuple[list[Document], list[Finding]]:
+    """The documents of a source's text, rendered if it is a template, and what is wrong with it."""
     if values is None and not source.name.endswith(TEMPLATES):
         from kfrun.load import kubeyaml
 
@@ -84,11 +86,18 @@ def _parsed(text: str, source: Source, values: Mapping[str, Any] | None) -> tupl
     return template.parse(text, source.name, values or {}, folder=source.folder)
 
 
-def _nothing_in(name: str) -> Finding:
+def nothing_in(name: str) -> Finding:
+    """That a source has no object."""
     return Finding("KF112", "no object in here", Stage.YAML, position=Position(name, 1, 1))
 
 
-def _sources(inputs: Sequence[str], *, recursive: bool, stdin: BinaryIO | None) -> list[Source]:
+def named(inputs: Sequence[str], *, recursive: bool, stdin: BinaryIO | None) -> list[Source]:
+    """What the inputs stand for, not opened yet.
+
+    Raises:
+        NotFound: an input names nothing.
+        UsageProblem: stdin given twice, a URL that is not https.
+    """
     from kfrun.load.content import Source
 
     if not inputs:
@@ -117,8 +126,13 @@ def _own_stdin() -> BinaryIO:
 def _file(path: str) -> Source:
     from kfrun.load.content import Source, is_descriptor
 
-    folder = None if is_descriptor(path) else str(Path(path).absolute().parent)
-    return Source(path, folder=folder)
+    return Source(path, folder=None if is_descriptor(path) else _absolute(path.rpartition("/")[0], path[:1]))
+
+
+@lru_cache(maxsize=8)  # of a thousand files in one folder
+def _absolute(folder: str, first: str) -> str:
+    """A file's folder, links and dots in it as they were written."""
+    return str(Path("/" if first == "/" and not folder else folder).absolute())
 
 
 def _paths(name: str, *, recursive: bool) -> list[str]:

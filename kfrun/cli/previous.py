@@ -1,0 +1,163 @@
+"""Objects as updates of what they were, in files or in git. Called by ``validate`` when it is told what was before."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kfrun.cli import inputs, reports
+from kfrun.cli.options import Values
+from kfrun.errors import InvalidInput, UsageProblem
+from kfrun.model.source import Severity, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from kfrun.model.source import Document, Finding, ObjectKey
+    from kfrun.settings import Settings
+
+_NOTHING_IN = "KF112"
+
+
+class Wishes(NamedTuple):
+    """What is to be compared with what.
+
+    Attributes:
+        names: the input, as of ``-f``.
+        files: the older objects, named likewise.
+        revision: or where git has them.
+        recursive: descend into the folders of a folder, of both.
+        values: for the templates of both.
+    """
+
+    names: Sequence[str]
+    files: Sequence[str]
+    revision: str | None
+    recursive: bool
+    values: Values
+
+
+class Outcome(NamedTuple):
+    """The documents of an input, what was found, and what those that existed already were."""
+
+    documents: Sequence[Document]
+    findings: Sequence[Finding]
+    before: Mapping[ObjectKey, Document]
+
+
+class Identity(NamedTuple):
+    """What an object keeps when it is updated."""
+
+    group: str
+    kind: str
+    namespace: str
+    name: str
+
+
+def check(wishes: Wishes, settings: Settings, *, only_own_kinds: bool) -> Outcome:
+    """Check every object of an input as a cluster would: those that existed before as updates, the others as new.
+
+    What is wrong with older objects is no finding, only that they cannot be read. The store is not asked for any.
+
+    Raises:
+        UsageProblem: both kinds of older objects, stdin twice, or an input that git knows nothing of.
+        NotFound: a file or the revision does not exist.
+        Unavailable: something could not be read.
+    """
+    _require_sense(wishes)
+    wishes = wishes._replace(values=_ValuesOnce(*wishes.values))
+    documents, findings = reports.read(
+        wishes.names,
+        recursive=wishes.recursive,
+        only_own_kinds=only_own_kinds,
+        settings=settings,
+        values=wishes.values,
+    )
+    if findings:
+        return Outcome(documents, findings, {})
+    older, unread = _older(wishes, settings)
+    before = _existing(documents, older)
+    known = inputs.look_up(documents, settings)
+    checked = inputs.check(documents, known, settings=settings, admission="cluster", updated=before)
+    changes = _changes(checked.documents, before, checked.findings, settings)
+    return Outcome(checked.documents, (*checked.findings, *changes, *unread), before)
+
+
+class _ValuesOnce(Values):
+    """Values for the templates of both versions: what they are read from may be a pipe."""
+
+    def read(self, note: Callable[[str, str], None] | None = None) -> dict[str, Any] | None:
+        """The values, as `Values.read` gives them the first time."""
+        found = self.__dict__
+        if "values" not in found:
+            found["values"] = super().read(note)
+        values: dict[str, Any] | None = found["values"]
+        return values
+
+
+def _require_sense(wishes: Wishes) -> None:
+    """Refuse what makes no sense before anything is read: somebody would have to type it first."""
+    if wishes.files and wishes.revision is not None:
+        raise UsageProblem("--previous and --previous-ref exclude each other", "give the old objects, or the revision")
+    if "-" in wishes.names and "-" in wishes.files:
+        raise UsageProblem("stdin (-) can be read once only", "put the old objects or the new ones into a file")
+    if wishes.revision is not None:
+        from kfrun.load import revisions
+
+        revisions.require_versions(wishes.names, wishes.revision)
+
+
+def _older(wishes: Wishes, settings: Settings) -> tuple[dict[Identity, Document], Sequence[Finding]]:
+    """The older objects, and what keeps some of them from being read. Of several of one name the last counts."""
+    values = wishes.values.read()
+    documents: Sequence[Document]
+    if wishes.revision is not None:
+        from kfrun.load import revisions
+
+        documents, findings = revisions.load(wishes.names, wishes.revision, recursive=wishes.recursive, values=values)
+        return _by_identity(documents, settings), findings
+    from kfrun.load import sources
+
+    try:
+        documents = sources.load(wishes.files, recursive=wishes.recursive, stdin=sys.stdin.buffer, values=values)
+    except InvalidInput as refusal:
+        # That there was nothing before is an answer: what is there now is new.
+        return {}, [finding for finding in refusal.findings if finding.code != _NOTHING_IN]
+    return _by_identity(documents, settings), ()
+
+
+def _by_identity(documents: Iterable[Document], settings: Settings) -> dict[Identity, Document]:
+    placed = (inputs.in_namespace(document, settings.namespace) for document in documents)
+    return {_identity(document.key): document for document in placed if document.key.name}
+
+
+def _identity(key: ObjectKey) -> Identity:
+    from kfrun.validate.kinds import CLUSTER_SCOPED
+
+    return Identity(key.group, key.kind, "" if key.kind in CLUSTER_SCOPED else key.namespace, key.name)
+
+
+def _existing(documents: Iterable[Document], older: Mapping[Identity, Document]) -> dict[ObjectKey, Document]:
+    """The documents that existed before, by key, as they were."""
+    found = ((document.key, older.get(_identity(document.key))) for document in documents)
+    return {key: document for key, document in found if document is not None}
+
+
+def _changes(
+    documents: Iterable[Document],
+    before: Mapping[ObjectKey, Document],
+    findings: Iterable[Finding],
+    settings: Settings,
+) -> list[Finding]:
+    """Why documents cannot replace what they were; what ``findings`` says to be malformed is left out."""
+    if not before:
+        return []
+    from kfrun.plan import jobs
+
+    malformed = {one.object for one in findings if one.stage is Stage.SCHEMA and one.severity is Severity.ERROR}
+    return [
+        finding
+        for document in documents
+        if document.key in before and document.key not in malformed
+        for finding in jobs.immutable(before[document.key], document, version=settings.trainer_version)
+    ]
