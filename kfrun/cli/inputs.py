@@ -17,14 +17,15 @@ from kfrun.errors import InvalidInput
 from kfrun.model.source import Document, Finding, Position, Severity, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from typing import Literal
 
     from kfrun.cli.options import Values
     from kfrun.model.change import DesiredJob
+    from kfrun.model.resolution import Resolution
     from kfrun.model.source import FieldPath, ObjectKey
     from kfrun.model.state import ObservedJob, StoredObject
-    from kfrun.model.workload import Resolution, Workload
+    from kfrun.model.workload import Workload
     from kfrun.observe.store import Store
     from kfrun.resolve.material import Material
     from kfrun.settings import Settings
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 CODES = {"KF190": "-n names another namespace than the manifest"}
 
 JOB = "TrainJob"
+JOBSET_NAME = "jobset.sigs.k8s.io/jobset-name"
 RUNTIMES = ("ClusterTrainingRuntime", "TrainingRuntime")
 
 
@@ -58,11 +60,14 @@ class Known(NamedTuple):
         runtimes: as documents, for the catalogue.
         jobs: stored TrainJobs that the input names.
         objects: stored runtimes and core objects that the input names.
+        child_jobs: the Jobs that JobSets have made under names that those of the input begin with, and the TrainJobs
+            that they belong to.
     """
 
     runtimes: tuple[Document, ...] = ()
     jobs: Mapping[ObjectKey, ObservedJob] = MappingProxyType({})
     objects: Mapping[ObjectKey, dict[str, Any]] = MappingProxyType({})
+    child_jobs: Mapping[tuple[str, str], str] = MappingProxyType({})
 
 
 class Checked(NamedTuple):
@@ -108,11 +113,10 @@ def read(
 
     found = values.read(note) if values else None
     documents = sources.load(filenames, recursive=recursive, stdin=sys.stdin.buffer, values=found, note=note)
-    is_flag = settings.origins["namespace"].layer == "flag"
-    contradictions = [item for item in documents if is_flag and _contradicts(item, settings.namespace)]
+    contradictions = [wrong for item in documents if (wrong := contradiction(item, settings)) is not None]
     if contradictions:
-        raise InvalidInput([_contradiction(item, settings.namespace) for item in contradictions])
-    return tuple(_in_namespace(document, settings.namespace) for document in documents)
+        raise InvalidInput(contradictions)
+    return tuple(in_namespace(document, settings.namespace) for document in documents)
 
 
 def check(
@@ -122,12 +126,13 @@ def check(
     settings: Settings,
     with_keys: bool = False,
     admission: Admission | None = None,
+    updated: Collection[ObjectKey] = (),
 ) -> Checked:
     """Validate the documents and resolve their jobs; findings are returned, not raised.
 
     ``with_keys`` makes the keys of MPI and Flux jobs too, anew each time: only who shows or applies them needs any.
     ``admission`` asks for the later stages, too: webhooks, and what becomes of the JobSet and its Jobs. ``local``
-    leaves out, or only warns of, what local processes do not need.
+    leaves out, or only warns of, what local processes do not need. ``updated`` are objects that exist already.
     """
     from kfrun.resolve import resolver, shipped
     from kfrun.resolve.catalogue import Catalogue
@@ -135,42 +140,46 @@ def check(
 
     version = settings.trainer_version
     findings = list(validation.check(documents, version=version))
-    broken = _broken(findings)
+    wrong = broken(findings)
     if admission is not None:
-        findings += _runtimes_admitted(documents, broken, settings)
-        broken = _broken(findings)
+        findings += _runtimes_admitted(documents, wrong, settings, updated)
+        wrong = broken(findings)
     catalogue = Catalogue(documents, known.runtimes, shipped.shipped())
+    priorities = [item.key.name for item in documents if item.data.get("kind") == "PriorityClass"]
     resolutions = []
     for document in documents:
-        if document.key.kind != JOB or document.key in broken:
+        if document.key.kind != JOB or document.key in wrong:
             continue
         material = _material(known.jobs.get(document.key)) if with_keys else None
         resolution = resolver.resolve(document, catalogue, version=version, material=material)
         # What follows from a runtime that was found to be wrong would only repeat it.
-        if resolution.runtime is None or resolution.runtime.document.key not in broken:
+        if resolution.runtime is None or resolution.runtime.document.key not in wrong:
             findings += resolution.findings
-            findings += _admitted(resolution, admission, settings, documents)
+            findings += admitted(resolution, admission, settings, priorities)
             resolutions.append(resolution)
     return Checked(tuple(documents), tuple(findings), tuple(resolutions))
 
 
-def _broken(findings: Iterable[Finding]) -> set[ObjectKey | None]:
+def broken(findings: Iterable[Finding]) -> set[ObjectKey | None]:
+    """The objects that are refused: nothing further is asked about them."""
     return {finding.object for finding in findings if finding.severity is Severity.ERROR}
 
 
 def _runtimes_admitted(
-    documents: Iterable[Document], broken: set[ObjectKey | None], settings: Settings
+    documents: Iterable[Document], wrong: set[ObjectKey | None], settings: Settings, updated: Collection[ObjectKey]
 ) -> Iterator[Finding]:
     from kfrun.validate import admission
 
     for document in documents:
-        if document.key.kind in RUNTIMES and document.key not in broken:
-            yield from admission.check_runtime(document, version=settings.trainer_version)
+        if document.key.kind in RUNTIMES and document.key not in wrong:
+            is_update = document.key in updated
+            yield from admission.check_runtime(document, version=settings.trainer_version, is_update=is_update)
 
 
-def _admitted(
-    resolution: Resolution, asked: Admission | None, settings: Settings, documents: Iterable[Document]
+def admitted(
+    resolution: Resolution, asked: Admission | None, settings: Settings, priorities: Collection[str]
 ) -> list[Finding]:
+    """What the stages after a job's resolution say; nothing where they are not asked for."""
     if asked is None:
         return []
     from kfrun.validate import admission
@@ -178,7 +187,6 @@ def _admitted(
     is_flag = settings.origins["backend"].layer == "flag"
     backend = settings.backend if is_flag else resolution.backend or settings.backend
     locally = asked == "local" and backend == "process"
-    priorities = [item.key.name for item in documents if item.key.kind == "PriorityClass"]
     return admission.check(resolution, version=settings.trainer_version, locally=locally, priority_classes=priorities)
 
 
@@ -239,15 +247,18 @@ def require_sound(findings: Sequence[Finding]) -> None:
 
 def recall(store: Store, documents: Iterable[Document]) -> Known:
     """What ``store`` knows of an input."""
-    jobs, objects = {}, {}
+    jobs, objects, child_jobs = {}, {}, {}
     for key in {document.key for document in documents}:
         found = store.find(key.kind, key.namespace, key.name)
+        if key.kind == JOB:
+            for child in store.objects("Job", key.namespace, begins=f"{key.name}-"):
+                child_jobs[key.namespace, child.key.name] = child.data["metadata"]["labels"][JOBSET_NAME]
         if found is not None and key.kind == JOB:
             jobs[key] = observed_job(store, found)
         elif found is not None:
             objects[key] = found.data
     runtimes = [_document(item.data, "store") for kind in RUNTIMES for item in store.objects(kind)]
-    return Known(tuple(runtimes), jobs, objects)
+    return Known(tuple(runtimes), jobs, objects, child_jobs)
 
 
 def look_up(documents: Iterable[Document], settings: Settings) -> Known:
@@ -351,11 +362,13 @@ def _is_namespaced(document: Document) -> bool:
     return document.key.kind not in CLUSTER_SCOPED and isinstance(document.data.get("metadata"), dict)
 
 
-def _contradicts(document: Document, namespace: str) -> bool:
-    return _is_namespaced(document) and document.key.namespace not in ("", namespace)
-
-
-def _contradiction(document: Document, namespace: str) -> Finding:
+def contradiction(document: Document, settings: Settings) -> Finding | None:
+    """Where the manifest names another namespace than ``-n``."""
+    namespace = settings.namespace
+    if settings.origins["namespace"].layer != "flag" or document.key.namespace in ("", namespace):
+        return None
+    if not _is_namespaced(document):
+        return None
     from kfrun.load import excerpts
 
     path = ("metadata", "namespace")
@@ -372,7 +385,8 @@ def _contradiction(document: Document, namespace: str) -> Finding:
     )
 
 
-def _in_namespace(document: Document, namespace: str) -> Document:
+def in_namespace(document: Document, namespace: str) -> Document:
+    """The document with the namespace that it has when it says none; cluster-scoped kinds have none."""
     if not _is_namespaced(document) or document.data["metadata"].get("namespace"):
         return document
     metadata = {**document.data["metadata"], "namespace": namespace}

@@ -87,20 +87,13 @@ def read(
     filenames: Sequence[str], *, recursive: bool, only_own_kinds: bool, settings: Settings, values: Values
 ) -> tuple[tuple[Document, ...], tuple[Finding, ...]]:
     """The documents, or what keeps them from being read."""
+    from kfrun.validate import kinds
+
     try:
         documents = inputs.read(filenames, recursive=recursive, settings=settings, values=values)
     except InvalidInput as refusal:
         return (), tuple(refusal.findings)
-    return tuple(item for item in documents if not only_own_kinds or is_own_kind(item)), ()
-
-
-def is_own_kind(document: Document) -> bool:
-    """Whether the object is of a kind that kfrun reads, or means to be of the Trainer's group."""
-    from kfrun.validate import kinds
-
-    key = document.key
-    group = kinds.API_VERSION.partition("/")[0]
-    return key.group == group or (bool(key.kind) and kinds.api_version(key.kind) == key.api_version)
+    return tuple(item for item in documents if not only_own_kinds or kinds.is_own(item.key)), ()
 
 
 def severities(fail_on: str) -> frozenset[Severity]:
@@ -159,8 +152,10 @@ def _draw(name: str, report: Report, text: Callable[[], str]) -> str:
         return to_junit(report, timestamp=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
     report = report._replace(titles=titles())
     if name == "sarif":
+        from kfrun.cli import remedies
         from kfrun.report.sarif import to_sarif
 
+        report = report._replace(helps=remedies.helps({one.code for one in report.findings}))
         return _dumped(to_sarif(report))
     from kfrun.report.github import to_github
 
@@ -189,7 +184,10 @@ def refused_keys(report: Report) -> set[object]:
 
 def titles() -> dict[str, str]:
     """Code -> what it means, from the tables named CODES of the modules in use: whoever found something is."""
-    found: dict[str, str] = {}
+    from kfrun.load.kubeyaml import problems
+
+    # bytes that are no text are found before anything of YAML is imported
+    found: dict[str, str] = dict(problems.CODES)
     for name, module in list(sys.modules.items()):
         if name.startswith("kfrun."):
             found |= getattr(module, "CODES", {})

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kfrun.cli import exits, inputs, options, reports
+from kfrun.cli import exits, options, reports
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kfrun.cli.examining import Until
     from kfrun.cli.options import Values
     from kfrun.cli.reports import Target
-    from kfrun.report.checks import Report
+    from kfrun.model.source import Document, Finding, ObjectKey
+    from kfrun.report.checks import Report, Subject
     from kfrun.settings import Settings
 
 
@@ -20,6 +24,26 @@ if TYPE_CHECKING:
 @options.values
 @options.namespace
 @options.trainer_version
+@click.option(
+    "--previous",
+    multiple=True,
+    metavar="FILE",
+    help="The objects as they were: read as with -f. What is among them is checked as an update.",
+)
+@click.option(
+    "--previous-ref",
+    metavar="REVISION",
+    help="As --previous, with the files as git has them at a branch, tag or commit.",
+)
+@click.option(
+    "--until",
+    type=click.Choice(("schema", "rule", "job")),
+    default="job",
+    show_default=True,
+    help="The last stage: the structure; the rules across fields, too; everything up to the Jobs. No runtime is looked "
+    "for before the last one.",
+)
+@click.option("--no-cache", "cache", is_flag=True, flag_value=False, default=True, help="Check what was valid, too.")
 @reports.outputs
 def command(
     paths: tuple[str, ...],
@@ -29,6 +53,10 @@ def command(
     values: Values,
     namespace: str | None,
     trainer_version: str | None,
+    previous: tuple[str, ...],
+    previous_ref: str | None,
+    until: Until,
+    cache: bool,
     outputs: tuple[Target, ...],
     fail_on: str,
 ) -> int:
@@ -36,29 +64,44 @@ def command(
 
     Structure, rules across fields, and whether the runtime that a job refers to exists and fits. Exit code 1 when
     something is refused; warnings alone do not refuse, unless --fail-on says so.
+
+    Every object is checked as a new one, or with --previous and --previous-ref as an update of what it was: what
+    cannot change is refused then, too. What is stored here does not matter; kfrun plan compares with that.
     """
     from kfrun.report.checks import Report
 
     settings = options.load_settings(namespace=namespace, trainer_version=trainer_version)
     names = reports.named(paths, filenames)
-    documents, findings = reports.read(
-        names, recursive=recursive, only_own_kinds=skip_other_kinds, settings=settings, values=values
-    )
-    if not findings:
-        known = inputs.look_up(documents, settings)
-        checked = inputs.check(documents, known, settings=settings, admission="cluster")
-        documents, findings = checked.documents, checked.findings
+    documents: Sequence[Subject]
+    findings: Sequence[Finding]
+    before: Mapping[ObjectKey, Document] = {}
+    if previous or previous_ref is not None:
+        from kfrun.cli import previous as earlier
+
+        wishes = earlier.Wishes(names, previous, previous_ref, recursive, values)
+        documents, findings, before = earlier.check(wishes, settings, only_own_kinds=skip_other_kinds)
+    else:
+        from kfrun.cli import checking, verdicts
+        from kfrun.cli.examining import Asked
+
+        asked = Asked(settings, until, skip_other_kinds, values.read())
+        memory = verdicts.Verdicts.open(asked) if cache else None
+        documents, findings = checking.check(names, asked, recursive=recursive, verdicts=memory)
     report = Report("validate", documents, findings, reports.severities(fail_on))
-    reports.write(report, outputs, text=lambda: _text(report, settings))
+    reports.write(report, outputs, text=lambda: _text(report, before, settings))
     return exits.REFUSED if report.refused else exits.SUCCESS
 
 
-def _text(report: Report, settings: Settings) -> str:
+def _text(report: Report, before: Mapping[ObjectKey, Document], settings: Settings) -> str:
     from kfrun.report.table import clean
 
     refused = reports.refused_keys(report)
     valid = [document for document in report.documents if document.key not in refused]
-    lines = [f"{clean(document.source)}: {clean(document.key.resource)} is valid\n" for document in valid]
+    lines = []
+    for document in valid:
+        old = before.get(document.key)
+        verdict = f"a valid update of {clean(old.source)}" if old else "valid"
+        lines.append(f"{clean(document.source)}: {clean(document.key.resource)} is {verdict}\n")
     if report.findings:
         lines.append(reports.drawn(report.findings, settings))
     number = len(report.documents)

@@ -61,7 +61,7 @@ def read(source: Source) -> tuple[str, Finding | None]:
 
 def is_descriptor(path: str) -> bool:
     """Whether the path names an open file of this process: ``/dev/stdin``, or what ``<(command)`` becomes."""
-    return _DESCRIPTOR.fullmatch(path) is not None
+    return path.startswith(("/dev/", "/proc/")) and _DESCRIPTOR.fullmatch(path) is not None
 
 
 def _bytes(source: Source) -> bytes:

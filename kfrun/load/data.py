@@ -17,6 +17,17 @@ def _roots() -> tuple[Path, Path]:
     return package / "_data", package.parent
 
 
+def is_installed() -> bool:
+    """Whether this is an installation, rather than a source checkout."""
+    return _roots()[0].is_dir()
+
+
+def checkout() -> tuple[str, ...]:
+    """The folders of a source checkout that decide what kfrun says: the package and its data."""
+    packaged, root = _roots()
+    return str(packaged.parent), str(root / "schemas"), str(root / "runtimes")
+
+
 def data_path(*parts: str) -> Path:
     """The shipped file or folder ``parts``, e.g. ``data_path("schemas", "v2.3", "trainjob.json")``.
 

@@ -6,17 +6,29 @@ Made by ``validate`` and ``lint``; drawn by `text`, `junit`, `sarif`, `tap` and 
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from kfrun.model.source import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kfrun.model.source import Document, Finding, ObjectKey
+    from kfrun.model.source import Finding, ObjectKey
 
 ERRORS = frozenset({Severity.ERROR})
 ANYTHING = frozenset(Severity)
+
+
+class Subject(Protocol):
+    """An object that was checked; a `Document`, or what is left of one."""
+
+    @property
+    def key(self) -> ObjectKey:
+        """The object's."""
+
+    @property
+    def source(self) -> str:
+        """The source that it stands in."""
 
 
 class Report(NamedTuple):
@@ -26,13 +38,15 @@ class Report(NamedTuple):
         verb: that asks: ``validate`` or ``lint``.
         failing: severities that refuse an object.
         titles: what the codes mean, as far as it is known.
+        helps: why they are a problem and how to mend it, in a few sentences, as far as it is known.
     """
 
     verb: str
-    documents: Sequence[Document]
+    documents: Sequence[Subject]
     findings: Sequence[Finding]
     failing: frozenset[Severity] = ERRORS
     titles: Mapping[str, str] = MappingProxyType({})
+    helps: Mapping[str, str] = MappingProxyType({})
 
     @property
     def refused(self) -> bool:

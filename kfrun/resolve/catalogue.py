@@ -6,8 +6,9 @@ Remote sources take their place between stored and shipped in `Catalogue`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from kfrun.model.packed import Packed
 from kfrun.model.resolution import RuntimeSource
 from kfrun.model.source import ObjectKey, Stage
 from kfrun.resolve.findings import finding
@@ -32,9 +33,8 @@ _SHOWN = 8
 """Names listed in a hint; a catalogue of hundreds would bury the message."""
 
 
-def runtime_key(document: Document) -> ObjectKey | None:
-    """The key of a runtime document, namespace filled in; None when it is no runtime."""
-    key = document.key
+def runtime_key(key: ObjectKey) -> ObjectKey | None:
+    """The key of a runtime, namespace filled in; None when it is no runtime."""
     if key.group != GROUP or not key.name:
         return None
     if key.kind == CLUSTER_KIND:
@@ -55,49 +55,71 @@ class Catalogue:
     """
 
     def __init__(
-        self, documents: Sequence[Document] = (), stored: Sequence[Document] = (), shipped: Sequence[Document] = ()
+        self,
+        documents: Sequence[Document | Packed] = (),
+        stored: Sequence[Document] = (),
+        shipped: Sequence[Document] = (),
     ) -> None:
         # in the order of search; an empty name stands for the document's own source
+        self._layers: tuple[tuple[str, Sequence[Document | Packed]], ...]
         self._layers = (("", documents[::-1]), (STORE, stored), (SHIPPED, shipped))
-        self._looked_at: list[dict[ObjectKey, RuntimeSource]] = []
+        self._looked_at: list[_Layer] = []
 
     def runtimes(self) -> Iterator[RuntimeSource]:
         """Every runtime that a job could use, each name once, in the order of search."""
         seen: set[ObjectKey] = set()
         for layer in self._by_key():
-            yield from (source for key, source in layer.items() if key not in seen)
-            seen.update(layer)
+            yield from (layer.source(key) for key in layer.items if key not in seen)
+            seen.update(layer.items)
 
     def find(self, job: Document) -> RuntimeSource | Finding:
         """The runtime that ``job`` refers to, or the finding that says why there is none.
 
         Source: upstream's TrainJob webhook (a missing runtime is refused at ``spec.runtimeRef``).
         """
-        kind, group, name = _reference(job)
-        if group != GROUP or kind not in {CLUSTER_KIND, NAMESPACED_KIND}:
-            return _unsupported(job, kind, group)
-        namespace = "" if kind == CLUSTER_KIND else job.key.namespace or DEFAULT_NAMESPACE
-        wanted = ObjectKey(API_VERSION, kind, namespace, name)
+        wanted = wanted_runtime(job)
+        if wanted is None:
+            return _unsupported(job)
         for layer in self._by_key():
-            if wanted in layer:
-                return layer[wanted]
-        return _missing(job, wanted, [source.key for source in self.runtimes()])
+            if wanted in layer.items:
+                return layer.source(wanted)
+        return _missing(job, wanted, list({key: None for layer in self._by_key() for key in layer.items}))
 
-    def _by_key(self) -> Iterator[dict[ObjectKey, RuntimeSource]]:
+    def _by_key(self) -> Iterator[_Layer]:
         """The layers in the order of search, each looked at once, and only when those before it did not do."""
         yield from self._looked_at
         for found_in, documents in self._layers[len(self._looked_at) :]:
-            self._looked_at.append(_sources(found_in, documents))
+            self._looked_at.append(_Layer(found_in, _by_runtime_key(documents)))
             yield self._looked_at[-1]
 
 
-def _sources(found_in: str, documents: Iterable[Document]) -> dict[ObjectKey, RuntimeSource]:
-    found: dict[ObjectKey, RuntimeSource] = {}
+class _Layer(NamedTuple):
+    """One place to look: its name, empty for the documents' own sources, and its runtimes by key."""
+
+    found_in: str
+    items: dict[ObjectKey, Document | Packed]
+
+    def source(self, key: ObjectKey) -> RuntimeSource:
+        item = self.items[key]
+        return RuntimeSource(key, self.found_in or item.source, item.unpack() if isinstance(item, Packed) else item)
+
+
+def _by_runtime_key(documents: Iterable[Document | Packed]) -> dict[ObjectKey, Document | Packed]:
+    found: dict[ObjectKey, Document | Packed] = {}
     for document in documents:
-        key = runtime_key(document)
-        if key is not None and key not in found:
-            found[key] = RuntimeSource(key, found_in or document.source, document)
+        key = runtime_key(document.key)
+        if key is not None:
+            found.setdefault(key, document)
     return found
+
+
+def wanted_runtime(job: Document) -> ObjectKey | None:
+    """The key of the runtime that a TrainJob refers to; None when what it refers to is no runtime at all."""
+    kind, group, name = _reference(job)
+    if group != GROUP or kind not in {CLUSTER_KIND, NAMESPACED_KIND}:
+        return None
+    namespace = "" if kind == CLUSTER_KIND else job.key.namespace or DEFAULT_NAMESPACE
+    return ObjectKey(API_VERSION, kind, namespace, name)
 
 
 def _reference(job: Document) -> tuple[str, str, str]:
@@ -112,7 +134,8 @@ def _reference(job: Document) -> tuple[str, str, str]:
     return text("kind", CLUSTER_KIND), text("apiGroup", GROUP), text("name", "")
 
 
-def _unsupported(job: Document, kind: str, group: str) -> Finding:
+def _unsupported(job: Document) -> Finding:
+    kind, group, _ = _reference(job)
     wrong = "kind" if group == GROUP else "apiGroup"
     message = f'"{kind}" of API group "{group}" is no training runtime'
     hint = f'use kind "{CLUSTER_KIND}" or "{NAMESPACED_KIND}" of API group "{GROUP}"'

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun.resolve import fields
 from kfrun.resolve.findings import finding
-from kfrun.resolve.origins import Mark
 from kfrun.validate import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kfrun.model.source import FieldPath, Finding
-    from kfrun.resolve.origins import Ledger
+    from kfrun.resolve.origins import Ledger, Mark
 
 _INT64 = range(-(2**63), 2**63)
 _WRONG = object()
@@ -61,7 +60,7 @@ class Decoder:
             return self._wrong(value, "an object", path)
         known = fields.fields(type_name)
         node: dict[str, Any] = {}
-        self._place(node, path)
+        self._ledger.place_at(node, self._mark, path)
         for key, item in value.items():
             field = known.get(key)
             if field is None or item is None:
@@ -84,13 +83,9 @@ class Decoder:
         if not isinstance(value, dict):
             return self._wrong(value, "an object", path)
         if kind == "string" and all(type(item) is str for item in value.values()):
-            return self._place(value.copy(), path)
+            return self._ledger.place_at(value.copy(), self._mark, path)
         node = {key: self._read(item, kind, (*path, key)) for key, item in value.items()}
-        return self._place(node, path)
-
-    def _place(self, node: dict[str, Any], path: FieldPath) -> dict[str, Any]:
-        mark = self._mark
-        return self._ledger.place(node, Mark(mark.layer, mark.document, path, mark.detail))
+        return self._ledger.place_at(node, self._mark, path)
 
     def _wrong(self, value: Any, expected: str, path: FieldPath) -> None:
         message = f"must be {expected}, not {describe(value)}"

@@ -47,7 +47,14 @@ def finding(
         severity=severity,
         path=path,
         position=position,
-        hint=hint,
+        hint=hint or _mend(code),
         object=document.key,
         excerpt=excerpt(document, position) if document.text else None,
     )
+
+
+def _mend(code: str) -> str:
+    """How to mend what the finding itself says nothing about."""
+    from kfrun.resolve.reasons import REASONS
+
+    return REASONS[code].mend

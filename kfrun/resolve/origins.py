@@ -31,7 +31,11 @@ class Mark(NamedTuple):
 
     def at(self, *parts: str | int) -> Mark:
         """The same layer, further down in the document."""
-        return Mark(self.layer, self.document, (*self.path, *parts), self.detail)
+        return self.with_path((*self.path, *parts))
+
+    def with_path(self, path: FieldPath) -> Mark:
+        """The same layer, elsewhere in the document."""
+        return Mark(self.layer, self.document, path, self.detail)
 
     def as_policy(self, name: str) -> Mark:
         """The same place, as the reason why the ML policy ``name`` set something."""
@@ -59,12 +63,17 @@ class Ledger:
 
     def __init__(self) -> None:
         # the object itself is kept beside its mark: an id is only unique among living objects
-        self._homes: dict[int, tuple[dict[str, Any], Mark]] = {}
+        self._homes: dict[int, tuple[dict[str, Any], Mark, FieldPath]] = {}
         self._fields: dict[tuple[int, str], tuple[dict[str, Any], Mark]] = {}
 
     def place(self, node: dict[str, Any], mark: Mark) -> dict[str, Any]:
         """Say where ``node`` as a whole comes from; returns it."""
-        self._homes[id(node)] = (node, mark)
+        self._homes[id(node)] = (node, mark, mark.path)
+        return node
+
+    def place_at(self, node: dict[str, Any], mark: Mark, path: FieldPath) -> dict[str, Any]:
+        """As `place`, at ``path`` of the document of ``mark``: a mark of its own is only made when somebody asks."""
+        self._homes[id(node)] = (node, mark, path)
         return node
 
     def mark(self, node: dict[str, Any], key: str, mark: Mark) -> None:
@@ -77,7 +86,7 @@ class Ledger:
         if field is not None:
             return field[1]
         home = self._homes.get(id(node))
-        return home[1].at(key) if home else None
+        return home[1].with_path((*home[2], key)) if home else None
 
     def collect(self, root: dict[str, Any]) -> dict[FieldPath, Origin]:
         """The origins of the fields of ``root``, by path; fields of unmarked objects are left out."""
@@ -99,7 +108,7 @@ class Ledger:
             if isinstance(item, dict):
                 home = self._homes.get(id(item))
                 if home is not None:
-                    yield (*path, index), home[1].origin()
+                    yield (*path, index), home[1].with_path(home[2]).origin()
                 yield from self._walk(item, (*path, index))
 
 

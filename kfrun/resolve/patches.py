@@ -39,7 +39,7 @@ def apply(template: Node, patches: list[Any], job: Mark, ledger: Ledger) -> None
         strategic.merge(spec, patch.get("spec", {}), ledger)
     if order:
         spec["replicatedJobs"].sort(key=lambda item: order.get(item.get("name"), 0))
-    complete(spec, "JobSetSpec")
+    complete(template, "JobSetTemplateSpec")
 
 
 def _decoded(raw: Any, mark: Mark, ledger: Ledger) -> Node:

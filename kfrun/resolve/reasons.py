@@ -57,7 +57,8 @@ REASONS: Final[dict[str, Reason]] = {
         source="mpi plugin: mpiImplementation",
     ),
     "KF408": Reason(
-        "The controller of a cluster crashes at it, and with it the building of every other job, until it is deleted.",
+        "The TrainJob is admitted, and the controller breaks down over it at every attempt, for ever: no condition and "
+        "no event says why nothing starts.",
         "set spec.trainer.numNodes",
         "A Flux job that leaves the number of nodes to its runtime.",
         "spec:\n  trainer: {}\n", "spec:\n  trainer: {numNodes: 2}\n", "flux plugin: the broker's configuration",

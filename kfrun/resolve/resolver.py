@@ -13,7 +13,7 @@ from kfrun.errors import InvalidInput
 from kfrun.model.resolution import Resolution, RuntimeSource
 from kfrun.resolve import builder, extensions, patches, podgroups, podsets, policies
 from kfrun.resolve.catalogue import DEFAULT_NAMESPACE
-from kfrun.resolve.decode import Decoder, complete, describe
+from kfrun.resolve.decode import Decoder, describe
 from kfrun.resolve.findings import finding
 from kfrun.resolve.origins import Ledger, Mark, Origins
 from kfrun.resolve.podsets import Build
@@ -134,6 +134,8 @@ def _template(spec: Any, mark: Mark, ledger: Ledger) -> Node:
     decoder = Decoder(mark, ledger, written=True)
     parts = {"template": spec["template"]} if isinstance(spec, dict) and "template" in spec else {}
     decoded = _decoded(parts if isinstance(spec, dict) else spec, "TrainingRuntimeSpec", decoder)
-    complete(decoded, "TrainingRuntimeSpec")
-    template: Node = decoded["template"]
+    # what the controller always writes is added when the patches are in
+    template: Node = decoded.setdefault("template", {})
+    template.setdefault("metadata", {})
+    template.setdefault("spec", {})
     return template

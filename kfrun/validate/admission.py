@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kfrun.load import excerpts
 from kfrun.model.source import Document, Finding, Severity, Stage
-from kfrun.validate import defaults, jobs, jobset, kinds, runtime_webhook, schemas, webhook
+from kfrun.validate import defaults, jobs, jobset, jobsetdefaults, kinds, runtime_webhook, schemas, webhook
 from kfrun.validate.answers import (
     NOT_FOUND,
     Cause,
@@ -55,10 +55,11 @@ def check(
     findings = _webhook(resolution, facts, locally=locally)
     if resolution.jobset is None or _refused(findings):
         return findings
-    findings += _built(resolution, Stage.JOBSET, jobset.found(resolution.jobset), locally=locally)
+    admitted = jobsetdefaults.apply(resolution.jobset)
+    findings += _built(resolution, Stage.JOBSET, jobset.found(admitted), locally=locally)
     is_long = any(finding.code == "KF351" for finding in findings)
-    for index, job in enumerate(values(node(resolution.jobset, "spec"), "replicatedJobs")):
-        causes = _job_causes(resolution.jobset, job, index, is_long=is_long)
+    for index, job in enumerate(values(node(admitted, "spec"), "replicatedJobs")):
+        causes = _job_causes(admitted, job, index, is_long=is_long)
         findings += _built(resolution, Stage.JOB, causes, locally=locally)
     return findings
 
@@ -219,15 +220,13 @@ def _as_job(jobset_: Node, job: Node) -> Node:
     """The last Job of a replicatedJob as the JobSet controller would create it."""
     template = node(job, "template")
     spec, pod = node(template, "spec"), node(template, "spec", "template", "spec")
-    pod = {**pod, "restartPolicy": text(pod, "restartPolicy") or "OnFailure"}
     claims = list(_claims(jobset_, pod))
     if claims:
-        pod["volumes"] = [*values(pod, "volumes"), *claims]
+        pod = {**pod, "volumes": [*values(pod, "volumes"), *claims]}
     return {
         **template,
         "metadata": {**node(template, "metadata"), "name": jobset.longest_job(jobset_, job)},
         "spec": {
-            "completionMode": "Indexed",
             "completions": spec.get("parallelism", 1),
             **spec,
             "template": {**node(spec, "template"), "spec": pod},

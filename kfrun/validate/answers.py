@@ -130,15 +130,16 @@ def invalid(place: Place, value: object, allowed: str, hint: str = "") -> Cause:
     return Cause(place.path, place.text, INVALID, f"{quoted(value)} is not allowed; {allowed}", hint)
 
 
-def unsupported(place: Place, value: object, allowed: Sequence[str]) -> Cause:
+def unsupported(place: Place, value: object, allowed: Sequence[str], hint: str = "") -> Cause:
     """A value that is none of the known ones."""
     message = f"{quoted(value)} is not allowed; allowed: {', '.join(allowed)}"
-    return Cause(place.path, place.text, UNSUPPORTED, message, _nearest(value, allowed))
+    return Cause(place.path, place.text, UNSUPPORTED, message, hint or _nearest(value, allowed))
 
 
 def duplicate(place: Place, value: object) -> Cause:
     """A value that an earlier item has already."""
-    hint = f"give it a {place.name} of its own, or remove one of the two"
+    name = "" if place.name.endswith("]") else f"give it a {place.name} of its own, or "
+    hint = f"{name}remove one of the two"
     return Cause(place.path, place.text, DUPLICATE, f"{quoted(value)} is there already", hint)
 
 
@@ -170,8 +171,8 @@ def _nearest(value: object, allowed: Sequence[str]) -> str:
     return near_value(value, allowed) or (f"write {allowed[0]}" if len(allowed) == 1 else "write one of these")
 
 
-def _shorter(value: str, most: int) -> str:
-    return f"leave out {len(value) - most} characters" if len(value) > most else ""
+def _shorter(value: str, most: int, example: str) -> str:
+    return f"make it {len(value) - most} shorter" if len(value) > most else f"write a name such as {example}"
 
 
 def spelled(value: str, accepts: Callable[[str], bool]) -> str:
@@ -259,14 +260,14 @@ def is_domain_path(value: str) -> bool:
 def label_name(place: Place, value: str, *, allowed: str = _LABEL_TEXT) -> Iterator[Cause]:
     """A name that must be a DNS label."""
     if not is_label(value):
-        yield invalid(place, value, f"allowed: {allowed}", spelled(value, is_label) or _shorter(value, 63))
+        yield invalid(place, value, f"allowed: {allowed}", spelled(value, is_label) or _shorter(value, 63, "data-1"))
 
 
 def subdomain_name(place: Place, value: str) -> Iterator[Cause]:
     """A name that must be a DNS subdomain."""
     if not is_subdomain(value):
         form = "allowed: lower-case letters, digits, - and ., a letter or digit at both ends"
-        yield invalid(place, value, form, spelled(value, is_subdomain) or _shorter(value, 253))
+        yield invalid(place, value, form, spelled(value, is_subdomain) or _shorter(value, 253, "team-data"))
 
 
 def qualified_name(place: Place, value: str) -> Iterator[Cause]:
@@ -312,7 +313,7 @@ def relative_path(place: Place, value: str) -> Iterator[Cause]:
     if value.startswith("/"):
         yield invalid(place, value, "it must be a relative path", "leave the / at its beginning out")
     if ".." in value.split("/"):
-        yield invalid(place, value, "it may not contain ..", "write the path without ..")
+        yield invalid(place, value, "it may not contain ..", "leave .. out of the path")
 
 
 def file_path(place: Place, value: str) -> Iterator[Cause]:
@@ -332,5 +333,5 @@ def port_name(place: Place, value: str) -> Iterator[Cause]:
     """The name of a port: an IANA service name."""
     form = len(value) <= 15 and re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", value) is not None
     if not form or "--" in value or not re.search(r"[a-z]", value):
-        form = "allowed: up to 15 lower-case letters, digits and -, one letter at least"
-        yield invalid(place, value, form, "write a short name such as http, or the port's number")
+        allowed = "allowed: up to 15 lower-case letters, digits and -, one letter at least"
+        yield invalid(place, value, allowed, "write a short name such as http, or the port's number")

@@ -128,6 +128,12 @@ def _choices(container: Node, at: Place, around: Surroundings) -> Iterator[Cause
         yield forbidden(
             at / "lifecycle" / "stopSignal", "it needs os.name of the pod", "set os: {name: linux} in the pod"
         )
+    for rule_at, rule in items(container, "restartPolicyRules", at):
+        # an empty text is left out of the JobSet, whose schema then misses the field
+        if not text(rule, "action"):
+            yield required(rule_at / "action")
+        if "exitCodes" in rule and not text(node(rule, "exitCodes"), "operator"):
+            yield required(rule_at / "exitCodes" / "operator")
 
 
 def _ports(container: Node, at: Place, around: Surroundings) -> Iterator[Cause]:  # noqa: ARG001

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kfrun.model.packed import Packed
 from kfrun.model.source import Document, Finding, ObjectKey, Stage
 from kfrun.validate import explain, hints, kinds, located, rules, schemas, structure
 from kfrun.validate.located import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 TOP_FIELDS = {
     "ConfigMap": ("binaryData", "data", "immutable"),
@@ -32,11 +33,17 @@ def check(documents: Sequence[Document], *, version: str = schemas.DEFAULT_VERSI
     """
     found = []
     for document in documents:
-        found += _check_one(document, version)
-    return found + list(_repeated(documents))
+        found += check_one(document, version=version)
+    return found + list(repeated((document.key, document) for document in documents))
 
 
-def _check_one(document: Document, version: str) -> list[Finding]:
+def check_one(document: Document, *, version: str, with_rules: bool = True) -> list[Finding]:
+    """Every finding of one document, of its structure alone if so asked, in the order of its source.
+
+    Raises:
+        UsageProblem: an unknown Trainer version.
+        Unavailable: the installation lacks its schemas.
+    """
     problem = structure.identity_problem(document.data)
     if problem is not None:
         return [located.finding(document, problem, Stage.SCHEMA)]
@@ -44,7 +51,7 @@ def _check_one(document: Document, version: str) -> list[Finding]:
         structural = structure.check(document, version=version)
     else:
         structural = located.findings(document, _core_problems(document), Stage.SCHEMA)
-    return _in_order(structural + rules.check(document, version=version))
+    return _in_order(structural + rules.check(document, version=version)) if with_rules else structural
 
 
 def _in_order(found: list[Finding]) -> list[Finding]:
@@ -87,21 +94,16 @@ def _texts(document: Document, field: str, value: Any) -> Iterator[Problem]:
             yield Problem("KF202", (field, name), message, hints.quote(document, (field, name), text))
 
 
-def _repeated(documents: Sequence[Document]) -> Iterator[Finding]:
-    """Objects that come twice: which one is meant?"""
-    seen: dict[ObjectKey, Document] = {}
-    for document in documents:
-        key = _identity(document)
-        first = seen.setdefault(key, document)
-        if first is document or not key.name or not key.kind:
+def repeated(documents: Iterable[tuple[ObjectKey, Document | Packed]]) -> Iterator[Finding]:
+    """Objects that come twice, by their keys: which one is meant?"""
+    seen: dict[ObjectKey, Document | Packed] = {}
+    for given, one in documents:
+        key = kinds.identity(given)
+        first = seen.setdefault(key, one)
+        if first is one or not key.name or not key.kind:
             continue
-        place = first.positions.value(())
-        message = f"{document.key.resource} is in the input already, at {place}"
+        document, earlier = (item.unpack() if isinstance(item, Packed) else item for item in (one, first))
+        place = earlier.positions.value(())
+        message = f"{given.resource} is in the input already, at {place}"
         problem = Problem("KF209", ("metadata", "name"), message, "remove one of them or rename it")
         yield located.finding(document, problem, Stage.SCHEMA)
-
-
-def _identity(document: Document) -> ObjectKey:
-    key = document.key
-    namespace = "" if key.kind in kinds.CLUSTER_SCOPED else key.namespace or "default"
-    return key._replace(namespace=namespace)

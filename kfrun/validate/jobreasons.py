@@ -129,7 +129,8 @@ REASONS: Final[dict[str, Reason]] = {
         f"{_NO_JOBS} Names tell containers apart: in patches, in logs, in status.",
         "give every container a name of its own: lower-case letters, digits and -",
         "Capitals, underscores, or a container and an init container of one name.",
-        f"{POD}containers:\n- {{name: Node_1, image: a}}\n", f"{POD}containers:\n- {{name: node-1, image: a}}\n",
+        f"{POD}containers:\n- {{name: node, image: a}}\n- {{name: Side_Car, image: b}}\n",
+        f"{POD}containers:\n- {{name: node, image: a}}\n- {{name: side-car, image: b}}\n",
     ),
     "KF371": Reason(
         f"{_NO_JOBS} Local processes need none, so a job can run here and hang there.",
@@ -208,7 +209,7 @@ REASONS: Final[dict[str, Reason]] = {
         f"{POD}activeDeadlineSeconds: 0\n", f"{POD}activeDeadlineSeconds: 3600\n",
     ),
     "KF383": Reason(
-        f"{_NO_JOBS} Kueue and queues add terms of their own to what stands here.",
+        f"{_NO_JOBS} A term that says nothing clear could keep a pod from every node.",
         "give each term its key, an operator and as many values as that takes",
         "Values beside Exists, an operator without values, or a toleration without key and operator.",
         f'{POD}tolerations:\n- {{key: nvidia.com/gpu, operator: Exists, value: "true"}}\n',

@@ -183,8 +183,8 @@ def _success_policy(jobset: Node) -> Iterator[Cause]:
 def _failure_policy(jobset: Node) -> Iterator[Cause]:
     names: set[str] = set()
     policy = node(jobset, "spec", "failurePolicy")
-    for index, (at, rule) in enumerate(items(policy, "rules", _SPEC / "failurePolicy")):
-        name = text(rule, "name") or f"failurePolicyRule{index}"
+    for at, rule in items(policy, "rules", _SPEC / "failurePolicy"):
+        name = text(rule, "name")
         if len(name) > 128 or not _RULE_NAME.fullmatch(name):
             yield invalid(at / "name", name, "allowed: a letter, then up to 127 letters, digits, _ , and :", _RULE)
         elif name in names:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kfrun.model.source import ObjectKey
+
 API_VERSION = "trainer.kubeflow.org/v1alpha1"
 TRAIN_JOB = "TrainJob"
 RUNTIMES = ("ClusterTrainingRuntime", "TrainingRuntime")
@@ -20,3 +25,14 @@ def api_version(kind: str) -> str | None:
     if kind in TRAINER_KINDS:
         return API_VERSION
     return "v1" if kind in CORE_KINDS else None
+
+
+def is_own(key: ObjectKey) -> bool:
+    """Whether the object is of a kind that kfrun reads, or means to be of the Trainer's group."""
+    group = API_VERSION.partition("/")[0]
+    return key.group == group or (bool(key.kind) and api_version(key.kind) == key.api_version)
+
+
+def identity(key: ObjectKey) -> ObjectKey:
+    """What two objects must not share: the key, with the namespace that it means."""
+    return key._replace(namespace="" if key.kind in CLUSTER_SCOPED else key.namespace or "default")

@@ -45,6 +45,7 @@ _HUGE: Final = ("limits.hugepages-", "requests.hugepages-")
 _CPU_DIVISORS: Final = ("1m", "1")
 _SIZE_DIVISORS: Final = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei")
 _VARIABLE: Final = "write a name such as BATCH_SIZE"
+_DEVICES: Final = "devices cannot be taken from here: write their number as a value"
 _SUBSCRIPT = pattern(r"(.+?)\['(.*)'\]")
 _SOURCES: Final = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
 
@@ -150,7 +151,8 @@ def field_selector(selector: Node, place: Place, allowed: tuple[str, ...]) -> It
     elif field not in _KNOWN or text(selector, "apiVersion") not in ("", "v1"):
         yield invalid(at, field, f"allowed: {', '.join(allowed)}", "write one of these")
     elif field not in allowed and field != "spec.host":
-        yield unsupported(at, field, allowed)
+        one = f"name one: {field}['key']" if field in ("metadata.annotations", "metadata.labels") else ""
+        yield unsupported(at, field, allowed, one)
 
 
 def resource_selector(selector: Node, place: Place, *, in_volume: bool) -> Iterator[Cause]:
@@ -161,7 +163,7 @@ def resource_selector(selector: Node, place: Place, *, in_volume: bool) -> Itera
     elif not resource:
         yield required(place / "resource")
     elif resource not in _RESOURCES and not resource.startswith(_HUGE):
-        yield unsupported(place / "resource", resource, _RESOURCES)
+        yield unsupported(place / "resource", resource, _RESOURCES, _DEVICES if "/" in resource else "")
     yield from _divisor(place / "divisor", resource, selector.get("divisor"))
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from kfrun.model.source import Document, FieldPath, Finding, Stage
 from kfrun.patterns import pattern
-from kfrun.validate import annotations, hints, kinds, located, names, schemas
+from kfrun.validate import extensions, hints, kinds, located, names, schemas
 from kfrun.validate.located import Problem
 
 CODES: Final = {
@@ -59,12 +59,19 @@ def check(document: Document, *, version: str = schemas.DEFAULT_VERSION) -> list
     """The findings of every rule for the document's kind, in the order of the source."""
     kind = document.data.get("kind")
     problems = [
-        problem
+        problem if problem.hint else problem._replace(hint=_mend(problem.code))
         for rule in RULES
         if kind in rule.kinds and (not rule.versions or version in rule.versions)
         for problem in rule.check(document.data)
     ]
-    return [annotations.discreet(one) for one in located.findings(document, problems, Stage.RULE)]
+    return [extensions.discreet(one) for one in located.findings(document, problems, Stage.RULE)]
+
+
+def _mend(code: str) -> str:
+    """How to mend what the rule itself says nothing about."""
+    from kfrun.validate.reasons import REASONS
+
+    return REASONS[code].mend
 
 
 def get(data: Any, *path: str | int) -> Any:
@@ -179,7 +186,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("KF306", f"{_CEL}: spec.template.spec", kinds.RUNTIMES, _startup_or_depends),
     Rule("KF307", f"{_CEL}: volumeClaimPolicies", kinds.RUNTIMES, _claim_namespace),
     Rule("KF308", f"{_CEL}: torch.envInjection", kinds.RUNTIMES, _injection_into_node),
-    Rule("KF309", "kfrun: annotations", kinds.TRAINER_KINDS, annotations.known),
-    Rule("KF310", "kfrun: annotations", kinds.TRAINER_KINDS, annotations.allowed),
+    Rule("KF309", "kfrun: annotations", kinds.TRAINER_KINDS, extensions.known),
+    Rule("KF310", "kfrun: annotations", kinds.TRAINER_KINDS, extensions.allowed),
 )
 """Every rule; the order does not matter."""

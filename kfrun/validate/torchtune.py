@@ -50,9 +50,7 @@ def check(runtime_name: str, trainer: Node, resources: Node) -> Iterator[Cause]:
 
 
 def _adapters(name: str, nodes: int, trainer: Node, resources: Node, runtime_name: str) -> Iterator[Cause]:
-    args = [str(one) for one in values(trainer, "args")]
-    qlora = not is_on(args, "model.use_dora") and is_on(args, "model.quantize_base")
-    lora = any("model.lora_attn_modules" in one for one in args)
+    qlora, lora = variants([str(one) for one in values(trainer, "args")])
     if nodes > 1 and (qlora or lora):
         yield invalid(_TRAINER / "numNodes", nodes, "LoRA and QLoRA run on 1 node", _ONE_NODE)
     if nodes != 1 or not qlora:
@@ -76,7 +74,13 @@ def model(runtime_name: str) -> str:
     return f"{parts[1].replace('.', '_')}/{parts[2].upper()}" if len(parts) == 3 else ""
 
 
-def is_on(args: list[str], setting: str) -> bool:
+def variants(args: list[str]) -> tuple[bool, bool]:
+    """Whether the arguments ask for QLoRA and for LoRA; DoRA beats QLoRA."""
+    qlora = _is_on(args, "model.quantize_base") and not _is_on(args, "model.use_dora")
+    return qlora, any("model.lora_attn_modules" in one for one in args)
+
+
+def _is_on(args: list[str], setting: str) -> bool:
     """Whether one of the arguments sets ``setting`` to true."""
     pairs = (one.partition("=") for one in args)
     return any(equals and setting in key and value.strip().lower() == "true" for key, equals, value in pairs)

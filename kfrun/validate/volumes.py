@@ -166,7 +166,7 @@ def _host_path(source: Node, at: Place) -> Iterator[Cause]:
     if not path:
         yield required(at / "path")
     elif ".." in path.split("/"):
-        yield invalid(at / "path", path, "it may not contain ..", "write the path without ..")
+        yield invalid(at / "path", path, "it may not contain ..", "leave .. out of the path")
     yield from one_of(at / "type", text(source, "type"), _HOST_PATHS)
 
 

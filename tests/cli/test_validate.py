@@ -29,9 +29,9 @@ def test_a_valid_object_is_one_line(validate):
     assert validate(text=JOB) == "job.yaml: trainjob.trainer.kubeflow.org/mnist is valid\n"
 
 
-def test_nothing_is_written_to_the_state_folder(validate, no_home):
+def test_no_state_is_written(validate, no_home):
     validate(text=JOB)
-    assert not no_home.exists()
+    assert not (no_home / "state").exists()
 
 
 def test_several_objects_are_counted(validate):
@@ -168,6 +168,7 @@ def test_codes_have_titles_in_sarif(validate):
         rules = data["runs"][0]["tool"]["driver"]["rules"]
         assert rules
         assert all(rule["shortDescription"]["text"] for rule in rules)
+        assert all("How to mend it: " in rule["help"]["text"] for rule in rules)
 
 
 def test_json_is_as_published(validate):

@@ -42,6 +42,9 @@ class Chunk:
         self.line, self.column = place
         self.problem = problem
 
+    def __len__(self) -> int:
+        return self._end - self._start
+
     @property
     def content(self) -> str:
         """The chunk's text as the YAML parser should see it."""

@@ -25,41 +25,69 @@ MAX_FINDINGS: Final = 100
 
 def read(text: str, source: str, folder: str | None) -> tuple[list[Document], list[Finding]]:
     """What `kfrun.load.kubeyaml.parse` promises."""
-    reading = _Reading(text.removeprefix("\ufeff"), source, folder)
-    if len(text) > MAX_CHARACTERS:
-        message = f"{len(text):,} characters are too many, {MAX_CHARACTERS:,} are allowed"
-        reading.refuse(_start(), Problem("KF107", message, Place(0, 0), hint="split the file"))
-    else:
-        reading.read()
-    return reading.documents, reading.findings
+    reading = Reading(text, source, folder)
+    documents: list[Document] = []
+    findings: list[Finding] = []
+    for chunk in reading.chunks():
+        if len(findings) >= MAX_FINDINGS:
+            findings.append(reading.stopped(chunk))
+            break
+        found, wrong = reading.read(chunk, first=len(documents))
+        documents += found
+        findings += wrong
+    return documents, findings
 
 
-def _start() -> Chunk:
-    return Chunk("", (0, 0), Place(0, 0))
-
-
-class _Reading:
-    """One source being read."""
+class Reading:
+    """One source, read chunk by chunk: by whom and in which order is the caller's business."""
 
     def __init__(self, text: str, source: str, folder: str | None) -> None:
+        self.text = text.removeprefix("\ufeff")
+        self._source = source
+        self._folder = folder
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The parts of the source that hold one document each, or none."""
+        if len(self.text) > MAX_CHARACTERS:
+            message = f"{len(self.text):,} characters are too many, {MAX_CHARACTERS:,} are allowed"
+            yield Chunk("", (0, 0), Place(0, 0), problem=Problem("KF107", message, Place(0, 0), hint="split the file"))
+        else:
+            yield from split(self.text)
+
+    def read(self, chunk: Chunk, *, first: int = 0) -> tuple[list[Document], list[Finding]]:
+        """The documents of a chunk, numbered from ``first``, and what is wrong with it."""
+        part = _Part(chunk, self.text, self._source, self._folder)
+        if chunk.problem is not None:
+            part.refuse(chunk.problem)
+        elif not chunk.is_blank:
+            part.read(first)
+        return part.documents, part.findings
+
+    def stopped(self, chunk: Chunk) -> Finding:
+        """That nothing is read from ``chunk`` on, after `MAX_FINDINGS`."""
+        part = _Part(chunk, self.text, self._source, self._folder)
+        part.refuse(Problem("KF113", "too many problems, the rest is not read", Place(0, 0)))
+        return part.findings[0]
+
+    def positions(self, chunk: Chunk, path: FieldPath) -> Positions:
+        """The positions of a document of ``chunk``; ``path`` leads to it in the lists of the chunk."""
+        whole = SourcePositions(chunk, self._source)
+        return ItemPositions(whole, path) if path else whole
+
+
+class _Part:
+    """One chunk of a source being read."""
+
+    def __init__(self, chunk: Chunk, text: str, source: str, folder: str | None) -> None:
         self.documents: list[Document] = []
         self.findings: list[Finding] = []
+        self._chunk = chunk
         self._text = text
         self._source = source
         self._folder = folder
 
-    def read(self) -> None:
-        for chunk in split(self._text):
-            if len(self.findings) >= MAX_FINDINGS:
-                self.refuse(chunk, Problem("KF113", "too many problems, the rest is not read", Place(0, 0)))
-                return
-            if chunk.problem is not None:
-                self.refuse(chunk, chunk.problem)
-            elif not chunk.is_blank:
-                self._document(chunk)
-
-    def refuse(self, chunk: Chunk, problem: Problem) -> None:
-        position = chunk.position(self._source, problem.place)
+    def refuse(self, problem: Problem) -> None:
+        position = self._chunk.position(self._source, problem.place)
         self.findings.append(
             Finding(
                 problem.code,
@@ -72,22 +100,20 @@ class _Reading:
             )
         )
 
-    def _document(self, chunk: Chunk) -> None:
-        builder = Builder(chunk.content, is_json=chunk.is_json)
+    def read(self, first: int) -> None:
+        builder = Builder(self._chunk.content, is_json=self._chunk.is_json)
         data = NOTHING
         try:
             data = builder.build()
         except Problem as problem:
             builder.problems.append(problem)
-        positions = SourcePositions(chunk, self._source)
+        positions = SourcePositions(self._chunk, self._source)
         for found in builder.problems:
-            self.refuse(chunk, _with_first_place(found, positions))
+            self.refuse(_with_first_place(found, positions))
         if builder.problems or data is None or data is NOTHING:
             return
-        for item, item_positions in self._objects(data, positions):
-            self.documents.append(
-                Document(item, item_positions, self._source, self._text, len(self.documents), self._folder)
-            )
+        for index, (item, item_positions) in enumerate(self._objects(data, positions), first):
+            self.documents.append(Document(item, item_positions, self._source, self._text, index, self._folder))
 
     def _objects(self, data: Any, positions: Positions) -> Iterator[tuple[dict[str, Any], Positions]]:
         """The object itself, or those in the list that it is."""

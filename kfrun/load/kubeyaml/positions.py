@@ -61,6 +61,11 @@ class SourcePositions:
         node, found = self._find(path)
         return self._position(node.key if found else node.value)
 
+    @property
+    def prefix(self) -> FieldPath:
+        """The path from the chunk to the document: it is the whole."""
+        return ()
+
     def _find(self, path: FieldPath) -> tuple[Node, bool]:
         if self._root is None:
             self._root = _Reader(self._chunk.content, is_json=self._chunk.is_json).read()
@@ -79,19 +84,19 @@ class SourcePositions:
 class ItemPositions:
     """The positions of one item of a List: those of the whole, seen from the item."""
 
-    __slots__ = ("_prefix", "_whole")
+    __slots__ = ("_whole", "prefix")
 
     def __init__(self, whole: Positions, prefix: FieldPath) -> None:
         self._whole = whole
-        self._prefix = prefix
+        self.prefix = prefix
 
     def value(self, path: FieldPath) -> Position:
         """The position of the value at ``path`` in the item."""
-        return self._whole.value(self._prefix + path)
+        return self._whole.value(self.prefix + path)
 
     def key(self, path: FieldPath) -> Position:
         """The position of the key of ``path`` in the item."""
-        return self._whole.key(self._prefix + path)
+        return self._whole.key(self.prefix + path)
 
 
 class _Start:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kfrun.resolve.podsets import NODE, PORT, TRAINER, ancestor, counting_resources, pod_spec
 from kfrun.resolve.policies import counting
-from kfrun.validate.torchtune import COMMAND, MANAGED, is_on, model
+from kfrun.validate.torchtune import COMMAND, MANAGED, model, variants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,7 +62,7 @@ def choose(model_name: str, args: Iterable[str], *, count: int, processes: str, 
         processes: per node, a number or ``auto``.
         gpus: per node.
     """
-    qlora, lora = _variants(list(args))
+    qlora, lora = variants(list(args))
     one_device = count == 1 and (processes == "1" or gpus == 1)
     if count == 1 and (qlora or lora):
         adapter = "qlora" if qlora else "lora"
@@ -72,12 +72,6 @@ def choose(model_name: str, args: Iterable[str], *, count: int, processes: str, 
     else:
         kind, suffix = _FULL, "full_multinode" if count > 1 else "full"
     return Choice(f"{kind}_{'single_device' if one_device else 'distributed'}", f"{model_name}_{suffix}")
-
-
-def _variants(args: list[str]) -> tuple[bool, bool]:
-    """Whether the arguments ask for QLoRA and for LoRA; DoRA beats QLoRA."""
-    dora = is_on(args, "model.use_dora")
-    return not dora and is_on(args, "model.quantize_base"), any("model.lora_attn_modules" in item for item in args)
 
 
 def _runtime_name(build: Build) -> str:

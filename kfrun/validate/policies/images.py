@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from kfrun.validate.located import Problem
-from kfrun.validate.policies.subject import containers, get
+from kfrun.validate.policies.subject import containers
+from kfrun.validate.rules import get
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.validate.located import Problem
-from kfrun.validate.policies.subject import entries, get, items, label, trainer_containers
+from kfrun.validate.policies.subject import entries, items, label, trainer_containers
+from kfrun.validate.rules import get
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

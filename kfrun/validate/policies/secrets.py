@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kfrun.load import excerpts, lines
 from kfrun.validate.located import Problem
-from kfrun.validate.policies.subject import containers, get, items
+from kfrun.validate.policies.subject import containers, items
+from kfrun.validate.rules import get
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kfrun.validate import kinds
 from kfrun.validate.located import Problem
+from kfrun.validate.rules import get
 
 if TYPE_CHECKING:
     from kfrun.model.source import Document, FieldPath, Severity
@@ -71,16 +72,6 @@ class Subject(NamedTuple):
 
 
 Check = Callable[[Subject], Iterator[Problem]]
-
-
-def get(data: Any, *path: str | int) -> Any:
-    """The value at ``path``; None where there is none or a value on the way has the wrong type."""
-    for part in path:
-        if isinstance(part, str):
-            data = data.get(part) if isinstance(data, dict) else None
-        else:
-            data = data[part] if isinstance(data, list) and part < len(data) else None
-    return data
 
 
 def items(data: Any, *path: str | int) -> Iterator[tuple[FieldPath, dict[str, Any]]]:

@@ -1,0 +1,168 @@
+"""From opened texts to packed documents and what their structure and rules are wrong about, on all cores.
+
+Called by `checking`. Only what is found travels between processes: texts and positions stay where they are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from kfrun.cli import inputs, workers
+from kfrun.load import sources
+from kfrun.model.packed import Packed, pack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Literal
+
+    from kfrun.load.kubeyaml.chunks import Chunk
+    from kfrun.load.kubeyaml.documents import Reading
+    from kfrun.model.source import Document, FieldPath, Finding, ObjectKey
+    from kfrun.settings import Settings
+
+    Until = Literal["schema", "rule", "job"]
+
+WORTH: Final = 100_000
+"""Characters of text that a process of its own is worth; it takes 5 ms to start and to hear."""
+
+
+class Asked(NamedTuple):
+    """How documents are checked.
+
+    Attributes:
+        until: the last stage: the structure, the rules of the CRDs too, or everything up to the Jobs.
+        only_own_kinds: objects of kinds that kfrun does not read are passed over.
+        values: what templates are rendered with; given, every text is one.
+    """
+
+    settings: Settings
+    until: Until = "job"
+    only_own_kinds: bool = False
+    values: Mapping[str, Any] | None = None
+
+    def is_template(self, text: Text) -> bool:
+        """Whether the text is to be rendered first."""
+        return self.values is not None or text.name.endswith(sources.TEMPLATES)
+
+
+class Text(NamedTuple):
+    """A source that has been opened."""
+
+    name: str
+    folder: str | None
+    text: str
+    refusal: Finding | None = None
+    """Why it could not be read."""
+
+
+class Examined(NamedTuple):
+    """A document, what is wrong with it, and where it goes against the command line."""
+
+    packed: Packed
+    wanted: ObjectKey | None
+    findings: Sequence[Finding] = ()
+    contradiction: Finding | None = None
+
+
+class Part(NamedTuple):
+    """What became of a text: its documents, and why it could not be read."""
+
+    documents: Sequence[Examined] = ()
+    refused: Sequence[Finding] = ()
+
+
+class _Found(NamedTuple):
+    """A document of a chunk, without what the chunk's owner knows: it may come from another process."""
+
+    examined: Examined
+    path: FieldPath
+
+
+class _Task(NamedTuple):
+    reading: Reading
+    chunk: Chunk
+
+
+def examine(texts: Sequence[Text], asked: Asked) -> list[Part]:
+    """What became of every text, in their order."""
+    from kfrun.load.kubeyaml.documents import Reading
+
+    readings = [
+        Reading(text.text, text.name, text.folder) if text.refusal is None and not asked.is_template(text) else None
+        for text in texts
+    ]
+    tasks = [_Task(reading, chunk) for reading in readings if reading is not None for chunk in reading.chunks()]
+    found = workers.every(lambda task: _examined(task, asked), tasks, [len(task.chunk) for task in tasks], least=WORTH)
+    answers = iter(zip(tasks, found, strict=True))
+    waiting = next(answers, None)
+    parts = []
+    for text, reading in zip(texts, readings, strict=True):
+        own = []
+        while reading is not None and waiting is not None and waiting[0].reading is reading:
+            own.append((waiting[0].chunk, waiting[1]))
+            waiting = next(answers, None)
+        parts.append(_rendered(text, asked) if reading is None else _joined(reading, text, own))
+    return parts
+
+
+def _examined(task: _Task, asked: Asked) -> tuple[list[_Found], list[Finding]]:
+    documents, refused = task.reading.read(task.chunk)
+    return [_Found(_stripped(_checked(item, asked)), _prefix(item)) for item in documents], refused
+
+
+def _checked(document: Document, asked: Asked) -> Examined:
+    from kfrun.validate import documents
+
+    contradiction = inputs.contradiction(document, asked.settings)
+    document = inputs.in_namespace(document, asked.settings.namespace)
+    version = asked.settings.trainer_version
+    found = documents.check_one(document, version=version, with_rules=asked.until != "schema")
+    return Examined(pack(document), _wanted(document), found, contradiction)
+
+
+def _wanted(document: Document) -> ObjectKey | None:
+    """The runtime of a TrainJob; None for other objects, and where it names nothing that could be one."""
+    from kfrun.resolve.catalogue import wanted_runtime
+
+    return wanted_runtime(document) if document.key.kind == inputs.JOB else None
+
+
+def _stripped(one: Examined) -> Examined:
+    return one._replace(packed=one.packed._replace(positions=None, text="", folder=None))
+
+
+def _prefix(document: Document) -> FieldPath:
+    prefix: FieldPath = getattr(document.positions, "prefix", ())
+    return prefix
+
+
+def _joined(reading: Reading, text: Text, chunks: Iterable[tuple[Chunk, tuple[list[_Found], list[Finding]]]]) -> Part:
+    """The chunks of one text put together, as `kfrun.load.kubeyaml.parse` would."""
+    from kfrun.load.kubeyaml.documents import MAX_FINDINGS
+
+    documents: list[Examined] = []
+    refused: list[Finding] = []
+    for chunk, (found, wrong) in chunks:
+        if len(refused) >= MAX_FINDINGS:
+            refused.append(reading.stopped(chunk))
+            break
+        documents += _restored(reading, text, chunk, found, len(documents))
+        refused += wrong
+    return Part(documents, refused)
+
+
+def _restored(reading: Reading, text: Text, chunk: Chunk, found: Iterable[_Found], first: int) -> Iterator[Examined]:
+    for index, (one, path) in enumerate(found, first):
+        packed = one.packed._replace(
+            positions=reading.positions(chunk, path), text=reading.text, number=index, folder=text.folder
+        )
+        yield one._replace(packed=packed)
+
+
+def _rendered(text: Text, asked: Asked) -> Part:
+    if text.refusal is not None:
+        return Part((), [text.refusal])
+    from kfrun.load import template
+
+    documents, refused = template.parse(text.text, text.name, asked.values or {}, folder=text.folder)
+    return Part([_checked(document, asked) for document in documents], refused)

@@ -1,0 +1,148 @@
+"""What was found sound before, so that it need not be looked at again. Called by `checking`.
+
+A file under the cache folder for every way of checking: the program, the Trainer version, the namespace, the last
+stage. It knows texts by their digest, and of each the objects in it; a TrainJob is sound together with its runtime.
+Only what nothing at all was found about is remembered, so nothing that should be told is ever lost here. Without the
+file everything is checked: a file that is damaged, or cannot be written, is as good as none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from kfrun.model.source import ObjectKey
+from kfrun.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from kfrun.cli.examining import Asked
+    from kfrun.model.source import Document
+
+SHIPPED: Final = "shipped"
+"""In the place of a runtime's digest: one that came with this kfrun."""
+
+_FORMAT: Final = 1
+_MOST_OBJECTS: Final = 50_000
+"""Objects that are remembered in one file, about 12 MB; those not asked for any more go first."""
+
+
+class Known(NamedTuple):
+    """An object of a sound text.
+
+    Attributes:
+        wanted: the runtime that a TrainJob refers to.
+        with_runtime: digest of the runtime that the TrainJob was sound with.
+    """
+
+    key: ObjectKey
+    wanted: ObjectKey | None = None
+    with_runtime: str | None = None
+
+
+class Verdicts:
+    """The texts that were sound, by digest. Those that are asked for or learnt are kept longest."""
+
+    def __init__(self, path: Path, known: dict[str, list[Any]]) -> None:
+        self._path = path
+        self._known = known
+        self._is_new = False
+
+    @classmethod
+    def open(cls, asked: Asked) -> Verdicts:
+        """What was learnt when manifests were checked in this way before."""
+        settings = asked.settings
+        way = (_FORMAT, _program(), settings.trainer_version, settings.namespace, asked.until, asked.only_own_kinds)
+        path = settings.cache_dir / "verdicts" / f"{digest(repr(way))}.json"
+        try:
+            known = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            known = {}
+        is_ours = isinstance(known, dict) and all(isinstance(objects, list) for objects in known.values())
+        return cls(path, known if is_ours else {})
+
+    def objects(self, text: str) -> list[Known] | None:
+        """The objects of the text with that digest, when it was sound."""
+        try:
+            found = [_known(entry) for entry in self._known[text]]
+        except (KeyError, TypeError, ValueError):
+            return None
+        self._known[text] = self._known.pop(text)  # moved to the end
+        return found
+
+    def learn(self, text: str, objects: Iterable[Known]) -> None:
+        """The text with that digest is sound."""
+        entries = [[*known.key, known.wanted and list(known.wanted), known.with_runtime] for known in objects]
+        if self._known.pop(text, None) != entries:
+            self._is_new = True
+        self._known[text] = entries
+
+    def save(self) -> None:
+        """Write down what is new, if that is possible."""
+        if not self._is_new:
+            return
+        from kfrun import host
+
+        temporary = self._path.with_suffix(f".{os.getpid()}")
+        try:
+            host.make_private_folder(self._path.parent)
+            with open(temporary, "w", encoding="utf-8", opener=_private) as file:
+                json.dump(self._kept(), file, separators=(",", ":"))
+            temporary.replace(self._path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+    def _kept(self) -> dict[str, list[Any]]:
+        kept: dict[str, list[Any]] = {}
+        room = _MOST_OBJECTS
+        for text in reversed(self._known):
+            room -= len(self._known[text]) + 1
+            if room < 0:
+                break
+            kept[text] = self._known[text]
+        return dict(reversed(kept.items()))
+
+
+def digest(text: str) -> str:
+    """What tells a text from all others."""
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+def digest_of(document: Document) -> str:
+    """What tells an object's data from all others."""
+    return digest(json.dumps(document.data, sort_keys=True))
+
+
+def _known(entry: Sequence[Any]) -> Known:
+    *key, wanted, with_runtime = entry
+    return Known(ObjectKey(*key), None if wanted is None else ObjectKey(*wanted), with_runtime)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_EXCL, 0o600)
+
+
+def _program() -> str:
+    """The version of an installation; of a source checkout, which changes without it, the state of its files."""
+    from kfrun.load import data
+
+    if data.is_installed():
+        return __version__
+    states = sorted((path, *_state(path)) for folder in data.checkout() for path in _files(folder))
+    return digest(repr(states))
+
+
+def _files(folder: str) -> Iterator[str]:
+    for parent, _, names in os.walk(folder):
+        yield from (f"{parent}/{name}" for name in names if not name.endswith(".pyc"))
+
+
+def _state(path: str) -> tuple[int, int]:
+    state = os.stat(path)  # noqa: PTH116
+    return state.st_mtime_ns, state.st_size

@@ -1,0 +1,127 @@
+"""The same function of very many things, on all cores. Called by `checking`.
+
+Workers are forks of this process: they have everything that it has read, and send back results only. What a worker
+cannot deliver, because it was killed, is done here instead: a result never depends on how many there were.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_MOST: Final = 16
+_FAILED: Final = 1
+
+
+def every(
+    function: Callable[[Task], Result], tasks: Sequence[Task], weights: Sequence[int], *, least: int
+) -> list[Result]:
+    """The results of ``function`` for all tasks, in their order; they must be fit to be pickled.
+
+    Args:
+        function: depends on nothing that another call of it changes.
+        tasks: what it is called with.
+        weights: how much work each task is, in any unit.
+        least: the work that a process of its own is worth, in the same unit.
+
+    Raises:
+        Exception: what the function raises.
+    """
+    shares = _shares(weights, min(_cores(), _MOST, max(sum(weights) // least, 1)))
+    workers = [_Worker.start(function, tasks[share]) for share in shares[1:]]
+    try:
+        results = [function(task) for task in tasks[shares[0]]]
+        for worker, share in zip(workers, shares[1:], strict=True):
+            delivered = worker.results()
+            results += [function(task) for task in tasks[share]] if delivered is None else delivered
+    finally:
+        for worker in workers:
+            worker.end()
+    return results
+
+
+def _cores() -> int:
+    """The processors that this process may use."""
+    if not hasattr(os, "fork"):
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _shares(weights: Sequence[int], count: int) -> list[slice]:
+    """``count`` neighbouring parts of about the same weight; the first one is never missing."""
+    bounds, done, total = [0], 0, sum(weights)
+    for index, weight in enumerate(weights):
+        if len(bounds) < count and done >= total * len(bounds) / count:
+            bounds.append(index)
+        done += weight
+    return [slice(start, end) for start, end in zip(bounds, [*bounds[1:], len(weights)], strict=True)]
+
+
+class _Worker(NamedTuple):
+    """A forked process, and the end of the pipe that its results come through."""
+
+    pid: int
+    pipe: int
+
+    @classmethod
+    def start(cls, function: Callable[[Any], Any], tasks: Sequence[Any]) -> _Worker:
+        reading, writing = os.pipe()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid:
+            os.close(writing)
+            return cls(pid, reading)
+        os.close(reading)
+        try:
+            _deliver(writing, function, tasks)
+        finally:
+            # Whatever happened: this process must not go on as if it were its parent.
+            os._exit(_FAILED)
+
+    def results(self) -> list[Any] | None:
+        """What the worker found, None when it could not say.
+
+        Raises:
+            Exception: what the function raised there.
+        """
+        import pickle
+
+        with open(self.pipe, "rb", closefd=False) as pipe:
+            sent = pipe.read()
+        try:
+            delivered, raised = pickle.loads(sent)  # noqa: S301 (our own process wrote it)
+        except (EOFError, pickle.UnpicklingError):
+            return None
+        if raised is not None:
+            raise raised
+        found: list[Any] = delivered
+        return found
+
+    def end(self) -> None:
+        """Leave no process behind, whether it is done or not."""
+        import signal
+
+        os.close(self.pipe)
+        # It is our child and was not waited for: the number is nobody else's.
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+def _deliver(pipe: int, function: Callable[[Any], Any], tasks: Sequence[Any]) -> None:
+    import pickle
+
+    try:
+        answer: tuple[Any, Any] = ([function(task) for task in tasks], None)
+    except Exception as error:  # noqa: BLE001 (raised again in the parent)
+        answer = (None, error)
+    with open(pipe, "wb") as file:
+        file.write(pickle.dumps(answer, protocol=5))
+    os._exit(0)
