@@ -14,7 +14,7 @@ from kfrun.model.source import Finding, Position, Stage
 from kfrun.model.values import dataclass
 from kfrun.patterns import pattern
 
-MAX_BYTES: Final = 64 * 1024 * 1024
+MAX_BYTES: Final = 256 * 1024 * 1024
 """Largest source that is read."""
 
 _DESCRIPTOR: Final = pattern(r"/dev/(?:stdin|fd/[0-9]+)|/proc/(?:self|[0-9]+)/fd/[0-9]+")

@@ -1,4 +1,6 @@
-"""``python -m tests.bench``: measures kfrun, side by side with the Kubeflow SDK's LocalProcessBackend.
+"""``python -m tests.bench``: measures kfrun, side by side with what else there is for the same purpose.
+
+That is the Kubeflow SDK's LocalProcessBackend for jobs, and kubeconform for validation.
 
 Nothing here is part of the test suite but a smoke test: what is timed depends on the machine, and the figures of one
 are kept in docs/performance.md.
@@ -11,16 +13,27 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from tests.bench import commands, concurrency, deletion, exit_status, figures, first_line, installations, log_lines
+from tests.bench import (
+    commands,
+    concurrency,
+    deletion,
+    exit_status,
+    figures,
+    first_line,
+    installations,
+    kubeconform,
+    log_lines,
+    validation,
+)
 from tests.bench import machine as this_machine
 from tests.bench.peer import Peer
 from tests.bench.program import Program
 from tests.bench.setting import TINY, Setting, Sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 BENCHMARKS: dict[str, Callable[[Setting], list[figures.Figure]]] = {
     "first-line": first_line.without_packages,
@@ -32,7 +45,11 @@ BENCHMARKS: dict[str, Callable[[Setting], list[figures.Figure]]] = {
     "jobs-at-once": concurrency.jobs_at_once,
     "memory": concurrency.memory,
     "lines": log_lines.lines,
+    "validation": validation.validation,
+    "validation-large": validation.large,
 }
+VALIDATION = {"validation", "validation-large"}
+"""These have a peer of their own."""
 PAGE = installations.ROOT / "docs" / "performance.md"
 
 
@@ -47,11 +64,12 @@ def _run(options: argparse.Namespace) -> int:
     machine = this_machine.describe()
     installations.make_job_python()
     command = [options.program] if options.program else [str(installations.install_kfrun())]
-    peer = Peer(installations.install_peer()) if options.peer else None
+    names = options.only or list(BENCHMARKS)
+    peers = _peers(names) if options.peer else _Peers()
     found = figures.read(options.json) if options.json else {}
-    for name in options.only or BENCHMARKS:
+    for name in names:
         started = time.monotonic()
-        found[name] = _measured(name, command, peer, options)
+        found[name] = _measured(name, command, peers, options)
         _say(f"{name}: {time.monotonic() - started:.0f} s")
         if options.json:
             figures.write(options.json, found, machine)
@@ -62,12 +80,26 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _measured(name: str, command: list[str], peer: Peer | None, options: argparse.Namespace) -> list[figures.Figure]:
+class _Peers(NamedTuple):
+    sdk: Peer | None = None
+    kubeconform: Path | None = None
+
+
+def _peers(names: Collection[str]) -> _Peers:
+    """Only those that the benchmarks need: each takes its time to install."""
+    return _Peers(
+        sdk=None if VALIDATION.issuperset(names) else Peer(installations.install_peer()),
+        kubeconform=None if VALIDATION.isdisjoint(names) else kubeconform.install(),
+    )
+
+
+def _measured(name: str, command: list[str], peers: _Peers, options: argparse.Namespace) -> list[figures.Figure]:
     with tempfile.TemporaryDirectory(prefix="kfrun-bench-") as folder:
         program = Program(command, Path(folder), installations.cache() / "kfrun-cache")
         setting = Setting(
             program,
-            peer,
+            peers.sdk,
+            kubeconform=peers.kubeconform,
             runs=options.runs,
             peer_runs=min(options.runs, options.peer_runs),
             torch=options.torch,

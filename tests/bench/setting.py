@@ -25,9 +25,11 @@ class Sizes:
     peer_lines: int = 50_000
     stored: int = 1_000
     nodes: int = 12
+    documents: int = 1_000
+    megabytes: int = 100
 
 
-TINY = Sizes(jobs=2, lines=2_000, peer_lines=1_000, stored=5, nodes=2)
+TINY = Sizes(jobs=2, lines=2_000, peer_lines=1_000, stored=5, nodes=2, documents=10, megabytes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Setting:
         runs: how often each thing is measured.
         peer: None to measure kfrun alone.
         peer_runs: how often the peer's slow things (a minute and more) are measured.
+        kubeconform: the peer of validation; None to measure kfrun alone.
         torch: measure the peer with torch too, which installs it anew for every run.
     """
 
@@ -45,6 +48,7 @@ class Setting:
     peer: Peer | None = None
     runs: int = 5
     peer_runs: int = 5
+    kubeconform: Path | None = None
     torch: bool = False
     sizes: Sizes = field(default_factory=Sizes)
 

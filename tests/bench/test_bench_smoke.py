@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bench import figures, first_line
+from tests.bench import corpus, figures, first_line, installations, kubeconform, process, validation
 from tests.bench.__main__ import BENCHMARKS, PAGE
 from tests.bench.figures import Figure
 from tests.bench.program import Program
@@ -37,6 +38,60 @@ def test_a_benchmark_yields_figures(name: str, setting: Setting) -> None:
         assert not figure.peer
     assert set(setting.program.supervisors()) == set()
     assert len(figures.to_markdown(found, {}).splitlines()) > len(found)
+
+
+@pytest.fixture
+def built() -> Path:
+    program = installations.cache() / f"kubeconform-{kubeconform.VERSION}" / "kubeconform"
+    if not program.exists():
+        pytest.skip("kubeconform is not built: python -m tests.bench --only validation does it")
+    return program
+
+
+def test_kubeconform_finds_the_documents_valid_and_a_broken_one_not(setting: Setting, built: Path) -> None:
+    for figure in validation.validation(replace(setting, kubeconform=built)):
+        assert all(value > 0 for value in figure.peer), figure
+        assert len(figure.peer) == 1
+
+
+def test_what_is_measured_must_have_looked(setting: Setting, tmp_path: Path) -> None:
+    folder = corpus.write(tmp_path / "files", 4)
+    bench = validation._Bench(setting)
+    bench(validation.Case("kfrun", (folder,), 4))
+    with pytest.raises(RuntimeError, match="4 valid, 0 refused"):
+        bench(validation.Case("kfrun", (folder,), 5))
+    with pytest.raises(RuntimeError, match="exit 0"):
+        bench(validation.Case("schema", (folder,), None))
+
+
+def test_kubeconform_needs_go(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KFRUN_BENCH_CACHE", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match="no go on PATH"):
+        kubeconform.install()
+
+
+def test_a_summary_is_read() -> None:
+    summary = "Summary: 3 resources found in 1 file - Valid: 1, Invalid: 2, Errors: 0, Skipped: 0"
+    assert kubeconform.counts(summary) == (1, 2, 0, 0)
+    with pytest.raises(RuntimeError, match="no summary"):
+        kubeconform.counts("killed")
+
+
+def test_documents_are_all_different_and_always_the_same() -> None:
+    made = list(corpus.documents(101))
+    assert len({name for name, _ in made}) == len({text for _, text in made}) == 101
+    assert made == list(corpus.documents(101))
+    assert corpus.long_runtime().count("\n") in range(215, 236)
+
+
+def test_a_process_is_weighed_with_its_children(tmp_path: Path) -> None:
+    big = "import time; data = b'x' * 120_000_000; time.sleep(1.5)"
+    fork = f"import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', {big!r}]) + 3)"
+    usage = process.used([sys.executable, "-c", fork], {}, tmp_path / "output", weigh=True)
+    assert usage.code == 3
+    assert usage.seconds > 1.5 > usage.cpu > 0
+    assert 120 < usage.megabytes < 220
 
 
 def test_samples_are_taken_in_turns(setting: Setting) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -301,3 +303,23 @@ def test_memory_is_private_and_its_loss_is_none(folder: Path, settings: Settings
     place.rmdir()
     place.write_text("in the way")
     assert many([str(folder)], settings, memory(settings))[1] == []
+
+
+MEASURED = """
+import resource, sys
+from kfrun.__main__ import main
+assert main(["validate", "--no-cache", sys.argv[1]]) == 0
+print(max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+"""
+
+
+def test_memory_is_a_few_times_that_of_the_text(tmp_path: Path) -> None:
+    megabytes = 6
+    stream = corpus.write_stream(tmp_path / "stream.yaml", size=megabytes * 1_000_000)
+    environ = {**os.environ, "KFRUN_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, stream], capture_output=True, text=True, timeout=120, env=environ, check=True
+    )
+    kilobytes = int(done.stdout.splitlines()[-1]) / (1024 if sys.platform == "darwin" else 1)
+    # Unpacked, these documents take 120 MB.
+    assert kilobytes < 1024 * (40 + 6 * megabytes)

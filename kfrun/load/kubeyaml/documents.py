@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from kfrun.model.source import FieldPath, Positions
 
-MAX_CHARACTERS: Final = 64 * 1024 * 1024
+MAX_CHARACTERS: Final = 256 * 1024 * 1024
 """Longest source that is read."""
 
 MAX_FINDINGS: Final = 100
