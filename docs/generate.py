@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kfrun import settings
-from kfrun.cli import exits, main
+from kfrun.cli import exits, main, remedies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +30,7 @@ NOTE = "<!-- Made by docs/generate.py; change the code or the script, not this p
 FINDINGS = """\
 Every finding names file, line and column, the field, what stands there and what is allowed. A code keeps its meaning
 from version to version. Findings are errors, which refuse the input with exit code 1, or warnings, which do not.
+`kfrun explain CODE` tells what is said here, and the usual cause, an example of wrong and right, and the source.
 """
 SETTINGS = """\
 A flag wins over a variable, a variable over the project's `kfrun.toml` (the nearest one from the current folder
@@ -130,10 +131,15 @@ def _metavar(option: click.Option) -> str:
 
 def _findings() -> str:
     parts = ["# Finding codes\n", NOTE, FINDINGS]
-    known = codes()
+    known, reasons = codes(), remedies.reasons()
+    header = ("code", "meaning", "why it is a problem", "how to mend it")
     for digit, (stage, meaning) in STAGES.items():
-        rows = [(code, _escaped(text)) for code, text in known.items() if code[2] == digit]
-        parts += [f"## {stage}\n", f"{meaning}\n", _table(("code", "meaning"), rows)]
+        rows = [
+            (code, *map(_escaped, (text, reasons[code].why, reasons[code].mend)))
+            for code, text in known.items()
+            if code[2] == digit
+        ]
+        parts += [f"## {stage}\n", f"{meaning}\n", _table(header, rows)]
     return "\n".join(parts)
 
 

@@ -214,10 +214,10 @@ def test_the_readme_names_every_verb():
 
 
 def test_the_guide_names_every_annotation():
-    from kfrun.resolve.extensions import KEYS, PREFIX
+    from kfrun.validate.extensions import CHOICES, PREFIX
 
     named = [row[0].strip("`") for row in rows(DOCS / "guide.md", "Annotations")]
-    assert named == [PREFIX + key for key in KEYS]
+    assert named == [PREFIX + key for key in CHOICES]
 
 
 NAMING_CALLS = {"set_condition", "_fail_with", "fail", "event"}

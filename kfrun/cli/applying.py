@@ -237,8 +237,16 @@ class Follower:
     def follow(self) -> Outcome | None:
         """Follow to the end; None when the job was deleted meanwhile.
 
-        Ctrl-C passes through; a further call goes on where this one stopped.
+        Ctrl-C passes through; a further call goes on where this one stopped. So does a `BrokenPipeError`, after a line
+        on stderr: whoever wrote ``| head`` might believe that the job is over.
         """
+        try:
+            return self._follow()
+        except BrokenPipeError:
+            self._say_unread()
+            raise
+
+    def _follow(self) -> Outcome | None:
         if self._reader is None:
             self._reader = self._open()
         if self._reader is None:
@@ -288,6 +296,14 @@ class Follower:
         seconds = time.monotonic() - self._started
         message = outcome.message or outcome.reason
         click.echo(f"{self._job.key.name}: {word} after {seconds:.1f} s: {_first_line(message)}", err=True)
+
+    def _say_unread(self) -> None:
+        if self.outcome() is not None:
+            return
+        name, namespace = self._job.key.name, self._job.key.namespace
+        place = "" if namespace == "default" else f" -n {namespace}"
+        again, stop = f"kfrun logs -f {name}{place}", f"kfrun delete {name}{place}"
+        click.echo(f"nobody reads the output any more: {name} goes on; {again} shows it, {stop} stops it", err=True)
 
     def _pause(self) -> None:
         sys.stdout.buffer.flush()

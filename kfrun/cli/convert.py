@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from kfrun.cli import exits, options
 from kfrun.errors import InvalidInput
 
+if TYPE_CHECKING:
+    from kfrun.cli.options import Values
+
 
 @click.command("convert")
 @options.files
+@options.values
 @options.output("yaml", "json", default="yaml")
-def command(filenames: tuple[str, ...], recursive: bool, output: str) -> int:
+def command(filenames: tuple[str, ...], recursive: bool, values: Values, output: str) -> int:
     """Rewrite older manifests in today's spelling.
 
     TrainJobs and runtimes of Trainer v2.0 and v2.1, and PyTorchJob, MPIJob, JAXJob and XGBoostJob of kubeflow.org/v1.
@@ -24,7 +29,7 @@ def command(filenames: tuple[str, ...], recursive: bool, output: str) -> int:
     from kfrun.report import yamljson
     from kfrun.resolve import conversion
 
-    documents = sources.load(filenames, recursive=recursive, stdin=sys.stdin.buffer)
+    documents = sources.load(filenames, recursive=recursive, stdin=sys.stdin.buffer, values=values.read())
     converted = conversion.convert(documents)
     if not converted.objects:
         raise InvalidInput(converted.notes)

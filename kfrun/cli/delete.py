@@ -10,6 +10,7 @@ from kfrun.cli import attach, durations, inputs, kinds, options
 from kfrun.errors import NotFound, UsageProblem, WaitTimeout
 
 if TYPE_CHECKING:
+    from kfrun.cli.options import Values
     from kfrun.model.source import ObjectKey
     from kfrun.observe.store import Store
     from kfrun.settings import Settings
@@ -21,6 +22,7 @@ _DELETABLE = ("TrainJob", "ClusterTrainingRuntime", "TrainingRuntime")
 @click.argument("targets", nargs=-1, metavar="[TYPE] NAME... | TYPE/NAME...", shell_complete=kinds.complete_targets)
 @click.option("-f", "--filename", "filenames", multiple=True, metavar="FILE", help="Delete what these manifests name.")
 @click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")
+@options.values
 @options.namespace
 @click.option("--all", "everything", is_flag=True, help="All TrainJobs of the namespace.")
 @click.option("--ignore-not-found", is_flag=True, help="What is not there is no error.")
@@ -31,6 +33,7 @@ def command(
     targets: tuple[str, ...],
     filenames: tuple[str, ...],
     recursive: bool,
+    values: Values,
     namespace: str | None,
     everything: bool,
     ignore_not_found: bool,
@@ -47,32 +50,27 @@ def command(
 
     if bool(targets) + bool(filenames) + everything != 1:
         raise UsageProblem("say what to delete: names, or -f FILE, or --all", "kfrun delete --help tells more")
+    if any(values) and not filenames:
+        raise UsageProblem("values are for the templates of -f, and no file was named", "give -f FILE beside them")
     settings = options.load_settings(namespace=namespace)
     seconds = durations.parse_duration(timeout, "--timeout") if timeout else None
     with session.open_store(settings) as store:
-        wanted = _wanted(store, settings, targets, filenames, recursive=recursive, everything=everything)
+        if filenames:
+            documents = inputs.read(filenames, recursive=recursive, settings=settings, values=values)
+            wanted = [document.key for document in documents]
+        else:
+            wanted = _wanted(store, settings, targets, everything=everything)
         supervision.sweep(store, settings.namespace)
         waiting = _delete(store, wanted, ignore_not_found=ignore_not_found, now=now)
         if wait:
             _await(store, waiting, seconds)
 
 
-def _wanted(
-    store: Store,
-    settings: Settings,
-    targets: tuple[str, ...],
-    filenames: tuple[str, ...],
-    *,
-    recursive: bool,
-    everything: bool,
-) -> list[ObjectKey]:
+def _wanted(store: Store, settings: Settings, targets: tuple[str, ...], *, everything: bool) -> list[ObjectKey]:
     from kfrun.model.source import ObjectKey
 
     if everything:
         return [job.key for job in store.objects("TrainJob", settings.namespace)]
-    if filenames:
-        documents = inputs.read(filenames, recursive=recursive, settings=settings)
-        return [document.key for document in documents]
     is_kind = targets[0].lower() in kinds.KINDS
     if len(targets) == 1 and is_kind and store.find("TrainJob", settings.namespace, targets[0]) is None:
         raise UsageProblem(f"which {targets[0]}? name one", "kfrun delete --all removes every TrainJob")

@@ -123,7 +123,7 @@ def _json(found: Sequence[EnvironmentInfo]) -> str:
     from kfrun.execute import environments
 
     items = [_object(info, environments.size(info.path) if info.path.exists() else None) for info in found]
-    return json.dumps({"formatVersion": "1", "environments": items}, indent=2) + "\n"
+    return json.dumps({"formatVersion": 1, "environments": items}, indent=2) + "\n"
 
 
 def _object(info: EnvironmentInfo, size: int | None) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def command(topic: str | None, recursive: bool, trainer_version: str | None, out
 
     \b
     kfrun explain trainjob.spec.trainer    a field: type, default, bounds, example
-    kfrun explain KF203                    a code: meaning, typical cause, how to mend it
+    kfrun explain KF203                    a code: what a cluster does, cause, how to mend it, example, source
     kfrun explain                          the kinds and all codes
     """  # noqa: D301 - click looks for the backspace itself
     if topic is None:
@@ -77,7 +77,11 @@ def _code(code: str, output: str) -> str:
         near = get_close_matches(code, meanings, n=3)
         hint = f"near it: {', '.join(near)}; " if near else ""
         raise NotFound(f"there is no code {code}", f"{hint}kfrun explain lists all codes")
-    found = explain.Code(code, meanings[code], *remedies.words(code))
+    reason, stage = remedies.reasons()[code], remedies.stage(code)
+    found = explain.Code(
+        code, meanings[code], stage.by, reason.cause, reason.mend, reason.why, reason.wrong, reason.right,
+        reason.source, stage.documentation,
+    )  # fmt: skip
     return explain.to_json(found._asdict()) if output == "json" else explain.code_text(found)
 
 

@@ -65,7 +65,7 @@ def _runtimes(documents: Sequence[Document], settings: Settings) -> Callable[[Do
     from kfrun.model.source import ObjectKey
     from kfrun.resolve.catalogue import API_VERSION, CLUSTER_KIND, DEFAULT_NAMESPACE, Catalogue
     from kfrun.resolve.shipped import shipped
-    from kfrun.validate.policies.subject import get
+    from kfrun.validate.rules import get
 
     known: dict[ObjectKey, dict[str, Any]] = {}
 

@@ -91,4 +91,4 @@ def make(prepared: Inputs, known: Known, settings: Settings, *, replace: bool = 
         default_backend=settings.backend,
         backends=BACKENDS,
     )
-    return planner.plan(prepared.jobs, prepared.objects, known.jobs, known.objects, chosen)
+    return planner.plan(prepared.jobs, prepared.objects, known.jobs, known.objects, chosen, child_jobs=known.child_jobs)

@@ -126,13 +126,16 @@ def _own_stdin() -> BinaryIO:
 def _file(path: str) -> Source:
     from kfrun.load.content import Source, is_descriptor
 
-    return Source(path, folder=None if is_descriptor(path) else _absolute(path.rpartition("/")[0], path[:1]))
+    if is_descriptor(path):
+        return Source(path, folder=None)
+    current = "/" if path.startswith("/") else os.getcwd()  # noqa: PTH109 - of a thousand files
+    return Source(path, folder=_absolute(path.rpartition("/")[0], current))
 
 
 @lru_cache(maxsize=8)  # of a thousand files in one folder
-def _absolute(folder: str, first: str) -> str:
-    """A file's folder, links and dots in it as they were written."""
-    return str(Path("/" if first == "/" and not folder else folder).absolute())
+def _absolute(folder: str, current: str) -> str:
+    """A file's folder, seen from the current one; links and dots in it as they were written."""
+    return str(Path(current, folder))
 
 
 def _paths(name: str, *, recursive: bool) -> list[str]:

@@ -226,13 +226,20 @@ class Store:
             ).fetchone()
         return None if row is None else _stored(row)
 
-    def objects(self, kind: str, namespace: str | None = None, *, owner: str | None = None) -> list[StoredObject]:
-        """All objects of a kind by namespace and name; ``namespace`` None means all of them."""
+    def objects(
+        self, kind: str, namespace: str | None = None, *, owner: str | None = None, begins: str = ""
+    ) -> list[StoredObject]:
+        """All objects of a kind by namespace and name; ``namespace`` None means all of them.
+
+        ``begins`` asks for those whose names begin so.
+        """
         query, values = f"SELECT {_COLUMNS} FROM objects WHERE kind=?", [kind]
         if namespace is not None:
             query, values = f"{query} AND namespace=?", [*values, namespace]
         if owner is not None:
             query, values = f"{query} AND owner=?", [*values, owner]
+        if begins:
+            query, values = f"{query} AND name>=? AND name<?", [*values, begins, begins + "\U0010ffff"]
         with self._translated():
             rows = self._db.execute(f"{query} ORDER BY namespace, name", values).fetchall()
         return [_stored(row) for row in rows]

@@ -6,6 +6,7 @@ manifest and the way out. After the actions of a plan were carried out, planning
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kfrun.model.change import ApplyObject, BuildEnvironment, DeleteJob, DeleteObject, Plan, Unchanged
@@ -50,11 +51,14 @@ def plan(
     observed: Mapping[ObjectKey, ObservedJob],
     stored_objects: Mapping[ObjectKey, dict[str, Any]],
     options: PlanOptions,
+    *,
+    child_jobs: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> Plan:
     """What to do so that ``desired`` and ``objects`` are what is stored and runs.
 
     ``objects`` are the runtimes and core objects of the input, ``stored_objects`` those of the store; both with
-    their defaults. Objects come first, then environments, then jobs: each leans on the former. Deletions come last.
+    their defaults. ``child_jobs`` are Jobs that exist, by namespace and name, and the TrainJobs that they belong to.
+    Objects come first, then environments, then jobs: each leans on the former. Deletions come last.
     """
     job_steps = [
         jobs.plan_job(job, observed.get(job.resolution.trainjob), may_replace=options.replace, rerun=options.rerun)
@@ -69,6 +73,7 @@ def plan(
     ]
     found = [finding for step in steps for finding in step.refusals]
     found += [finding for job in starting for finding in _limits(job, options)]
+    found += refusals.taken_names(starting, child_jobs)
     return Plan(
         actions=tuple(step.action for step in steps if step.action is not None),
         not_enforced=tuple((job.resolution.trainjob, item) for job in starting for item in job.not_enforced),

@@ -9,16 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kfrun.load import excerpts
 from kfrun.model.change import DeleteJob, DeleteObject, Unchanged
-from kfrun.model.source import Finding, ObjectKey, Stage
+from kfrun.model.source import ObjectKey, Stage
 from kfrun.plan import jobs
+from kfrun.validate import located
+from kfrun.validate.located import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from kfrun.model.change import Action, Plan
-    from kfrun.model.source import Document
+    from kfrun.model.source import Document, Finding
     from kfrun.model.state import ObservedJob
 
 CODES = {"KF507": "the object belongs to another apply set"}
@@ -122,15 +123,6 @@ def _deletion(chosen: ApplySet, member: Member) -> Action:
 
 
 def _claimed(document: Document, other: str) -> Finding:
-    path = ("metadata", "name")
-    position = document.positions.value(path)
-    return Finding(
-        "KF507",
-        f'{document.key.resource} belongs to apply set "{other}"',
-        Stage.BACKEND,
-        path=path,
-        position=position,
-        hint=f"apply it with --apply-set {other}, or take it out of that set first",
-        object=document.key,
-        excerpt=excerpts.excerpt(document, position),
-    )
+    message = f'{document.key.resource} belongs to apply set "{other}"'
+    hint = f"apply it with --apply-set {other}, or take it out of that set first"
+    return located.finding(document, Problem("KF507", ("metadata", "name"), message, hint), Stage.BACKEND)

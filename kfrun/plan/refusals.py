@@ -8,6 +8,8 @@ from kfrun.load import excerpts
 from kfrun.model.source import Finding, Stage, field_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from kfrun.model.change import DesiredJob
     from kfrun.model.resolution import Resolution
     from kfrun.model.source import ObjectKey, Position
@@ -20,6 +22,7 @@ CODES = {
     "KF504": "there is no such object to delete",
     "KF505": "--strict: the backend cannot honour a field",
     "KF506": "the backend asked for is not available",
+    "KF508": "two TrainJobs would make a Job of the same name",
 }
 
 
@@ -38,6 +41,30 @@ def of_job(code: str, message: str, job: DesiredJob, hint: str) -> Finding:
         object=job.resolution.trainjob,
         excerpt=excerpts.excerpt(document, position),
     )
+
+
+def taken_names(jobs: Iterable[DesiredJob], child_jobs: Mapping[tuple[str, str], str]) -> Iterator[Finding]:
+    """Jobs that are to be started although another TrainJob has, or gets, a Job of the same name.
+
+    JobSet names Jobs JOBSET-REPLICATEDJOB-INDEX, so ``a`` with ``b-node`` and ``a-b`` with ``node`` collide. On a
+    cluster the second JobSet cannot create its Job, for ever.
+    """
+    owners = dict(child_jobs)
+    for job in jobs:
+        key = job.resolution.trainjob
+        names = [(key.namespace, name) for name in _child_jobs(job.resolution)]
+        twice = next((name for name in names if owners.get(name, key.name) != key.name), None)
+        if twice is not None:
+            message = f"TrainJob {key.name} needs a Job {twice[1]}, and so does TrainJob {owners[twice]}"
+            yield of_job("KF508", message, job, "rename one of the two TrainJobs, or a job of its runtime")
+            continue
+        owners.update(dict.fromkeys(names, key.name))
+
+
+def _child_jobs(resolution: Resolution) -> Iterator[str]:
+    for replicated in (resolution.jobset or {"spec": {}})["spec"].get("replicatedJobs", ()):
+        count = replicated.get("replicas", 1)
+        yield from (f"{resolution.trainjob.name}-{replicated['name']}-{index}" for index in range(count))
 
 
 def missing(key: ObjectKey) -> Finding:

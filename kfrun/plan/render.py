@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kfrun.model.change import FieldChange, Plan
     from kfrun.model.source import Finding, ObjectKey
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = 1
 
 _GREEN, _YELLOW, _RED, _DIM, _RESET = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[2m", "\x1b[0m"
 _WIDTH = 60

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kfrun.model.source import ObjectKey
     from kfrun.model.state import ObservedJob
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = 1
 KIND = "SavedPlan"
 """Readers ignore fields that they do not know and refuse another major version."""
 
@@ -101,8 +101,7 @@ def _call(data: Mapping[str, Any]) -> Call:
 def _require_known(data: Mapping[str, Any], name: str) -> None:
     if data["kind"] != KIND:
         raise Refused(f"{name} is no saved plan", "kfrun plan --out FILE makes one; -o json is for programs to read")
-    major = str(data["formatVersion"]).partition(".")[0]
-    if major != FORMAT_VERSION.partition(".")[0]:
+    if data["formatVersion"] != FORMAT_VERSION:
         raise Refused(
             f"{name} has format {data['formatVersion']}, this kfrun reads {FORMAT_VERSION}",
             "make the plan and apply it with the same kfrun",

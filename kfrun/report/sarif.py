@@ -30,7 +30,7 @@ def to_sarif(report: Report) -> dict[str, Any]:
     driver = {
         "name": f"kfrun {report.verb}",
         "version": __version__,
-        "rules": [_rule(code, report.titles.get(code)) for code in codes],
+        "rules": [_rule(code, report.titles.get(code), report.helps.get(code)) for code in codes],
     }
     fingerprints = _fingerprints(report.findings)
     results = [
@@ -40,8 +40,9 @@ def to_sarif(report: Report) -> dict[str, Any]:
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _rule(code: str, title: str | None) -> dict[str, Any]:
-    return {"id": code, "shortDescription": {"text": title}} if title else {"id": code}
+def _rule(code: str, title: str | None, words: str | None) -> dict[str, Any]:
+    texts = {"shortDescription": title, "help": words}
+    return {"id": code, **{name: {"text": text} for name, text in texts.items() if text}}
 
 
 def _result(one: Finding, rule: int, fingerprint: str) -> dict[str, Any]:

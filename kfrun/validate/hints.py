@@ -32,6 +32,9 @@ NEAR: Final = 0.84
 """A name as alike as this wins over a field of exactly that name elsewhere (difflib's ratio)."""
 
 LIKE: Final = 0.6
+MOST_WORDS: Final = 200
+"""Names that a misspelt one is compared with; schemas have fewer, a pod's own volumes may be more."""
+
 ELSEWHERE_DEPTH: Final = 4
 """Fields in other places down to this depth win over names that are merely alike."""
 
@@ -136,7 +139,7 @@ def _token(document: Document, path: FieldPath, value: Any) -> str:
 def _close(word: str, words: Sequence[str], cutoff: float) -> list[str]:
     import difflib
 
-    return difflib.get_close_matches(word, words, n=1, cutoff=cutoff)
+    return difflib.get_close_matches(word, words[:MOST_WORDS], n=1, cutoff=cutoff)
 
 
 def _plain(name: str) -> str:

@@ -72,3 +72,9 @@ def test_what_can_be_converted_is_although_something_else_cannot(convert):
     shown = convert(f"{TF}---\n{ELASTIC}")
     assert "kind: TrainJob" in shown.out
     assert "KF431" in shown.err
+
+
+def test_templates_are_rendered_before_they_are_converted(convert):
+    text = OLD.replace("name: mnist", "name: {{ name }}")
+    assert "name: given\n" in convert(text, "--set", "name=given").out
+    assert "KF121" in convert(text, "--set", "other=1", code=1).err

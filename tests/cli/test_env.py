@@ -52,7 +52,7 @@ def kfrun(tmp_path):
 def test_no_environments_are_no_error_and_print_nothing(kfrun):
     assert kfrun("env") == kfrun("env", "list") == ""
     assert kfrun("env", "prune") == ""
-    assert json.loads(kfrun("env", "list", "-o", "json")) == {"formatVersion": "1", "environments": []}
+    assert json.loads(kfrun("env", "list", "-o", "json")) == {"formatVersion": 1, "environments": []}
 
 
 def test_the_environment_of_a_running_job_is_shown_and_stays_until_it_has_ended(kfrun, tmp_path):

@@ -97,7 +97,7 @@ def test_an_immutable_field_of_a_running_job_is_refused(plan, store):
 
 def test_json_has_a_format_version(plan):
     data = json.loads(plan("-o", "json", text=JOB))
-    assert data["formatVersion"] == "1.0"
+    assert data["formatVersion"] == 1
     assert [action["type"] for action in data["actions"]] == ["CreateJob"]
     assert data["summary"] == {"create": 1}
 

@@ -61,6 +61,30 @@ def test_run_refuses_a_running_job_and_names_the_ways_out(kfrun: Kfrun) -> None:
     assert "kfrun delete" in done.stderr
 
 
+@pytest.mark.parametrize(("verb", "lines"), [("run -q", 1), ("apply -q --follow", 3)])
+def test_when_the_reader_of_the_output_goes_away_it_is_said_that_the_job_goes_on(
+    kfrun: Kfrun, verb: str, lines: int
+) -> None:
+    path = kfrun.job("job", "echo one; until test -e go; do echo more; sleep 0.1; done; echo last")
+    line = f"{sys.executable} -m kfrun {verb} -f {path} 2>said | head -{lines}; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], cwd=kfrun.folder, env=kfrun.env, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (141, [b"one"])
+    said = (kfrun.folder / "said").read_text().splitlines()
+    assert [one for one in said if "job goes on" in one] == said[-1:]
+    assert "kfrun logs -f job shows it, kfrun delete job stops it" in said[-1]
+    kfrun.write("go", "")
+    kfrun.ok("wait", "job")
+    assert kfrun.ok("logs", "job").endswith("last\n")
+
+
+def test_when_both_outputs_have_no_reader_nothing_is_said(kfrun: Kfrun) -> None:
+    path = kfrun.job("job", "echo one; until test -e go; do echo more; sleep 0.1; done")
+    line = f"{sys.executable} -m kfrun run -q -f {path} 2>&1 | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], cwd=kfrun.folder, env=kfrun.env, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (141, b"")
+    kfrun.write("go", "")
+
+
 def test_run_rm_leaves_nothing(kfrun: Kfrun) -> None:
     assert kfrun("run", "-q", "--rm", "-f", kfrun.job("job", "echo hi")).stdout == "hi\n"
     assert kfrun.ok("get", "all") == ""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from kfrun.validate import jobs
+from kfrun.validate import jobreasons, jobs
 
 if TYPE_CHECKING:
     import pytest
@@ -53,6 +53,14 @@ def test_answers_as_the_api_server_does(case: Node) -> None:
     expected = {(cause["field"], cause["reason"]) for cause in case.get("causes", [])}
     assert found == expected, case["put"]
     assert bool(found) is not case["accepted"]
+
+
+def test_every_cause_can_be_mended(case: Node) -> None:
+    for rule, cause in jobs.found(changed(case["base"], case["put"])):
+        hint = cause.hint or jobreasons.mend(rule.code)
+        assert hint
+        assert hint not in cause.message
+        assert not hint.endswith(".")
 
 
 def test_the_base_is_accepted_and_every_case_is_there() -> None:

@@ -23,6 +23,22 @@ def test_names_of_secrets_are_recognised(name):
     assert masking.is_secret_name(name)
 
 
+@pytest.mark.parametrize(
+    ("value", "masked"),
+    [
+        (None, False),
+        ("plain", False),
+        ("***", False),
+        (masking.MASK, True),
+        (masking.words(["--token=x"])[0], True),
+        (masking.text("see https://me:x@example.com/"), True),
+        (masking.text("see https://example.com/"), False),
+    ],
+)
+def test_what_was_hidden_is_known(value, masked):
+    assert masking.is_masked(value) is masked
+
+
 @pytest.mark.parametrize("name", ["TOKENIZERS_PARALLELISM", "MAX_TOKENS", "KEYBOARD", "LR", "AUTHOR", "num_tokens"])
 def test_names_that_only_look_like_secrets_stay_visible(name):
     assert not masking.is_secret_name(name)

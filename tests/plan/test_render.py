@@ -5,8 +5,8 @@ import json
 import pytest
 
 from kfrun.model.change import ApplyObject, BuildEnvironment, CreateJob, FieldChange, Plan, ReplaceJob, UpdateJob
-from kfrun.model.source import ObjectKey
 from kfrun.model.resolution import PackageSet
+from kfrun.model.source import ObjectKey
 from kfrun.model.workload import NotEnforced
 from kfrun.plan import render
 
@@ -70,7 +70,7 @@ def test_the_json_form_has_a_version_and_every_field():
     data = render.to_json(plan)
     assert json.loads(json.dumps(data)) == data
     name = {"apiVersion": "trainer.kubeflow.org/v1alpha1", "kind": "TrainJob", "namespace": "default", "name": "mnist"}
-    assert data["formatVersion"] == "1.0"
+    assert data["formatVersion"] == 1
     assert data["actions"][2] == {
         "type": "ReplaceJob",
         "object": name,

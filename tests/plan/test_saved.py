@@ -43,7 +43,7 @@ def test_a_fingerprint_is_of_what_an_author_decides():
     assert fingerprint(None, None) == ""
 
 
-WRONG_CALL = '{"kind": "SavedPlan", "formatVersion": "1.0", "sources": {}, "stored": {}, "plan": {}, "call": %s}'
+WRONG_CALL = '{"kind": "SavedPlan", "formatVersion": 1, "sources": {}, "stored": {}, "plan": {}, "call": %s}'
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,10 @@ def test_what_is_no_plan_is_refused(text):
         SavedPlan.parse(text, "plan.json")
 
 
-@pytest.mark.parametrize("version", ["2.0", "20.1", "0.9", ""])
-def test_another_major_version_is_refused(version):
-    text = PLAN.to_text().replace('"formatVersion": "1.0"', f'"formatVersion": "{version}"')
-    with pytest.raises(Refused, match=r"reads 1\.0"):
+@pytest.mark.parametrize("version", ["2", "0", '"1.0"', '""'])
+def test_another_version_is_refused(version):
+    text = PLAN.to_text().replace('"formatVersion": 1', f'"formatVersion": {version}')
+    with pytest.raises(Refused, match=r"reads 1$"):
         SavedPlan.parse(text, "plan.json")
 
 

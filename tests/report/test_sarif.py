@@ -69,9 +69,13 @@ def test_a_finding_is_a_result():
 
 
 def test_rules_have_titles_where_they_are_known():
-    log = to_sarif(report(finding(), finding(code="KF999"))._replace(titles={"KF201": "an unknown field"}))
+    log = to_sarif(
+        report(finding(), finding(code="KF999"))._replace(
+            titles={"KF201": "an unknown field"}, helps={"KF201": "It is refused."}
+        )
+    )
     assert log["runs"][0]["tool"]["driver"]["rules"] == [
-        {"id": "KF201", "shortDescription": {"text": "an unknown field"}},
+        {"id": "KF201", "shortDescription": {"text": "an unknown field"}, "help": {"text": "It is refused."}},
         {"id": "KF999"},
     ]
 

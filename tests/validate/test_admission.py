@@ -91,3 +91,18 @@ def test_a_deprecated_runtime_is_a_warning_for_itself_and_for_the_job(kfrun: Kfr
 
 def test_render_shows_what_a_later_stage_would_refuse(kfrun: Kfrun, manifest: Path) -> None:
     assert "kind: JobSet" in kfrun.ok("render", "-f", manifest)
+
+
+def test_every_finding_says_how_to_mend_it_in_every_format(kfrun: Kfrun, manifest: Path) -> None:
+    text = written(resources="{requests: {cpu: 2, gpu: 1}, limits: {cpu: 1}}")
+    path = kfrun.write("tj.yaml", text)
+    hints = {
+        "raise the limit to 2, or ask for less",
+        "set image here; for the container that trains, spec.trainer.image of the TrainJob does it too",
+        "GPUs have a domain: nvidia.com/gpu, amd.com/gpu",
+    }
+    found = json.loads(kfrun("validate", "-f", path, "-o", "json").stdout)["findings"]
+    assert {one["hint"] for one in found} == hints
+    for form in ("text", "github", "sarif", "junit", "tap"):
+        shown = kfrun("validate", "-f", path, "-o", form).stdout
+        assert [hint for hint in hints if hint not in shown] == []

@@ -10,7 +10,7 @@ from kfrun.load import kubeyaml
 from kfrun.model.source import Severity, Stage
 from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.resolver import resolve
-from kfrun.validate import admission, jobset
+from kfrun.validate import admission, jobset, jobsetdefaults
 
 Node = dict[str, Any]
 
@@ -25,7 +25,7 @@ def built(*jobs: Node, name: str = "tj", **spec: Any) -> Node:
 
 
 def fields(of: Node) -> list[str]:
-    return [cause.field for _, cause in jobset.found(of)]
+    return [cause.field for _, cause in jobset.found(jobsetdefaults.apply(of))]
 
 
 @pytest.mark.parametrize(

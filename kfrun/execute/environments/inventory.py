@@ -137,7 +137,7 @@ def size(path: Path) -> int:
 def write_marker(path: Path, request: EnvironmentRequest, installer: str) -> None:
     """Mark the environment complete."""
     data = {
-        "formatVersion": "1",
+        "formatVersion": 1,
         "requirements": [without_credentials(item) for item in request.requirements],
         "indexURLs": [without_credentials(item) for item in request.index_urls],
         "python": _version(path),
