@@ -14,9 +14,13 @@ import pytest
 
 from kfrun import host
 from kfrun.observe.store import Store
+from tests.engines import docker, images
+from tests.engines.packages import EngineUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.engines.docker import Engine
 
 _TIMEOUT = 120
 
@@ -179,3 +183,30 @@ def kfrun(tmp_path: Path) -> Iterator[Kfrun]:
     runner = Kfrun(tmp_path / "home", folder)
     yield runner
     runner.clean()
+
+
+def _unavailable(error: EngineUnavailable) -> None:
+    """Engines are not optional where everything is to be tested."""
+    if os.environ.get("CI"):
+        pytest.fail(str(error))
+    pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[Engine]:
+    """A real Docker engine for the session: its socket's address, and a client that asks it."""
+    try:
+        with docker.engine() as engine:
+            yield engine
+    except EngineUnavailable as error:
+        _unavailable(error)
+
+
+@pytest.fixture(scope="session")
+def base_image(docker_engine: Engine) -> Iterator[str]:
+    """The name of an image with Python in the engine, made without a registry."""
+    try:
+        with images.base_image(docker_engine) as name:
+            yield name
+    except EngineUnavailable as error:
+        _unavailable(error)

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 _WORTH: Final = 60_000
 """Bytes of packed data that a process of its own is worth."""
 
+_LIGHTER: Final = 8
+"""How much less is asked about a runtime than about a job's JobSet."""
+
+_OWN_WORK: Final = 3_000
+"""What a job's runtime adds to its size."""
+
 
 class _Answer(NamedTuple):
     """What is said of an object, and the runtime that a job was resolved with."""
@@ -61,7 +67,8 @@ def admitted(
     runtimes = [item for item in usable if item.key.kind in inputs.RUNTIMES]
     jobs = [item for item in usable if item.key.kind == inputs.JOB]
     tasks = [*runtimes, *jobs]
-    answers = workers.every(answer, tasks, [len(item.data) for item in tasks], least=_WORTH)
+    weights = [*(len(item.data) // _LIGHTER for item in runtimes), *(len(item.data) + _OWN_WORK for item in jobs)]
+    answers = workers.every(answer, tasks, weights, least=_WORTH)
     said = [finding for one in answers[: len(runtimes)] for finding in one.findings]
     # What follows from a runtime that was found to be wrong would only repeat it.
     broken |= inputs.broken(said)
