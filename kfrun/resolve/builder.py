@@ -19,15 +19,13 @@ from kfrun.resolve.podsets import (
     PodSet,
     ancestor,
     pod_spec,
-    same_mount,
     same_name,
     same_port,
     upsert,
+    upsert_all,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kfrun.resolve.origins import Mark
 
 Node = dict[str, Any]
@@ -101,7 +99,7 @@ def _count_mark(build: Build, spec: Node, pods: PodSet) -> Mark | None:
 
 def _write_back(replicated_job: Node, pods: PodSet) -> None:
     spec = pod_spec(replicated_job)
-    _upsert_all(spec, "volumes", pods.volumes, same_name)
+    _write_list(spec, "volumes", pods.volumes, "name")
     sets = (("containers", pods.containers), ("initContainers", pods.init_containers))
     for key, containers in sets:
         for container, seen in zip(spec.get(key, []), containers, strict=True):
@@ -111,21 +109,27 @@ def _write_back(replicated_job: Node, pods: PodSet) -> None:
 
 
 def _write_container(container: Node, seen: PodContainer) -> None:
-    _upsert_all(container, "env", seen.env, same_name)
-    _upsert_all(container, "ports", seen.ports, same_port)
-    _upsert_all(container, "volumeMounts", seen.volume_mounts, same_mount)
+    _write_list(container, "env", seen.env, "name")
+    _write_list(container, "ports", seen.ports)
+    _write_list(container, "volumeMounts", seen.volume_mounts, "mountPath")
 
 
-def _upsert_all(owner: Node, key: str, items: list[Node], same: Callable[[Node, Node], bool]) -> None:
+def _write_list(owner: Node, key: str, items: list[Node], field: str = "") -> None:
+    """Upsert items that one field tells apart; without a field, ports."""
     if not items:
         return
     present = owner.setdefault(key, [])
-    for item in items:
-        upsert(present, item, same)
-    # equal by `same` but twice in the list: both places now hold one object, and each must have its own
+    if field:
+        upsert_all(present, items, field)
+    else:
+        for item in items:
+            upsert(present, item, same_port)
+    # the same but twice in the list: both places now hold one object, and each must have its own
+    seen: set[int] = set()
     for index, item in enumerate(present):
-        if any(item is other for other in present[:index]):
+        if id(item) in seen:
             present[index] = copy.deepcopy(item)
+        seen.add(id(item))
 
 
 def _build_initializers(build: Build) -> None:

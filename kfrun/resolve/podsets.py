@@ -257,6 +257,16 @@ def upsert(items: list[Node], item: Node, same: Callable[[Node, Node], bool]) ->
     items.append(item)
 
 
+def upsert_all(items: list[Node], new: list[Node], field: str) -> None:
+    """`upsert` of each of ``new`` among ``items`` that are told apart by one field; either list may be long."""
+    places: dict[Any, int] = {}
+    for index, item in enumerate(items):
+        places.setdefault(item.get(field), index)
+    for item in new:
+        index = places.setdefault(item.get(field), len(items))
+        items[index : index + 1] = [item]
+
+
 def same_name(left: Node, right: Node) -> bool:
     """Equality of env entries and volumes."""
     return bool(left.get("name") == right.get("name"))

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kfrun.patterns import pattern
-from kfrun.validate import hints
 from kfrun.validate.located import Problem
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ def known(data: dict[str, Any]) -> Iterator[Problem]:
     """Annotations under ``kfrun.dev/`` that there are not."""
     for path, name, _ in _own(data):
         if name not in CHOICES:
+            from kfrun.validate import hints
+
             names = [PREFIX + one for one in CHOICES]
             message = f'unknown annotation "{path[-1]}"; allowed: {", ".join(names)}'
             yield Problem("KF309", path, message, hints.near_value(path[-1], names), "key")
@@ -61,6 +62,8 @@ def allowed(data: dict[str, Any]) -> Iterator[Problem]:
     for path, name, value in _own(data):
         choices = CHOICES.get(name, ())
         if choices and value.strip() not in choices:
+            from kfrun.validate import hints
+
             message = f'"{value}" is not allowed for {PREFIX}{name}; allowed: {", ".join(choices)}'
             yield Problem("KF310", path, message, hints.near_value(value, choices))
         elif name in _CHECKS and (wrong := _CHECKS[name](value)):

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from kfrun.model.source import Document, FieldPath, Finding, Stage
 from kfrun.patterns import pattern
-from kfrun.validate import extensions, hints, kinds, located, names, schemas
+from kfrun.validate import extensions, kinds, located, names, schemas
 from kfrun.validate.located import Problem
 
 CODES: Final = {
@@ -105,6 +105,8 @@ def _managed_by(data: dict[str, Any]) -> Iterator[Problem]:
     value = get(data, "spec", "managedBy")
     if isinstance(value, str) and value not in MANAGERS:
         message = f'"{value}" is not allowed; allowed: {", ".join(MANAGERS)}'
+        from kfrun.validate import hints
+
         hint = hints.near_value(value, MANAGERS) or "leave the field out for the Trainer's own controller"
         yield Problem("KF303", ("spec", "managedBy"), message, hint)
 

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from kfrun.model.source import Document, Finding, Stage
-from kfrun.validate import defaults, explain, hints, kinds, lists, located, obvious, schemas
+from kfrun.validate import defaults, kinds, lists, located, obvious, schemas
 from kfrun.validate.explain import Violation
 from kfrun.validate.located import Problem
 
@@ -46,9 +46,12 @@ def check(document: Document, *, version: str = schemas.DEFAULT_VERSION) -> list
         return [located.finding(document, problem, Stage.SCHEMA)]
     root = schemas.schema(version, str(kind))
     data = defaults.without_nulls(document.data, root)
-    repeated = [explain.repeated(duplicate) for duplicate in lists.duplicates(data, version, str(kind))]
-    if not repeated and _is_valid(data, version, str(kind)):
+    duplicates = list(lists.duplicates(data, version, str(kind)))
+    if not duplicates and _is_valid(data, version, str(kind)):
         return []
+    from kfrun.validate import explain
+
+    repeated = [explain.repeated(duplicate) for duplicate in duplicates]
     wrong = [
         problem
         for violation in violations(data, version, str(kind))
@@ -64,6 +67,8 @@ def identity_problem(data: dict[str, Any]) -> Problem | None:
         if value is None or value == "":
             return Problem("KF203", (field,), f'required field "{field}" is missing', _known_kinds(), "parent")
         if not isinstance(value, str):
+            from kfrun.validate import explain
+
             return Problem("KF202", (field,), f"{explain.found(value)} where a string is needed")
     kind, version = data["kind"], data["apiVersion"]
     expected = kinds.api_version(kind)
@@ -96,6 +101,8 @@ def _known_kinds() -> str:
 
 
 def _unknown_kind(kind: str, version: str) -> Problem:
+    from kfrun.validate import hints
+
     near = hints.near_value(kind, (*kinds.TRAINER_KINDS, *kinds.CORE_KINDS))
     message = f'kind "{kind}" ({version}) is kept for the kubernetes executor; other backends refuse it'
     if kind in kinds.LEGACY_JOBS:
