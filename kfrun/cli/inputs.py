@@ -257,7 +257,7 @@ def recall(store: Store, documents: Iterable[Document]) -> Known:
             jobs[key] = observed_job(store, found)
         elif found is not None:
             objects[key] = found.data
-    runtimes = [_document(item.data, "store") for kind in RUNTIMES for item in store.objects(kind)]
+    runtimes = [without_text(item.data, "store") for kind in RUNTIMES for item in store.objects(kind)]
     return Known(tuple(runtimes), jobs, objects, child_jobs)
 
 
@@ -321,7 +321,7 @@ def _with_own_runtime(resolution: Resolution, runtime: Mapping[str, Any], settin
 
     if resolution.runtime is None or resolution.runtime.document.data == runtime:
         return resolution
-    copy = [_document(dict(runtime), "the job's own copy")]
+    copy = [without_text(dict(runtime), "the job's own copy")]
     # What was shipped stays so: its image is a default, not a wish that a process would not honour.
     was_shipped = resolution.runtime.found_in == "shipped"
     catalogue = Catalogue(shipped=copy) if was_shipped else Catalogue(copy)
@@ -352,7 +352,8 @@ def _with_defaults(document: Document, settings: Settings) -> Document:
     return replace(document, data=data)
 
 
-def _document(data: dict[str, Any], source: str) -> Document:
+def without_text(data: dict[str, Any], source: str) -> Document:
+    """An object that has no source text."""
     return Document(data=data, positions=_Nowhere(Position(source, 1, 1)), source=source, text="")
 
 

@@ -1,4 +1,7 @@
-"""Objects as updates of what they were, in files or in git. Called by ``validate`` when it is told what was before."""
+"""Objects as updates of what they were, in files, in git or in the store.
+
+Called by ``validate`` when it is told what was before.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ class Wishes(NamedTuple):
         names: the input, as of ``-f``.
         files: the older objects, named likewise.
         revision: or where git has them.
+        stored: or those of this host's store.
         recursive: descend into the folders of a folder, of both.
         values: for the templates of both.
     """
@@ -33,6 +37,7 @@ class Wishes(NamedTuple):
     names: Sequence[str]
     files: Sequence[str]
     revision: str | None
+    stored: bool
     recursive: bool
     values: Values
 
@@ -57,10 +62,10 @@ class Identity(NamedTuple):
 def check(wishes: Wishes, settings: Settings, *, only_own_kinds: bool) -> Outcome:
     """Check every object of an input as a cluster would: those that existed before as updates, the others as new.
 
-    What is wrong with older objects is no finding, only that they cannot be read. The store is not asked for any.
+    What is wrong with older objects is no finding, only that they cannot be read.
 
     Raises:
-        UsageProblem: both kinds of older objects, stdin twice, or an input that git knows nothing of.
+        UsageProblem: several kinds of older objects, stdin twice, or an input that git knows nothing of.
         NotFound: a file or the revision does not exist.
         Unavailable: something could not be read.
     """
@@ -75,9 +80,9 @@ def check(wishes: Wishes, settings: Settings, *, only_own_kinds: bool) -> Outcom
     )
     if findings:
         return Outcome(documents, findings, {})
-    older, unread = _older(wishes, settings)
-    before = _existing(documents, older)
     known = inputs.look_up(documents, settings)
+    older, unread = (_stored(known), ()) if wishes.stored else _older(wishes, settings)
+    before = _existing(documents, older)
     checked = inputs.check(documents, known, settings=settings, admission="cluster", updated=before)
     changes = _changes(checked.documents, before, checked.findings, settings)
     return Outcome(checked.documents, (*checked.findings, *changes, *unread), before)
@@ -97,8 +102,9 @@ class _ValuesOnce(Values):
 
 def _require_sense(wishes: Wishes) -> None:
     """Refuse what makes no sense before anything is read: somebody would have to type it first."""
-    if wishes.files and wishes.revision is not None:
-        raise UsageProblem("--previous and --previous-ref exclude each other", "give the old objects, or the revision")
+    if (bool(wishes.files), wishes.revision is not None, wishes.stored).count(True) > 1:
+        flags = "--previous, --previous-ref and --previous-stored"
+        raise UsageProblem(f"{flags} exclude each other", "give the old objects, the revision, or neither")
     if "-" in wishes.names and "-" in wishes.files:
         raise UsageProblem("stdin (-) can be read once only", "put the old objects or the new ones into a file")
     if wishes.revision is not None:
@@ -124,6 +130,12 @@ def _older(wishes: Wishes, settings: Settings) -> tuple[dict[Identity, Document]
         # That there was nothing before is an answer: what is there now is new.
         return {}, [finding for finding in refusal.findings if finding.code != _NOTHING_IN]
     return _by_identity(documents, settings), ()
+
+
+def _stored(known: inputs.Known) -> dict[Identity, Document]:
+    """Those of the store; they have no lines to point at."""
+    objects = {**{key: job.data for key, job in known.jobs.items()}, **known.objects}
+    return {_identity(key): inputs.without_text(data, "the stored one") for key, data in objects.items()}
 
 
 def _by_identity(documents: Iterable[Document], settings: Settings) -> dict[Identity, Document]:
@@ -159,5 +171,9 @@ def _changes(
         finding
         for document in documents
         if document.key in before and document.key not in malformed
-        for finding in jobs.immutable(before[document.key], document, version=settings.trainer_version)
+        for finding in jobs.immutable(_old(before[document.key]), document, version=settings.trainer_version)
     ]
+
+
+def _old(document: Document) -> Document | dict[str, Any]:
+    return document if document.text else document.data

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kfrun.cli import exits, options, reports
+from kfrun.errors import UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     help="As --previous, with the files as git has them at a branch, tag or commit.",
 )
 @click.option(
+    "--previous-stored", is_flag=True, help="As --previous, with the objects that are stored on this machine."
+)
+@click.option(
     "--until",
     type=click.Choice(("schema", "rule", "job")),
     default="job",
@@ -55,6 +59,7 @@ def command(
     trainer_version: str | None,
     previous: tuple[str, ...],
     previous_ref: str | None,
+    previous_stored: bool,
     until: Until,
     cache: bool,
     outputs: tuple[Target, ...],
@@ -65,8 +70,8 @@ def command(
     Structure, rules across fields, and whether the runtime that a job refers to exists and fits. Exit code 1 when
     something is refused; warnings alone do not refuse, unless --fail-on says so.
 
-    Every object is checked as a new one, or with --previous and --previous-ref as an update of what it was: what
-    cannot change is refused then, too. What is stored here does not matter; kfrun plan compares with that.
+    Every object is checked as a new one, or with --previous, --previous-ref or --previous-stored as an update of what
+    it was: what cannot change is refused then, too. kfrun plan always compares with what is stored.
     """
     from kfrun.report.checks import Report
 
@@ -75,10 +80,12 @@ def command(
     documents: Sequence[Subject]
     findings: Sequence[Finding]
     before: Mapping[ObjectKey, Document] = {}
-    if previous or previous_ref is not None:
+    if previous or previous_ref is not None or previous_stored:
         from kfrun.cli import previous as earlier
 
-        wishes = earlier.Wishes(names, previous, previous_ref, recursive, values)
+        if until != "job":
+            raise UsageProblem("--until goes with new objects only", "leave it out, or the older objects")
+        wishes = earlier.Wishes(names, previous, previous_ref, previous_stored, recursive, values)
         documents, findings, before = earlier.check(wishes, settings, only_own_kinds=skip_other_kinds)
     else:
         from kfrun.cli import checking, verdicts

@@ -279,13 +279,34 @@ def test_conformance_cases_with_an_update_have_the_cluster_s_verdict(validate, c
         assert found == errors
 
 
+def test_older_objects_are_those_of_the_store(validate, capsys):
+    suspended = OLD.replace("spec:\n", "spec:\n  suspend: true\n", 1)
+    write(".", {"job.yaml": f"{suspended}---\n{RUNTIME}"})
+    assert main(["apply", "-f", "job.yaml"]) == 0
+    capsys.readouterr()
+    assert "mnist is a valid update of the stored one\n" in validate("job.yaml", "--previous-stored")
+    write(".", {"job.yaml": f"{suspended.replace('numNodes: 2', 'numNodes: 3')}---\n{RUNTIME}"})
+    assert validate("job.yaml")
+    shown = validate("job.yaml", "--previous-stored", code=1)
+    assert "error KF320: field is immutable: spec.trainer.numNodes was 2, now 3\n" in shown
+
+
+def test_where_nothing_is_stored_everything_is_new(validate, no_home):
+    write(".", {"job.yaml": JOB})
+    assert validate("job.yaml", "--previous-stored") == "job.yaml: trainjob.trainer.kubeflow.org/mnist is valid\n"
+    assert not (no_home / "state").exists()
+
+
 # Command lines that make no sense
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "expected"),
     [
-        (("job.yaml", "--previous=job.yaml", "--previous-ref=HEAD"), 2, "--previous and --previous-ref exclude each"),
+        (("job.yaml", "--previous=job.yaml", "--previous-ref=HEAD"), 2, "exclude each other"),
+        (("job.yaml", "--previous=job.yaml", "--previous-stored"), 2, "exclude each other"),
+        (("job.yaml", "--previous-stored", "--previous-ref=HEAD"), 2, "exclude each other"),
+        (("job.yaml", "--previous=job.yaml", "--until=schema"), 2, "--until goes with new objects only"),
         (("-", "--previous=-"), 2, "stdin (-) can be read once only"),
         (("-", "--previous-ref=HEAD"), 2, "git knows no older version of stdin"),
         (("job.yaml", "--previous-ref=--output=x"), 2, "'--output=x' is no git revision"),
