@@ -14,8 +14,7 @@ from kfrun.cli.examining import Part, Text, examine
 from kfrun.cli.verdicts import SHIPPED, Known, digest, digest_of
 from kfrun.load import content, sources
 from kfrun.model.packed import Packed
-from kfrun.resolve.catalogue import runtime_key
-from kfrun.validate.kinds import identity, is_own
+from kfrun.validate.kinds import identity, is_own, runtime_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -92,6 +91,7 @@ class _Checking:
         self._digests = ["" if verdicts is None or asked.is_template(text) else digest(text.text) for text in texts]
         self._remembered = [verdicts.objects(item) if verdicts and item else None for item in self._digests]
         self._parts: list[Part | None] = [None for _ in texts]
+        self._listed: list[_Object] | None = None
         self._stored: Sequence[Document] | None = None
 
     def outcome(self) -> Outcome:
@@ -100,20 +100,20 @@ class _Checking:
         unread = self._unread()
         if unread:
             return Outcome((), unread)
-        if _are_entangled(self._objects()):
+        if _are_entangled(self._objects):
             # What is told of them needs their places, so memory is of no use.
             self._examine(range(len(self._texts)))
         if self._asked.until == "job":
             self._examine(self._doubtful())
-        objects = list(self._objects())
-        subjects = [Subject(item.key, self._texts[item.place[0]].name) for item in objects]
-        return Outcome(subjects, self._findings(objects))
+        subjects = [Subject(item.key, self._texts[item.place[0]].name) for item in self._objects]
+        return Outcome(subjects, self._findings(self._objects))
 
     def _examine(self, indexes: Iterable[int]) -> None:
         chosen = [index for index in sorted(set(indexes)) if self._parts[index] is None]
         if chosen:
             for index, part in zip(chosen, examine([self._texts[i] for i in chosen], self._asked), strict=True):
                 self._parts[index] = part
+            self._listed = None
 
     def _unread(self) -> list[Finding]:
         """Why nothing can be checked: texts that cannot be read, or that go against the command line."""
@@ -123,8 +123,14 @@ class _Checking:
             return [sources.nothing_in(text.name) for text in self._texts]
         return refused or [one.contradiction for part in parts for one in part.documents if one.contradiction]
 
-    def _objects(self) -> Iterator[_Object]:
+    @property
+    def _objects(self) -> list[_Object]:
         """All objects in their order."""
+        if self._listed is None:
+            self._listed = list(self._list())
+        return self._listed
+
+    def _list(self) -> Iterator[_Object]:
         for index, part in enumerate(self._parts):
             if part is not None:
                 for number, one in enumerate(part.documents):
@@ -140,8 +146,8 @@ class _Checking:
 
     def _doubtful(self) -> Iterator[int]:
         """Texts of jobs that were not sound with the runtime that they refer to now, and of these runtimes."""
-        runtimes = _runtimes(self._objects())
-        for item in self._objects():
+        runtimes = _runtimes(self._objects)
+        for item in self._objects:
             if item.wanted is None:
                 continue
             if item.examined is None:
@@ -167,12 +173,15 @@ class _Checking:
 
     def _findings(self, objects: Sequence[_Object]) -> list[Finding]:
         """What was found at every stage, in the cluster's order."""
-        found = [finding for item in objects if item.examined for finding in item.examined.findings]
+        examined = [(item.key, item.examined) for item in objects if item.examined is not None]
+        if not examined:
+            return []
+        found = [finding for _, one in examined for finding in one.findings]
         if self._asked.until != "schema":
             from kfrun.validate.documents import repeated
 
-            found += repeated((item.key, item.examined.packed) for item in objects if item.examined)
-        if self._asked.until == "job" and any(item.examined for item in objects):
+            found += repeated((key, one.packed) for key, one in examined)
+        if self._asked.until == "job":
             from kfrun.cli.admitting import admitted
 
             runtimes = _runtimes(objects)
@@ -186,11 +195,11 @@ class _Checking:
         if all(part is None for part in self._parts):
             return
         wrong = {finding.object for finding in outcome.findings}
-        if not outcome.documents or None in wrong or _are_entangled(self._objects()):
+        if not outcome.documents or None in wrong or _are_entangled(self._objects):
             return
-        runtimes = _runtimes(self._objects())
+        runtimes = _runtimes(self._objects)
         by_text: dict[int, list[_Object]] = {}
-        for item in self._objects():
+        for item in self._objects:
             by_text.setdefault(item.place[0], []).append(item)
         for index, items in by_text.items():
             if self._digests[index] and wrong.isdisjoint(item.key for item in items):

@@ -117,7 +117,9 @@ def _checked(document: Document, asked: Asked) -> Examined:
     document = inputs.in_namespace(document, asked.settings.namespace)
     version = asked.settings.trainer_version
     found = documents.check_one(document, version=version, with_rules=asked.until != "schema")
-    return Examined(pack(document), _wanted(document), found, contradiction)
+    # after the schema nobody looks at a document any more
+    packed = pack(document, with_data=asked.until != "schema")
+    return Examined(packed, _wanted(document) if asked.until == "job" else None, found, contradiction)
 
 
 def _wanted(document: Document) -> ObjectKey | None:

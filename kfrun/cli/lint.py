@@ -63,8 +63,9 @@ def command(
 def _runtimes(documents: Sequence[Document], settings: Settings) -> Callable[[Document], dict[str, Any] | None]:
     """How to find the runtime that a TrainJob refers to: in the input, in the store, among those shipped."""
     from kfrun.model.source import ObjectKey
-    from kfrun.resolve.catalogue import API_VERSION, CLUSTER_KIND, DEFAULT_NAMESPACE, Catalogue
+    from kfrun.resolve.catalogue import CLUSTER_KIND, Catalogue
     from kfrun.resolve.shipped import shipped
+    from kfrun.validate.kinds import API_VERSION, DEFAULT_NAMESPACE
     from kfrun.validate.rules import get
 
     known: dict[ObjectKey, dict[str, Any]] = {}

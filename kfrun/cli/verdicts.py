@@ -92,7 +92,8 @@ class Verdicts:
         try:
             host.make_private_folder(self._path.parent)
             with open(temporary, "w", encoding="utf-8", opener=_private) as file:
-                json.dump(self._kept(), file, separators=(",", ":"))
+                # json.dump writes piece by piece, which takes ten times as long
+                file.write(json.dumps(self._kept(), separators=(",", ":")))
             temporary.replace(self._path)
         except OSError:
             with contextlib.suppress(OSError):

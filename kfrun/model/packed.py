@@ -34,9 +34,9 @@ class Packed(NamedTuple):
         return Document(data, self.positions, self.source, self.text, self.number, self.folder)
 
 
-def pack(document: Document) -> Packed:
-    """Put a document away."""
-    data = marshal.dumps(document.data)
+def pack(document: Document, *, with_data: bool = True) -> Packed:
+    """Put a document away; without its data, only its name is known later."""
+    data = marshal.dumps(document.data) if with_data else b""
     return Packed(
         document.key, document.source, data, document.positions, document.text, document.index, document.folder
     )

@@ -23,6 +23,9 @@ TAB: Final = 4
 WIDTH: Final = 100
 """Columns of an excerpt; longer lines are cut around the position."""
 
+LONGEST: Final = 2000
+"""Characters of a message, a field or a hint that are shown; programs get all of them."""
+
 _LEAD: Final = 40
 """Columns of a cut line that are kept before the position."""
 
@@ -82,15 +85,15 @@ def _block(one: Finding, painter: _Painter) -> str:
     style = _STYLES[one.severity]
     label = painter.paint(f"{one.severity} {one.code}", style)
     where = painter.paint(f"{_clean(str(one.position))}: ", "1") if one.position else ""
-    lines = [f"{where}{label}: {_clean(one.message)}"]
+    lines = [f"{where}{label}: {_clean(_cut(one.message))}"]
     about = ", ".join(part for part in (_resource(one), one.field) if part)
     margin = len(str(one.position.line)) if one.position else 1
     if about:
-        lines.append(f"{' ' * margin}--> {_clean(about)}")
+        lines.append(f"{' ' * margin}--> {_clean(_cut(about))}")
     if one.position and one.excerpt and one.excerpt.strip():
         lines += _excerpt_lines(one.excerpt, one.position, painter, style)
     if one.hint:
-        lines.append(f"{' ' * margin} = {painter.paint('help', '1;36')}: {_clean(one.hint)}")
+        lines.append(f"{' ' * margin} = {painter.paint('help', '1;36')}: {_clean(_cut(one.hint))}")
     return "\n".join(lines) + "\n"
 
 
@@ -130,8 +133,15 @@ def _printable(text: str) -> str:
     return _clean(text.replace("\t", " " * TAB))
 
 
+def _cut(text: str) -> str:
+    """As much of a text as somebody reads: it may quote a value of any length."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
 def _clean(text: str) -> str:
     """The text without characters that could move the cursor, colour the terminal or reorder what is read."""
+    if text.isprintable():  # nothing of what is hidden
+        return text
     return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(one) in _HIDDEN else one for one in text)
 
 

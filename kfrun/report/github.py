@@ -41,4 +41,6 @@ def _command(one: Finding, title: str) -> str:
 
 
 def _escaped(text: str, escapes: dict[str, str]) -> str:
-    return "".join(escapes.get(one, one) for one in text)
+    for one, written in escapes.items():  # the percent sign first
+        text = text.replace(one, written)
+    return text

@@ -78,4 +78,6 @@ def _attributes(**values: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(_ESCAPES.get(one, one) for one in text)
+    for one, written in _ESCAPES.items():  # the ampersand first
+        text = text.replace(one, written)
+    return text

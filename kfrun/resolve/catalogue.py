@@ -12,17 +12,15 @@ from kfrun.model.packed import Packed
 from kfrun.model.resolution import RuntimeSource
 from kfrun.model.source import ObjectKey, Stage
 from kfrun.resolve.findings import finding
+from kfrun.validate.kinds import API_VERSION, DEFAULT_NAMESPACE, GROUP, runtime_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from kfrun.model.source import Document, Finding
 
-API_VERSION: Final = "trainer.kubeflow.org/v1alpha1"
-GROUP: Final = "trainer.kubeflow.org"
 CLUSTER_KIND: Final = "ClusterTrainingRuntime"
 NAMESPACED_KIND: Final = "TrainingRuntime"
-DEFAULT_NAMESPACE: Final = "default"
 
 STORE: Final = "store"
 SHIPPED: Final = "shipped"
@@ -31,17 +29,6 @@ _REF = ("spec", "runtimeRef")
 _NEAR = 0.6
 _SHOWN = 8
 """Names listed in a hint; a catalogue of hundreds would bury the message."""
-
-
-def runtime_key(key: ObjectKey) -> ObjectKey | None:
-    """The key of a runtime, namespace filled in; None when it is no runtime."""
-    if key.group != GROUP or not key.name:
-        return None
-    if key.kind == CLUSTER_KIND:
-        return key._replace(api_version=API_VERSION, namespace="")
-    if key.kind == NAMESPACED_KIND:
-        return key._replace(api_version=API_VERSION, namespace=key.namespace or DEFAULT_NAMESPACE)
-    return None
 
 
 class Catalogue:

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 from kfrun.errors import InvalidInput
 from kfrun.model.resolution import Resolution, RuntimeSource
 from kfrun.resolve import builder, extensions, patches, podgroups, podsets, policies
-from kfrun.resolve.catalogue import DEFAULT_NAMESPACE
 from kfrun.resolve.decode import Decoder, describe
 from kfrun.resolve.findings import finding
 from kfrun.resolve.origins import Ledger, Mark, Origins
 from kfrun.resolve.podsets import Build
 from kfrun.validate import defaults, schemas
-from kfrun.validate.kinds import TRAIN_JOB
+from kfrun.validate.kinds import DEFAULT_NAMESPACE, TRAIN_JOB
 
 if TYPE_CHECKING:
     from kfrun.model.source import Document, ObjectKey

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from kfrun.model.source import ObjectKey
+from kfrun.model.source import ObjectKey
 
 API_VERSION = "trainer.kubeflow.org/v1alpha1"
+GROUP = "trainer.kubeflow.org"
+DEFAULT_NAMESPACE = "default"
 TRAIN_JOB = "TrainJob"
 RUNTIMES = ("ClusterTrainingRuntime", "TrainingRuntime")
 TRAINER_KINDS = (TRAIN_JOB, *RUNTIMES)
@@ -29,10 +28,18 @@ def api_version(kind: str) -> str | None:
 
 def is_own(key: ObjectKey) -> bool:
     """Whether the object is of a kind that kfrun reads, or means to be of the Trainer's group."""
-    group = API_VERSION.partition("/")[0]
-    return key.group == group or (bool(key.kind) and api_version(key.kind) == key.api_version)
+    return key.group == GROUP or (bool(key.kind) and api_version(key.kind) == key.api_version)
 
 
 def identity(key: ObjectKey) -> ObjectKey:
     """What two objects must not share: the key, with the namespace that it means."""
-    return key._replace(namespace="" if key.kind in CLUSTER_SCOPED else key.namespace or "default")
+    namespace = "" if key.kind in CLUSTER_SCOPED else key.namespace or DEFAULT_NAMESPACE
+    return ObjectKey(key.api_version, key.kind, namespace, key.name)
+
+
+def runtime_key(key: ObjectKey) -> ObjectKey | None:
+    """The key of a runtime, namespace filled in; None when it is no runtime."""
+    if key.group != GROUP or not key.name or key.kind not in RUNTIMES:
+        return None
+    namespace = "" if key.kind in CLUSTER_SCOPED else key.namespace or DEFAULT_NAMESPACE
+    return ObjectKey(API_VERSION, key.kind, namespace, key.name)
