@@ -39,9 +39,9 @@ def check_one(document: Document, *, version: str, with_rules: bool = True) -> l
     if document.data["kind"] in kinds.TRAINER_KINDS:
         structural = structure.check(document, version=version)
     else:
-        from kfrun.validate import core
+        from kfrun.validate import coreobjects
 
-        structural = located.findings(document, core.problems(document), Stage.SCHEMA)
+        structural = located.findings(document, coreobjects.problems(document), Stage.SCHEMA)
     return _in_order(structural + rules.check(document, version=version)) if with_rules else structural
 
 

@@ -20,15 +20,15 @@ from kfrun.model.source import Severity, Stage
 from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.material import ENTROPY, Material
 from kfrun.resolve.resolver import resolve
-from kfrun.validate import admission, update
+from kfrun.validate import admission, jobsetdefaults, update
 from kfrun.validate import documents as validation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from kfrun.model.resolution import Resolution
     from kfrun.model.source import Document, Finding
-    from kfrun.model.workload import Resolution
 
     Node = dict[str, Any]
 
@@ -147,6 +147,17 @@ def _applied(entry: Entry) -> Iterator[str]:
             yield f"appliedObjects: {name} {line}"
 
 
+def _defaulted(entry: Entry) -> Iterator[str]:
+    """The JobSet after JobSet's own defaulting webhook."""
+    if "jobSetSpecAfterAdmission" not in entry.answer:
+        return
+    jobset = entry.resolved().jobset
+    assert jobset is not None
+    found = jobsetdefaults.apply(jobset)["spec"]
+    for line in _unequal(_grouped(found), _grouped(entry.answer["jobSetSpecAfterAdmission"]), ""):
+        yield f"jobSetSpecAfterAdmission: spec{line}"
+
+
 def _admitted(entry: Entry) -> list[Finding]:
     """What webhooks and the later stages say, each stage asked for itself."""
     if entry.document.key.kind != "TrainJob":
@@ -248,6 +259,7 @@ FIELDS: dict[str, Callable[[Entry], Iterator[str]]] = {
     "prunedUnknownFields": _pruned,
     "buildError": _build_error,
     "appliedObjects": _applied,
+    "jobSetSpecAfterAdmission": _defaulted,
     "webhookErrors": _webhook_errors,
     "webhookWarnings": _webhook_warnings,
     "jobSetAdmissionErrors": _jobset_errors,

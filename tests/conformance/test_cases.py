@@ -61,6 +61,12 @@ def _changed(tmp_path: Path, case: str, old: str, new: str) -> Path:
         ),
         ("val-trainjob-unknown-fields", "- spec.labels", "- spec.x", "prunedUnknownFields: spec.labels is refused 1x"),
         ("mpi-empty-implementation", "buildError:", "appliedObjects: [] #", "kfrun does not build what a cluster does"),
+        (
+            "metadata-propagation",
+            "publishNotReadyAddresses: true",
+            "publishNotReadyAddresses: false",
+            "jobSetSpecAfterAdmission: spec.network.publishNotReadyAddresses: True instead of False",
+        ),
         ("plain-mlpolicy", "appliedObjects:", "buildError:", "kfrun builds what a cluster does not"),
     ],
 )

@@ -184,3 +184,11 @@ def test_any_line_and_column_can_be_drawn(line: str, column: int) -> None:
     text = reports.to_text([finding(line, column)])
     assert text.endswith("\n1 error\n")
     assert all(columns(one) <= reports.WIDTH + 5 for one in text.splitlines() if one.startswith("12 |"))
+
+
+def test_a_message_of_any_length_is_cut_for_people_and_whole_for_programs() -> None:
+    one = Finding("KF202", "x" * 9000, Stage.SCHEMA, path=("y" * 9000,), hint="z" * 9000)
+    text = reports.to_text([one])
+    assert len(text) < 3 * 2100
+    assert text.count("…") == 3
+    assert reports.to_json([one])["findings"][0]["message"] == "x" * 9000
