@@ -6,11 +6,13 @@ tomllib only when one of them exists.
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import Path
+import stat
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kfrun import paths
 from kfrun.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -59,9 +61,9 @@ class Settings(NamedTuple):
         origins: where each value came from, by key.
     """
 
-    home: Path | None
-    state_dir: Path
-    cache_dir: Path
+    home: str | None
+    state_dir: str
+    cache_dir: str
     namespace: str = "default"
     backend: str = "process"
     trainer_version: str = TRAINER_VERSION
@@ -78,15 +80,15 @@ _PATHS = ("home", "state_dir", "cache_dir")
 _CHOICES = {"installer": INSTALLERS, "color": COLORS, "backend": BACKENDS}
 
 
-def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> Settings:
-    """The settings of a command run in ``folder``. Flags that are None were not given.
+def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: str | os.PathLike[str]) -> Settings:
+    """The settings of a command run in ``folder``, an absolute path. Flags that are None were not given.
 
     Raises:
         UsageProblem: an unknown key, a value that makes no sense, or a file that cannot be read.
     """
     values: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
-    for key, value, origin in _layers(flags, environ, folder):
+    for key, value, origin in _layers(flags, environ, os.fspath(folder)):
         values[key], origins[key] = value, origin
     _add_folders(values, origins, environ)
     for key in KEYS:
@@ -99,15 +101,15 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> 
     return Settings(**values, origins=origins)
 
 
-def tables(name: str, environ: Mapping[str, str], folder: Path) -> list[tuple[Path, dict[str, Any]]]:
+def tables(name: str, environ: Mapping[str, str], folder: str | os.PathLike[str]) -> list[tuple[str, dict[str, Any]]]:
     """The table ``name``, one of `TABLES`, of the user's and of the project's file, the weaker one first.
 
     Raises:
         UsageProblem: a file cannot be read, or holds something else by that name.
     """
     found = []
-    for path in (_user_file(environ), _project_file(folder)):
-        table = _parse(path)[0].get(name) if path is not None and path.is_file() else None
+    for path in (_user_file(environ), _project_file(os.fspath(folder))):
+        table = _parse(path)[0].get(name) if path is not None and _is_file(path) else None
         if path is None or table is None:
             continue
         if not isinstance(table, dict):
@@ -127,11 +129,11 @@ def uses_color(setting: str, environ: Mapping[str, str], *, is_terminal: bool) -
     return is_terminal and environ.get("TERM") != "dumb" and not environ.get("CI")
 
 
-def _layers(flags: Mapping[str, Any], environ: Mapping[str, str], folder: Path) -> Iterator[tuple[str, Any, Origin]]:
+def _layers(flags: Mapping[str, Any], environ: Mapping[str, str], folder: str) -> Iterator[tuple[str, Any, Origin]]:
     """Every value given anywhere, the weakest layer first."""
     for layer, path in (("user", _user_file(environ)), ("project", _project_file(folder))):
-        if path is not None and path.is_file():
-            origin = Origin(layer, str(path))
+        if path is not None and _is_file(path):
+            origin = Origin(layer, path)
             yield from ((key, value, origin) for key, value in _read_file(path))
     for key in KEYS:
         name = f"KFRUN_{key.upper()}"
@@ -147,7 +149,7 @@ def _add_folders(values: dict[str, Any], origins: dict[str, Origin], environ: Ma
     home = values.setdefault("home", None)
     if home is not None:
         # A home decides both, whatever set the others: tests and sandboxes rely on one switch.
-        values.update(state_dir=home / "state", cache_dir=home / "cache")
+        values.update(state_dir=paths.join(home, "state"), cache_dir=paths.join(home, "cache"))
         origins.update(state_dir=origins["home"], cache_dir=origins["home"])
         return
     for key, variable, default in (
@@ -158,41 +160,51 @@ def _add_folders(values: dict[str, Any], origins: dict[str, Origin], environ: Ma
             values[key], origins[key] = _xdg(environ, variable, default)
 
 
-def _xdg(environ: Mapping[str, str], variable: str, default: str) -> tuple[Path, Origin]:
+def _xdg(environ: Mapping[str, str], variable: str, default: str) -> tuple[str, Origin]:
     """The XDG folder of kfrun. A relative value is ignored, as the XDG base directory specification asks."""
     given = environ.get(variable, "")
     if given.startswith("/"):
-        return Path(given, "kfrun"), Origin("environment", variable)
-    return _user_home(environ) / default / "kfrun", Origin("default")
+        return paths.absolute("kfrun", given), Origin("environment", variable)
+    return paths.absolute(f"{default}/kfrun", _user_home(environ)), Origin("default")
 
 
-def _user_home(environ: Mapping[str, str]) -> Path:
+def _user_home(environ: Mapping[str, str]) -> str:
     given = environ.get("HOME", "")
     if given.startswith("/"):
-        return Path(given)
-    try:
-        return Path("~").expanduser()
-    except RuntimeError:
-        raise UsageProblem("your home folder is unknown", "set HOME or KFRUN_HOME") from None
+        return given
+    found = os.path.expanduser("~")  # noqa: PTH111
+    if not found.startswith("/"):
+        raise UsageProblem("your home folder is unknown", "set HOME or KFRUN_HOME")
+    return found
 
 
-def _user_file(environ: Mapping[str, str]) -> Path | None:
+def _user_file(environ: Mapping[str, str]) -> str | None:
     try:
-        return _xdg(environ, "XDG_CONFIG_HOME", ".config")[0] / "config.toml"
+        return paths.join(_xdg(environ, "XDG_CONFIG_HOME", ".config")[0], "config.toml")
     except UsageProblem:
         return None
 
 
-def _project_file(folder: Path) -> Path | None:
+def _project_file(folder: str) -> str | None:
     """The nearest ``kfrun.toml`` from ``folder`` upward."""
-    for place in (folder, *folder.parents):
-        path = place / PROJECT_FILE
-        if path.is_file():
+    while True:
+        path = paths.join(folder, PROJECT_FILE)
+        if _is_file(path):
             return path
-    return None
+        above = paths.parent(folder)
+        if above == folder:
+            return None
+        folder = above
 
 
-def _read_file(path: Path) -> Iterator[tuple[str, Any]]:
+def _is_file(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _read_file(path: str) -> Iterator[tuple[str, Any]]:
     data, text = _parse(path)
     for key, value in data.items():
         if key in TABLES:
@@ -200,15 +212,16 @@ def _read_file(path: Path) -> Iterator[tuple[str, Any]]:
         name = f"{path}:{_line_of(key, text)}: {key}"
         if key not in KEYS:
             raise UsageProblem(f"{name}: unknown key", _known_keys(key))
-        yield key, _check(key, _anchored(key, value, path.parent), name)
+        yield key, _check(key, _anchored(key, value, paths.parent(path)), name)
 
 
-def _parse(path: Path) -> tuple[dict[str, Any], str]:
+def _parse(path: str) -> tuple[dict[str, Any], str]:
     """The tables and values of a file, and its text."""
     import tomllib
 
     try:
-        text = path.read_text(encoding="utf-8")
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123
+            text = file.read()
         return tomllib.loads(text), text
     except tomllib.TOMLDecodeError as error:
         raise UsageProblem(f"{path} is not valid TOML: {error}") from None
@@ -218,11 +231,11 @@ def _parse(path: Path) -> tuple[dict[str, Any], str]:
         raise UsageProblem(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _anchored(key: str, value: object, folder: Path) -> object:
+def _anchored(key: str, value: object, folder: str) -> object:
     """Folders in a file are relative to the file, or to the user's home with ``~``."""
     if key not in _PATHS or not isinstance(value, str):
         return value
-    return str(folder / Path(value).expanduser())
+    return paths.absolute(os.path.expanduser(value), folder)  # noqa: PTH111
 
 
 def _line_of(key: str, text: str) -> int:
@@ -265,9 +278,9 @@ def _check(key: str, value: Any, name: str) -> Any:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         _require(is_number and 0 <= value < float("inf"), name, value, "a number of seconds")
         return float(value)
-    _require(isinstance(value, str | Path) and value != "", name, value, "text")
+    _require(isinstance(value, str) and value != "", name, value, "text")
     if key in _PATHS:
-        return Path(value).absolute()
+        return paths.absolute(value, "/" if value.startswith("/") else os.getcwd())  # noqa: PTH109
     return _check_text(key, value, name)
 
 
@@ -278,7 +291,7 @@ def _check_text(key: str, value: str, name: str) -> str:
     elif key == "namespace":
         _require(re.fullmatch(_NAMESPACE, value), name, value, "lower-case letters, digits and dashes")
     elif key == "trainer_version":
-        _require(re.fullmatch(_VERSION, value), name, value, "a version such as v2.3")
+        _require(re.fullmatch(_VERSION, value), name, value, "v2.0, v2.1, v2.2, v2.3 or head")
     return value
 
 

@@ -65,10 +65,10 @@ def test_identity_does_not_depend_on_language_and_time_zone(
 
 
 def test_a_hidden_process_is_none_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> bytes:
+    def refuse(*_: object, **__: object) -> bytes:
         raise PermissionError
 
-    monkeypatch.setattr(host.Path, "read_bytes", refuse)
+    monkeypatch.setattr("builtins.open", refuse)
     assert host.start_time(1) is None
 
 

@@ -177,7 +177,7 @@ def carry_out(ready: Ready, wishes: Wishes, store: Store, *, say: Callable[[str]
     }
     context = runner.Context(
         store=store,
-        cache=ready.settings.cache_dir,
+        cache=Path(ready.settings.cache_dir),
         launches=launches,
         objects={document.key: document.data for document in ready.prepared.objects},
         stored=dict(ready.prepared.trainjobs),

@@ -49,7 +49,7 @@ def recall(store: Store, name: str, namespace: str, *, prune: bool) -> ApplySet 
             members = sets.members_of(item.data)
             continue
         found = sets.members_of(item.data)
-        others |= {member.key: item.key.name for member in found if _uid(store, member.key) in ("", member.uid)}
+        others |= {member.key: item.key.name for member in found if member.uid in ("", _uid(store, member.key))}
     uids, jobs = {}, {}
     for member in members:
         stored = store.find(member.key.kind, member.key.namespace, member.key.name)
@@ -113,5 +113,7 @@ def _is_wanted(name: str, *, prune: bool) -> bool:
     if prune and not name:
         raise UsageProblem("--prune needs --apply-set NAME", "only what was applied as a set can be told from the rest")
     if name and not _NAME.fullmatch(name):
-        raise UsageProblem(f'--apply-set "{name}" is no name', "small letters, digits, - and ., like an object's name")
+        raise UsageProblem(
+            f'--apply-set "{name}" is no name', "lower-case letters, digits, - and ., like an object's name"
+        )
     return bool(name)

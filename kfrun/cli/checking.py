@@ -103,23 +103,29 @@ class _Checking:
         if _are_entangled(self._objects):
             # What is told of them needs their places, so memory is of no use.
             self._examine(range(len(self._texts)))
-        if self._asked.until == "job":
-            self._examine(self._doubtful())
+        while self._asked.until == "job" and self._examine(self._doubtful()):
+            # Of what was looked at again, other jobs need their runtimes now.
+            pass
         subjects = [Subject(item.key, self._texts[item.place[0]].name) for item in self._objects]
         return Outcome(subjects, self._findings(self._objects))
 
-    def _examine(self, indexes: Iterable[int]) -> None:
+    def _examine(self, indexes: Iterable[int]) -> bool:
+        """Look at these texts, unless that was done; whether there was anything to do."""
         chosen = [index for index in sorted(set(indexes)) if self._parts[index] is None]
         if chosen:
             for index, part in zip(chosen, examine([self._texts[i] for i in chosen], self._asked), strict=True):
                 self._parts[index] = part
             self._listed = None
+        return bool(chosen)
 
     def _unread(self) -> list[Finding]:
         """Why nothing can be checked: texts that cannot be read, or that go against the command line."""
         parts = [part for part in self._parts if part is not None]
-        refused = [finding for part in parts for finding in part.refused]
-        if not refused and len(parts) == len(self._parts) and not any(part.documents for part in parts):
+        passes = self._asked.only_own_kinds
+        refused = [
+            finding for part in parts for finding in part.refused if not (passes and sources.is_no_object(finding))
+        ]
+        if not passes and not refused and len(parts) == len(self._parts) and not any(part.documents for part in parts):
             return [sources.nothing_in(text.name) for text in self._texts]
         return refused or [one.contradiction for part in parts for one in part.documents if one.contradiction]
 
@@ -161,7 +167,11 @@ class _Checking:
         """The digest of a runtime that is referred to."""
         if wanted in runtimes:
             index, number = runtimes[wanted]
-            return f"{self._digests[index]}:{number}"
+            part = self._parts[index]
+            if self._digests[index] or part is None:
+                return self._digests[index]
+            # The text of a template does not say what it is rendered to.
+            return digest_of(part.documents[number].packed.unpack())
         stored = next((item for item in self._stored_runtimes() if runtime_key(item.key) == wanted), None)
         return digest_of(stored) if stored is not None else SHIPPED
 
@@ -198,11 +208,16 @@ class _Checking:
         if not outcome.documents or None in wrong or _are_entangled(self._objects):
             return
         runtimes = _runtimes(self._objects)
+        # What a job finds wrong in its runtime is said of the runtime, and again whenever the job is looked at.
+        unsound = {runtime_key(key) for key in wrong if key is not None} - {None}
         by_text: dict[int, list[_Object]] = {}
         for item in self._objects:
             by_text.setdefault(item.place[0], []).append(item)
         for index, items in by_text.items():
-            if self._digests[index] and wrong.isdisjoint(item.key for item in items):
+            is_sound = wrong.isdisjoint(item.key for item in items) and unsound.isdisjoint(
+                item.wanted for item in items
+            )
+            if self._digests[index] and is_sound:
                 verdicts.learn(self._digests[index], [self._learnt(item, runtimes) for item in items])
         verdicts.save()
 

@@ -22,8 +22,8 @@ def command(filenames: tuple[str, ...], recursive: bool, values: Values, output:
     """Rewrite older manifests in today's spelling.
 
     TrainJobs and runtimes of Trainer v2.0 and v2.1, and PyTorchJob, MPIJob, JAXJob and XGBoostJob of kubeflow.org/v1.
-    What does not map is named on standard error. Comments of the input are not kept. Exit code 1 when nothing could be
-    converted.
+    What does not map is named on standard error. Comments of the input are not kept. Exit code 1 when an object could
+    not be converted; the others are written all the same.
     """
     from kfrun.load import sources
     from kfrun.report import yamljson
@@ -39,4 +39,4 @@ def command(filenames: tuple[str, ...], recursive: bool, values: Values, output:
         from kfrun.report.findings import to_text
 
         click.echo(to_text(converted.notes), err=True, nl=False)
-    return exits.SUCCESS
+    return exits.REFUSED if converted.refused else exits.SUCCESS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +13,6 @@ from kfrun.cli import options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from kfrun.execute.environments import EnvironmentInfo
     from kfrun.settings import Settings
@@ -34,7 +34,7 @@ def list_environments(output: str = "table") -> int:
     from kfrun.execute import environments
 
     settings = options.load_settings()
-    found = environments.listing(settings.cache_dir)
+    found = environments.listing(Path(settings.cache_dir))
     if output == "name":
         options.write([f"{info.key}\n" for info in found])
     elif output == "json":
@@ -57,7 +57,9 @@ def prune(unused_for: str | None, dry_run: bool, output: str) -> int:
 
     settings = options.load_settings()
     seconds = None if unused_for is None else parse_duration(unused_for, "--unused-for")
-    removed = environments.prune(settings.cache_dir, unused_for=seconds, in_use=_in_use(settings), dry_run=dry_run)
+    removed = environments.prune(
+        Path(settings.cache_dir), unused_for=seconds, in_use=_in_use(settings), dry_run=dry_run
+    )
     if output == "json":
         options.write(_json(removed))
     else:
@@ -68,8 +70,6 @@ def prune(unused_for: str | None, dry_run: bool, output: str) -> int:
 
 def _in_use(settings: Settings) -> set[Path]:
     """The environments of jobs that have not ended."""
-    from pathlib import Path
-
     from kfrun.cli.session import open_store
     from kfrun.execute import jobfiles
 

@@ -74,7 +74,7 @@ def _code(code: str, output: str) -> str:
 
     meanings = remedies.tables()
     if code not in meanings:
-        near = get_close_matches(code, meanings, n=3)
+        near = [one for one in meanings if one.startswith(code)][:5] or get_close_matches(code, meanings, n=3)
         hint = f"near it: {', '.join(near)}; " if near else ""
         raise NotFound(f"there is no code {code}", f"{hint}kfrun explain lists all codes")
     reason, stage = remedies.reasons()[code], remedies.stage(code)

@@ -103,8 +103,11 @@ def read(
     settings: Settings,
     values: Values | None = None,
     note: Callable[[str, str], None] | None = None,
+    only_objects: bool = False,
 ) -> tuple[Document, ...]:
     """Load the documents of ``-f`` and fill their namespaces in; ``note`` is told of every source and its text.
+
+    ``only_objects`` passes over what is YAML and no object.
 
     Raises:
         InvalidInput: what cannot be read, or ``-n`` contradicts a manifest.
@@ -112,7 +115,14 @@ def read(
     from kfrun.load import sources
 
     found = values.read(note) if values else None
-    documents = sources.load(filenames, recursive=recursive, stdin=sys.stdin.buffer, values=found, note=note)
+    documents = sources.load(
+        filenames,
+        recursive=recursive,
+        stdin=sys.stdin.buffer,
+        values=found,
+        note=note,
+        only_objects=only_objects,
+    )
     contradictions = [wrong for item in documents if (wrong := contradiction(item, settings)) is not None]
     if contradictions:
         raise InvalidInput(contradictions)
@@ -269,7 +279,7 @@ def look_up(documents: Iterable[Document], settings: Settings) -> Known:
     """
     from kfrun.observe import location
 
-    if not location.database(settings).exists():
+    if not location.has_database(settings):
         return Known()
     from kfrun.cli import session
 

@@ -74,6 +74,8 @@ def command(
         return exits.REFUSED
     if out is not None:
         planfile.write(out, planfile.saved(wishes, settings, sources, planfile.Planned(made, prepared, known, chosen)))
+        again = " with the same --set and --set-string" if values.texts or values.strings else ""
+        click.echo(f"saved as {out}: kfrun apply {out}{again} does exactly this", err=True)
     return exits.CHANGES if detailed_exitcode and not made.is_empty else exits.SUCCESS
 
 

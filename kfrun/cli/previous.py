@@ -6,11 +6,13 @@ Called by ``validate`` when it is told what was before.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kfrun.cli import inputs, reports
 from kfrun.cli.options import Values
 from kfrun.errors import InvalidInput, UsageProblem
+from kfrun.load.sources import is_no_object
 from kfrun.model.source import Severity, Stage
 
 if TYPE_CHECKING:
@@ -82,6 +84,8 @@ def check(wishes: Wishes, settings: Settings, *, only_own_kinds: bool) -> Outcom
         return Outcome(documents, findings, {})
     known = inputs.look_up(documents, settings)
     older, unread = (_stored(known), ()) if wishes.stored else _older(wishes, settings)
+    if only_own_kinds:
+        unread = [one for one in unread if not is_no_object(one)]
     before = _existing(documents, older)
     checked = inputs.check(documents, known, settings=settings, admission="cluster", updated=before)
     changes = _changes(checked.documents, before, checked.findings, settings)
@@ -121,7 +125,7 @@ def _older(wishes: Wishes, settings: Settings) -> tuple[dict[Identity, Document]
         from kfrun.load import revisions
 
         documents, findings = revisions.load(wishes.names, wishes.revision, recursive=wishes.recursive, values=values)
-        return _by_identity(documents, settings), findings
+        return _by_identity(documents, settings), [_merely_told(one) for one in findings]
     from kfrun.load import sources
 
     try:
@@ -130,6 +134,16 @@ def _older(wishes: Wishes, settings: Settings) -> tuple[dict[Identity, Document]
         # That there was nothing before is an answer: what is there now is new.
         return {}, [finding for finding in refusal.findings if finding.code != _NOTHING_IN]
     return _by_identity(documents, settings), ()
+
+
+def _merely_told(finding: Finding) -> Finding:
+    """A warning of what git has and nobody could ever apply: who mends a broken file is not refused for what it was.
+
+    What git does not have (KF114) stays an error: nobody knows what it was.
+    """
+    if finding.code == "KF114":
+        return finding
+    return replace(finding, severity=Severity.WARNING, hint="objects of this file are checked as new ones")
 
 
 def _stored(known: inputs.Known) -> dict[Identity, Document]:

@@ -5,7 +5,9 @@ Called by these two verbs.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 import click
 
 from kfrun.cli import inputs, options
-from kfrun.errors import InvalidInput, UsageProblem
+from kfrun.errors import InvalidInput, Unavailable, UsageProblem
 
 if TYPE_CHECKING:
     from kfrun.cli.options import Values
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 FORMATS: Final = ("text", "json", "junit", "sarif", "tap", "github")
+
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+_FOLDER: Final = "the folder must exist and be yours to write"
 
 
 class Target(NamedTuple):
@@ -55,7 +61,7 @@ def files(function: Function) -> Function:
     )(function)  # fmt: skip
     function = click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(function)
     function = click.option(
-        "--skip-other-kinds", is_flag=True, help="Pass over objects of kinds that kfrun does not read."
+        "--skip-other-kinds", is_flag=True, help="Pass over YAML of other kinds, and what is no object at all."
     )(function)
     return click.argument("paths", nargs=-1, metavar="[FILE]...")(function)
 
@@ -90,7 +96,9 @@ def read(
     from kfrun.validate import kinds
 
     try:
-        documents = inputs.read(filenames, recursive=recursive, settings=settings, values=values)
+        documents = inputs.read(
+            filenames, recursive=recursive, settings=settings, values=values, only_objects=only_own_kinds
+        )
     except InvalidInput as refusal:
         return (), tuple(refusal.findings)
     return tuple(item for item in documents if not only_own_kinds or kinds.is_own(item.key)), ()
@@ -108,12 +116,13 @@ def write(report: Report, targets: Sequence[Target], *, text: Callable[[], str])
 
     Raises:
         UsageProblem: two outputs would go to one place, or a file cannot be written.
+        Unavailable: there is no room for a file.
     """
     targets = targets or (Target("text", None),)
-    places = [target.path for target in targets]
-    twice = next((place for place in places if places.count(place) > 1), "")
-    if twice != "":
-        where = f'"{twice}"' if twice else "standard output"
+    places = [target.path and os.path.realpath(target.path) for target in targets]
+    twice = next((target for target, place in zip(targets, places, strict=True) if places.count(place) > 1), None)
+    if twice is not None:
+        where = f'"{twice.path}"' if twice.path else "standard output"
         raise UsageProblem(f"two outputs would go to {where}", "give one of them a file of its own: -o sarif=FILE")
     for target in targets:
         if target.path is not None:
@@ -129,10 +138,12 @@ def _write_file(path: str, content: str) -> None:
     try:
         Path(path).write_text(content, encoding="utf-8", errors="backslashreplace", newline="\n")
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageProblem(
-            f"{path} cannot be written: {reason}", "the folder must exist and be yours to write"
-        ) from None
+        number = error.errno if isinstance(error, OSError) else None
+        message = f"{path} cannot be written: {error.strerror if isinstance(error, OSError) else error}"
+        if number in _NO_ROOM:
+            raise Unavailable(message, "free some space and try again") from None
+        hint = "it is a folder: name a file in it" if number == errno.EISDIR else _FOLDER
+        raise UsageProblem(message, hint) from None
 
 
 def _draw(name: str, report: Report, text: Callable[[], str]) -> str:

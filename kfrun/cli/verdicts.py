@@ -9,17 +9,22 @@ file everything is checked: a file that is damaged, or cannot be written, is as 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from kfrun import paths
 from kfrun.model.source import ObjectKey
 from kfrun.version import __version__
 
+try:
+    # hashlib has the same function, and loads OpenSSL first: 2 ms
+    from _blake2 import blake2b
+except ImportError:
+    from hashlib import blake2b
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from kfrun.cli.examining import Asked
     from kfrun.model.source import Document
@@ -48,7 +53,7 @@ class Known(NamedTuple):
 class Verdicts:
     """The texts that were sound, by digest. Those that are asked for or learnt are kept longest."""
 
-    def __init__(self, path: Path, known: dict[str, list[Any]]) -> None:
+    def __init__(self, path: str, known: dict[str, list[Any]]) -> None:
         self._path = path
         self._known = known
         self._is_new = False
@@ -57,10 +62,13 @@ class Verdicts:
     def open(cls, asked: Asked) -> Verdicts:
         """What was learnt when manifests were checked in this way before."""
         settings = asked.settings
-        way = (_FORMAT, _program(), settings.trainer_version, settings.namespace, asked.until, asked.only_own_kinds)
-        path = settings.cache_dir / "verdicts" / f"{digest(repr(way))}.json"
+        # Only a flag contradicts what a manifest says.
+        namespace = (settings.namespace, settings.origins["namespace"].layer == "flag")
+        way = (_FORMAT, _program(), settings.trainer_version, namespace, asked.until, asked.only_own_kinds)
+        path = paths.join(settings.cache_dir, "verdicts", f"{digest(repr(way))}.json")
         try:
-            known = json.loads(path.read_bytes())
+            with open(path, "rb") as file:  # noqa: PTH123
+                known = json.loads(file.read())
         except (OSError, ValueError, RecursionError):
             known = {}
         is_ours = isinstance(known, dict) and all(isinstance(objects, list) for objects in known.values())
@@ -84,35 +92,44 @@ class Verdicts:
 
     def save(self) -> None:
         """Write down what is new, if that is possible."""
-        if not self._is_new:
+        if not self._is_new or not _has_a_place(self._path):
             return
         from kfrun import host
 
-        temporary = self._path.with_suffix(f".{os.getpid()}")
+        temporary = f"{self._path}.{os.getpid()}"
         try:
-            host.make_private_folder(self._path.parent)
+            host.make_private_folder(paths.parent(self._path))
             with open(temporary, "w", encoding="utf-8", opener=_private) as file:
                 # json.dump writes piece by piece, which takes ten times as long
                 file.write(json.dumps(self._kept(), separators=(",", ":")))
-            temporary.replace(self._path)
+            os.replace(temporary, self._path)  # noqa: PTH105
         except OSError:
             with contextlib.suppress(OSError):
-                temporary.unlink()
+                os.unlink(temporary)  # noqa: PTH108
 
     def _kept(self) -> dict[str, list[Any]]:
         kept: dict[str, list[Any]] = {}
         room = _MOST_OBJECTS
         for text in reversed(self._known):
-            room -= len(self._known[text]) + 1
-            if room < 0:
-                break
-            kept[text] = self._known[text]
+            size = len(self._known[text]) + 1
+            # A text of its own that is too large leaves room for others.
+            if size <= room:
+                room -= size
+                kept[text] = self._known[text]
         return dict(reversed(kept.items()))
+
+
+def _has_a_place(path: str) -> bool:
+    """Whether any folder above ``path`` is there, beside the root: nobody's home is made up for a cache."""
+    folder = paths.parent(path)
+    while not os.path.isdir(folder):  # noqa: PTH112
+        folder = paths.parent(folder)
+    return folder != "/"
 
 
 def digest(text: str) -> str:
     """What tells a text from all others."""
-    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
 
 
 def digest_of(document: Document) -> str:
@@ -130,11 +147,11 @@ def _private(path: str, flags: int) -> int:
 
 
 def _program() -> str:
-    """The version of an installation; of a source checkout, which changes without it, the state of its files."""
+    """An installation's version and time; of a source checkout, which changes without both, the state of its files."""
     from kfrun.load import data
 
     if data.is_installed():
-        return __version__
+        return f"{__version__} {_state(__file__)}"
     states = sorted((path, *_state(path)) for folder in data.checkout() for path in _files(folder))
     return digest(repr(states))
 
@@ -145,5 +162,8 @@ def _files(folder: str) -> Iterator[str]:
 
 
 def _state(path: str) -> tuple[int, int]:
-    state = os.stat(path)  # noqa: PTH116
+    try:
+        state = os.stat(path)  # noqa: PTH116
+    except OSError:  # an editor's lock, or a file that Python is just writing
+        return 0, 0
     return state.st_mtime_ns, state.st_size

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
@@ -35,11 +36,16 @@ def every(
         Exception: what the function raises.
     """
     shares = _shares(weights, min(_cores(), _MOST, max(sum(weights) // least, 1)))
-    workers = [_Worker.start(function, tasks[share]) for share in shares[1:]]
+    workers: list[_Worker] = []
     try:
+        for share in shares[1:]:
+            worker = _Worker.start(function, tasks[share])
+            if worker is None:
+                break
+            workers.append(worker)
         results = [function(task) for task in tasks[shares[0]]]
-        for worker, share in zip(workers, shares[1:], strict=True):
-            delivered = worker.results()
+        for worker, share in zip_longest(workers, shares[1:]):
+            delivered = worker.results() if worker is not None else None
             results += [function(task) for task in tasks[share]] if delivered is None else delivered
     finally:
         for worker in workers:
@@ -71,17 +77,26 @@ class _Worker(NamedTuple):
     pipe: int
 
     @classmethod
-    def start(cls, function: Callable[[Any], Any], tasks: Sequence[Any]) -> _Worker:
-        reading, writing = os.pipe()
+    def start(cls, function: Callable[[Any], Any], tasks: Sequence[Any]) -> _Worker | None:
+        """Start one; None where the system allows no further process, pipe or memory."""
         sys.stdout.flush()
         sys.stderr.flush()
-        pid = os.fork()
+        parent = os.getpid()
+        try:
+            reading, writing = os.pipe()
+        except OSError:
+            return None
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(reading)
+            pid = -1
         if pid:
             os.close(writing)
-            return cls(pid, reading)
-        os.close(reading)
+            return cls(pid, reading) if pid > 0 else None
         try:
-            _deliver(writing, function, tasks)
+            os.close(reading)
+            _deliver(writing, function, tasks, parent)
         finally:
             # Whatever happened: this process must not go on as if it were its parent.
             os._exit(_FAILED)
@@ -115,11 +130,16 @@ class _Worker(NamedTuple):
         os.waitpid(self.pid, 0)
 
 
-def _deliver(pipe: int, function: Callable[[Any], Any], tasks: Sequence[Any]) -> None:
+def _deliver(pipe: int, function: Callable[[Any], Any], tasks: Sequence[Any], parent: int) -> None:
     import pickle
 
+    results = []
     try:
-        answer: tuple[Any, Any] = ([function(task) for task in tasks], None)
+        for task in tasks:
+            if os.getppid() != parent:
+                os._exit(_FAILED)  # nobody waits for this any more
+            results.append(function(task))
+        answer: tuple[Any, Any] = (results, None)
     except Exception as error:  # noqa: BLE001 (raised again in the parent)
         answer = (None, error)
     with open(pipe, "wb") as file:

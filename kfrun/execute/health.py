@@ -95,7 +95,7 @@ def _folders(settings: Settings) -> Iterator[Check]:
     from kfrun.observe import location
 
     yield _folder("state folder", location.state_folder(settings), enough=_GIGABYTE)
-    yield _folder("cache folder", settings.cache_dir, enough=5 * _GIGABYTE)
+    yield _folder("cache folder", Path(settings.cache_dir), enough=5 * _GIGABYTE)
 
 
 def _folder(name: str, path: Path, *, enough: int) -> Check:
@@ -114,7 +114,7 @@ def _folder(name: str, path: Path, *, enough: int) -> Check:
 def _state_file_system(settings: Settings) -> Check:
     from kfrun.observe import location
 
-    wanted = settings.state_dir
+    wanted = Path(settings.state_dir)
     existing = next(part for part in (wanted, *wanted.parents) if part.exists())
     kind = host.file_system(existing) or "unknown file system"
     if host.is_network_file_system(existing):

@@ -76,7 +76,7 @@ def _bytes(source: Source) -> bytes:
             return source.stream.read(MAX_BYTES + 1)
         return _content(source.name)
     except FileNotFoundError as error:
-        what = "a link to nothing" if os.path.islink(source.name) else "gone"  # noqa: PTH114
+        what = "a link to nothing" if os.path.islink(source.name) else "not there"  # noqa: PTH114
         raise NotFound(f"{source.name} is {what}") from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()

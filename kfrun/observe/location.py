@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kfrun import host
+from kfrun import host, paths
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from kfrun.settings import Settings
 
 
@@ -21,21 +22,39 @@ def state_folder(settings: Settings) -> Path:
     On a network file system locks and write-ahead logs cannot be trusted, so a private folder under the local
     temporary directory stands in.
     """
-    wanted = Path(settings.state_dir)
-    existing = next((path for path in (wanted, *wanted.parents) if path.exists()), wanted)
+    from pathlib import Path
+
+    return Path(_state_folder(settings))
+
+
+def _state_folder(settings: Settings) -> str:
+    wanted = existing = settings.state_dir
+    while not os.path.exists(existing) and existing != paths.parent(existing):  # noqa: PTH110
+        existing = paths.parent(existing)
     if host.is_network_file_system(existing):
-        wanted = local_substitute()
-    return wanted / host.machine_id()
+        wanted = _local_substitute()
+    return paths.join(wanted, host.machine_id())
 
 
 def local_substitute() -> Path:
     """The private local folder that replaces a state folder on a network file system."""
-    return Path("/var/tmp") / f"kfrun-{os.getuid()}"  # noqa: S108 (0700, checked to be ours before use)
+    from pathlib import Path
+
+    return Path(_local_substitute())
+
+
+def _local_substitute() -> str:
+    return f"/var/tmp/kfrun-{os.getuid()}"  # noqa: S108 (0700, checked to be ours before use)
 
 
 def database(settings: Settings) -> Path:
     """The store's database."""
     return state_folder(settings) / _DATABASE
+
+
+def has_database(settings: Settings) -> bool:
+    """Whether there is a store at all; told without `pathlib`, for commands that only ask this."""
+    return os.path.exists(paths.join(_state_folder(settings), _DATABASE))  # noqa: PTH110
 
 
 def job_folder(database_path: Path, namespace: str, name: str, uid: str) -> Path:
@@ -52,4 +71,6 @@ def job_folder(database_path: Path, namespace: str, name: str, uid: str) -> Path
 
 def database_of(folder: str) -> Path:
     """The database in which the run with that folder is recorded: the way back from `job_folder`."""
+    from pathlib import Path
+
     return Path(folder).parents[3] / _DATABASE

@@ -85,7 +85,8 @@ class SavedPlan(NamedTuple):
             _require_known(data, name)
             return cls(_call(data["call"]), dict(data["sources"]), dict(data["stored"]), dict(data["plan"]))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise Refused(f"{name} is no plan, or a damaged one", "kfrun plan --out FILE makes one") from error
+            hint = "kfrun plan --out FILE makes one; -f names a manifest"
+            raise Refused(f"{name} is no plan, or a damaged one", hint) from error
 
 
 def _call(data: Mapping[str, Any]) -> Call:

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from kfrun.model.source import Finding, Position, Severity
+from kfrun.model.source import Finding, Position, Severity, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,7 @@ _LEAD: Final = 40
 CUT_AT: Final = 61
 """Where load leaves the position in a line that it cut at the front: so many characters before it, ``…`` first."""
 
+_MADE: Final = {Stage.JOBSET: "its JobSet", Stage.JOB: "its Job"}
 _STYLES: Final = {Severity.ERROR: "1;31", Severity.WARNING: "1;33"}
 _TOKEN = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'|[\[{]|[^\s,\]}\[{#:]+(?::[^\s,\]}]+)*")
 
@@ -86,7 +87,7 @@ def _block(one: Finding, painter: _Painter) -> str:
     label = painter.paint(f"{one.severity} {one.code}", style)
     where = painter.paint(f"{_clean(str(one.position))}: ", "1") if one.position else ""
     lines = [f"{where}{label}: {_clean(_cut(one.message))}"]
-    about = ", ".join(part for part in (_resource(one), one.field) if part)
+    about = ", ".join(part for part in (_resource(one), field_of(one)) if part)
     margin = len(str(one.position.line)) if one.position else 1
     if about:
         lines.append(f"{' ' * margin}--> {_clean(_cut(about))}")
@@ -95,6 +96,12 @@ def _block(one: Finding, painter: _Painter) -> str:
     if one.hint:
         lines.append(f"{' ' * margin} = {painter.paint('help', '1;36')}: {_clean(_cut(one.hint))}")
     return "\n".join(lines) + "\n"
+
+
+def field_of(one: Finding) -> str:
+    """The field for people: what a JobSet or a Job is made with is no field of the object that the finding is about."""
+    owner = _MADE.get(one.stage)
+    return f"{one.field} of {owner}" if owner and one.field else one.field
 
 
 def _resource(one: Finding) -> str:

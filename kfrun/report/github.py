@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from kfrun.report.findings import field_of
 from kfrun.report.table import clean
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def _command(one: Finding, title: str) -> str:
     written = ",".join(f"{name}={_escaped(clean(value), _PROPERTY)}" for name, value in properties.items())
     # Only the breaks between our own lines are breaks: those of a message would start a command of its own.
     lines = [clean(one.message)]
-    about = ", ".join(part for part in (one.object.resource if one.object else "", one.field) if part)
+    about = ", ".join(part for part in (one.object.resource if one.object else "", field_of(one)) if part)
     lines += [clean(about)] if about else []
     lines += [f"help: {clean(one.hint)}"] if one.hint else []
     return f"::{one.severity} {written}::{_escaped(chr(10).join(lines), _DATA)}\n"

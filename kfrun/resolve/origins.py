@@ -44,9 +44,16 @@ class Mark(NamedTuple):
     def origin(self) -> Origin:
         """The origin as users see it; a field that the document does not have is a default."""
         position = self.document.positions.value(self.path)
-        if self.layer in {"runtime", "job"} and not _has(self.document.data, self.path):
+        if self.layer in {"runtime", "job"} and not (_has(self.document.data, self.path) and self._is_written()):
             return Origin("default", position)
         return Origin(self.layer, position, self.detail)
+
+    def _is_written(self) -> bool:
+        """Whether the field stands in the source; only a namespace is filled in before anybody looks."""
+        if self.path != ("metadata", "namespace"):
+            return True
+        positions = self.document.positions
+        return positions.value(self.path) != positions.value(self.path[:-1])
 
 
 def _has(data: Any, path: FieldPath) -> bool:

@@ -101,7 +101,7 @@ REASONS: Final[dict[str, Reason]] = {
     ),
     "KF430": Reason(
         "Today's API server refuses the field, or drops it; what it did is lost unless something else takes its place.",
-        "read what became of the field, and write what the hint names",
+        "compare the converted manifest with what the message says before you apply it",
         "A manifest of an older Trainer, or of the training operator, that uses what there is no counterpart for.",
         source=_CONVERT,
     ),

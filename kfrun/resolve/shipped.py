@@ -41,9 +41,11 @@ def _documents() -> tuple[Document, ...]:
     from kfrun.load import kubeyaml
 
     documents: list[Document] = []
-    for path in sorted(data.data_path("runtimes").glob("*.yaml")):
-        text = data.read_text("runtimes", path.name)
-        parsed, findings = kubeyaml.parse(text, str(path), folder=None)
+    for name in data.names("runtimes"):
+        if not name.endswith(".yaml"):
+            continue
+        text = data.read_text("runtimes", name)
+        parsed, findings = kubeyaml.parse(text, data.data_path("runtimes", name), folder=None)
         assert not findings, findings
         documents.extend(parsed)
     return tuple(documents)

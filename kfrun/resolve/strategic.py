@@ -60,7 +60,10 @@ def _merged_list(original: list[Node], patch: list[Node], key: str, ledger: Ledg
         if present is None:
             merged.append(item)
         else:
+            found_by = ledger.of(present, key)
             merge(present, item, ledger)
+            if found_by is not None:  # the key only says which item is meant
+                ledger.mark(present, key, found_by)
     return _ordered(original, patch, merged, key)
 
 

@@ -36,6 +36,8 @@ WRITTEN: Final[dict[tuple[str, str], Any]] = {
     ("trainer.RuntimePatch", "manager"): "example.com/platform",
     ("trainer.TrainJobSpec", "activeDeadlineSeconds"): 3600,
     ("trainer.MLPolicy", "numNodes"): 2,
+    ("trainer.TrainingRuntimeSpec", "mlPolicy"): {"numNodes": 2, "torch": {}},
+    ("trainer.TrainingRuntimeSpec", "podGroupPolicy"): {"coscheduling": {"scheduleTimeoutSeconds": 120}},
     ("trainer.MLPolicy", "torch"): {},
     ("trainer.MLPolicy", "jax"): {},
     ("trainer.MLPolicy", "xgboost"): {},
@@ -76,14 +78,14 @@ def _nested(root: schemas.Schema, node: schemas.Schema, path: FieldPath, owner: 
     part, rest = path[0], path[1:]
     if isinstance(part, int):
         return [_nested(root, schemas.follow(root, node["items"]), rest, _name(node["items"]))]
-    if not any(isinstance(step, str) for step in rest) and (owner, part) in WRITTEN:
-        return {part: WRITTEN[owner, part]}
     written = node.get("properties", {}).get(part) or node.get("additionalProperties", {})
     siblings = {
         name: _field(root, node, name, owner, DEPTH)
         for name in node.get("required", ())
         if owner and name != part and (owner, name) in WRITTEN
     }
+    if not any(isinstance(step, str) for step in rest) and (owner, part) in WRITTEN:
+        return {**siblings, part: WRITTEN[owner, part]}
     return {**siblings, part: _nested(root, schemas.follow(root, written), rest, _name(written))}
 
 
@@ -114,7 +116,9 @@ def _object(root: schemas.Schema, node: schemas.Schema, owner: str, depth: int) 
     chosen = [
         name
         for name in node.get("properties", {})
-        if name in node.get("required", ()) or (owner.startswith("trainer.Trainer") and (owner, name) in WRITTEN)
+        if name in node.get("required", ())
+        or (owner.startswith("trainer.Trainer") and (owner, name) in WRITTEN)
+        or (owner, name) == ("meta.v1.ObjectMeta", "name")
     ]
     if not chosen and node.get("minProperties"):
         chosen = list(node["properties"])[-1:]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.errors import NotFound
 from kfrun.model.fieldinfo import FieldInfo
-from kfrun.validate import examples, hints, kinds, migration, schemas
+from kfrun.validate import examples, hints, kinds, migration, rules, schemas
 
 if TYPE_CHECKING:
     from kfrun.model.source import FieldPath
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 NAMES: Final = {
     **{kind.lower(): kind for kind in kinds.TRAINER_KINDS},
     **{f"{kind.lower()}s": kind for kind in kinds.TRAINER_KINDS},
+    **dict(zip(("tj", "ctr", "tr"), kinds.TRAINER_KINDS, strict=True)),
 }
 """How a kind may be written -> the kind."""
 
@@ -120,7 +121,7 @@ def _info(
         type=_type(root, written) if path.text else "Object",
         required=required,
         default=outer.get("default"),
-        constraints=tuple(_constraints(outer) + _of_items(root, outer)),
+        constraints=(*_constraints(outer), *_of_items(root, outer), *rules.stated(path.kind, place.text, version)),
         description=written.get("description") or inner.get("description", ""),
         since=migration.since(path.keys, path.kind),
         until=migration.until(path.keys, path.kind),

@@ -192,3 +192,26 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("KF310", "kfrun: annotations", kinds.TRAINER_KINDS, extensions.allowed),
 )
 """Every rule; the order does not matter."""
+
+_STATED: Final[dict[tuple[str, str], tuple[str, tuple[str, ...]]]] = {
+    (kinds.TRAIN_JOB, "metadata.name"): ("lower-case letters, digits and -, a letter first; at most 63 characters", ()),
+    (kinds.TRAIN_JOB, "spec.managedBy"): (f"one of {', '.join(MANAGERS)}", ()),
+    (kinds.TRAIN_JOB, "spec.initializer.dataset.storageUri"): ("a URI, scheme://..., or empty", ()),
+    (kinds.TRAIN_JOB, "spec.initializer.model.storageUri"): ("a URI, scheme://..., or empty", ()),
+    (kinds.TRAIN_JOB, "spec.trainer.numNodes"): ("at least 0", _HEAD),
+    (kinds.TRAIN_JOB, "spec.trainer.numProcPerNode"): ("at least 1", _HEAD),
+    (kinds.TRAIN_JOB, "status.trainerStatus"): ("with lastUpdatedTime", ()),
+    ("runtime", "spec.mlPolicy"): (f"only one of {', '.join(POLICIES)}", ()),
+    ("runtime", "spec.mlPolicy.flux.numProcPerNode"): ("at least 1", ()),
+    ("runtime", "spec.mlPolicy.mpi.numProcPerNode"): ("at least 1", _HEAD),
+    ("runtime", "spec.mlPolicy.torch.envInjection.targets[].containerNames[]"): ("any container but node", ()),
+    ("runtime", "spec.template.spec"): ("startupPolicy InOrder or dependsOn, not both", ()),
+}
+"""What rules say of one field, in words: (kind, path) -> the clause, and the versions that have the rule."""
+
+
+def stated(kind: str, path: str, version: str) -> tuple[str, ...]:
+    """What the rules ask of the field at ``path`` beyond its schema, for ``explain``."""
+    group = "runtime" if kind in kinds.RUNTIMES else kind
+    clause, versions = _STATED.get((group, path), ("", ()))
+    return (clause,) if clause and (not versions or version in versions) else ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kfrun.model.source import Severity
-from kfrun.validate.answers import Cause, Node, Place, Rule, invalid, items, node, number, text, values
+from kfrun.validate.answers import INVALID, Cause, Node, Place, Rule, invalid, items, node, number, text, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,8 @@ def deprecated(runtime: Node) -> Iterator[Cause]:
     """A ClusterTrainingRuntime that is marked as deprecated: a warning upstream, for it and for jobs that use it."""
     if runtime.get("kind") == "ClusterTrainingRuntime" and _support(runtime) == "deprecated":
         at = (Place() / "metadata" / "labels").key(SUPPORT_LABEL)
-        yield invalid(at, "deprecated", "the runtime will be removed in a future release of Kubeflow Trainer", _LATER)
+        message = "the runtime is deprecated: it will be removed in a future release of Trainer"
+        yield Cause(at.path, at.text, INVALID, message, _LATER)
 
 
 def _support(runtime: Node) -> str:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from kfrun.model.source import Document, Finding, Stage
 from kfrun.validate import defaults, kinds, lists, located, obvious, schemas
-from kfrun.validate.explain import Violation
 from kfrun.validate.located import Problem
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from jsonschema.protocols import Validator
 
+    from kfrun.validate.explain import Violation
     from kfrun.validate.schemas import Schema
 
 
@@ -85,6 +85,8 @@ def violations(data: dict[str, Any], version: str, kind: str) -> Iterator[Violat
 
     Repeated items of a set are left to `lists`, which names the item.
     """
+    from kfrun.validate.explain import Violation
+
     errors = list(_reference(version, kind).iter_errors(data))
     mistyped = {tuple(error.absolute_path) for error in errors if error.validator == "type"}
     for error in errors:
@@ -104,7 +106,7 @@ def _unknown_kind(kind: str, version: str) -> Problem:
     from kfrun.validate import hints
 
     near = hints.near_value(kind, (*kinds.TRAINER_KINDS, *kinds.CORE_KINDS))
-    message = f'kind "{kind}" ({version}) is kept for the kubernetes executor; other backends refuse it'
+    message = f'kfrun reads no kind "{kind}" ({version})'
     if kind in kinds.LEGACY_JOBS:
         near = f"{kind} belongs to the Training Operator; its successor is a TrainJob with a runtime"
     return Problem("KF207", ("kind",), message, near or _known_kinds())

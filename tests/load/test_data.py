@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(data, "_roots", lambda: (tmp_path / "kfrun" / "_data", tmp_path))
+    monkeypatch.setattr(data, "_roots", lambda: (f"{tmp_path}/kfrun/_data", str(tmp_path)))
     return tmp_path
 
 
 def test_a_checkout_has_its_data_beside_the_package(root: Path) -> None:
-    assert data.data_path("schemas", "a.json") == root / "schemas" / "a.json"
+    assert data.data_path("schemas", "a.json") == str(root / "schemas" / "a.json")
 
 
 def test_an_installed_package_has_its_data_inside(root: Path) -> None:
@@ -28,8 +28,14 @@ def test_an_installed_package_has_its_data_inside(root: Path) -> None:
 
 
 def test_the_folders_of_this_checkout_are_found() -> None:
-    assert data.data_path("schemas").is_dir()
-    assert data.data_path("runtimes").is_dir()
+    assert "v2.3" in data.names("schemas")
+    assert "plain-python.yaml" in data.names("runtimes")
+
+
+@pytest.mark.usefixtures("root")
+def test_a_missing_folder_is_one_too() -> None:
+    with pytest.raises(Unavailable, match="own file runtimes cannot be read"):
+        data.names("runtimes")
 
 
 @pytest.mark.usefixtures("root")

@@ -47,8 +47,12 @@ def convert(documents: Sequence[Document]) -> Conversion:
     for document in documents:
         taken = Notes(document)
         objects += _one(document, taken, processes)
-        notes += taken.found
+        notes += sorted(taken.found, key=_place)
     return Conversion(tuple(objects), tuple(notes))
+
+
+def _place(note: Finding) -> tuple[int, int]:
+    return (note.position.line, note.position.column) if note.position else (0, 0)
 
 
 def _one(document: Document, notes: Notes, processes: Mapping[tuple[str, str, str], int]) -> list[dict[str, Any]]:

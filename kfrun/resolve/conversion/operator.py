@@ -119,8 +119,12 @@ def _plain(kind: str, form: Form, spec: Node, replicas: dict[str, Node], notes: 
     count = sum(pods.replicas(replicas[name]) for name in present)
     found = pods.read(replicas[present[0]], (*base, present[0]), form.container, notes)
     for name in present[1:]:
-        other = pods.read(replicas[name], (*base, name), form.container, Notes(notes.document))
-        if other != found:
+        aside = Notes(notes.document)
+        other = pods.read(replicas[name], (*base, name), form.container, aside)
+        if other == found:
+            known = {one.message for one in notes.found}
+            notes.found += [one for one in aside.found if one.message not in known]
+        else:
             message = f"{name} differs from {present[0]}: the nodes of a TrainJob are alike, {present[0]}'s are taken"
             notes.add((*base, name, "template"), message)
     trainer = {**found.trainer, "numNodes": count}
