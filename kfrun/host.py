@@ -24,6 +24,12 @@ _MANY_FILES = 10240
 _FILE_LIMIT: list[tuple[int, int]] = []
 """The limits before they were raised, the latest last."""
 
+_CPU_QUOTAS = (
+    ("/sys/fs/cgroup/cpu.max",),
+    ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
+)
+"""Quota and period of the second and of the first version of control groups."""
+
 _KILL_ROUNDS, _KILL_PAUSE = 50, 0.002
 
 
@@ -178,6 +184,23 @@ def resident_bytes(pid: int) -> int | None:
     """Resident memory of a process, None when it is gone."""
     text = _output(["ps", "-o", "rss=", "-p", str(pid)])
     return int(text) * 1024 if text and text.strip().isdigit() else None
+
+
+def processors() -> int:
+    """How many processors this process may use: those it is bound to, and no more than its control group pays for."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(min(bound, _paid_processors() or bound), 1)
+
+
+def _paid_processors() -> int | None:
+    """The CPU quota of the control group that is mounted here, as in a container, rounded up; None without one."""
+    for files in _CPU_QUOTAS:
+        try:
+            quota, period = " ".join(_text(file) for file in files).split()
+            return -(-int(quota) // int(period)) if int(quota) > 0 else None
+        except (OSError, ValueError, ZeroDivisionError):
+            continue
+    return None
 
 
 def make_private_folder(path: str | Path) -> None:

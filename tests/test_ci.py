@@ -260,3 +260,9 @@ def test_the_documented_schema_is_where_the_page_says():
     assert json.loads((ROOT / path).read_text())["title"] == "TrainJob"
     for name in re.findall(r"`(\w+runtime\.json)`", page):
         assert ((ROOT / path).parent / name).exists()
+
+
+@pytest.mark.parametrize("example", sorted(ROOT.glob("examples/*/job.yaml")), ids=lambda path: path.parent.name)
+def test_editors_find_the_schema_of_an_example(example):
+    (path,) = re.findall(r"yaml-language-server: \$schema=(\S+)", example.read_text())
+    assert json.loads((example.parent / path).read_text())["title"] == "TrainJob"

@@ -153,3 +153,27 @@ def test_a_process_may_be_named() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "kfrun:a-very-lo"
+
+
+@pytest.mark.parametrize(
+    ("contents", "expected"),
+    [
+        (("max 100000",), None),
+        (("50000 100000",), 1),
+        (("150000 100000",), 2),
+        (("400000 100000",), 4),
+        (("-1", "100000"), None),
+        (("200000", "100000"), 2),
+        (("nonsense",), None),
+        (("1 0",), None),
+    ],
+)
+def test_a_container_s_share_of_the_processors_counts(
+    contents: tuple[str, ...], expected: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [tmp_path / str(number) for number in range(len(contents))]
+    for file, content in zip(files, contents, strict=True):
+        file.write_text(content + "\n")
+    monkeypatch.setattr(host, "_CPU_QUOTAS", ((str(tmp_path / "missing"),), tuple(map(str, files))))
+    assert host._paid_processors() == expected
+    assert 1 <= host.processors() <= (os.cpu_count() or 1)

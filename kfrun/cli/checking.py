@@ -86,6 +86,8 @@ class _Checking:
     """The texts of one call of `check`, and what is known of each, from now or from earlier."""
 
     def __init__(self, texts: Sequence[Text], asked: Asked, verdicts: Verdicts | None) -> None:
+        if verdicts is not None:
+            verdicts.recall(sum(len(text.text) for text in texts))
         self._texts = texts
         self._asked = asked
         self._digests = ["" if verdicts is None or asked.is_template(text) else digest(text.text) for text in texts]
@@ -119,15 +121,27 @@ class _Checking:
         return bool(chosen)
 
     def _unread(self) -> list[Finding]:
-        """Why nothing can be checked: texts that cannot be read, or that go against the command line."""
+        """Why not everything can be checked: texts that cannot be read, or that go against the command line.
+
+        What is wrong with other documents by themselves is told with it. The stages after that would miss what is in
+        the texts that cannot be read.
+        """
         parts = [part for part in self._parts if part is not None]
-        passes = self._asked.only_own_kinds
-        refused = [
-            finding for part in parts for finding in part.refused if not (passes and sources.is_no_object(finding))
-        ]
-        if not passes and not refused and len(parts) == len(self._parts) and not any(part.documents for part in parts):
+        if any(self._counts(finding) for part in parts for finding in part.refused):
+            return [finding for part in parts for finding in self._told(part)]
+        is_all = len(parts) == len(self._parts) and not self._asked.only_own_kinds
+        if is_all and not any(part.documents for part in parts):
             return [sources.nothing_in(text.name) for text in self._texts]
-        return refused or [one.contradiction for part in parts for one in part.documents if one.contradiction]
+        return [one.contradiction for part in parts for one in part.documents if one.contradiction]
+
+    def _told(self, part: Part) -> Iterator[Finding]:
+        yield from (finding for finding in part.refused if self._counts(finding))
+        for one in part.documents:
+            if self._is_asked_for(one.packed.key):
+                yield from one.findings
+
+    def _counts(self, refused: Finding) -> bool:
+        return not (self._asked.only_own_kinds and sources.is_no_object(refused))
 
     @property
     def _objects(self) -> list[_Object]:

@@ -122,6 +122,7 @@ def write(path: str, plan: SavedPlan) -> None:
     """Write the file, for the user alone, whole or not at all.
 
     Raises:
+        UsageProblem: there is no such folder, or the file is one.
         Unavailable: it cannot be written.
     """
     import tempfile
@@ -137,7 +138,10 @@ def write(path: str, plan: SavedPlan) -> None:
             Path(part).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise Unavailable(f"--out {path} cannot be written: {(error.strerror or str(error)).lower()}") from error
+        reason = f"--out {path} cannot be written: {(error.strerror or str(error)).lower()}"
+        if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
+            raise UsageProblem(reason, "name a file in a folder that is there") from error
+        raise Unavailable(reason) from error
 
 
 def read(path: str) -> SavedPlan:

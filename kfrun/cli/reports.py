@@ -9,7 +9,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import click
@@ -161,7 +161,7 @@ def _draw(name: str, report: Report, text: Callable[[], str]) -> str:
         from kfrun.report.junit import to_junit
 
         return to_junit(report, timestamp=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
-    report = report._replace(titles=titles())
+    report = report._replace(titles=titles({one.code for one in report.findings}))
     if name == "sarif":
         from kfrun.cli import remedies
         from kfrun.report.sarif import to_sarif
@@ -193,8 +193,11 @@ def refused_keys(report: Report) -> set[object]:
     return {finding.object for finding in report.findings if finding.severity in report.failing}
 
 
-def titles() -> dict[str, str]:
-    """Code -> what it means, from the tables named CODES of the modules in use: whoever found something is."""
+def titles(codes: Collection[str] = ()) -> dict[str, str]:
+    """Code -> what it means, from the tables named CODES of the modules in use: whoever found something is.
+
+    Unless another process found it: where one of ``codes`` is unknown here, all modules are asked.
+    """
     from kfrun.load.kubeyaml import problems
 
     # bytes that are no text are found before anything of YAML is imported
@@ -202,7 +205,11 @@ def titles() -> dict[str, str]:
     for name, module in list(sys.modules.items()):
         if name.startswith("kfrun."):
             found |= getattr(module, "CODES", {})
-    return found
+    if found.keys() >= set(codes):
+        return found
+    from kfrun.cli import remedies
+
+    return remedies.tables()
 
 
 def count(number: int, noun: str) -> str:

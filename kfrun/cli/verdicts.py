@@ -37,6 +37,10 @@ _MOST_OBJECTS: Final = 50_000
 """Objects that are remembered in one file, about 12 MB; those not asked for any more go first."""
 
 
+_ALWAYS_READ: Final = 500_000
+"""Bytes of memory that are read for the smallest input: 5 ms."""
+
+
 class Known(NamedTuple):
     """An object of a sound text.
 
@@ -53,26 +57,34 @@ class Known(NamedTuple):
 class Verdicts:
     """The texts that were sound, by digest. Those that are asked for or learnt are kept longest."""
 
-    def __init__(self, path: str, known: dict[str, list[Any]]) -> None:
+    def __init__(self, path: str) -> None:
         self._path = path
-        self._known = known
+        self._known: dict[str, list[Any]] = {}
+        self._is_too_large = False
         self._is_new = False
 
     @classmethod
     def open(cls, asked: Asked) -> Verdicts:
-        """What was learnt when manifests were checked in this way before."""
+        """The memory of this way of checking; nothing is read yet."""
         settings = asked.settings
         # Only a flag contradicts what a manifest says.
         namespace = (settings.namespace, settings.origins["namespace"].layer == "flag")
         way = (_FORMAT, _program(), settings.trainer_version, namespace, asked.until, asked.only_own_kinds)
-        path = paths.join(settings.cache_dir, "verdicts", f"{digest(repr(way))}.json")
+        return cls(paths.join(settings.cache_dir, "verdicts", f"{digest(repr(way))}.json"))
+
+    def recall(self, size: int) -> None:
+        """Read what was learnt before, unless that takes longer than looking at ``size`` characters anew."""
         try:
-            with open(path, "rb") as file:  # noqa: PTH123
-                known = json.loads(file.read())
+            with open(self._path, "rb") as file:  # noqa: PTH123
+                state = os.fstat(file.fileno())
+                self._is_too_large = state.st_size > max(_ALWAYS_READ, size)
+                # In a cache that others write to, anybody could say what is sound.
+                is_ours = state.st_uid == os.geteuid() and not self._is_too_large
+                known = json.loads(file.read()) if is_ours else {}
         except (OSError, ValueError, RecursionError):
-            known = {}
-        is_ours = isinstance(known, dict) and all(isinstance(objects, list) for objects in known.values())
-        return cls(path, known if is_ours else {})
+            return
+        if isinstance(known, dict) and all(isinstance(objects, list) for objects in known.values()):
+            self._known = known
 
     def objects(self, text: str) -> list[Known] | None:
         """The objects of the text with that digest, when it was sound."""
@@ -92,7 +104,7 @@ class Verdicts:
 
     def save(self) -> None:
         """Write down what is new, if that is possible."""
-        if not self._is_new or not _has_a_place(self._path):
+        if not self._is_new or self._is_too_large or not _has_a_place(self._path):
             return
         from kfrun import host
 

@@ -54,10 +54,12 @@ def every(
 
 
 def _cores() -> int:
-    """The processors that this process may use."""
+    """The processors that this process may use; one where it cannot be forked."""
     if not hasattr(os, "fork"):
         return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    from kfrun import host
+
+    return host.processors()
 
 
 def _shares(weights: Sequence[int], count: int) -> list[slice]:

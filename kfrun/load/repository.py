@@ -106,6 +106,8 @@ class Repository:
 
         self.top = top
         self.root = Entry(_TREE, "")
+        self.looked_at = 0
+        """Entries of folders that were asked for; who walks along them counts."""
         self._folders: dict[str, dict[str, Entry]] = {}
         try:
             self._git: Popen[bytes] = subprocess.Popen(
@@ -182,7 +184,10 @@ class Repository:
         """
         if entry.oid not in self._folders:
             raw = self.content(entry, "a folder")
-            self._folders[entry.oid] = dict(_entries(raw, len(entry.oid) // 2))
+            try:
+                self._folders[entry.oid] = dict(_entries(raw, len(entry.oid) // 2))
+            except ValueError:
+                raise Unavailable(f"a folder in the git repository {self.top} is damaged", _INCOMPLETE) from None
         return self._folders[entry.oid]
 
     def content(self, entry: Entry, name: str, most: int | None = None) -> bytes:

@@ -11,7 +11,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from kfrun.errors import UsageProblem
+from kfrun.errors import Unavailable, UsageProblem
 from kfrun.load import content, repository, sources
 from kfrun.load.repository import Entry, LeavesRepository, Repository
 from kfrun.model.source import Finding, Position, Stage
@@ -27,6 +27,7 @@ CODES: Final = {
 
 _FULL: Final = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT: Final = 12
+_MOST_ENTRIES: Final = 1_000_000
 _LFS: Final = "version https://git-lfs.github.com/spec/"
 _USE_PREVIOUS: Final = "give the old objects with --previous"
 
@@ -192,7 +193,13 @@ def _in_folder(
 
 
 def _named(found: Repository, path: str, folder: Entry) -> Iterator[tuple[str, Entry | None]]:
-    for name, entry in sorted(found.folder(folder).items()):
+    entries = found.folder(folder)
+    found.looked_at += len(entries)
+    if found.looked_at > _MOST_ENTRIES:
+        # A tree may hold itself a hundred times over, in a few kilobytes.
+        message = f"{found.top} holds more than {_MOST_ENTRIES:,} files at that revision"
+        raise Unavailable(message, "name the folder of the manifests, instead of one above it")
+    for name, entry in sorted(entries.items()):
         if not name.startswith("."):
             yield (f"{path}/{name}" if path else name), entry
 

@@ -143,7 +143,7 @@ def _depends_on(jobset: Node) -> Iterator[Cause]:
                 yield invalid(
                     one_at / "name",
                     name,
-                    f"allowed are earlier jobs: {', '.join(sorted(earlier))}",
+                    f"allowed are earlier jobs: {', '.join(sorted(earlier - {text(job, 'name')}))}",
                     _order(jobset, name, earlier),
                 )
 

@@ -39,8 +39,9 @@ def refused(kfrun: Kfrun, *arguments: str) -> str:
 
 def test_a_saved_plan_is_applied_from_any_folder(kfrun: Kfrun) -> None:
     write(kfrun)
-    shown = kfrun.ok("plan", "-f", "job.yaml", "--out", "plan.json")
-    assert "Plan: 2 to create." in shown
+    done = kfrun("plan", "-f", "job.yaml", "--out", "plan.json")
+    assert "Plan: 2 to create." in done.stdout
+    assert done.stderr == "saved as plan.json: kfrun apply plan.json does exactly this\n"
     assert (kfrun.folder / "plan.json").stat().st_mode & 0o777 == 0o600
     path = kfrun.folder / "plan.json"
     kfrun.folder = kfrun.folder / "elsewhere"
@@ -50,6 +51,12 @@ def test_a_saved_plan_is_applied_from_any_folder(kfrun: Kfrun) -> None:
         "trainjob.trainer.kubeflow.org/job created",
     ]
     assert kfrun.ok("logs", "job", "--no-prefix") == "trained\n"
+
+
+def test_a_manifest_is_no_plan_and_the_flag_for_it_is_told(kfrun: Kfrun) -> None:
+    done = kfrun("apply", write(kfrun))
+    assert done.returncode == 1
+    assert "-f names a manifest" in done.stderr
 
 
 def test_a_plan_holds_references_and_digests_but_no_contents(kfrun: Kfrun) -> None:
@@ -169,4 +176,4 @@ def test_what_is_refused_is_not_saved_and_a_pipe_cannot_be(kfrun: Kfrun) -> None
     assert kfrun("plan", "-f", "-", "--out", "plan.json", stdin=text).returncode == 2
     assert kfrun("plan", "-f", "job.yaml", "--backend", "docker", "--out", "plan.json").returncode in (1, 2)
     assert not (kfrun.folder / "plan.json").exists()
-    assert kfrun("plan", "-f", "job.yaml", "--out", "nowhere/plan.json").returncode == 3
+    assert kfrun("plan", "-f", "job.yaml", "--out", "nowhere/plan.json").returncode == 2

@@ -13,7 +13,7 @@ import pytest
 
 from kfrun import host
 from kfrun import settings as settings_module
-from kfrun.cli import checking, examining, inputs, workers
+from kfrun.cli import checking, examining, inputs, verdicts, workers
 from kfrun.cli.examining import Asked
 from kfrun.cli.verdicts import Verdicts
 from kfrun.errors import InvalidInput
@@ -96,7 +96,21 @@ def test_what_cannot_be_read_is_told_as_by_the_other_verbs(
 ) -> None:
     (tmp_path / "b.yaml").write_text(BROKEN[name])
     names = [str(tmp_path / "b.yaml"), *([str(CASES[0]), str(CASES[1])] if beside else [])]
-    assert many(names, settings) == one_by_one(names, settings)
+    documents, findings = many(names, settings)
+    expected = one_by_one(names, settings)
+    if not expected[0]:
+        findings = [one for one in findings if one.stage == "yaml"]
+    assert (documents, findings) == expected
+
+
+def test_one_text_that_cannot_be_read_does_not_hide_the_others(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(BROKEN["unreadable"])
+    (job, text), _ = corpus.documents(2)
+    (tmp_path / job).write_text(text.replace("numNodes:", "nodes:"))
+    documents, findings = many([str(tmp_path)], settings)
+    assert documents == []
+    # The job is found where it is wrong by itself; its runtime may be in the text that cannot be read.
+    assert sorted(one.code for one in findings) == ["KF101", "KF201"]
 
 
 @pytest.mark.usefixtures("cores")
@@ -332,3 +346,31 @@ def test_no_home_is_made_up_for_it(folder: Path, tmp_path: Path) -> None:
     nowhere = settings_module.load({}, {"HOME": "/kfrun-test-no-such-home"}, tmp_path)
     assert many([str(folder)], nowhere, memory(nowhere))[1] == []
     assert not Path("/kfrun-test-no-such-home").exists()
+
+
+def test_a_large_memory_is_left_alone_by_small_inputs(
+    folder: Path, settings: Settings, examined: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many([str(folder)], settings, memory(settings))
+    (kept,) = Path(settings.cache_dir, "verdicts").iterdir()
+    before = kept.read_bytes()
+    monkeypatch.setattr(verdicts, "_ALWAYS_READ", 100)
+    examined.clear()
+    (folder / "00001-job.yaml").rename(folder.parent / "job.yaml")
+    many([str(folder.parent / "job.yaml"), str(folder / "00001-runtime.yaml")], settings, memory(settings))
+    assert examined == []
+    monkeypatch.setattr(verdicts, "_ALWAYS_READ", -1)
+    tiny = folder.parent / "tiny.yaml"
+    tiny.write_text("{apiVersion: v1, kind: Namespace, metadata: {name: a}}")
+    assert many([str(tiny)], settings, memory(settings))[1] == []
+    assert kept.read_bytes() == before
+
+
+def test_the_memory_of_somebody_else_is_not_believed(
+    folder: Path, settings: Settings, examined: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many([str(folder)], settings, memory(settings))
+    examined.clear()
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    many([str(folder)], settings, memory(settings))
+    assert len(examined) == DOCUMENTS

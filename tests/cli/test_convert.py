@@ -69,7 +69,7 @@ def test_nothing_converted_is_an_error(convert):
 
 
 def test_what_can_be_converted_is_although_something_else_cannot(convert):
-    shown = convert(f"{TF}---\n{ELASTIC}")
+    shown = convert(f"{TF}---\n{ELASTIC}", code=1)
     assert "kind: TrainJob" in shown.out
     assert "KF431" in shown.err
 

@@ -8,7 +8,7 @@ import pytest
 from kfrun.__main__ import main
 from kfrun.load import kubeyaml
 from kfrun.report.explain import Code
-from kfrun.validate import kinds, schemas, structure
+from kfrun.validate import kinds, rules, schemas, structure
 
 
 @pytest.fixture
@@ -38,6 +38,33 @@ def test_defaults_and_allowed_values_are_told(explain):
     shown = explain("clustertrainingruntime.spec.mlPolicy.mpi.mpiImplementation").out
     assert 'DEFAULT:     "OpenMPI"' in shown
     assert 'ALLOWED:     one of "OpenMPI", ""' in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "clause"),
+    [
+        (("tj.spec.managedBy",), "one of trainer.kubeflow.org/trainjob-controller, kueue.x-k8s.io/multikueue"),
+        (("ctr.spec.mlPolicy",), "only one of torch, mpi, jax, xgboost, flux"),
+        (("trainingruntime.spec.mlPolicy.flux.numProcPerNode",), "at least 1"),
+        (("trainjob.spec.trainer.numProcPerNode", "--trainer-version", "head"), "at least 1"),
+    ],
+)
+def test_what_rules_ask_of_a_field_is_told(explain, arguments, clause):
+    assert clause in json.loads(explain(*arguments, "-o", "json").out)["constraints"]
+
+
+def test_a_rule_of_a_newer_release_is_not_told(explain):
+    assert json.loads(explain("trainjob.spec.trainer.numProcPerNode", "-o", "json").out)["constraints"] == []
+
+
+@pytest.mark.parametrize(("kind", "path"), rules._STATED)
+def test_rules_speak_of_fields_that_there_are(explain, kind, path):
+    kind = kind.replace("runtime", "trainingruntime")
+    assert json.loads(explain(f"{kind}.{path}", "-o", "json").out)["path"] == path
+
+
+def test_a_code_that_is_cut_short_suggests_what_it_begins(explain):
+    assert "near it: KF201, KF202," in explain("KF20", code=1).err
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,14 @@ def test_what_was_deleted_by_hand_is_no_trouble(kfrun: Kfrun) -> None:
     assert stored(kfrun) == members(kfrun) == {"a"}
 
 
+def test_what_was_deleted_may_be_applied_with_another_set(kfrun: Kfrun) -> None:
+    kfrun.ok("apply", "-q", "--wait", *SET, "-f", write(kfrun, "a"))
+    kfrun.ok("delete", "-f", "jobs.yaml")
+    kfrun.ok("apply", "-q", "--wait", "--apply-set", "rivals", "-f", "jobs.yaml")
+    assert members(kfrun, "rivals") == {"a"}
+    assert kfrun("apply", "-q", *SET, "-f", "jobs.yaml").returncode == 1
+
+
 def test_a_saved_plan_prunes_what_it_showed_and_nothing_else(kfrun: Kfrun) -> None:
     kfrun.ok("apply", "-q", "--wait", *SET, "-f", write(kfrun, "a", "b"))
     kfrun.ok("plan", "-f", write(kfrun, "a"), *SET, "--prune", "--out", "plan.json")
@@ -115,7 +123,9 @@ def test_a_saved_plan_prunes_what_it_showed_and_nothing_else(kfrun: Kfrun) -> No
     assert kfrun("apply", "-q", "plan.json").returncode == 1
 
 
-@pytest.mark.parametrize("arguments", [["--prune"], ["--apply-set", "No Name"], ["--apply-set", "../x", "--prune"]])
+@pytest.mark.parametrize(
+    "arguments", [["--prune"], ["--apply-set", "No Name"], ["--apply-set", "../x", "--prune"], ["--apply-set", ""]]
+)
 def test_prune_needs_the_name_of_a_set(kfrun: Kfrun, arguments: list[str]) -> None:
     write(kfrun, "a")
     assert kfrun("plan", "-f", "jobs.yaml", *arguments).returncode == 2

@@ -132,6 +132,9 @@ def comments(text):
     ("line", "origin"),
     [
         ("apiVersion: jobset.x-k8s.io/v1alpha2", "controller"),
+        ("name: mnist", "job job.yaml:4"),
+        ("namespace: default", "default"),
+        ("- name: node", "runtime job.yaml:50"),
         ("image: python:3.13", "runtime job.yaml:51"),
         ("parallelism: 2", "job job.yaml:11"),
         ("- train.py", "job job.yaml:10"),

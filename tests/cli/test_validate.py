@@ -185,6 +185,8 @@ def test_json_is_as_published(validate):
         (("-o", "xml"), '"xml" is no format'),
         (("-o", "json="), "names no file"),
         (("-o", "json=missing/x"), "missing/x cannot be written: No such file or directory"),
+        (("-o", "json=x", "-o", "tap=./x"), 'two outputs would go to "x"'),
+        (("-o", "json=."), "it is a folder: name a file in it"),
     ],
 )
 def test_an_output_that_makes_no_sense_is_wrong_usage(no_home, capsys, arguments, expected):
@@ -193,6 +195,18 @@ def test_an_output_that_makes_no_sense_is_wrong_usage(no_home, capsys, arguments
     shown = capsys.readouterr()
     assert expected in shown.err
     assert shown.out == ""
+
+
+def test_a_full_disk_is_no_wrong_usage(no_home, capsys):
+    Path("job.yaml").write_text(JOB)
+    assert main(["validate", "job.yaml", "-o", "json=/dev/full"]) == 3
+    assert "hint: free some space" in capsys.readouterr().err
+
+
+def test_a_file_of_values_that_is_missing_is_told(no_home, capsys):
+    Path("job.yaml").write_text(JOB)
+    assert main(["validate", "job.yaml", "--values", "x.yaml"]) == 1
+    assert "x.yaml is not there" in capsys.readouterr().err
 
 
 def test_no_manifest_is_wrong_usage(no_home, capsys):
@@ -206,3 +220,17 @@ def test_objects_of_other_kinds_are_passed_over_when_asked(validate):
     assert validate("job.yaml", "--skip-other-kinds", text=f"{JOB}---\n{other}").endswith("mnist is valid\n")
     misspelt = JOB.replace("kind: TrainJob", "kind: TranJob")
     assert "TranJob" in validate("job.yaml", "--skip-other-kinds", text=misspelt, code=1)
+
+
+@pytest.mark.parametrize("verb", ["validate", "lint"])
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n", "- hosts: all\n", "text\n", "null\n"])
+def test_yaml_that_holds_no_object_is_passed_over_when_asked(no_home, capsys, verb, text):
+    Path("other.yaml").write_text(text)
+    Path("job.yaml").write_text(JOB)
+    assert main([verb, "other.yaml"]) == 1
+    assert main([verb, "--skip-other-kinds", "other.yaml"]) == 0
+    assert main([verb, "--skip-other-kinds", "other.yaml", "job.yaml"]) == 0
+    capsys.readouterr()
+    Path("other.yaml").write_text("apiVersion: v1\nkind: List\nitems: [1]\n")
+    assert main([verb, "--skip-other-kinds", "other.yaml"]) == 1
+    assert "an item of a List must be an object" in capsys.readouterr().out

@@ -193,16 +193,31 @@ def test_an_older_object_that_is_invalid_is_no_finding(validate, old):
     codes(validate("job.yaml", "--previous", "old.yaml", "-o", "json", code=1 if "numNodes: two" in old else 0))
 
 
-@pytest.mark.parametrize("arguments", [("--previous=old.yaml",), ("--previous-ref=HEAD",)])
-def test_an_older_file_that_cannot_be_read_is_an_error_at_its_place(validate, arguments):
+@pytest.mark.parametrize(
+    ("arguments", "place", "code"),
+    [
+        (("--previous=old.yaml",), "old.yaml", 1),
+        (("--previous-ref=HEAD",), "HEAD:job.yaml", 0),  # or who mends a file would be refused for what it was
+        (("--previous-ref=HEAD", "--fail-on=warning"), "HEAD:job.yaml", 1),
+    ],
+)
+def test_an_older_file_that_cannot_be_read_is_told_at_its_place(validate, arguments, place, code):
     commit(".", {"job.yaml": "a: b\n c: [\n", "old.yaml": "a: b\n c: [\n"})
     write(".", {"job.yaml": JOB})
-    data = json.loads(validate("job.yaml", *arguments, "-o", "json", code=1))
-    place = data["findings"][0]["position"]
-    assert (place["file"], place["line"]) == ("old.yaml" if "old" in arguments[0] else "HEAD:job.yaml", 2)
+    data = json.loads(validate("job.yaml", *arguments, "-o", "json", code=code))
+    found = data["findings"][0]
+    assert (found["file"], found["line"], found["severity"]) == (place, 2, "error" if "old" in place else "warning")
     assert data["objects"][0]["object"]["name"] == "mnist"
     for name in ("sarif", "junit", "tap", "github", "text"):
-        assert "KF101" in validate("job.yaml", *arguments, "-o", name, code=1)
+        assert "KF101" in validate("job.yaml", *arguments, "-o", name, code=code)
+
+
+def test_older_yaml_that_held_no_object_is_passed_over_when_asked(validate):
+    commit(".", {"job.yaml": "- 1\n"})
+    write(".", {"job.yaml": JOB})
+    arguments = ("job.yaml", "--previous-ref=HEAD", "-o", "json")
+    assert codes(validate(*arguments)) == ["KF108"]
+    assert codes(validate(*arguments, "--skip-other-kinds")) == []
 
 
 def test_what_is_malformed_now_is_told_without_its_consequences(validate):
@@ -279,15 +294,16 @@ def test_conformance_cases_with_an_update_have_the_cluster_s_verdict(validate, c
         assert found == errors
 
 
-def test_older_objects_are_those_of_the_store(validate, capsys):
+def test_older_objects_are_those_of_the_store(kfrun):
     suspended = OLD.replace("spec:\n", "spec:\n  suspend: true\n", 1)
-    write(".", {"job.yaml": f"{suspended}---\n{RUNTIME}"})
-    assert main(["apply", "-f", "job.yaml"]) == 0
-    capsys.readouterr()
-    assert "mnist is a valid update of the stored one\n" in validate("job.yaml", "--previous-stored")
-    write(".", {"job.yaml": f"{suspended.replace('numNodes: 2', 'numNodes: 3')}---\n{RUNTIME}"})
-    assert validate("job.yaml")
-    shown = validate("job.yaml", "--previous-stored", code=1)
+    write(kfrun.folder, {"job.yaml": f"{suspended}---\n{RUNTIME}"})
+    kfrun.ok("apply", "-f", "job.yaml")
+    assert "mnist is a valid update of the stored one\n" in kfrun.ok("validate", "job.yaml", "--previous-stored")
+    write(kfrun.folder, {"job.yaml": f"{suspended.replace('numNodes: 2', 'numNodes: 3')}---\n{RUNTIME}"})
+    kfrun.ok("validate", "job.yaml")
+    done = kfrun("validate", "job.yaml", "--previous-stored")
+    assert done.returncode == 1
+    shown = done.stdout
     assert "error KF320: field is immutable: spec.trainer.numNodes was 2, now 3\n" in shown
 
 

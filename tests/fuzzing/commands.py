@@ -37,6 +37,9 @@ VERBS: Final = (
 EMPTY: Final = "{kind: Namespace, apiVersion: v1, metadata: {name: a}}"
 WITHOUT_VERSION: Final = ("lint", "convert")
 WITHOUT_VALUES: Final = ("convert",)
+UNREAD: Final = ("yaml", "template")
+"""Stages of findings that leave nothing to be checked."""
+
 EXPECTED: Final = {"diff": (0, 1, 3)}
 """Exit codes that an input may lead to, where they are not 0 and 1: diff keeps 1 for differences."""
 
@@ -62,10 +65,15 @@ def wrong(given: Input, answer: Answer, folder: Path) -> Iterator[str]:
             yield f"{name} fails: {done.stderr}"
         elif done.code not in EXPECTED.get(verb[0], (0, 1)):
             yield f"{name} ends with {done.code}: {done.stderr}"
-        elif verb == VERBS[0] and _findings(json.loads(done.stdout)) != _findings(
-            finding_forms.to_json(answer.findings)
-        ):
+        elif verb == VERBS[0] and not _agree(json.loads(done.stdout), finding_forms.to_json(answer.findings)):
             yield f"{name} does not say what the functions behind it say"
+
+
+def _agree(shown: dict[str, Any], expected: dict[str, Any]) -> bool:
+    """Whether a report says what was found; beside texts that cannot be read it says more."""
+    said, found = _findings(shown), _findings(expected)
+    unread = [one for one in found if one["stage"] in UNREAD]
+    return [one for one in said if one["stage"] in UNREAD] == unread if unread else said == found
 
 
 def run(arguments: list[str], folder: Path) -> Done:

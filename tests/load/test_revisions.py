@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -335,6 +336,17 @@ def test_a_repository_of_somebody_else_is_refused_with_what_git_says(monkeypatch
     assert "safe.directory" in (caught.value.hint or "")
 
 
+@pytest.mark.parametrize("tree", [b"no tree", b"\xff x\0" + b"a" * 20])
+def test_a_folder_that_is_none_is_told(tree: bytes) -> None:
+    commit(".", {"d/a.yaml": kind("A")})
+    Path("tree").write_bytes(tree)
+    oid = git(".", "hash-object", "-t", "tree", "--literally", "-w", "tree")
+    Path("commit").write_text(f"tree {oid}\nauthor a <a@b> 0 +0000\ncommitter a <a@b> 0 +0000\n\nx\n")
+    revision = git(".", "hash-object", "-t", "commit", "--literally", "-w", "commit")
+    with pytest.raises(Unavailable, match="a folder in the git repository"):
+        revisions.load(["d"], revision)
+
+
 def test_a_broken_repository_is_told() -> None:
     oid = commit(".", {"a.yaml": kind("A")})
     path = Path(".git/objects", git(".", "rev-parse", f"{oid}:a.yaml")[:2])
@@ -386,3 +398,17 @@ def test_a_repository_runs_no_command_of_its_own(folder: Path) -> None:
     assert kinds("a.yaml", ".") == ["Old", "Old"]
     assert not Path("ran").exists()
     assert sorted(path.name for path in Path(".git").iterdir()) == before
+
+
+def test_a_tree_that_holds_itself_again_and_again_is_not_walked_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    commit(".", {"m/job.yaml": "a: 1\n"})
+    tree = git(".", "rev-parse", "HEAD:m")
+    for _ in range(12):
+        # ten folders with the same content: 10**12 files in the end
+        listing = "".join(f"040000 tree {tree}\tf{number}\n" for number in range(10))
+        done = subprocess.run(["git", "mktree"], input=listing, capture_output=True, text=True, timeout=60, check=True)
+        tree = done.stdout.strip()
+    monkeypatch.setattr(revisions, "_MOST_ENTRIES", 5_000)
+    revision = git(".", "commit-tree", tree, "-m", "large")
+    with pytest.raises(Unavailable, match="more than 5,000 files"):
+        revisions.load(["."], revision, recursive=True)

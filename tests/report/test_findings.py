@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -60,6 +61,13 @@ def test_one_finding() -> None:
         "\n"
         "1 error\n"
     )
+
+
+@pytest.mark.parametrize(("stage", "owner"), [(Stage.JOBSET, "its JobSet"), (Stage.JOB, "its Job")])
+def test_a_field_of_what_is_made_is_told_as_such(stage: Stage, owner: str) -> None:
+    found = replace(finding("a", 1), stage=stage)
+    assert f"trainjob.trainer.kubeflow.org/mnist, spec.trainer.x of {owner}\n" in reports.to_text([found])
+    assert reports.to_json([found])["findings"][0]["field"] == "spec.trainer.x"
 
 
 def test_several_findings_are_counted() -> None:

@@ -267,6 +267,21 @@ def test_jobs_of_other_frameworks(text: str, policy: str, nodes: int) -> None:
     assert len(notes) == 1
 
 
+def test_what_only_a_worker_loses_is_named_too() -> None:
+    leader, worker = XGBOOST.split("    Worker:")
+    never = leader.replace("restartPolicy: OnFailure", "restartPolicy: Never")
+    _, notes = convert(f"{never}    Worker:{worker.replace('restartPolicy: OnFailure', 'restartPolicy: ExitCode')}")
+    assert "ExitCode became Never" in notes["spec.xgbReplicaSpecs.Worker.restartPolicy"]
+
+
+def test_notes_come_in_the_order_of_the_source() -> None:
+    text = PYTORCH.replace("spec:\n", f"spec:\n{POLICY}  elasticPolicy: {{maxReplicas: 4}}\n", 1)
+    notes = conversion.convert(kubeyaml.parse(text, "old.yaml")[0]).notes
+    lines = [note.position.line for note in notes if note.position]
+    assert len(lines) > 3
+    assert lines == sorted(lines)
+
+
 def test_an_mpijob_has_a_launcher_and_workers() -> None:
     objects, notes = convert(MPI.replace("command: [mpirun]", "command: [mpirun]", 1))
     check(objects)

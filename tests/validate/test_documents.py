@@ -57,7 +57,7 @@ def test_light_checks_of_core_objects_and_other_kinds(text: str, code: str, fiel
 
 def test_other_kinds_are_for_the_kubernetes_executor() -> None:
     (found,) = check("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n")
-    assert found.message == 'kind "Service" (v1) is kept for the kubernetes executor; other backends refuse it'
+    assert found.message == 'kfrun reads no kind "Service" (v1)'
 
 
 def test_structure_and_rules_come_together_in_the_order_of_the_source() -> None:

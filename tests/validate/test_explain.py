@@ -63,10 +63,7 @@ TRAINER = JOB + "  trainer:\n"
         ),
         (
             JOB.replace("TrainJob", "Deployment"),
-            (
-                'kind "Deployment" (trainer.kubeflow.org/v1alpha1) is kept for the kubernetes executor; '
-                "other backends refuse it"
-            ),
+            'kfrun reads no kind "Deployment" (trainer.kubeflow.org/v1alpha1)',
         ),
         (
             JOB.replace("trainer.kubeflow.org/v1alpha1", "v1"),

@@ -45,6 +45,12 @@ def test_names_of_pods_have_63_characters_at_most(length: int, pods: int, job: s
     assert fields(of) == ([] if fits else ["spec.replicatedJobs[0].name"])
 
 
+def test_a_job_is_not_offered_as_what_it_may_wait_for() -> None:
+    of = built(replicated("a"), replicated("b", dependsOn=[{"name": "c"}]), replicated("c"))
+    ((_, cause),) = jobset.found(jobsetdefaults.apply(of))
+    assert cause.message.endswith("allowed are earlier jobs: a")
+
+
 def test_a_name_is_complained_of_once() -> None:
     assert fields(built(name="a" * 63)) == ["spec.replicatedJobs[0].name"]
 
