@@ -66,12 +66,15 @@ def _open_standard_streams() -> None:
 
 def _end(code: int) -> None:
     """End the process without taking the interpreter apart, which would cost another 10 ms."""
-    try:
-        for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdout, sys.stderr):
+        try:
             stream.flush()
-    except (AttributeError, OSError, ValueError):
-        # Closed, or nobody reads it: the ordinary way out knows what to do about that.
-        return
+        except BrokenPipeError:
+            # The command has said its code; what is left for a reader who went away is lost.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except (AttributeError, OSError, ValueError):
+            # Closed, or full: the ordinary way out knows what to do about that.
+            return
     os._exit(code)
 
 

@@ -20,10 +20,9 @@ def open_store(settings: Settings, *, create: bool = False) -> Store:
     from kfrun.observe import location
     from kfrun.observe.store import Store
 
-    path = location.database(settings)
-    if not path.exists() and not create:
+    if not create and not location.has_database(settings):
         return Store.empty()
-    store = Store.open(path)
+    store = Store.open(location.database_name(settings))
     if store.has_unended_runs():
         from kfrun.execute import supervision
 

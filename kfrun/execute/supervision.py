@@ -14,7 +14,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from kfrun import host
+from kfrun import host, paths
 
 if TYPE_CHECKING:
     from kfrun.observe.store import Run, Store
@@ -172,9 +172,11 @@ def remove(store: Store, run: Run) -> None:
 
 def sweep(store: Store, namespace: str, name: str = "*") -> None:
     """Remove folders of jobs that were never recorded, because their ``apply`` was killed at the wrong moment."""
+    from pathlib import Path
+
     from kfrun.execute import jobfiles
 
-    folders = [str(path) for path in (store.path.parent / "jobs" / namespace).glob(f"{name}/*")]
+    folders = [str(path) for path in Path(paths.parent(store.path), "jobs", namespace).glob(f"{name}/*")]
     if not folders:
         return
     known = {folder for run in store.runs(namespace) for folder in (run.folder, run.previous)}

@@ -52,12 +52,17 @@ def database(settings: Settings) -> Path:
     return state_folder(settings) / _DATABASE
 
 
+def database_name(settings: Settings) -> str:
+    """The same as a text, without loading `pathlib`."""
+    return paths.join(_state_folder(settings), _DATABASE)
+
+
 def has_database(settings: Settings) -> bool:
-    """Whether there is a store at all; told without `pathlib`, for commands that only ask this."""
-    return os.path.exists(paths.join(_state_folder(settings), _DATABASE))  # noqa: PTH110
+    """Whether there is a store at all."""
+    return os.path.exists(database_name(settings))  # noqa: PTH110
 
 
-def job_folder(database_path: Path, namespace: str, name: str, uid: str) -> Path:
+def job_folder(database_path: str | Path, namespace: str, name: str, uid: str) -> Path:
     """The folder of one run of a TrainJob. Names are DNS labels by then; this refuses anything else all the same.
 
     Raises:
@@ -66,7 +71,9 @@ def job_folder(database_path: Path, namespace: str, name: str, uid: str) -> Path
     for part in (namespace, name, uid):
         if not part or part.startswith(".") or "/" in part or "\0" in part:
             raise ValueError(f"{part!r} is no name of a folder")
-    return database_path.parent / "jobs" / namespace / name / uid
+    from pathlib import Path
+
+    return Path(database_path).parent / "jobs" / namespace / name / uid
 
 
 def database_of(folder: str) -> Path:

@@ -11,7 +11,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from kfrun import host
+from kfrun import host, paths
 from kfrun.errors import Conflict, NotFound, StoreFailed
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import Event, StoredObject
@@ -77,15 +77,18 @@ class Run:
     previous: str = ""
 
 
+_MEMORY = ":memory:"
+
+
 class Store:
     """The open store. Use it in one thread; close it, or use it as a context manager."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
         self._db = connection
         self.path = path
 
     @classmethod
-    def open(cls, path: Path, *, create: bool = True) -> Store:
+    def open(cls, path: str | Path, *, create: bool = True) -> Store:
         """Open the database at ``path``, made with its folder (0700, 0600) when missing and ``create``.
 
         Raises:
@@ -94,7 +97,8 @@ class Store:
         """
         import sqlite3
 
-        if not path.exists():
+        path = os.fspath(path)
+        if not os.path.exists(path):  # noqa: PTH110
             if not create:
                 raise NotFound(f"there is no store at {path}")
             _make_private(path)
@@ -111,9 +115,8 @@ class Store:
     def empty(cls) -> Store:
         """A store in memory with nothing in it: what there is to see where no store was made yet."""
         import sqlite3
-        from pathlib import Path
 
-        store = cls(sqlite3.connect(":memory:", isolation_level=None), Path(":memory:"))
+        store = cls(sqlite3.connect(_MEMORY, isolation_level=None), _MEMORY)
         with store._translated():
             store._prepare()
         return store
@@ -445,23 +448,24 @@ def _with_version(data: dict[str, Any], version: int) -> str:
     return json.dumps({**data, "metadata": metadata}, separators=(",", ":"))
 
 
-def _make_private(path: Path) -> None:
+def _make_private(path: str) -> None:
+    folder = paths.parent(path)
     try:
-        host.make_private_folder(path.parent)
+        host.make_private_folder(folder)
         # Made with its mode at once: SQLite gives the -wal and -shm files the mode of the database.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise StoreFailed(
-            f"the state folder {path.parent} cannot be written: {error.strerror}",
+            f"the state folder {folder} cannot be written: {error.strerror}",
             "set KFRUN_HOME to a folder of your own",
         ) from error
 
 
 @contextmanager
-def _queue(path: Path) -> Iterator[None]:
+def _queue(path: str) -> Iterator[None]:
     import fcntl
 
-    if str(path) == ":memory:":
+    if path == _MEMORY:
         yield
         return
     descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)

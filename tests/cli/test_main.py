@@ -205,6 +205,15 @@ def test_a_reader_that_went_away_is_no_traceback(arguments):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize(("arguments", "code"), [(["validate", "--no-such"], 2), (["validate", "none.yaml"], 1)])
+def test_a_code_stays_where_nobody_reads_the_errors(arguments, code):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kfrun", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    process.stderr.close()
+    assert process.wait(timeout=60) == code
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["config", "view"]])
 def test_a_full_disk_under_the_output_is_told(arguments):
     with open("/dev/full", "w") as full:

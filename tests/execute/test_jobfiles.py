@@ -139,7 +139,7 @@ def test_a_sweep_waits_for_who_makes_a_folder_just_now(folder: str, store: Store
     assert os.path.isdir(folder)
 
 
-def _sweep(path: Path) -> None:
+def _sweep(path: str) -> None:
     with Store.open(path) as opened:
         supervision.sweep(opened, "default")
 
