@@ -204,7 +204,6 @@ def test_a_reader_that_went_away_is_no_traceback(arguments):
     assert (ended.returncode, ended.stderr) == (141, "")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 @pytest.mark.parametrize(("arguments", "code"), [(["validate", "--no-such"], 2), (["validate", "none.yaml"], 1)])
 def test_a_code_stays_where_nobody_reads_the_errors(arguments, code):
     process = subprocess.Popen(
@@ -214,6 +213,7 @@ def test_a_code_stays_where_nobody_reads_the_errors(arguments, code):
     assert process.wait(timeout=60) == code
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["config", "view"]])
 def test_a_full_disk_under_the_output_is_told(arguments):
     with open("/dev/full", "w") as full:
