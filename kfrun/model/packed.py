@@ -6,9 +6,12 @@ A document's data take some twenty times the room of its text in memory, and twi
 from __future__ import annotations
 
 import marshal
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from kfrun.model.source import Document, ObjectKey, Positions
+from kfrun.model.source import Document
+
+if TYPE_CHECKING:
+    from kfrun.model.source import ObjectKey, Positions
 
 
 class Packed(NamedTuple):

@@ -5,7 +5,7 @@ Called by the builder and by positions; nothing else of load imports ``yaml``. B
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from yaml.error import YAMLError
 from yaml.events import (
@@ -41,11 +41,14 @@ __all__ = [
 _SURROGATE: Final = pattern("[\ud800-\udfff]")
 
 
-class EventSource(Protocol):
-    """A YAML parser that is asked for one event after the other."""
+if TYPE_CHECKING:
+    # a protocol takes 0.2 ms to define, and nobody asks for it while kfrun runs
 
-    def get_event(self) -> Any:
-        """The next event; its ``start_mark`` has a 0-based ``line`` and ``column``."""
+    class EventSource(Protocol):
+        """A YAML parser that is asked for one event after the other."""
+
+        def get_event(self) -> Any:
+            """The next event; its ``start_mark`` has a 0-based ``line`` and ``column``."""
 
 
 class PureParser(Reader, Scanner, Parser):
