@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _TIMEOUT = 900
 _INTERVAL = 0.2
+_FIRST_PAUSE = 0.01
 
 
 class Usage(NamedTuple):
@@ -72,8 +73,11 @@ class _Scales(threading.Thread):
         self.largest = 0.0
 
     def run(self) -> None:
-        while not self._ended.wait(_INTERVAL):
+        pause = _FIRST_PAUSE
+        while not self._ended.wait(pause):
             self.largest = max(self.largest, _weight(self._pid))
+            # often at first: a short command is over soon
+            pause = min(pause * 2, _INTERVAL)
 
     def stop(self) -> None:
         self._ended.set()
