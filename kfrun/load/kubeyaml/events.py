@@ -25,7 +25,6 @@ from kfrun.patterns import pattern
 
 __all__ = [
     "AliasEvent",
-    "EventSource",
     "MappingEndEvent",
     "MappingStartEvent",
     "PureParser",
