@@ -14,25 +14,13 @@ import pytest
 import yaml
 
 from tests import docblocks
+from tests.cli.manifests import SOUND as GOOD
 from tests.load import gitrepos
 
 ROOT = Path(__file__).parents[1]
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 GITLAB = yaml.safe_load((ROOT / "docs" / "ci" / "gitlab-ci.yml").read_text())
-GOOD = """\
-apiVersion: trainer.kubeflow.org/v1alpha1
-kind: TrainJob
-metadata:
-  name: mnist
-spec:
-  runtimeRef:
-    name: plain-python
-  trainer:
-    image: example.com/mnist:1.2
-    resourcesPerNode: {limits: {cpu: "1"}}
-    command: [python, train.py]
-"""
 LATEST = GOOD.replace(":1.2", ":latest")
 WRONG = GOOD.replace("trainer:\n", "trainr:\n")
 WORKFLOW = "on: push\njobs: {}\n"

@@ -22,6 +22,7 @@ import pytest
 
 from kfrun.version import __version__
 from tests import docblocks
+from tests.cli.manifests import SOUND as GOOD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,19 +32,6 @@ if TYPE_CHECKING:
 # The first run installs Docker and makes the base image.
 pytestmark = pytest.mark.timeout(600)
 ROOT = Path(__file__).parents[1]
-GOOD = """\
-apiVersion: trainer.kubeflow.org/v1alpha1
-kind: TrainJob
-metadata:
-  name: mnist
-spec:
-  runtimeRef:
-    name: plain-python
-  trainer:
-    image: example.com/mnist:1.2
-    resourcesPerNode: {limits: {cpu: "1"}}
-    command: [python, train.py]
-"""
 WRONG = GOOD.replace("trainer:\n", "trainr:\n")
 TEMPLATE = GOOD.replace("name: mnist", "name: {{ name }}")
 SOURCES = {"LICENSE", "README.md", "pyproject.toml", "kfrun", "runtimes", "schemas"}

@@ -52,15 +52,6 @@ class Outcome(NamedTuple):
     before: Mapping[ObjectKey, Document]
 
 
-class Identity(NamedTuple):
-    """What an object keeps when it is updated."""
-
-    group: str
-    kind: str
-    namespace: str
-    name: str
-
-
 def check(wishes: Wishes, settings: Settings, *, only_own_kinds: bool) -> Outcome:
     """Check every object of an input as a cluster would: those that existed before as updates, the others as new.
 
@@ -117,7 +108,7 @@ def _require_sense(wishes: Wishes) -> None:
         revisions.require_versions(wishes.names, wishes.revision)
 
 
-def _older(wishes: Wishes, settings: Settings) -> tuple[dict[Identity, Document], Sequence[Finding]]:
+def _older(wishes: Wishes, settings: Settings) -> tuple[dict[ObjectKey, Document], Sequence[Finding]]:
     """The older objects, and what keeps some of them from being read. Of several of one name the last counts."""
     values = wishes.values.read()
     documents: Sequence[Document]
@@ -146,24 +137,25 @@ def _merely_told(finding: Finding) -> Finding:
     return replace(finding, severity=Severity.WARNING, hint="objects of this file are checked as new ones")
 
 
-def _stored(known: inputs.Known) -> dict[Identity, Document]:
+def _stored(known: inputs.Known) -> dict[ObjectKey, Document]:
     """Those of the store; they have no lines to point at."""
     objects = {**{key: job.data for key, job in known.jobs.items()}, **known.objects}
     return {_identity(key): inputs.without_text(data, "the stored one") for key, data in objects.items()}
 
 
-def _by_identity(documents: Iterable[Document], settings: Settings) -> dict[Identity, Document]:
+def _by_identity(documents: Iterable[Document], settings: Settings) -> dict[ObjectKey, Document]:
     placed = (inputs.in_namespace(document, settings.namespace) for document in documents)
     return {_identity(document.key): document for document in placed if document.key.name}
 
 
-def _identity(key: ObjectKey) -> Identity:
-    from kfrun.validate.kinds import CLUSTER_SCOPED
+def _identity(key: ObjectKey) -> ObjectKey:
+    """What identifies an object from version to version, also of its API."""
+    from kfrun.validate import kinds
 
-    return Identity(key.group, key.kind, "" if key.kind in CLUSTER_SCOPED else key.namespace, key.name)
+    return kinds.identity(key)._replace(api_version=key.group)
 
 
-def _existing(documents: Iterable[Document], older: Mapping[Identity, Document]) -> dict[ObjectKey, Document]:
+def _existing(documents: Iterable[Document], older: Mapping[ObjectKey, Document]) -> dict[ObjectKey, Document]:
     """The documents that existed before, by key, as they were."""
     found = ((document.key, older.get(_identity(document.key))) for document in documents)
     return {key: document for key, document in found if document is not None}

@@ -38,3 +38,18 @@ spec:
 
 WRONG = JOB.replace("trainer:", "trainr:")
 MISSING_RUNTIME = JOB.replace("plain-python", "plain-pyton")
+
+SOUND = """\
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata:
+  name: mnist
+spec:
+  runtimeRef:
+    name: plain-python
+  trainer:
+    image: example.com/mnist:1.2
+    resourcesPerNode: {limits: {cpu: "1"}}
+    command: [python, train.py]
+"""
+"""Nothing for ``validate`` or ``lint`` to find."""
