@@ -53,7 +53,7 @@ def admitted(
 
     def answer(packed: Packed) -> _Answer:
         from kfrun.resolve import resolver
-        from kfrun.validate import admission
+        from kfrun.validate.admission import check as admission
 
         document = packed.unpack()
         if packed.key.kind != inputs.JOB:

@@ -81,7 +81,6 @@ def make_ready(wishes: Wishes, settings: Settings, store: Store, saved: SavedPla
         Refused: the saved plan is not what would be done.
     """
     from kfrun.cli import applysets, planfile
-    from kfrun.cli import plan as planning
 
     sources = planfile.Sources()
     documents = inputs.read(
@@ -90,7 +89,7 @@ def make_ready(wishes: Wishes, settings: Settings, store: Store, saved: SavedPla
     known = inputs.recall(store, documents)
     prepared = inputs.prepare(documents, known, settings=settings, cluster_defaults=wishes.cluster_defaults)
     inputs.warn(prepared, settings)
-    made = planning.make(prepared, known, settings, replace=wishes.replace, rerun=wishes.rerun)
+    made = make(prepared, known, settings, replace=wishes.replace, rerun=wishes.rerun)
     chosen = applysets.recall(store, wishes.apply_set, settings.namespace, prune=wishes.prune)
     if chosen is not None:
         made = applysets.with_set(made, chosen, prepared, prune=wishes.prune)
@@ -101,6 +100,23 @@ def make_ready(wishes: Wishes, settings: Settings, store: Store, saved: SavedPla
     if findings:
         raise InvalidInput(findings)
     return ready
+
+
+def make(prepared: Inputs, known: Known, settings: Settings, *, replace: bool = False, rerun: bool = False) -> Plan:
+    """The plan for prepared inputs; ``apply`` and ``run`` make theirs with it too."""
+    from kfrun.plan import planner
+    from kfrun.settings import BACKENDS
+
+    is_flag = settings.origins["backend"].layer == "flag"
+    chosen = planner.PlanOptions(
+        replace=replace,
+        rerun=rerun,
+        strict=settings.strict,
+        backend=settings.backend if is_flag else None,
+        default_backend=settings.backend,
+        backends=BACKENDS,
+    )
+    return planner.plan(prepared.jobs, prepared.objects, known.jobs, known.objects, chosen, child_jobs=known.child_jobs)
 
 
 def _starting(plan: Plan) -> list[ObjectKey]:

@@ -178,7 +178,7 @@ def broken(findings: Iterable[Finding]) -> set[ObjectKey | None]:
 def _runtimes_admitted(
     documents: Iterable[Document], wrong: set[ObjectKey | None], settings: Settings, updated: Collection[ObjectKey]
 ) -> Iterator[Finding]:
-    from kfrun.validate import admission
+    from kfrun.validate.admission import check as admission
 
     for document in documents:
         if document.key.kind in RUNTIMES and document.key not in wrong:
@@ -192,7 +192,7 @@ def admitted(
     """What the stages after a job's resolution say; nothing where they are not asked for."""
     if asked is None:
         return []
-    from kfrun.validate import admission
+    from kfrun.validate.admission import check as admission
 
     is_flag = settings.origins["backend"].layer == "flag"
     backend = settings.backend if is_flag else resolution.backend or settings.backend
@@ -351,7 +351,7 @@ def _to_store(job: DesiredJob, stored: ObservedJob | None) -> dict[str, Any]:
 
 def _with_defaults(document: Document, settings: Settings) -> Document:
     """Defaults filled in, but ``suspend`` of a TrainJob only where it was written: see `kfrun.plan.compare`."""
-    from kfrun.validate import defaults
+    from kfrun.validate.schema import defaults
 
     kind = document.key.kind
     if kind != JOB and kind not in RUNTIMES:

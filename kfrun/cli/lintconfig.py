@@ -11,7 +11,7 @@ from kfrun.errors import UsageProblem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from kfrun.validate.policies.subject import Choice
+    from kfrun.validate.lint.subject import Choice
 
 LISTS: Final = ("enable", "disable", "required_labels", "registries")
 KEYS: Final = (*LISTS, "severity")
@@ -23,7 +23,7 @@ def load(environ: Mapping[str, str], *, enable: Sequence[str], disable: Sequence
     Raises:
         UsageProblem: an unknown key or code, or a value of a wrong type.
     """
-    from kfrun.validate.policies.subject import Choice
+    from kfrun.validate.lint.subject import Choice
 
     choice = Choice()
     for path, table in settings.tables("lint", environ, Path.cwd()):
@@ -70,7 +70,7 @@ def _severities(given: Any, name: str) -> dict[str, Any]:
 
 
 def _require_codes(codes: Iterable[str], name: str) -> None:
-    from kfrun.validate.policies.table import CODES
+    from kfrun.validate.lint.table import CODES
 
     for code in codes:
         if code not in CODES:

@@ -71,8 +71,22 @@ REASONS: Final[dict[str, Reason]] = {
 }
 """Of the codes that verbs and execute raise."""
 
-_TABLES: Final = ("load.reasons", "validate.reasons", "validate.jobreasons", "resolve.reasons", "plan.reasons")
-_RULES: Final = ("rules", "webhook", "runtime_webhook", "jobset", "jobs", "pods", "containers")
+_TABLES: Final = (
+    "load.reasons",
+    "validate.reasons",
+    "validate.admission.reasons",
+    "resolve.reasons",
+    "plan.reasons",
+)
+_RULES: Final = (
+    "rules.cel",
+    "admission.webhook",
+    "admission.runtime_webhook",
+    "admission.jobset",
+    "admission.jobs",
+    "admission.pods",
+    "admission.containers",
+)
 
 
 def tables() -> dict[str, str]:
@@ -113,7 +127,7 @@ def stage(code: str) -> Found:
 
 
 def _of_lint() -> Iterator[tuple[str, Reason]]:
-    from kfrun.validate.policies import examples, table
+    from kfrun.validate.lint import examples, table
 
     yield "KF700", table.UNKNOWN
     for policy in table.POLICIES:
@@ -124,8 +138,8 @@ def _of_lint() -> Iterator[tuple[str, Reason]]:
 
 def _sources() -> dict[str, str]:
     """Where upstream states the rules of a code, from the tables of rules and the rules that stand alone."""
-    from kfrun.validate.answers import Rule
-    from kfrun.validate.rules import Rule as RuleAcrossFields
+    from kfrun.validate.admission.causes import Rule
+    from kfrun.validate.rules.cel import Rule as RuleAcrossFields
 
     found: dict[str, dict[str, None]] = {}
     for name in _RULES:

@@ -1,4 +1,4 @@
-"""What a schema says of one field. Made by `validate.fieldpaths`, drawn by `report.explain`."""
+"""What a schema says of one field. Made by `validate.advice.fieldpaths`, drawn by `report.explain`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Decides what to do with one TrainJob: create, replace, update, suspend, resume, leave alone or refuse. Pure.
 
-Called by plan.planner. What may change of a stored job is decided by validate.update, as the cluster would.
+Called by plan.planner. What may change of a stored job is decided by validate.rules.update, as the cluster would.
 """
 
 from __future__ import annotations
@@ -63,8 +63,9 @@ def state(job: ObservedJob) -> str:
 
 
 def immutable(old: dict[str, Any] | Document, new: Document, *, version: str | None = None) -> tuple[Finding, ...]:
-    """The refusals of a change that the cluster would not accept either; see `kfrun.validate.update.check`."""
-    from kfrun.validate import schemas, update
+    """The refusals of a change that the cluster would not accept either; see `kfrun.validate.rules.update.check`."""
+    from kfrun.validate.rules import update
+    from kfrun.validate.schema import schemas
 
     problems = update.check(old, new, version=version or schemas.DEFAULT_VERSION)
     found = tuple(finding for finding in problems if finding.severity is Severity.ERROR)

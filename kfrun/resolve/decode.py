@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun.resolve import fields
 from kfrun.resolve.findings import finding
-from kfrun.validate import quantity
+from kfrun.validate.admission import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Callable

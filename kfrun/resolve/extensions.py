@@ -13,7 +13,7 @@ from kfrun.load.excerpts import excerpt
 from kfrun.model.resolution import PackageSet
 from kfrun.model.source import Finding, Position, Stage
 from kfrun.model.values import dataclass
-from kfrun.validate.extensions import PREFIX, lines
+from kfrun.validate.rules.extensions import PREFIX, lines
 
 if TYPE_CHECKING:
     from kfrun.model.source import Document

@@ -13,7 +13,7 @@ from kfrun.errors import InvalidInput
 from kfrun.model.source import Finding, Stage
 from kfrun.model.values import dataclass
 from kfrun.patterns import pattern
-from kfrun.validate.extensions import Line
+from kfrun.validate.rules.extensions import Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

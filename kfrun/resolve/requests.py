@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kfrun.validate import quantity
+from kfrun.validate.admission import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -16,8 +16,8 @@ from kfrun.resolve.decode import Decoder, describe
 from kfrun.resolve.findings import finding
 from kfrun.resolve.origins import Ledger, Mark, Origins
 from kfrun.resolve.podsets import Build
-from kfrun.validate import defaults, schemas
 from kfrun.validate.kinds import DEFAULT_NAMESPACE, TRAIN_JOB
+from kfrun.validate.schema import defaults, schemas
 
 if TYPE_CHECKING:
     from kfrun.model.source import Document, ObjectKey

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from kfrun.model.packed import Packed
 from kfrun.model.source import Document, Finding, ObjectKey, Stage
-from kfrun.validate import kinds, located, rules, schemas, structure
+from kfrun.validate import kinds, located
 from kfrun.validate.located import Problem
+from kfrun.validate.rules import cel
+from kfrun.validate.schema import schemas, structure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,10 +41,10 @@ def check_one(document: Document, *, version: str, with_rules: bool = True) -> l
     if document.data["kind"] in kinds.TRAINER_KINDS:
         structural = structure.check(document, version=version)
     else:
-        from kfrun.validate import coreobjects
+        from kfrun.validate.schema import coreobjects
 
         structural = located.findings(document, coreobjects.problems(document), Stage.SCHEMA)
-    return _in_order(structural + rules.check(document, version=version)) if with_rules else structural
+    return _in_order(structural + cel.check(document, version=version)) if with_rules else structural
 
 
 def _in_order(found: list[Finding]) -> list[Finding]:

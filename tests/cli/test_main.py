@@ -67,7 +67,7 @@ def test_help_and_version_import_no_verb_and_nothing_heavy():
     shown = kfrun("--help", code=code).stderr.splitlines()
     assert shown[0] == "[]"
     assert "kfrun.cli.main" in shown[1]
-    assert "kfrun.cli.validate" not in shown[1]
+    assert "kfrun.cli.verbs.validate" not in shown[1]
 
 
 def test_without_arguments_the_help_is_shown_as_wrong_usage(capsys):

@@ -11,7 +11,8 @@ import yaml
 
 from kfrun.__main__ import main
 from kfrun.cli import remedies
-from kfrun.validate import jobreasons, kinds, reasons
+from kfrun.validate import kinds, reasons
+from kfrun.validate.admission import reasons as jobreasons
 
 MEANINGS = remedies.tables()
 REASONS = remedies.reasons()

@@ -9,7 +9,7 @@ TITLE = """
 import sys
 from kfrun.cli import reports
 
-assert "kfrun.validate.explain" not in sys.modules
+assert "kfrun.validate.schema.violations" not in sys.modules
 print(reports.titles({"KF201", "KF101"})["KF201"])
 """
 

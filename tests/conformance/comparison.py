@@ -20,8 +20,10 @@ from kfrun.model.source import Severity, Stage
 from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.material import ENTROPY, Material
 from kfrun.resolve.resolver import resolve
-from kfrun.validate import admission, jobsetdefaults, update
 from kfrun.validate import documents as validation
+from kfrun.validate.admission import check as admission
+from kfrun.validate.admission import jobsetdefaults
+from kfrun.validate.rules import update
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kfrun.validate import schemas
+from kfrun.validate.schema import schemas
 from tests.fuzzing.values import Writer
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kfrun.validate import schemas
+from kfrun.validate.schema import schemas
 
 if TYPE_CHECKING:
-    from kfrun.validate.schemas import Schema
+    from kfrun.validate.schema.schemas import Schema
     from tests.fuzzing.choices import Choices
 
 DEEPEST: Final = 9

@@ -15,9 +15,10 @@ from io import BytesIO, TextIOWrapper
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from xml.etree import ElementTree as ET
 
-from kfrun.cli import inputs, render, reports
-from kfrun.cli import plan as planning
+from kfrun.cli import applying as planning
+from kfrun.cli import inputs, reports
 from kfrun.cli.options import Values
+from kfrun.cli.verbs import render
 from kfrun.errors import InvalidInput
 from kfrun.load import kubeyaml
 from kfrun.plan import render as plan_forms
@@ -28,8 +29,10 @@ from kfrun.resolve import conversion, shipped
 from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.material import ENTROPY, Material
 from kfrun.resolve.resolver import resolve
-from kfrun.validate import defaults, kinds, schemas, structure, update
-from kfrun.validate.policies import subject, table
+from kfrun.validate import kinds
+from kfrun.validate.lint import subject, table
+from kfrun.validate.rules import update
+from kfrun.validate.schema import defaults, schemas, structure
 from tests.fuzzing import places, texts
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from kfrun.validate import jobreasons, jobs
+from kfrun.validate.admission import jobs, reasons
 
 if TYPE_CHECKING:
     import pytest
@@ -57,7 +57,7 @@ def test_answers_as_the_api_server_does(case: Node) -> None:
 
 def test_every_cause_can_be_mended(case: Node) -> None:
     for rule, cause in jobs.found(changed(case["base"], case["put"])):
-        hint = cause.hint or jobreasons.mend(rule.code)
+        hint = cause.hint or reasons.mend(rule.code)
         assert hint
         assert hint not in cause.message
         assert not hint.endswith(".")

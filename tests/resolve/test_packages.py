@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from kfrun.errors import InvalidInput
 from kfrun.resolve import packages
-from kfrun.validate import extensions
+from kfrun.validate.rules import extensions
 
 
 @pytest.mark.parametrize(

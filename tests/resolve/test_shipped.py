@@ -6,7 +6,7 @@ from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.expand import expand, expand_findings
 from kfrun.resolve.resolver import resolve
 from kfrun.resolve.shipped import shipped
-from kfrun.validate import structure
+from kfrun.validate.schema import structure
 from tests.resolve.reading import document, trainjob
 
 NAMES = ["plain-python", "torch-distributed"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kfrun.load import kubeyaml
-from kfrun.validate import schemas
+from kfrun.validate.schema import schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

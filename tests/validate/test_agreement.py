@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from kfrun.load import kubeyaml
 from kfrun.model.source import Document
 from kfrun.report import findings as reports
-from kfrun.validate import defaults, documents, obvious, rules, structure, update
+from kfrun.validate import documents
+from kfrun.validate.rules import cel, update
+from kfrun.validate.schema import defaults, obvious, structure
 from tests.validate.reading import JOB, RUNTIME, conformance, document, plain, violations_of_rs
 
 KINDS = ("TrainJob", "ClusterTrainingRuntime")
@@ -191,7 +193,7 @@ def test_random_objects_never_raise(spec: Any, metadata: Any, kind: str) -> None
     data = {"apiVersion": FULL_JOB.data["apiVersion"], "kind": kind, "metadata": metadata, "spec": spec, "data": spec}
     one = Document(data, FULL_JOB.positions, "job.yaml", FULL_JOB.text)
     documents.check([one])
-    rules.check(one, version="head")
+    cel.check(one, version="head")
 
 
 def test_deep_nesting_is_judged_all_the_same() -> None:

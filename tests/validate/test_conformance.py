@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kfrun.validate import rules, structure
+from kfrun.validate.rules import cel
+from kfrun.validate.schema import structure
 from tests.validate.reading import conformance, refused
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def expected(case: str, one: Document, version: str) -> list[str]:
     ("case", "one"), CASES, ids=[f"{case}-{one.index}-{one.key.kind}-{one.key.name}" for case, one in CASES]
 )
 def test_findings_are_those_of_the_api_server(case: str, one: Document, version: str) -> None:
-    found = structure.check(one, version=version) + rules.check(one, version=version)
+    found = structure.check(one, version=version) + cel.check(one, version=version)
     assert sorted(finding.field for finding in found) == expected(case, one, version)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kfrun.validate import documents, migration, schemas, structure
+from kfrun.validate import documents
+from kfrun.validate.schema import migration, schemas, structure
 from tests.validate.reading import JOB, RUNTIME, document
 
 POD_SPEC = "  podSpecOverrides:\n  - targetJobs:\n    - name: node\n    serviceAccountName: trainer\n"

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kfrun.resolve.podsets import counting_resources
-from kfrun.validate import quantity
-from kfrun.validate.torchtune import gpus
+from kfrun.validate.admission import quantity
+from kfrun.validate.admission.torchtune import gpus
 
 if TYPE_CHECKING:
     from kfrun.resolve.podsets import Build

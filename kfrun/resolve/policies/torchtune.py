@@ -1,7 +1,8 @@
 """torchtune: which recipe and configuration ``tune run`` gets. Called by the torch policy.
 
 The TrainJob says only ``command: [tune, run]``; model, recipe and configuration follow from the runtime's name, the
-counts and the arguments; what is not allowed is `kfrun.validate.torchtune`'s business. Source: upstream's Torch plugin.
+counts and the arguments; what is not allowed is `kfrun.validate.admission.torchtune`'s business. Source: upstream's
+Torch plugin.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kfrun.resolve.podsets import NODE, PORT, TRAINER, ancestor, counting_resources, pod_spec
 from kfrun.resolve.policies import counting
-from kfrun.validate.torchtune import COMMAND, MANAGED, model, variants
+from kfrun.validate.admission.torchtune import COMMAND, MANAGED, model, variants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

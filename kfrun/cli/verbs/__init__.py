@@ -1,0 +1,1 @@
+"""verbs: one module a verb: parse, call, print."""

@@ -1,0 +1,97 @@
+"""``kfrun explain``: tells what a field or a finding's code means, without a cluster."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kfrun.cli import options
+from kfrun.errors import NotFound
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+def _complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Paths one level deep, and codes. No settings are read: a completion must not fail."""
+    from click.shell_completion import CompletionItem
+
+    from kfrun.cli import remedies
+    from kfrun.validate.advice import fieldpaths
+    from kfrun.validate.schema import schemas
+
+    if incomplete.upper().startswith("KF"):
+        return [
+            CompletionItem(code, help=meaning)
+            for code, meaning in remedies.tables().items()
+            if code.startswith(incomplete.upper())
+        ]
+    return [CompletionItem(path) for path in fieldpaths.completions(incomplete, version=schemas.DEFAULT_VERSION)]
+
+
+@click.command("explain")
+@click.argument("topic", required=False, metavar="[KIND[.FIELD...]|CODE]", shell_complete=_complete)
+@click.option("-R", "--recursive", is_flag=True, help="Show the fields below the fields, too.")
+@options.trainer_version
+@options.output("text", "json", default="text")
+def command(topic: str | None, recursive: bool, trainer_version: str | None, output: str) -> int:
+    """Tell what a field or a finding's code means.
+
+    \b
+    kfrun explain trainjob.spec.trainer    a field: type, default, bounds, example
+    kfrun explain KF203                    a code: what a cluster does, cause, how to mend it, example, source
+    kfrun explain                          the kinds and all codes
+    """  # noqa: D301 - click looks for the backspace itself
+    if topic is None:
+        options.write(_overview(output))
+    elif re.fullmatch(r"(?i)KF\d+", topic):
+        options.write(_code(topic.upper(), output))
+    else:
+        settings = options.load_settings(trainer_version=trainer_version)
+        options.write(_field(topic, settings.trainer_version, output, recursive=recursive))
+    return 0
+
+
+def _overview(output: str) -> str:
+    from kfrun.cli import remedies
+    from kfrun.report import explain
+    from kfrun.validate import kinds
+
+    meanings = remedies.tables()
+    if output == "json":
+        return explain.to_json({"kinds": list(kinds.TRAINER_KINDS), "codes": meanings})
+    lines = ["KINDS:", *(f"  {kind.lower()}" for kind in kinds.TRAINER_KINDS)]
+    lines += ["", "CODES:", *(f"  {code}  {meaning}" for code, meaning in meanings.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _code(code: str, output: str) -> str:
+    from difflib import get_close_matches
+
+    from kfrun.cli import remedies
+    from kfrun.report import explain
+
+    meanings = remedies.tables()
+    if code not in meanings:
+        near = [one for one in meanings if one.startswith(code)][:5] or get_close_matches(code, meanings, n=3)
+        hint = f"near it: {', '.join(near)}; " if near else ""
+        raise NotFound(f"there is no code {code}", f"{hint}kfrun explain lists all codes")
+    reason, stage = remedies.reasons()[code], remedies.stage(code)
+    found = explain.Code(
+        code, meanings[code], stage.by, reason.cause, reason.mend, reason.why, reason.wrong, reason.right,
+        reason.source, stage.documentation,
+    )  # fmt: skip
+    return explain.to_json(found._asdict()) if output == "json" else explain.code_text(found)
+
+
+def _field(topic: str, version: str, output: str, *, recursive: bool) -> str:
+    from kfrun.report import explain
+    from kfrun.validate.advice import fieldpaths
+
+    info = fieldpaths.find(topic, version=version, recursive=recursive)
+    if output == "json":
+        data: dict[str, Any] = fieldpaths.as_data(info)
+        return explain.to_json(data)
+    return explain.field_text(info, recursive=recursive)

@@ -1,0 +1,88 @@
+"""``kfrun lint``: looks for what a cluster accepts and a team would rather not have."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kfrun.cli import exits, inputs, lintconfig, options, reports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kfrun.cli.options import Values
+    from kfrun.cli.reports import Target
+    from kfrun.model.source import Document
+    from kfrun.report.checks import Report
+    from kfrun.settings import Settings
+
+
+@click.command("lint")
+@reports.files
+@options.values
+@options.namespace
+@click.option("--enable", multiple=True, metavar="CODE", help="Switch a policy on; wins over --disable and kfrun.toml.")
+@click.option("--disable", multiple=True, metavar="CODE", help="Switch a policy off; all stands for every one.")
+@reports.outputs
+def command(
+    paths: tuple[str, ...],
+    filenames: tuple[str, ...],
+    recursive: bool,
+    skip_other_kinds: bool,
+    values: Values,
+    namespace: str | None,
+    enable: tuple[str, ...],
+    disable: tuple[str, ...],
+    outputs: tuple[Target, ...],
+    fail_on: str,
+) -> int:
+    """Look for what a cluster accepts and then regrets.
+
+    Moving image tags, secrets in plain sight, jobs that cannot be repeated, resumed or stopped. Policies are switched
+    by [lint] in kfrun.toml, by a comment (# kfrun: ignore KF701) on the line or above it, and by the annotation
+    kfrun.dev/lint-ignore. Findings are warnings; --fail-on warning makes the exit code 1.
+    """
+    from kfrun.report.checks import Report
+    from kfrun.validate.lint import table
+
+    settings = options.load_settings(namespace=namespace)
+    choice = lintconfig.load(os.environ, enable=enable, disable=disable)
+    names = reports.named(paths, filenames)
+    documents, findings = reports.read(
+        names, recursive=recursive, only_own_kinds=skip_other_kinds, settings=settings, values=values
+    )
+    if not findings:
+        findings = tuple(table.check(documents, _runtimes(documents, settings), choice))
+    report = Report("lint", documents, findings, reports.severities(fail_on))
+    reports.write(report, outputs, text=lambda: _text(report, settings))
+    return exits.REFUSED if report.refused else exits.SUCCESS
+
+
+def _runtimes(documents: Sequence[Document], settings: Settings) -> Callable[[Document], dict[str, Any] | None]:
+    """How to find the runtime that a TrainJob refers to: in the input, in the store, among those shipped."""
+    from kfrun.model.source import ObjectKey
+    from kfrun.resolve.catalogue import CLUSTER_KIND, Catalogue
+    from kfrun.resolve.shipped import shipped
+    from kfrun.validate.kinds import API_VERSION, DEFAULT_NAMESPACE
+    from kfrun.validate.rules.cel import get
+
+    known: dict[ObjectKey, dict[str, Any]] = {}
+
+    def find(job: Document) -> dict[str, Any] | None:
+        if not known:
+            catalogue = Catalogue(documents, inputs.look_up(documents, settings).runtimes, shipped())
+            known.update({source.key: source.document.data for source in catalogue.runtimes()})
+        reference = get(job.data, "spec", "runtimeRef")
+        kind, name = str(get(reference, "kind") or CLUSTER_KIND), str(get(reference, "name"))
+        namespace = "" if kind == CLUSTER_KIND else job.key.namespace or DEFAULT_NAMESPACE
+        return known.get(ObjectKey(API_VERSION, kind, namespace, name))
+
+    return find
+
+
+def _text(report: Report, settings: Settings) -> str:
+    if report.findings:
+        return reports.drawn(report.findings, settings)
+    return f"{reports.count(len(report.documents), 'object')}: nothing found\n"

@@ -1,0 +1,341 @@
+"""Jobs that a JobSet creates, as the API server takes them. Called by admission; the suite feeds it Jobs directly.
+
+`check` says what `kubectl create --dry-run=server` would: fields as the API server writes them, and its reasons. The
+words are kfrun's. Upstream: pkg/apis/batch/validation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kfrun.model.source import Severity
+from kfrun.validate.admission import pods
+from kfrun.validate.admission.causes import (
+    Cause,
+    Node,
+    Place,
+    Rule,
+    duplicate,
+    invalid,
+    is_domain_path,
+    is_label,
+    is_label_value,
+    is_subdomain,
+    items,
+    keys,
+    labels,
+    node,
+    not_negative,
+    number,
+    one_of,
+    qualified_name,
+    required,
+    spelled,
+    text,
+    too_long,
+    too_many,
+    unsupported,
+    values,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CODES: Final = {
+    "KF360": "the name of a Job, or its labels or annotations, that the API server refuses",
+    "KF361": "a number of a Job that the API server refuses",
+    "KF362": "a value of a Job that is none of the allowed ones, or that excludes another",
+    "KF363": "a podFailurePolicy that the API server refuses",
+    "KF364": "a successPolicy of a Job that the API server refuses",
+    "KF365": "a restartPolicy that Jobs do not have",
+}
+
+MOST_INDEXES: Final = 100_000
+MOST_WITH_LIMIT: Final = 10_000
+_MOST_RULES: Final = 20
+_MOST_CODES: Final = 255
+_DIGITS: Final = 10
+_WARN: Final = Severity.WARNING
+_INDEXED: Final = "Indexed"
+_ACTIONS: Final = ("Count", "FailIndex", "FailJob", "Ignore")
+_SHORTER: Final = "make the TrainJob's name shorter"
+_CONTAINER: Final = "name a container of the pod, or leave containerName out"
+_NUMBERS: Final = (
+    "parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished",
+    "backoffLimitPerIndex", "maxFailedIndexes",
+)  # fmt: skip
+
+Found = tuple[Rule, Cause]
+
+
+def check(job: Node) -> list[Cause]:
+    """Why the API server refuses ``job``, a ``batch/v1`` Job; empty when it takes it."""
+    return [cause for _, cause in found(job)]
+
+
+def found(job: Node) -> Iterator[Found]:
+    """Every cause with the rule that found it."""
+    for rule in RULES:
+        for cause in rule.check(job):
+            yield rule, cause
+    yield from pods.check(node(job, "spec", "template"), _SPEC / "template")
+
+
+_SPEC: Final = Place() / "spec"
+
+
+def _name(job: Node) -> Iterator[Cause]:
+    name, at = text(node(job, "metadata"), "name"), Place() / "metadata" / "name"
+    spec = node(job, "spec")
+    if not name:
+        yield required(at)
+        return
+    if not is_subdomain(name):
+        yield invalid(
+            at,
+            name,
+            "allowed: lower-case letters, digits, - and ., a letter or digit at both ends",
+            spelled(name, is_subdomain),
+        )
+    completions = number(spec, "completions")
+    if completions and text(spec, "completionMode") == _INDEXED:
+        longest = f"{name}-{completions - 1}"
+        if not is_label(longest):
+            yield invalid(
+                at, name, f'its pods would be named "{longest}", which is no DNS label (63 characters)', _SHORTER
+            )
+    if not is_label_value(name):
+        place = (_SPEC / "template" / "metadata" / "labels").shown_as(_SPEC / "template" / "labels")
+        yield invalid(place, name, "the name becomes a label of the pods", _SHORTER)
+
+
+def _metadata(job: Node) -> Iterator[Cause]:
+    metadata = node(job, "metadata")
+    yield from labels(Place() / "metadata" / "labels", node(metadata, "labels"))
+    yield from keys(Place() / "metadata" / "annotations", node(metadata, "annotations"))
+
+
+def _numbers(job: Node) -> Iterator[Cause]:
+    spec = node(job, "spec")
+    yield from not_negative(spec, _SPEC, *_NUMBERS)
+    if spec.get("maxFailedIndexes") is not None and spec.get("backoffLimitPerIndex") is None:
+        yield required(
+            _SPEC / "backoffLimitPerIndex", "maxFailedIndexes needs it", "add it, or remove maxFailedIndexes"
+        )
+
+
+def _indexed(job: Node) -> Iterator[Cause]:
+    spec = node(job, "spec")
+    mode = text(spec, "completionMode")
+    yield from one_of(_SPEC / "completionMode", mode, (_INDEXED, "NonIndexed"))
+    if mode == _INDEXED:
+        yield from _of_indexed(spec)
+        return
+    for field in ("backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"):
+        if mode in ("", "NonIndexed") and spec.get(field) is not None:
+            yield invalid(
+                _SPEC / field,
+                spec[field],
+                "it needs completionMode Indexed",
+                "leave completionMode out: JobSet writes Indexed",
+            )
+
+
+def _of_indexed(spec: Node) -> Iterator[Cause]:
+    completions, parallelism = number(spec, "completions"), number(spec, "parallelism")
+    failed = number(spec, "maxFailedIndexes")
+    if completions is None:
+        yield required(_SPEC / "completions", "completionMode Indexed needs it")
+        return
+    if (parallelism or 0) > MOST_INDEXES:
+        yield invalid(
+            _SPEC / "parallelism",
+            parallelism,
+            f"completionMode Indexed allows at most {MOST_INDEXES}",
+            "run fewer nodes",
+        )
+    if failed is not None and failed > min(completions, MOST_INDEXES):
+        yield invalid(
+            _SPEC / "maxFailedIndexes",
+            failed,
+            "it may be no more than completions, nor than 100000",
+            f"write {min(completions, MOST_INDEXES)} or less",
+        )
+    if completions > MOST_INDEXES and spec.get("backoffLimitPerIndex") is not None:
+        if failed is None:
+            yield required(
+                _SPEC / "maxFailedIndexes",
+                f"more than {MOST_INDEXES} completions need it",
+                f"set it, to {MOST_WITH_LIMIT} at most",
+            )
+        for field, value in (("maxFailedIndexes", failed or 0), ("parallelism", parallelism or 0)):
+            if value > MOST_WITH_LIMIT:
+                yield invalid(
+                    _SPEC / field,
+                    value,
+                    f"so many completions allow at most {MOST_WITH_LIMIT}",
+                    f"write {MOST_WITH_LIMIT} or less",
+                )
+
+
+def _choices(job: Node) -> Iterator[Cause]:
+    spec = node(job, "spec")
+    manager = spec.get("managedBy")
+    if isinstance(manager, str):
+        if not is_domain_path(manager):
+            yield invalid(
+                _SPEC / "managedBy", manager, "allowed: a domain, a slash and a path, like acme.io/foo", "leave it out"
+            )
+        if len(manager) > 63:
+            yield too_long(_SPEC / "managedBy", len(manager), 63)
+    replacement = text(spec, "podReplacementPolicy")
+    choices = ("Failed",) if spec.get("podFailurePolicy") is not None else ("Failed", "TerminatingOrFailed")
+    yield from one_of(_SPEC / "podReplacementPolicy", replacement, choices)
+    yield from _selector(spec)
+
+
+def _selector(spec: Node) -> Iterator[Cause]:
+    manual, selector = spec.get("manualSelector") is True, spec.get("selector")
+    at = _SPEC / "selector"
+    if not manual:
+        if selector is not None:
+            yield invalid(at, selector, "it is generated unless manualSelector is true", "remove it")
+        return
+    if selector is None:
+        yield required(at, "manualSelector needs it", "remove manualSelector")
+    wanted, given = node(selector, "matchLabels"), node(spec, "template", "metadata", "labels")
+    if not wanted or any(given.get(key) != value for key, value in wanted.items()):
+        yield invalid(
+            _SPEC / "template" / "metadata" / "labels",
+            given,
+            "the selector does not match these labels",
+            "remove selector and manualSelector",
+        )
+
+
+def _restart(job: Node) -> Iterator[Cause]:
+    spec = node(job, "spec")
+    policy = text(node(spec, "template", "spec"), "restartPolicy")
+    at = _SPEC / "template" / "spec" / "restartPolicy"
+    if policy in ("", "Always"):
+        yield required(at, "a Job's pods need OnFailure or Never", "write Never, or leave it out")
+    elif policy not in ("OnFailure", "Never"):
+        yield unsupported(at, policy, ("OnFailure", "Never"))
+    elif spec.get("podFailurePolicy") is not None and policy != "Never":
+        yield invalid(at, policy, "podFailurePolicy needs Never", "write Never")
+
+
+def _failure_policy(job: Node) -> Iterator[Cause]:
+    spec = node(job, "spec")
+    policy, at = node(spec, "podFailurePolicy"), _SPEC / "podFailurePolicy"
+    rules = values(policy, "rules")
+    if len(rules) > _MOST_RULES:
+        yield too_many(at / "rules", len(rules), _MOST_RULES)
+    pod = node(spec, "template", "spec")
+    names = {text(one, "name") for part in ("containers", "initContainers") for one in values(pod, part)}
+    for rule_at, rule in items(policy, "rules", at):
+        yield from _action(rule, rule_at, per_index=spec.get("backoffLimitPerIndex") is not None)
+        codes, conditions = rule.get("onExitCodes"), values(rule, "onPodConditions")
+        if codes is not None:
+            yield from _exit_codes(node(rule, "onExitCodes"), rule_at / "onExitCodes", names)
+        if bool(conditions) == (codes is not None):
+            yield invalid(rule_at, rule, "one of onExitCodes and onPodConditions must be set", "make a rule of each")
+        if len(conditions) > _MOST_RULES:
+            yield too_many(rule_at / "onPodConditions", len(conditions), _MOST_RULES)
+        for one_at, one in items(rule, "onPodConditions", rule_at):
+            yield from qualified_name(one_at / "type", text(one, "type"))
+            yield from one_of(one_at / "status", text(one, "status"), ("False", "True", "Unknown"))
+
+
+def _action(rule: Node, at: Place, *, per_index: bool) -> Iterator[Cause]:
+    action = text(rule, "action")
+    if not action:
+        yield required(at / "action", f"allowed: {', '.join(_ACTIONS)}", "write FailJob, or what else is meant")
+    elif action == "FailIndex" and not per_index:
+        yield invalid(
+            at / "action", action, "it needs backoffLimitPerIndex", "set backoffLimitPerIndex, or write FailJob"
+        )
+    yield from one_of(at / "action", action, _ACTIONS)
+
+
+def _exit_codes(codes: Node, at: Place, names: set[str]) -> Iterator[Cause]:
+    operator, given = text(codes, "operator"), values(codes, "values")
+    container = codes.get("containerName")
+    if not operator:
+        yield required(at / "operator", "allowed: In, NotIn", "write In or NotIn")
+    yield from one_of(at / "operator", operator, ("In", "NotIn"))
+    if isinstance(container, str) and container not in names:
+        yield invalid(at / "containerName", container, "the pod has no such container", _CONTAINER)
+    if not given:
+        yield invalid(at / "values", given, "one exit code is needed at least", "name the codes, such as [42]")
+    elif len(given) > _MOST_CODES:
+        yield too_many(at / "values", len(given), _MOST_CODES)
+    for index, code in enumerate(given):
+        if operator == "In" and code == 0:
+            yield invalid((at / "values").item(index), code, "In excludes 0, which is success", "remove the 0")
+        if code in given[:index]:
+            yield duplicate((at / "values").item(index), code)
+    if all(isinstance(code, int) for code in given) and given != sorted(given):
+        yield invalid(at / "values", given, "they must be in ascending order", f"write {sorted(given)}")
+
+
+def _success_policy(job: Node) -> Iterator[Cause]:
+    spec = node(job, "spec")
+    if spec.get("successPolicy") is None or text(spec, "completionMode") != _INDEXED:
+        return
+    policy, at = node(spec, "successPolicy"), _SPEC / "successPolicy"
+    completions = number(spec, "completions") or 0
+    rules = values(policy, "rules")
+    if not rules:
+        yield required(at / "rules", "a rule is needed", "add a rule, or remove successPolicy")
+    elif len(rules) > _MOST_RULES:
+        yield too_many(at / "rules", len(rules), _MOST_RULES)
+    for rule_at, rule in items(policy, "rules", at):
+        yield from _success_rule(rule, rule_at, completions)
+
+
+def _success_rule(rule: Node, at: Place, completions: int) -> Iterator[Cause]:
+    count, indexes = number(rule, "succeededCount"), rule.get("succeededIndexes")
+    if count is None and indexes is None:
+        yield required(at, "succeededCount or succeededIndexes must be set", "say how many, or which, have to succeed")
+    most = completions
+    if isinstance(indexes, str):
+        named = _count_indexes(indexes, completions)
+        if named is None:
+            form = f'allowed: ascending indexes below {completions}, like "0,2-3"'
+            yield invalid(at / "succeededIndexes", indexes, form, "write each index once, in ascending order")
+        else:
+            most = min(most, named)
+    yield from not_negative(rule, at, "succeededCount")
+    if count is not None and count > most:
+        yield invalid(at / "succeededCount", count, f"allowed: {most} at most", f"write {most} or less")
+
+
+def _count_indexes(written: str, completions: int) -> int | None:
+    """How many indexes a text names, None when it is no ascending list of indexes below ``completions``."""
+    total, last = 0, -1
+    for part in written.split(",") if written else ():
+        first, dash, end = part.partition("-")
+        ends = (first, end) if dash else (first, first)
+        if not all(one.isascii() and one.isdigit() and len(one) <= _DIGITS for one in ends):
+            return None
+        low, high = map(int, ends)
+        if not last < low <= high < completions or (dash and low == high):
+            return None
+        total, last = total + high - low + 1, high
+    return total
+
+
+NAME: Final = Rule("KF360", "batch/validation: ValidateJob; names of objects", _WARN, _name)
+
+RULES: Final = (
+    NAME,
+    Rule("KF360", "apimachinery/validation: ValidateObjectMeta", _WARN, _metadata),
+    Rule("KF361", "batch/validation: validateJobSpec", _WARN, _numbers),
+    Rule("KF361", "batch/validation: validateJobSpec, completionMode", _WARN, _indexed),
+    Rule("KF362", "batch/validation: validateJobSpec", _WARN, _choices),
+    Rule("KF365", "batch/validation: validateJobSpec, restartPolicy", _WARN, _restart),
+    Rule("KF363", "batch/validation: validatePodFailurePolicy", _WARN, _failure_policy),
+    Rule("KF364", "batch/validation: validateSuccessPolicy", _WARN, _success_policy),
+)
+"""What is checked of a Job beside its pods; the order is that of the answers."""

@@ -1,0 +1,212 @@
+"""Pod templates of Jobs, as the API server takes them. Called by jobs.
+
+Every rule takes the pod's spec and its place; `check` gives what they find, in the order of the table. Upstream:
+pkg/apis/core/validation, ValidatePodTemplateSpec.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kfrun.model.source import Severity
+from kfrun.validate.admission import containers, resources, scheduling, security, volumes
+from kfrun.validate.admission.causes import (
+    Cause,
+    Node,
+    Place,
+    Rule,
+    duplicate,
+    forbidden,
+    invalid,
+    items,
+    keys,
+    label_name,
+    labels,
+    node,
+    number,
+    one_of,
+    qualified_name,
+    required,
+    subdomain_name,
+    text,
+    values,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CODES: Final = {
+    "KF370": "containers without a name, or with a name that is taken or not allowed",
+    "KF371": "a container without an image",
+    "KF372": "a port of a container that the API server refuses",
+    "KF373": "an environment variable that the API server refuses",
+    "KF374": "a volume or a mount that the API server refuses",
+    "KF375": "requests, limits or claims that the API server refuses",
+    "KF376": "a probe or a lifecycle hook that the API server refuses",
+    "KF377": "a security context that the API server refuses",
+    "KF378": "a value of a container that is none of the allowed ones",
+    "KF380": "labels or annotations of a pod that the API server refuses",
+    "KF381": "a name in a pod that the API server refuses",
+    "KF382": "a value of a pod that the API server refuses",
+    "KF383": "tolerations, affinity or topology that the API server refuses",
+    "KF384": "DNS settings or host aliases that the API server refuses",
+    "KF385": "gates or resource claims that the API server refuses",
+}
+
+_MOST_SECONDS: Final = 2**31 - 1
+_WARN: Final = Severity.WARNING
+
+Found = tuple[Rule, Cause]
+
+
+def check(template: Node, place: Place) -> Iterator[Found]:
+    """Every cause of a pod template, with the rule that found it."""
+    spec, at = node(template, "spec"), place / "spec"
+    for cause in _metadata(template, place):
+        yield METADATA, cause
+    usable, refused = volumes.usable(spec, at)
+    yield from ((VOLUMES, cause) for cause in refused)
+    yield from containers.check(spec, at, usable)
+    for rule in RULES:
+        for cause in rule.check(spec, at):
+            yield rule, cause
+
+
+def _metadata(template: Node, place: Place) -> Iterator[Cause]:
+    """Upstream leaves ``metadata`` out of these fields."""
+    for field, rule in (("labels", labels), ("annotations", keys)):
+        at = (place / "metadata" / field).shown_as(place / field)
+        yield from rule(at, node(template, "metadata", field))
+
+
+def _names(spec: Node, at: Place) -> Iterator[Cause]:
+    for field in ("hostname", "subdomain"):
+        if value := text(spec, field):
+            yield from label_name(at / field, value)
+    for field in ("serviceAccountName", "nodeName", "priorityClassName", "runtimeClassName"):
+        if value := text(spec, field):
+            yield from subdomain_name(at / field, value)
+    yield from labels(at / "nodeSelector", node(spec, "nodeSelector"))
+
+
+def _choices(spec: Node, at: Place) -> Iterator[Cause]:
+    yield from one_of(at / "preemptionPolicy", text(spec, "preemptionPolicy"), ("Never", "PreemptLowerPriority"))
+    if spec.get("os") is not None:
+        system = text(node(spec, "os"), "name")
+        yield from one_of(at / "os" / "name", system, ("linux", "windows"))
+        if not system:
+            yield required(at / "os" / "name")
+    seconds = number(spec, "activeDeadlineSeconds")
+    if seconds is not None and not 1 <= seconds <= _MOST_SECONDS:
+        yield invalid(
+            at / "activeDeadlineSeconds",
+            seconds,
+            f"allowed: 1 to {_MOST_SECONDS}",
+            "leave it out; a TrainJob has spec.activeDeadlineSeconds",
+        )
+    if spec.get("ephemeralContainers"):
+        yield forbidden(
+            at / "ephemeralContainers",
+            "a template may have none",
+            "remove them; kubectl debug adds one to a pod that runs",
+        )
+    for name in node(spec, "overhead"):
+        yield from resources.resource_name((at / "overhead").key(name), name)
+
+
+def _dns(spec: Node, at: Place) -> Iterator[Cause]:
+    policy, config = text(spec, "dnsPolicy"), spec.get("dnsConfig")
+    yield from one_of(at / "dnsPolicy", policy, ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"))
+    servers, place = values(config, "nameservers"), at / "dnsConfig"
+    if policy == "None" and config is None:
+        yield required(place, "dnsPolicy None needs it", "name nameservers in dnsConfig, or leave dnsPolicy out")
+    elif policy == "None" and not servers:
+        yield required(place / "nameservers", "dnsPolicy None needs one", "name one, or leave dnsPolicy out")
+    if len(servers) > 3:
+        yield invalid(place / "nameservers", servers, "at most 3 are allowed", "keep three of them")
+    for index, server in enumerate(servers):
+        yield from _address((place / "nameservers").item(index), str(server))
+    searches = values(config, "searches")
+    if len(searches) > 32 or len(" ".join(map(str, searches))) > 2048:
+        yield invalid(
+            place / "searches",
+            searches,
+            "at most 32 with 2048 characters are allowed",
+            "keep the domains that are needed",
+        )
+    for index, search in enumerate(searches):
+        if search != ".":
+            yield from subdomain_name((place / "searches").item(index), str(search).removesuffix("."))
+    for option_at, option in items(config, "options", place):
+        if not text(option, "name"):
+            yield required(option_at, hint="give it a name, such as ndots")
+
+
+def _aliases(spec: Node, at: Place) -> Iterator[Cause]:
+    for alias_at, alias in items(spec, "hostAliases", at):
+        yield from _address(alias_at / "ip", text(alias, "ip"))
+        for index, host in enumerate(values(alias, "hostnames")):
+            yield from subdomain_name((alias_at / "hostnames").item(index), str(host))
+
+
+def _address(at: Place, value: str) -> Iterator[Cause]:
+    import ipaddress
+
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        yield invalid(at, value, "allowed: an IP address", "write an address such as 10.0.0.10, not a name")
+
+
+def _gates(spec: Node, at: Place) -> Iterator[Cause]:
+    for gate_at, gate in items(spec, "readinessGates", at):
+        yield from qualified_name(gate_at / "conditionType", text(gate, "conditionType"))
+    seen: set[str] = set()
+    for gate_at, gate in items(spec, "schedulingGates", at):
+        name = text(gate, "name")
+        yield from qualified_name(gate_at, name)
+        if name in seen:
+            yield duplicate(gate_at, name)
+        seen.add(name)
+
+
+def _claims(spec: Node, at: Place) -> Iterator[Cause]:
+    seen: set[str] = set()
+    for claim_at, claim in items(spec, "resourceClaims", at):
+        name = text(claim, "name")
+        if not name:
+            yield required(claim_at / "name")
+        elif name in seen:
+            yield duplicate(claim_at / "name", name)
+        else:
+            yield from label_name(claim_at / "name", name)
+        seen.add(name)
+        sources = [one for one in ("resourceClaimName", "resourceClaimTemplateName") if claim.get(one) is not None]
+        if len(sources) != 1:
+            yield invalid(
+                claim_at,
+                claim,
+                "one of resourceClaimName and resourceClaimTemplateName must be set",
+                "name a claim, or a template for one",
+            )
+        for source in sources:
+            yield from subdomain_name(claim_at / source, text(claim, source))
+
+
+_POD: Final = "core/validation: ValidatePodSpec"
+METADATA: Final = Rule("KF380", "core/validation: ValidatePodTemplateSpec", _WARN, _metadata)
+VOLUMES: Final = Rule("KF374", "core/validation: ValidateVolumes", _WARN, volumes.refused)
+
+RULES: Final = (
+    Rule("KF381", _POD, _WARN, _names),
+    Rule("KF382", _POD, _WARN, _choices),
+    Rule("KF377", "core/validation: ValidatePodSecurityContext", _WARN, security.of_pod),
+    Rule("KF383", "core/validation: ValidateTolerations", _WARN, scheduling.tolerations),
+    Rule("KF383", "core/validation: validateAffinity", _WARN, scheduling.affinity),
+    Rule("KF383", "core/validation: validateTopologySpreadConstraints", _WARN, scheduling.spread),
+    Rule("KF384", "core/validation: validatePodDNSConfig", _WARN, _dns),
+    Rule("KF384", "core/validation: ValidateHostAliases", _WARN, _aliases),
+    Rule("KF385", "core/validation: validateReadinessGates, validateSchedulingGates", _WARN, _gates),
+    Rule("KF385", "core/validation: validatePodResourceClaims", _WARN, _claims),
+)
+"""What is checked of a pod's spec, beside its containers and volumes."""

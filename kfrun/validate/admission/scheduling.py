@@ -1,0 +1,184 @@
+"""Where pods may be placed, as the API server takes it: affinity, tolerations, topology. Called by pods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kfrun.validate.admission.causes import (
+    Cause,
+    Node,
+    Place,
+    duplicate,
+    forbidden,
+    invalid,
+    is_label_value,
+    items,
+    labels,
+    node,
+    number,
+    one_of,
+    qualified_name,
+    required,
+    text,
+    unsupported,
+    values,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REQUIRED_TERMS: Final = "requiredDuringSchedulingIgnoredDuringExecution"
+PREFERRED_TERMS: Final = "preferredDuringSchedulingIgnoredDuringExecution"
+_EFFECTS: Final = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+_TAINT: Final = "write the value of the taint as kubectl describe node shows it"
+_HOW: Final = ("DoNotSchedule", "ScheduleAnyway")
+
+
+def tolerations(pod: Node, place: Place) -> Iterator[Cause]:
+    """``tolerations``; upstream names the operator where the value is wrong."""
+    for at, one in items(pod, "tolerations", place):
+        key, operator, value = text(one, "key"), text(one, "operator"), text(one, "value")
+        if key:
+            yield from qualified_name(at / "key", key)
+        elif operator != "Exists":
+            yield invalid(
+                at / "operator",
+                operator,
+                "without a key it must be Exists",
+                "name the key of the taint, or write Exists",
+            )
+        if one.get("tolerationSeconds") is not None and text(one, "effect") != "NoExecute":
+            yield invalid(
+                at / "effect",
+                text(one, "effect"),
+                "tolerationSeconds needs NoExecute",
+                "write effect: NoExecute, or remove tolerationSeconds",
+            )
+        yield from one_of(at / "operator", operator, ("Equal", "Exists"))
+        if operator == "Exists" and value:
+            yield invalid(at / "operator", value, "Exists takes no value", "remove value, or write Equal")
+        elif operator in ("", "Equal") and not is_label_value(value):
+            yield invalid(
+                at / "operator", value, "allowed as a value: letters, digits, -, _ and . (63 at most)", _TAINT
+            )
+        yield from one_of(at / "effect", text(one, "effect"), _EFFECTS)
+
+
+def spread(pod: Node, place: Place) -> Iterator[Cause]:
+    """``topologySpreadConstraints``."""
+    seen: set[tuple[str, str]] = set()
+    for at, one in items(pod, "topologySpreadConstraints", place):
+        key, how = text(one, "topologyKey"), text(one, "whenUnsatisfiable")
+        skew, domains = number(one, "maxSkew") or 0, number(one, "minDomains")
+        if skew <= 0:
+            yield invalid(at / "maxSkew", skew, "allowed: 1 or more", "write 1")
+        if not key:
+            yield required(at / "topologyKey")
+        else:
+            yield from qualified_name(at / "topologyKey", key)
+        if how not in _HOW:
+            yield unsupported(at / "whenUnsatisfiable", how, _HOW)
+        if (key, how) in seen:
+            yield duplicate(at.shown_as(at / "{topologyKey, whenUnsatisfiable}"), f"{key}, {how}")
+        seen.add((key, how))
+        if domains is not None and (domains <= 0 or how != "DoNotSchedule"):
+            yield invalid(
+                at / "minDomains",
+                domains,
+                "allowed: 1 or more, with whenUnsatisfiable DoNotSchedule",
+                "remove minDomains, or write 1 or more beside whenUnsatisfiable: DoNotSchedule",
+            )
+        for field in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
+            yield from one_of(at / field, text(one, field), ("Honor", "Ignore"))
+        if values(one, "matchLabelKeys") and one.get("labelSelector") is None:
+            yield forbidden(at / "matchLabelKeys", "it needs a labelSelector", "add a labelSelector, or remove it")
+        yield from selector(node(one, "labelSelector"), at / "labelSelector")
+
+
+def affinity(pod: Node, place: Place) -> Iterator[Cause]:
+    """``affinity`` to nodes and to other pods."""
+    whole, at = node(pod, "affinity"), place / "affinity"
+    yield from _to_nodes(node(whole, "nodeAffinity"), at / "nodeAffinity")
+    for kind in ("podAffinity", "podAntiAffinity"):
+        to_pods = node(whole, kind)
+        for term_at, term in items(to_pods, REQUIRED_TERMS, at / kind):
+            yield from _pod_term(term, term_at)
+        for term_at, term in items(to_pods, PREFERRED_TERMS, at / kind):
+            yield from _weight(term, term_at)
+            yield from _pod_term(node(term, "podAffinityTerm"), term_at / "podAffinityTerm")
+
+
+def _to_nodes(part: Node, at: Place) -> Iterator[Cause]:
+    if part.get(REQUIRED_TERMS) is not None:
+        needed, needed_at = node(part, REQUIRED_TERMS), at / REQUIRED_TERMS
+        if not values(needed, "nodeSelectorTerms"):
+            yield required(needed_at / "nodeSelectorTerms", "it needs a term", "add a term with matchExpressions")
+        for term_at, term in items(needed, "nodeSelectorTerms", needed_at):
+            yield from _node_term(term, term_at)
+    for term_at, term in items(part, PREFERRED_TERMS, at):
+        yield from _weight(term, term_at)
+        yield from _node_term(node(term, "preference"), term_at / "preference")
+
+
+def _node_term(term: Node, at: Place) -> Iterator[Cause]:
+    for one_at, one in items(term, "matchExpressions", at):
+        yield from _expression(one, one_at, numeric=True)
+    for one_at, one in items(term, "matchFields", at):
+        operator = text(one, "operator")
+        if operator not in ("In", "NotIn"):
+            yield invalid(one_at / "operator", operator, "allowed: In, NotIn", "write In or NotIn")
+        elif len(values(one, "values")) != 1:
+            yield required(one_at / "values", "exactly one value is needed", "name one node")
+        if text(one, "key") != "metadata.name":
+            yield invalid(
+                one_at / "key",
+                text(one, "key"),
+                "allowed: metadata.name",
+                "write metadata.name; labels go into matchExpressions",
+            )
+
+
+def _pod_term(term: Node, at: Place) -> Iterator[Cause]:
+    for field in ("labelSelector", "namespaceSelector"):
+        yield from selector(node(term, field), at / field)
+    key = text(term, "topologyKey")
+    if not key:
+        yield required(at / "topologyKey")
+    yield from qualified_name(at / "topologyKey", key)
+
+
+def _weight(term: Node, at: Place) -> Iterator[Cause]:
+    weight = number(term, "weight") or 0
+    if not 1 <= weight <= 100:
+        yield invalid(at / "weight", weight, "allowed: 1 to 100", "write a number from 1 to 100")
+
+
+def selector(one: Node, at: Place) -> Iterator[Cause]:
+    """A label selector."""
+    yield from labels(at / "matchLabels", node(one, "matchLabels"))
+    for item_at, item in items(one, "matchExpressions", at):
+        yield from _expression(item, item_at, numeric=False)
+
+
+def _expression(one: Node, at: Place, *, numeric: bool) -> Iterator[Cause]:
+    operator, given = text(one, "operator"), values(one, "values")
+    if operator in ("In", "NotIn"):
+        if not given:
+            yield required(at / "values", f"{operator} needs values", "name the values that are meant, or write Exists")
+    elif operator in ("Exists", "DoesNotExist"):
+        if given:
+            yield forbidden(at / "values", f"{operator} takes no values", "remove values, or write In")
+    elif numeric and operator in ("Gt", "Lt"):
+        if len(given) != 1:
+            yield required(at / "values", f"{operator} needs one value", "name one number")
+    else:
+        yield invalid(at / "operator", operator, "allowed: In, NotIn, Exists, DoesNotExist", "write one of these")
+    yield from qualified_name(at / "key", text(one, "key"))
+    for index, value in enumerate(given):
+        if not is_label_value(str(value)):
+            yield invalid(
+                (at / "values").item(index),
+                value,
+                "allowed: letters, digits, -, _ and . (63 at most)",
+                "write it as the label has it",
+            )

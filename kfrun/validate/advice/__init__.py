@@ -1,0 +1,1 @@
+"""advice: what `kfrun explain` tells of fields: by path, from schemas and rules, with examples."""

@@ -1,0 +1,1 @@
+"""rules: what the CRDs say across fields, of names, of updates, and of kfrun's own annotations."""

@@ -1,0 +1,153 @@
+"""Checks a document against the shipped JSON Schema of its kind. Called by `documents` and by editors' tools.
+
+`jsonschema_rs` decides whether a document is valid; only for an invalid one is `jsonschema` imported, which says
+why. Where the wheel of the former is missing the latter does both. Neither is used outside of this module, and neither
+is imported for a few documents that are `obvious`.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from kfrun.model.source import Document, Finding, Stage
+from kfrun.validate import kinds, located
+from kfrun.validate.located import Problem
+from kfrun.validate.schema import defaults, lists, obvious, schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jsonschema.protocols import Validator
+
+    from kfrun.validate.schema.schemas import Schema
+    from kfrun.validate.schema.violations import Violation
+
+
+_FIRST = iter(range(20))
+"""How many documents are looked at before `jsonschema_rs` pays."""
+
+
+if TYPE_CHECKING:
+    # a protocol takes 0.2 ms to define, and nobody asks for it while kfrun runs
+
+    class _Decider(Protocol):
+        def is_valid(self, instance: Any, /) -> bool: ...
+
+
+def check(document: Document, *, version: str = schemas.DEFAULT_VERSION) -> list[Finding]:
+    """Every structural problem of a TrainJob or runtime, in the order of the source.
+
+    Raises:
+        UsageProblem: an unknown Trainer version.
+        Unavailable: the installation lacks its schemas.
+    """
+    kind = document.data.get("kind")
+    problem = identity_problem(document.data)
+    if problem is not None or kind not in kinds.TRAINER_KINDS:
+        problem = problem or Problem("KF207", ("kind",), f'kind "{kind}" has no schema')
+        return [located.finding(document, problem, Stage.SCHEMA)]
+    root = schemas.schema(version, str(kind))
+    data = defaults.without_nulls(document.data, root)
+    duplicates = list(lists.duplicates(data, version, str(kind)))
+    if not duplicates and _is_valid(data, version, str(kind)):
+        return []
+    from kfrun.validate.schema import violations as explain
+
+    repeated = [explain.repeated(duplicate) for duplicate in duplicates]
+    wrong = [
+        problem
+        for violation in violations(data, version, str(kind))
+        for problem in explain.problems(violation, document, str(kind), version)
+    ]
+    return located.findings(document, explain.without_echoes([*wrong, *repeated]), Stage.SCHEMA)
+
+
+def identity_problem(data: dict[str, Any]) -> Problem | None:
+    """Why kfrun cannot tell what kind of object this is, if it cannot."""
+    for field in ("kind", "apiVersion"):
+        value = data.get(field)
+        if value is None or value == "":
+            return Problem("KF203", (field,), f'required field "{field}" is missing', _known_kinds(), "parent")
+        if not isinstance(value, str):
+            from kfrun.validate.schema import violations as explain
+
+            return Problem("KF202", (field,), f"{explain.found(value)} where a string is needed")
+    kind, version = data["kind"], data["apiVersion"]
+    expected = kinds.api_version(kind)
+    if expected is None:
+        return _unknown_kind(kind, version)
+    if version != expected:
+        message = f'apiVersion "{version}" is not read for kind {kind}; allowed: "{expected}"'
+        return Problem("KF207", ("apiVersion",), message, f"write apiVersion: {expected}")
+    return None
+
+
+def violations(data: dict[str, Any], version: str, kind: str) -> Iterator[Violation]:
+    """What `jsonschema` finds wrong, one cause once: a value of the wrong type breaks nothing else.
+
+    Repeated items of a set are left to `lists`, which names the item.
+    """
+    from kfrun.validate.schema.violations import Violation
+
+    errors = list(_reference(version, kind).iter_errors(data))
+    mistyped = {tuple(error.absolute_path) for error in errors if error.validator == "type"}
+    for error in errors:
+        path = tuple(error.absolute_path)
+        keyword = str(error.validator)
+        if keyword == "uniqueItems" or (keyword != "type" and path in mistyped):
+            continue
+        schema = cast("Schema", error.schema)  # no node of ours is a mere true or false
+        yield Violation(path, keyword, schema, error.instance)
+
+
+def _known_kinds() -> str:
+    return f"kfrun reads {', '.join((*kinds.TRAINER_KINDS, *kinds.CORE_KINDS))}"
+
+
+def _unknown_kind(kind: str, version: str) -> Problem:
+    from kfrun.validate.schema import hints
+
+    near = hints.near_value(kind, (*kinds.TRAINER_KINDS, *kinds.CORE_KINDS))
+    message = f'kfrun reads no kind "{kind}" ({version})'
+    if kind in kinds.LEGACY_JOBS:
+        near = f"{kind} belongs to the Training Operator; its successor is a TrainJob with a runtime"
+    return Problem("KF207", ("kind",), message, near or _known_kinds())
+
+
+def _is_valid(data: dict[str, Any], version: str, kind: str) -> bool:
+    if next(_FIRST, None) is not None and obvious.is_valid(data, schemas.schema(version, kind)):
+        return True
+    try:
+        return _decider(version, kind).is_valid(data)
+    except ValueError:
+        # nested too deeply, or text that is not Unicode: the reference copes with both
+        return _reference(version, kind).is_valid(data)
+
+
+@cache
+def _decider(version: str, kind: str) -> _Decider:
+    try:
+        from jsonschema_rs import Draft7Validator
+    except ImportError:
+        return _reference(version, kind)
+    decider: _Decider = Draft7Validator(schemas.schema(version, kind), validate_formats=False)
+    return decider
+
+
+@cache
+def _reference(version: str, kind: str) -> Validator:
+    from jsonschema import Draft7Validator
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.validators import extend
+
+    def pattern(_: Validator, expression: str, text: Any, __: Schema) -> Iterator[ValidationError]:
+        # in JSON Schema $ is the end of the text only, in Python it also matches before a last line break
+        if isinstance(text, str) and not re.search(re.sub(r"\$$", r"\\Z", expression), text):
+            yield ValidationError(f"{text!r} does not match {expression!r}")
+
+    validator: Validator = extend(Draft7Validator, {"pattern": pattern})(  # type: ignore[no-untyped-call]
+        schemas.schema(version, kind)
+    )
+    return validator

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from kfrun.__main__ import main
+from kfrun.load import kubeyaml
+from kfrun.report.explain import Code
+from kfrun.validate import kinds
+from kfrun.validate.rules import cel
+from kfrun.validate.schema import schemas, structure
+
+
+@pytest.fixture
+def explain(no_home, capsys):
+    def run(*arguments, code=0):
+        assert main(["explain", *arguments]) == code
+        return capsys.readouterr()
+
+    return run
+
+
+def test_a_field_is_told_with_type_bounds_release_and_example(explain):
+    shown = explain("trainjob.spec.trainer.env").out
+    for line in (
+        "FIELD:       spec.trainer.env[] <[]EnvVar>",
+        "ALLOWED:     at most 128 items",
+        "             items differ in name",
+        "SINCE:       v2.0",
+        "Environment variables, merged by name over the runtime's.",
+        "        - name: LR",
+        "  name <string> -required-",
+    ):
+        assert line in shown
+
+
+def test_defaults_and_allowed_values_are_told(explain):
+    shown = explain("clustertrainingruntime.spec.mlPolicy.mpi.mpiImplementation").out
+    assert 'DEFAULT:     "OpenMPI"' in shown
+    assert 'ALLOWED:     one of "OpenMPI", ""' in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "clause"),
+    [
+        (("tj.spec.managedBy",), "one of trainer.kubeflow.org/trainjob-controller, kueue.x-k8s.io/multikueue"),
+        (("ctr.spec.mlPolicy",), "only one of torch, mpi, jax, xgboost, flux"),
+        (("trainingruntime.spec.mlPolicy.flux.numProcPerNode",), "at least 1"),
+        (("trainjob.spec.trainer.numProcPerNode", "--trainer-version", "head"), "at least 1"),
+    ],
+)
+def test_what_rules_ask_of_a_field_is_told(explain, arguments, clause):
+    assert clause in json.loads(explain(*arguments, "-o", "json").out)["constraints"]
+
+
+def test_a_rule_of_a_newer_release_is_not_told(explain):
+    assert json.loads(explain("trainjob.spec.trainer.numProcPerNode", "-o", "json").out)["constraints"] == []
+
+
+@pytest.mark.parametrize(("kind", "path"), cel._STATED)
+def test_rules_speak_of_fields_that_there_are(explain, kind, path):
+    kind = kind.replace("runtime", "trainingruntime")
+    assert json.loads(explain(f"{kind}.{path}", "-o", "json").out)["path"] == path
+
+
+def test_a_code_that_is_cut_short_suggests_what_it_begins(explain):
+    assert "near it: KF201, KF202," in explain("KF20", code=1).err
+
+
+@pytest.mark.parametrize(
+    "path", ["trainjob.spec.trainer.env.name", "TrainJob.spec.trainer.env[].name", "trainjobs.spec.trainer.env[2].name"]
+)
+def test_lists_may_be_written_in_any_way(explain, path):
+    assert "FIELD:       spec.trainer.env[].name <string>\nREQUIRED:    yes\n" in explain(path).out
+
+
+def test_a_kind_lists_its_fields(explain):
+    shown = explain("trainingruntime").out
+    assert shown.startswith("KIND:        TrainingRuntime\n")
+    assert "  spec <TrainingRuntimeSpec>" in shown
+
+
+def test_recursive_shows_what_lies_below(explain):
+    shown = explain("trainjob.spec.runtimePatches", "--recursive").out
+    assert re.search(r"\n {10,}schedulingGates <\[\]PodSchedulingGate>\n", shown)
+    assert "schedulingGates" not in explain("trainjob.spec.runtimePatches").out
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("trainjob.spec.trainr", ['trainjob.spec has no field "trainr"', 'did you mean "trainer"?', "runtimeRef"]),
+        ("trainjob.spec.podSpecOverrides", ["runtimePatches in v2.2"]),
+        ("trainjob.spec.suspend.deeper", ['trainjob.spec.suspend has no field "deeper"', "has no fields"]),
+        ("trainjbo.spec", ['there is no kind "trainjbo"', 'did you mean "TrainJob"?']),
+        ("KF999", ["there is no code KF999"]),
+    ],
+)
+def test_what_is_unknown_gets_a_suggestion(explain, path, words):
+    shown = explain(path, code=1)
+    assert shown.out == ""
+    assert [word for word in words if word not in shown.err] == []
+
+
+def test_another_release_has_other_fields(explain):
+    shown = explain("trainjob.spec.podSpecOverrides", "--trainer-version", "v2.0").out
+    assert "SINCE:       v2.0, until v2.0" in shown
+    assert (
+        'DEFAULT:     "auto"'
+        in explain("clustertrainingruntime.spec.mlPolicy.torch.numProcPerNode", "--trainer-version", "v2.1").out
+    )
+
+
+def test_a_code_is_told_with_cause_and_remedy(explain):
+    shown = explain("kf203").out
+    assert shown.startswith("KF203: a required field is missing\nfound by: validate")
+    titles = ["WHY IT IS A PROBLEM", "TYPICAL CAUSE", "HOW TO MEND IT", "WRONG", "RIGHT", "MORE"]
+    assert [title for title in titles if f"\n\n{title}:\n    " not in shown] == []
+
+
+def test_json_has_a_format_version(explain):
+    field = json.loads(explain("trainjob.spec.trainer.numNodes", "-o", "json").out)
+    assert (field["formatVersion"], field["type"], field["since"]) == (1, "integer", "v2.0")
+    assert field["example"] == {"spec": {"trainer": {"numNodes": 2}}}
+    code = json.loads(explain("KF203", "-o", "json").out)
+    assert (code["formatVersion"], code["meaning"]) == (1, "a required field is missing")
+    assert set(code) == {"formatVersion", *Code._fields}
+    assert "" not in code.values()
+    assert json.loads(explain("-o", "json").out)["codes"]["KF101"] == "the text is not YAML"
+
+
+def paths(kind: str, depth: int = 3) -> list[str]:
+    root = schemas.schema(schemas.DEFAULT_VERSION, kind)
+    found, level = [], [("", root)]
+    for _ in range(depth):
+        below = []
+        for text, outer in level:
+            node = schemas.follow(root, outer["items"]) if outer.get("type") == "array" else outer
+            for name, child in node.get("properties", {}).items():
+                below.append((f"{text}.{name}", schemas.follow(root, child)))
+        found += [text for text, _ in below]
+        level = below
+    return [f"{kind.lower()}{text}" for text in found if not text.startswith((".status", ".metadata."))]
+
+
+@pytest.mark.parametrize("kind", kinds.TRAINER_KINDS)
+def test_every_example_is_what_the_schema_allows(explain, kind):
+    for path in paths(kind):
+        example = json.loads(explain(path, "-o", "json").out)["example"]
+        data = {"apiVersion": kinds.API_VERSION, "kind": kind, "metadata": {"name": "mnist"}, **example}
+        if kind == "TrainJob":
+            data["spec"] = {"runtimeRef": {"name": "torch-distributed"}, **data.get("spec", {})}
+        (read,), _ = kubeyaml.parse(json.dumps(data), "example.json")
+        wrong = [one for one in structure.check(read) if one.code != "KF203"]
+        assert wrong == [], path
+
+
+@pytest.mark.parametrize(
+    ("begun", "expected"),
+    [
+        ("tra", {"trainjob", "trainingruntime"}),
+        ("trainjob.spec.tr", {"trainjob.spec.trainer"}),
+        ("trainjob.spec.trainer.env.va", {"trainjob.spec.trainer.env.value", "trainjob.spec.trainer.env.valueFrom"}),
+        ("trainjob.nothing.x", set()),
+        ("KF20", {f"KF20{number}" for number in range(1, 10)}),
+    ],
+)
+def test_shells_complete_paths_and_codes(no_home, monkeypatch, capsys, begun, expected):
+    monkeypatch.setenv("_KFRUN_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", f"kfrun explain {begun}")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    assert main([]) == 0
+    assert set(re.findall(r"^plain,(.+)$", capsys.readouterr().out, re.MULTILINE)) == expected

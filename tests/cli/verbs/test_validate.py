@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from kfrun.__main__ import main
+from tests.cli.manifests import JOB, MISSING_RUNTIME, RUNTIME, WRONG
+
+
+@pytest.fixture
+def validate(no_home, capsys):
+    def run(*arguments, text=None, code=0):
+        if text is not None:
+            Path("job.yaml").write_text(text)
+        assert main(["validate", *(arguments or ("-f", "job.yaml"))]) == code
+        shown = capsys.readouterr()
+        assert shown.err == ""
+        return shown.out
+
+    return run
+
+
+def test_a_valid_object_is_one_line(validate):
+    assert validate(text=JOB) == "job.yaml: trainjob.trainer.kubeflow.org/mnist is valid\n"
+
+
+def test_no_state_is_written(validate, no_home):
+    validate(text=JOB)
+    assert not (no_home / "state").exists()
+
+
+def test_several_objects_are_counted(validate):
+    shown = validate(text=f"{JOB}---\n{RUNTIME}---\n{WRONG.replace('mnist', 'other')}", code=1)
+    assert "job.yaml: trainingruntime.trainer.kubeflow.org/mine is valid\n" in shown
+    assert shown.endswith("3 objects: 2 valid, 1 refused\n")
+    assert "other is valid" not in shown
+
+
+def test_an_unknown_field_is_shown_with_its_place_and_a_suggestion(validate):
+    shown = validate(text=WRONG, code=1)
+    assert "job.yaml:8:3" in shown
+    assert "  trainr:" in shown
+    assert '"trainer"' in shown
+
+
+def test_a_missing_runtime_is_shown_with_near_names(validate):
+    shown = validate(text=MISSING_RUNTIME, code=1)
+    assert "job.yaml:7:11" in shown
+    assert 'did you mean "plain-python"?' in shown
+
+
+def test_findings_of_all_documents_are_shown_at_once(validate):
+    shown = validate(text=f"{WRONG}---\n{MISSING_RUNTIME.replace('mnist', 'other')}", code=1)
+    assert "job.yaml:8:3" in shown
+    assert 'did you mean "plain-python"?' in shown
+
+
+def test_what_follows_from_a_wrong_runtime_is_not_repeated(validate):
+    job = JOB.replace("name: plain-python", "kind: TrainingRuntime\n    name: mine")
+    shown = validate(
+        "-f", "job.yaml", "-o", "json", text=f"{RUNTIME.replace('containers', 'container')}---\n{job}", code=1
+    )
+    data = json.loads(shown)
+    assert {finding["object"]["kind"] for finding in data["findings"]} == {"TrainingRuntime"}
+
+
+def test_yaml_that_cannot_be_read_is_a_finding(validate):
+    assert "job.yaml:2:" in validate(text="a: b\n c: [\n", code=1)
+
+
+def test_json_tells_findings_and_objects(validate):
+    data = json.loads(validate("-f", "job.yaml", "-o", "json", text=f"{WRONG}---\n{RUNTIME}", code=1))
+    assert (data["errors"], data["warnings"]) == (1, 0)
+    assert data["findings"][0]["position"]["line"] == 8
+    assert [(item["object"]["name"], item["valid"]) for item in data["objects"]] == [("mnist", False), ("mine", True)]
+
+
+def test_a_namespace_on_the_command_line_must_not_contradict_the_manifest(validate):
+    text = JOB.replace("name: mnist", "name: mnist\n  namespace: team-a")
+    shown = validate("-f", "job.yaml", "-n", "team-b", text=text, code=1)
+    assert "job.yaml:5:14" in shown
+    assert "KF190" in shown
+    validate("-f", "job.yaml", "-n", "team-a", text=text)
+
+
+def test_a_namespace_of_the_settings_is_only_a_default(validate, monkeypatch):
+    monkeypatch.setenv("KFRUN_NAMESPACE", "team-b")
+    validate(text=JOB.replace("name: mnist", "name: mnist\n  namespace: team-a"))
+
+
+def test_a_runtime_of_another_namespace_is_not_found(validate):
+    job = JOB.replace("name: plain-python", "kind: TrainingRuntime\n    name: mine")
+    assert 'namespace "team-a"' in validate(
+        text=f"{RUNTIME.replace('name: mine', 'name: mine' + chr(10) + '  namespace: team-a')}---\n{job}", code=1
+    )
+
+
+def test_a_file_that_is_not_there_is_told(no_home, capsys):
+    assert main(["validate", "-f", "nothing.yaml"]) == 1
+    assert "nothing.yaml" in capsys.readouterr().err
+
+
+def test_standard_input_is_read(no_home):
+    ended = subprocess.run(
+        [sys.executable, "-m", "kfrun", "validate", "-f", "-"], input=JOB, capture_output=True, text=True
+    )
+    assert ended.stdout == "<stdin>: trainjob.trainer.kubeflow.org/mnist is valid\n"
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_an_unknown_trainer_version_is_wrong_usage(no_home, capsys):
+    Path("job.yaml").write_text(JOB)
+    assert main(["validate", "-f", "job.yaml", "--trainer-version", "v9.9"]) == 2
+    assert "v9.9" in capsys.readouterr().err
+
+
+def test_nothing_heavy_is_imported(no_home):
+    Path("job.yaml").write_text(JOB)
+    code = (
+        "import sys; from kfrun.__main__ import main; assert main(['validate', '-f', 'job.yaml']) == 0;"
+        "heavy = {'jsonschema', 'jinja2', 'sqlite3', 'subprocess', 'asyncio', 'logging', 'importlib.metadata',"
+        " 'http.client', 'ssl', 'tomllib', 'kfrun.execute', 'uv', 'concurrent.futures'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.stdout.splitlines()[-1] == "[]", ended.stderr
+
+
+# Outputs
+
+
+FILES = {
+    "json": "{",
+    "sarif": "{",
+    "junit": "<?xml",
+    "tap": "TAP version 14",
+    "github": "::error ",
+    "text": "job.yaml:8:3",
+}
+
+
+@pytest.mark.parametrize("name", list(FILES))
+def test_every_format_goes_to_standard_output_or_a_file(validate, name):
+    shown = validate("job.yaml", "-o", name, text=WRONG, code=1)
+    assert shown.startswith(FILES[name])
+    assert validate("job.yaml", "-o", f"{name}=out", text=WRONG, code=1) == ""
+    written = Path("out").read_text()
+    # JUnit has the time of the check in it
+    assert name == "junit" or written == shown
+    assert written.startswith(FILES[name])
+
+
+def test_several_outputs_at_once(validate):
+    shown = validate("job.yaml", "-o", "sarif=f.sarif", "-o", "junit=f.xml", "-o", "text", text=WRONG, code=1)
+    assert "job.yaml:8:3" in shown
+    assert json.loads(Path("f.sarif").read_text())["runs"][0]["results"][0]["ruleId"] == "KF201"
+    assert 'failures="1"' in Path("f.xml").read_text()
+
+
+def test_codes_have_titles_in_sarif(validate):
+    for text in (WRONG, MISSING_RUNTIME, "a: b\n c: [\n", JOB.replace("mnist", "Mnist")):
+        data = json.loads(validate("job.yaml", "-o", "sarif", text=text, code=1))
+        rules = data["runs"][0]["tool"]["driver"]["rules"]
+        assert rules
+        assert all(rule["shortDescription"]["text"] for rule in rules)
+        assert all("How to mend it: " in rule["help"]["text"] for rule in rules)
+
+
+def test_json_is_as_published(validate):
+    schema = json.loads((Path(__file__).parents[3] / "schemas" / "findings-v1.json").read_text())
+    for text, code in ((JOB, 0), (f"{WRONG}---\n{RUNTIME}", 1), ("a: b\n c: [\n", 1)):
+        jsonschema.validate(json.loads(validate("job.yaml", "-o", "json", text=text, code=code)), schema)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("-o", "json", "-o", "text"), "two outputs would go to standard output"),
+        (("-o", "json=x", "-o", "tap=x"), 'two outputs would go to "x"'),
+        (("-o", "xml"), '"xml" is no format'),
+        (("-o", "json="), "names no file"),
+        (("-o", "json=missing/x"), "missing/x cannot be written: No such file or directory"),
+        (("-o", "json=x", "-o", "tap=./x"), 'two outputs would go to "x"'),
+        (("-o", "json=."), "it is a folder: name a file in it"),
+    ],
+)
+def test_an_output_that_makes_no_sense_is_wrong_usage(no_home, capsys, arguments, expected):
+    Path("job.yaml").write_text(JOB)
+    assert main(["validate", "job.yaml", *arguments]) == 2
+    shown = capsys.readouterr()
+    assert expected in shown.err
+    assert shown.out == ""
+
+
+def test_a_full_disk_is_no_wrong_usage(no_home, capsys):
+    Path("job.yaml").write_text(JOB)
+    assert main(["validate", "job.yaml", "-o", "json=/dev/full"]) == 3
+    assert "hint: free some space" in capsys.readouterr().err
+
+
+def test_a_file_of_values_that_is_missing_is_told(no_home, capsys):
+    Path("job.yaml").write_text(JOB)
+    assert main(["validate", "job.yaml", "--values", "x.yaml"]) == 1
+    assert "x.yaml is not there" in capsys.readouterr().err
+
+
+def test_no_manifest_is_wrong_usage(no_home, capsys):
+    assert main(["validate"]) == 2
+    assert "no manifest was named" in capsys.readouterr().err
+
+
+def test_objects_of_other_kinds_are_passed_over_when_asked(validate):
+    other = "apiVersion: v1\nkind: Service\nmetadata: {name: x}\n---\non: push\n"
+    validate("job.yaml", text=f"{JOB}---\n{other}", code=1)
+    assert validate("job.yaml", "--skip-other-kinds", text=f"{JOB}---\n{other}").endswith("mnist is valid\n")
+    misspelt = JOB.replace("kind: TrainJob", "kind: TranJob")
+    assert "TranJob" in validate("job.yaml", "--skip-other-kinds", text=misspelt, code=1)
+
+
+@pytest.mark.parametrize("verb", ["validate", "lint"])
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "---\n", "- hosts: all\n", "text\n", "null\n"])
+def test_yaml_that_holds_no_object_is_passed_over_when_asked(no_home, capsys, verb, text):
+    Path("other.yaml").write_text(text)
+    Path("job.yaml").write_text(JOB)
+    assert main([verb, "other.yaml"]) == 1
+    assert main([verb, "--skip-other-kinds", "other.yaml"]) == 0
+    assert main([verb, "--skip-other-kinds", "other.yaml", "job.yaml"]) == 0
+    capsys.readouterr()
+    Path("other.yaml").write_text("apiVersion: v1\nkind: List\nitems: [1]\n")
+    assert main([verb, "--skip-other-kinds", "other.yaml"]) == 1
+    assert "an item of a List must be an object" in capsys.readouterr().out
