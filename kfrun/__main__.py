@@ -44,10 +44,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def _prepare() -> None:
     """Have the nursery load what supervisors need on another core, while this process loads what the command needs."""
-    from kfrun.execute import supervision
+    from kfrun.execute.local import supervisors
 
     try:
-        supervision.prepare()
+        supervisors.prepare()
     except OSError:
         # The command tries again and says what is wrong.
         return

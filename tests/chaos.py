@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from kfrun.execute.process import record
+from kfrun.execute.local.process import record
 from kfrun.observe.store import Store
 from tests.conftest import Kfrun
 

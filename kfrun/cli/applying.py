@@ -133,14 +133,14 @@ def _starts(action: change.Action) -> bool:
 
 
 def _missing_folders(ready: Ready) -> list[Finding]:
-    from kfrun.execute import preparation, runner
+    from kfrun.execute.local.process import preparation
 
     starting, current = set(_starting(ready.plan)), str(Path.cwd())
     found: list[Finding] = []
     for job in ready.plan.jobs:
         resolution = job.resolution
         if resolution.trainjob in starting:
-            folder = runner.working_folder(resolution.job, resolution.source, current)
+            folder = preparation.working_folder(resolution.job, resolution.source, current)
             found += preparation.check(resolution, folder)
     return found
 
@@ -173,7 +173,8 @@ def show_plan(ready: Ready) -> None:
 
 def carry_out(ready: Ready, wishes: Wishes, store: Store, *, say: Callable[[str], None]) -> None:
     """Execute the plan; ``say`` gets kubectl's line for each object that was touched."""
-    from kfrun.execute import preparation, runner
+    from kfrun.execute.local import creation
+    from kfrun.execute.local.process import preparation
     from kfrun.plan.jobs import is_managed_elsewhere
 
     python = _interpreter(wishes.python)
@@ -191,7 +192,7 @@ def carry_out(ready: Ready, wishes: Wishes, store: Store, *, say: Callable[[str]
         for key in _starting(ready.plan)
         if not is_managed_elsewhere(jobs[key].job.data)
     }
-    context = runner.Context(
+    context = creation.Context(
         store=store,
         cache=Path(ready.settings.cache_dir),
         launches=launches,
@@ -213,13 +214,13 @@ def carry_out(ready: Ready, wishes: Wishes, store: Store, *, say: Callable[[str]
             say(f"{action.key.resource} {word}")
 
     if ready.apply_set is None:
-        runner.execute(ready.plan, context, emit)
+        creation.execute(ready.plan, context, emit)
         return
     from kfrun.cli import applysets
 
     keys = [*context.objects, *jobs]
     applysets.claim(store, ready.apply_set, keys)
-    runner.execute(ready.plan, context, emit)
+    creation.execute(ready.plan, context, emit)
     applysets.settle(store, ready.apply_set, keys, prune=wishes.prune)
 
 
@@ -227,7 +228,7 @@ def _interpreter(python: str | None) -> str | None:
     """The absolute path of ``--python``."""
     if python is None:
         return None
-    from kfrun.execute.process import launch
+    from kfrun.execute.local.process import launch
 
     found = launch.find_executable(python, os.environ.get("PATH", os.defpath), str(Path.cwd()))
     if found is None:

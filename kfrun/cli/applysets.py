@@ -97,14 +97,14 @@ def _uid(store: Store, key: ObjectKey) -> str:
 
 
 def _write(store: Store, chosen: ApplySet, members: Iterable[Member]) -> None:
-    from kfrun.execute import runner
+    from kfrun.execute.local import creation
     from kfrun.plan import prune as sets
 
     data, key = sets.to_object(chosen.key, members), chosen.key
     with store.writing():
         found = store.find(key.kind, key.namespace, key.name)
         if found is None:
-            store.create({**data, "metadata": {**data["metadata"], "uid": runner.new_uid()}})
+            store.create({**data, "metadata": {**data["metadata"], "uid": creation.new_uid()}})
         else:
             store.update({**data, "metadata": {**data["metadata"], "uid": found.uid}})
 

@@ -36,6 +36,6 @@ def how_to_return(verb: str, name: str, namespace: str) -> str:
 
 def healer(store: Store) -> Callable[[], None]:
     """What a long look calls now and then: supervisors that were killed meanwhile are started again."""
-    from kfrun.execute import supervision
+    from kfrun.execute.local import supervisors
 
-    return partial(supervision.revive, store)
+    return partial(supervisors.revive, store)

@@ -215,7 +215,7 @@ def prepare(
     Raises:
         InvalidInput: with every finding of every stage.
     """
-    from kfrun.resolve import expand
+    from kfrun.resolve.pods import expand
 
     checked = check(documents, known, settings=settings, admission="local")
     findings = list(checked.findings)
@@ -313,7 +313,7 @@ def _desired(
     resolution: Resolution, stored: ObservedJob | None, settings: Settings, *, cluster_defaults: bool
 ) -> tuple[DesiredJob, Workload]:
     from kfrun.plan import compare
-    from kfrun.resolve import expand
+    from kfrun.resolve.pods import expand
 
     asked_for = resolution.runtime.document.data if resolution.runtime else None
     if stored is not None and stored.runtime is not None and not stored.finished:

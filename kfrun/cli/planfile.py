@@ -193,11 +193,11 @@ def _absolute(name: str) -> str:
 
 def _code(prepared: Inputs) -> Iterator[tuple[str, str]]:
     """The files that the commands of the jobs name, and their digests."""
-    from kfrun.execute import runner
+    from kfrun.execute.local.process import preparation
     from kfrun.plan import compare
 
     for job in prepared.jobs:
-        folder = runner.working_folder(job.resolution.job, job.resolution.source, str(Path.cwd()))
+        folder = preparation.working_folder(job.resolution.job, job.resolution.source, str(Path.cwd()))
         for word in sorted(_words(prepared, job.resolution.trainjob)):
             path = Path(folder, word)
             try:

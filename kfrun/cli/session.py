@@ -24,7 +24,7 @@ def open_store(settings: Settings, *, create: bool = False) -> Store:
         return Store.empty()
     store = Store.open(location.database_name(settings))
     if store.has_unended_runs():
-        from kfrun.execute import supervision
+        from kfrun.execute.local import supervisors
 
-        supervision.revive(store)
+        supervisors.revive(store)
     return store

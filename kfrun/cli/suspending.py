@@ -16,7 +16,7 @@ def set_suspend(names: tuple[str, ...], namespace: str | None, *, suspend: bool)
         Refused: it is finished.
     """
     from kfrun.cli import session
-    from kfrun.execute import runner
+    from kfrun.execute.local import creation
     from kfrun.observe import outcome
 
     settings = options.load_settings(namespace=namespace)
@@ -26,6 +26,6 @@ def set_suspend(names: tuple[str, ...], namespace: str | None, *, suspend: bool)
             if outcome.is_finished(job.data):
                 verb = "suspended" if suspend else "resumed"
                 raise Refused(f"{job.key.name} is finished: it cannot be {verb}", "kfrun run starts it anew")
-            changed = runner.set_suspend(store, job.key, suspend=suspend)
+            changed = creation.set_suspend(store, job.key, suspend=suspend)
             word = "suspended" if suspend else "resumed"
             click.echo(f"{job.key.resource} {word if changed else 'unchanged'}")

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kfrun import host
-from kfrun.execute import jobfiles
-from kfrun.execute.process import record
+from kfrun.execute.local import jobfiles
+from kfrun.execute.local.process import record
 from tests.conftest import eventually, manifest
 
 if TYPE_CHECKING:

@@ -171,7 +171,7 @@ def test_a_finished_job_that_still_stops_is_waited_for_before_it_is_replaced(kfr
 
 
 def test_a_cancellation_does_not_take_a_deletion_back(kfrun: Kfrun) -> None:
-    from kfrun.execute import runner
+    from kfrun.execute.local import creation
     from kfrun.model.source import ObjectKey
 
     text = manifest("job", ["sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done"], grace=60)
@@ -187,10 +187,10 @@ def test_a_cancellation_does_not_take_a_deletion_back(kfrun: Kfrun) -> None:
             ("kill", False, "delete now"),
             ("delete", False, "delete now"),
         ):
-            assert runner.request(store, key, wish, now=now)
+            assert creation.request(store, key, wish, now=now)
             found = store.run(run.uid)
             assert found is None or found.request == comes_to
-        assert not runner.request(store, key, "cancel", uid="another")
+        assert not creation.request(store, key, "cancel", uid="another")
     eventually(lambda: not kfrun.processes(), what="deleted")
     assert kfrun("get", "tj", "job").returncode == 1
 
@@ -203,7 +203,7 @@ def test_an_apply_that_was_planned_before_a_suspension_does_not_undo_it(
 
     from kfrun.cli import applying
     from kfrun.cli.main import cli
-    from kfrun.execute import supervision
+    from kfrun.execute.local import supervisors
 
     path = kfrun.job("job", "exec sleep 60")
     kfrun.ok("apply", "-q", "-f", path)
@@ -218,7 +218,7 @@ def test_an_apply_that_was_planned_before_a_suspension_does_not_undo_it(
     monkeypatch.setattr(applying, "make_ready", slow)
     monkeypatch.setenv("KFRUN_HOME", str(kfrun.home))
     done = CliRunner().invoke(cli, ["apply", "-q", "-f", str(path)])
-    supervision.dismiss()
+    supervisors.dismiss()
     assert "changed by another kfrun" in str(done.exception)
     stored = json.loads(kfrun.ok("get", "trainjob", "job", "-o", "json"))
     assert stored["spec"]["suspend"] is True

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kfrun.resolve.expand import expand
+from kfrun.resolve.pods.expand import expand
 from tests.conformance import comparison
 
 FOLDER = Path(__file__).parents[1] / "conformance" / "cases"

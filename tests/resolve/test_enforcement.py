@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from kfrun.resolve import enforcement, fields
-from kfrun.resolve.expand import expand
+from kfrun.resolve.pods.expand import expand
 from tests.resolve.reading import resolved, runtime, trainjob
 
 POD = "spec.replicatedJobs[0].template.spec.template.spec"

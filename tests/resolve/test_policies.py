@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kfrun.resolve.catalogue import Catalogue
-from kfrun.resolve.expand import expand_findings
 from kfrun.resolve.material import ENTROPY, Material
+from kfrun.resolve.pods.expand import expand_findings
 from kfrun.resolve.policies import torchtune
 from kfrun.resolve.resolver import resolve
 from tests.resolve.reading import document, node_container, resolved, runtime, trainjob

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from kfrun.errors import UsageProblem
 from kfrun.model.source import Document, Position
 from kfrun.resolve.catalogue import Catalogue
-from kfrun.resolve.expand import expand, expand_findings
 from kfrun.resolve.findings import CODES
+from kfrun.resolve.pods.expand import expand, expand_findings
 from kfrun.resolve.resolver import resolve
 from tests.resolve.reading import document, documents, node_container, resolved, runtime, trainjob
 

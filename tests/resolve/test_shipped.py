@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from kfrun.resolve.catalogue import Catalogue
-from kfrun.resolve.expand import expand, expand_findings
+from kfrun.resolve.pods.expand import expand, expand_findings
 from kfrun.resolve.resolver import resolve
 from kfrun.resolve.shipped import shipped
 from kfrun.validate.schema import structure

@@ -64,7 +64,7 @@ def command(
     would be done is not the same any more.
     """
     from kfrun.cli import session
-    from kfrun.execute import supervision
+    from kfrun.execute.local import supervisors
 
     flags = {"namespace": namespace, "trainer_version": trainer_version, "backend": backend, "strict": strict}
     shape = planfile.PlanWishes(filenames, recursive, values, cluster_defaults, replace, apply_set, prune=prune)
@@ -79,7 +79,7 @@ def command(
     )  # fmt: skip
     seconds = durations.parse_duration(timeout, "--timeout") if timeout else None
     if dry_run == "none":
-        supervision.prepare()
+        supervisors.prepare()
     with session.open_store(settings, create=dry_run == "none") as store:
         ready = applying.make_ready(wishes, settings, store, saved)
         if not quiet:
@@ -87,7 +87,7 @@ def command(
         if dry_run != "none":
             return 0
         applying.carry_out(ready, wishes, store, say=click.echo)
-        supervision.dismiss()
+        supervisors.dismiss()
         sys.stdout.flush()
         keys = [job.resolution.trainjob for job in ready.plan.jobs]
         if follow:

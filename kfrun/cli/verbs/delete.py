@@ -46,7 +46,7 @@ def command(
     Jobs get SIGTERM first, and SIGKILL after their grace period. NAME alone is a TrainJob.
     """
     from kfrun.cli import session
-    from kfrun.execute import supervision
+    from kfrun.execute.local import supervisors
 
     if bool(targets) + bool(filenames) + everything != 1:
         raise UsageProblem("say what to delete: names, or -f FILE, or --all", "kfrun delete --help tells more")
@@ -60,7 +60,7 @@ def command(
             wanted = [document.key for document in documents]
         else:
             wanted = _wanted(store, settings, targets, everything=everything)
-        supervision.sweep(store, settings.namespace)
+        supervisors.sweep(store, settings.namespace)
         waiting = _delete(store, wanted, ignore_not_found=ignore_not_found, now=now)
         if wait:
             _await(store, waiting, seconds)
@@ -97,7 +97,7 @@ def _stored_kind(store: Store, target: kinds.Target, namespace: str) -> str:
 
 def _delete(store: Store, keys: list[ObjectKey], *, ignore_not_found: bool, now: bool) -> list[tuple[ObjectKey, str]]:
     """Ask for every deletion at once, so that all jobs stop in parallel; returns those to wait for."""
-    from kfrun.execute import runner
+    from kfrun.execute.local import creation
     from kfrun.observe import selection
 
     missing, waiting = [], []
@@ -106,7 +106,7 @@ def _delete(store: Store, keys: list[ObjectKey], *, ignore_not_found: bool, now:
         if found is None:
             missing.append(selection.missing(store, key.kind, key.namespace, key.name))
         elif key.kind == "TrainJob":
-            runner.request(store, key, "delete", now=now, uid=found.uid)
+            creation.request(store, key, "delete", now=now, uid=found.uid)
             waiting.append((key, found.uid))
         else:
             store.delete(key.kind, key.namespace, key.name)

@@ -12,7 +12,7 @@ from kfrun.cli.query import Query
 from kfrun.errors import NotFound
 
 if TYPE_CHECKING:
-    from kfrun.execute.jobfiles import Job
+    from kfrun.execute.local.jobfiles import Job
     from kfrun.model.state import StoredObject
     from kfrun.observe.store import Run, Store
 
@@ -91,7 +91,7 @@ def _view(store: Store, job: StoredObject) -> Any:
 
 def _files(run: Run | None) -> Job | None:
     """The run's own files; None when they are gone, damaged or of another version."""
-    from kfrun.execute import jobfiles
+    from kfrun.execute.local import jobfiles
 
     try:
         return None if run is None else jobfiles.read(run.folder, run.run_digest)

@@ -14,7 +14,7 @@ from kfrun.errors import Unavailable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kfrun.execute.health import Check
+    from kfrun.execute.local.health import Check
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -26,7 +26,7 @@ def command(output: str) -> int:
 
     Exits with 0 unless a check fails (3). Nothing is changed.
     """
-    from kfrun.execute import health
+    from kfrun.execute.local import health
 
     settings = options.load_settings()
     checks = list(health.examine(settings, os.environ))

@@ -71,7 +71,7 @@ def prune(unused_for: str | None, dry_run: bool, output: str) -> int:
 def _in_use(settings: Settings) -> set[Path]:
     """The environments of jobs that have not ended."""
     from kfrun.cli.session import open_store
-    from kfrun.execute import jobfiles
+    from kfrun.execute.local import jobfiles
 
     found = set[Path]()
     with open_store(settings) as store:

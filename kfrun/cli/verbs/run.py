@@ -55,7 +55,7 @@ def command(
     A finished job of that name is replaced. Ctrl-C stops the job gracefully, a second one at once.
     """
     from kfrun.cli import session
-    from kfrun.execute import runner, supervision
+    from kfrun.execute.local import creation, supervisors
 
     settings = options.load_settings(
         namespace=namespace, trainer_version=trainer_version, backend=backend, strict=strict
@@ -63,23 +63,23 @@ def command(
     wishes = applying.Wishes(
         filenames, recursive, cluster_defaults, python, clean_env, keep_environment, rerun=True, values=values
     )
-    supervision.prepare()
+    supervisors.prepare()
     with session.open_store(settings, create=True) as store:
         ready = applying.make_ready(wishes, settings, store)
         key = _only_job(ready)
         if not quiet:
             applying.show_plan(ready)
-        runner.await_end(store, key)
+        creation.await_end(store, key)
         with _Stops() as stops:
             applying.carry_out(ready, wishes, store, say=lambda _: None)
-            supervision.dismiss()
+            supervisors.dismiss()
             _require_runnable(store, key)
             job = applying.stored_job(store, key)
             prefix = applying.has_several_containers(ready, key)
             follower = applying.Follower(store, job, settings, prefix=prefix)
             code = _follow(store, job, follower, stops)
         if remove:
-            runner.request(store, key, "delete", uid=job.uid)
+            creation.request(store, key, "delete", uid=job.uid)
         return code
 
 
@@ -153,7 +153,7 @@ class _Stops:
 
 def _follow(store: Store, job: StoredObject, follower: Follower, stops: _Stops) -> int:
     """Follow to the end; the first interrupt cancels the job, the second kills it."""
-    from kfrun.execute import runner
+    from kfrun.execute.local import creation
 
     wish = "cancel"
     while True:
@@ -163,7 +163,7 @@ def _follow(store: Store, job: StoredObject, follower: Follower, stops: _Stops) 
         except _Stopped:
             wish = "kill" if stops.count > 1 else wish
             _say_stopping(job.key, wish)
-            runner.request(store, job.key, wish, uid=job.uid)
+            creation.request(store, job.key, wish, uid=job.uid)
         else:
             return _end(job.key, follower, outcome, stops.code)
 

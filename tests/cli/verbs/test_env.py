@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.execute import environment_setup as setup
+from tests.execute.environments import environment_setup as setup
 
 JOB = """
 apiVersion: trainer.kubeflow.org/v1alpha1

@@ -1,0 +1,187 @@
+"""The files of one run, written by the runner before its supervisor starts and read by every supervisor of it.
+
+All lie in the run's folder (0700), each 0600: the workload and what its processes are given hold the caller's
+environment. `reserve` is preallocated, so that the state has a place on a full disk: two slots that are written in
+turn, so that a writer killed half-way leaves the one before.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kfrun import host
+from kfrun.execute.local.process import launch
+from kfrun.model.values import dataclass
+from kfrun.model.workload import Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SLOT_BYTES = 128 * 1024
+_BYTES_PER_POD = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a supervisor is started with.
+
+    Attributes:
+        workload: what to run.
+        settings: what its processes are given.
+        jobset: the JobSet object as resolved, for the store.
+        environment: an `EnvironmentRequest` as JSON, None when none is needed.
+        environment_path: folder of the environment, empty when none is needed.
+        cache: the cache folder in which environments are built.
+        keep_environment: keep an isolated environment after the end.
+        back_off: base and limit of the waits between tries, seconds.
+    """
+
+    workload: Workload
+    settings: launch.Settings
+    jobset: dict[str, Any]
+    environment: dict[str, Any] | None = None
+    environment_path: str = ""
+    cache: str = ""
+    keep_environment: bool = False
+    back_off: tuple[float, float] = (10.0, 300.0)
+
+
+def write(folder: str, job: Job) -> None:
+    """Make the folder and write everything that a supervisor needs.
+
+    Raises:
+        OSError: it cannot be written (no space, no permission).
+    """
+    host.make_private_folder(Path(folder).parents[2])
+    with exclusive(folder):
+        # Whoever sweeps sees a folder with its creator, or none.
+        host.make_private_folder(Path(folder, "pods"))
+        with open(f"{folder}/creator", "w", encoding="utf-8", opener=_private) as file:
+            json.dump(host.identify(os.getpid()), file)
+    replace(folder, job)
+    pods = sum(len(child.pods) for child in job.workload.jobs)
+    with open(f"{folder}/reserve", "wb", opener=_private) as file:
+        file.write(b" " * (2 * (_SLOT_BYTES + pods * _BYTES_PER_POD)))
+    os.mkfifo(f"{folder}/wake", 0o600)
+
+
+@contextmanager
+def exclusive(folder: str) -> Iterator[None]:
+    """Nobody else makes or removes folders of jobs meanwhile; ``folder`` is that of a run.
+
+    Raises:
+        OSError: the state folder cannot be written.
+    """
+    try:
+        lock = os.open(Path(folder).parents[2].with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        # The whole state was removed by hand: there is nothing to share.
+        yield
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def is_being_created(folder: str) -> bool:
+    """Whether the process that made the folder still lives: its job may be recorded any moment."""
+    try:
+        with open(f"{folder}/creator", encoding="utf-8") as file:  # noqa: PTH123
+            creator = host.ProcessIdentity(*json.load(file))
+    except (OSError, ValueError, TypeError):
+        return False
+    return host.is_alive(creator)
+
+
+def replace(folder: str, job: Job, digest: str = "") -> None:
+    """Write what the supervisor is to run, whole or not at all.
+
+    With ``digest``, the ``run_digest`` that the run is going to have: it counts from the moment that the store says so,
+    and never if the caller is killed before.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    # Not asdict: it would copy the workload, which has its own form, all over again.
+    data = {item.name: getattr(job, item.name) for item in fields(job)}
+    data |= {"workload": job.workload.to_json(), "settings": job.settings.to_json()}
+    path = _path(folder, digest)
+    with open(f"{path}.new", "w", encoding="utf-8", opener=_private) as file:
+        json.dump(data, file, separators=(",", ":"))
+    os.replace(f"{path}.new", path)  # noqa: PTH105
+
+
+def read(folder: str, digest: str = "") -> Job:
+    """Read what the run with that ``run_digest`` runs; without one, what it was created with.
+
+    Raises:
+        OSError, ValueError: it is not there or damaged.
+    """
+    path = _path(folder, digest)
+    with open(path if os.path.exists(path) else _path(folder, ""), encoding="utf-8") as file:  # noqa: PTH110, PTH123
+        data = json.load(file)
+    try:
+        return Job(
+            **{
+                **data,
+                "workload": Workload.from_json(data["workload"]),
+                "settings": launch.Settings.from_json(data["settings"]),
+                "back_off": tuple(data["back_off"]),
+            }
+        )
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged, or another version of kfrun wrote it: {error}") from error
+
+
+def _path(folder: str, digest: str) -> str:
+    return f"{folder}/job.{digest}.json" if digest else f"{folder}/job.json"
+
+
+def save_in_reserve(folder: str, state: dict[str, Any]) -> None:
+    """Keep the state in the reserve while the store takes nothing; the one that was kept before stays beside it.
+
+    Raises:
+        OSError: even that failed.
+    """
+    text = json.dumps(state, separators=(",", ":")).encode()
+    with open(f"{folder}/reserve", "r+b") as file:  # noqa: PTH123
+        size = os.fstat(file.fileno()).st_size // 2
+        if len(text) > size:
+            raise OSError(errno.ENOSPC, "the state is larger than its reserve")
+        file.seek(state["sequence"] % 2 * size)
+        file.write(text.ljust(size))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_reserve(folder: str) -> dict[str, Any] | None:
+    """The latest state in the reserve; None when there is none."""
+    try:
+        with open(f"{folder}/reserve", "rb") as file:  # noqa: PTH123
+            content = file.read()
+    except OSError:
+        return None
+    half = len(content) // 2
+    found = [state for slot in (content[:half], content[half:]) if (state := _state(slot)) is not None]
+    return max(found, key=lambda state: int(state["sequence"]), default=None)
+
+
+def _state(slot: bytes) -> dict[str, Any] | None:
+    try:
+        state = json.loads(slot)
+    except ValueError:
+        return None
+    return state if isinstance(state, dict) and isinstance(state.get("sequence"), int) else None
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

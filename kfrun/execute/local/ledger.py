@@ -1,0 +1,119 @@
+"""What a supervisor writes: the state and the objects of one run, whole or not at all, and where the disk is full."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from kfrun.errors import StoreFailed
+from kfrun.execute.local import jobfiles
+from kfrun.model.running import RunState
+from kfrun.observe import status
+
+if TYPE_CHECKING:
+    from kfrun.execute.local.jobfiles import Job
+    from kfrun.model.state import Event
+    from kfrun.observe.store import Run, Store
+
+_GONE = ""
+
+
+class Ledger:
+    """Stores a run's progress. What the store does not take now is kept and stored later.
+
+    Attributes:
+        is_behind: the store does not hold the latest state yet.
+    """
+
+    def __init__(self, store: Store, run: Run, job: Job) -> None:
+        self._store = store
+        self._run = run
+        self._job = job
+        self._written: dict[tuple[str, str], str] = {}
+        self._last_state = ""
+        self._events: list[Event] = []
+        self.is_behind = False
+
+    def load(self, created: float) -> RunState:
+        """The latest state: of the store or, when the disk was full, of the reserve."""
+        stored = json.loads(self._run.state) if self._run.state else None
+        reserved = jobfiles.read_reserve(self._run.folder)
+        if reserved is not None and (stored is None or reserved["sequence"] > stored["sequence"]):
+            self.is_behind = True
+            return RunState.from_json(reserved)
+        return RunState.from_json(stored) if stored else RunState(self._run.uid, created)
+
+    def save(self, state: RunState, events: list[Event]) -> bool:
+        """Store state, objects and events; True if they are safe, in the store or in the reserve."""
+        text = json.dumps({**state.to_json(), "sequence": 0}, separators=(",", ":"))
+        self._events += events
+        if text == self._last_state and not self._events and not self.is_behind:
+            return True
+        if text != self._last_state:
+            state.sequence += 1
+        try:
+            self._store_all(state)
+        except StoreFailed:
+            self.is_behind = True
+            return self._reserve(state)
+        self._last_state, self._events, self.is_behind = text, [], False
+        return True
+
+    def _reserve(self, state: RunState) -> bool:
+        try:
+            jobfiles.save_in_reserve(self._run.folder, state.to_json())
+        except OSError:
+            return False
+        return True
+
+    def _store_all(self, state: RunState) -> None:
+        objects = self._objects(state)
+        texts = {key: json.dumps(data, separators=(",", ":")) if data else _GONE for key, data in objects.items()}
+        with self._store.writing():
+            for key, data in objects.items():
+                if self._written.get(key) != texts[key]:
+                    self._put(key, data)
+            self._store.record(self._events)
+            self._store.change_run(self._run.uid, state=json.dumps(state.to_json(), separators=(",", ":")))
+        self._written = texts
+
+    def _put(self, key: tuple[str, str], data: dict[str, Any] | None) -> None:
+        kind, name = key
+        namespace = self._job.workload.namespace
+        if kind == "TrainJob":
+            found = self._store.find(kind, namespace, name)
+            if found is not None and found.uid == self._run.uid:
+                self._store.update({**found.data, "status": data})
+        elif data is None:
+            self._store.delete(kind, namespace, name)
+        else:
+            self._store.put(data, owner=self._run.uid)
+
+    def _objects(self, state: RunState) -> dict[tuple[str, str], dict[str, Any] | None]:
+        """Every object by kind and name; None for those that are gone."""
+        workload = self._job.workload
+        objects: dict[tuple[str, str], dict[str, Any] | None] = {}
+        objects["TrainJob", workload.jobset_name] = status.trainjob_status(workload, state)
+        objects["JobSet", workload.jobset_name] = self._jobset(state)
+        children = {child.name: child for child in workload.jobs}
+        for job in state.jobs:
+            gone = job.deleted or state.jobset.deleted
+            data = None if gone else status.job_object(workload, state, job, children[job.name])
+            objects["Job", job.name] = data
+        for pod in state.pods:
+            gone = pod.deleted and pod.ended
+            objects["Pod", pod.name] = None if gone else status.pod_object(workload, state, pod, children[pod.job])
+        return objects
+
+    def _jobset(self, state: RunState) -> dict[str, Any] | None:
+        if state.jobset.created is None or state.jobset.deleted:
+            return None
+        metadata = {
+            **self._job.jobset.get("metadata", {}),
+            "namespace": self._job.workload.namespace,
+            "uid": f"{state.uid}-jobset",
+            "creationTimestamp": status.timestamp(state.jobset.created),
+        }
+        spec = {**self._job.jobset.get("spec", {}), "suspend": state.suspend}
+        shown = status.jobset_status(self._job.workload, state)
+        return {**self._job.jobset, "metadata": metadata, "spec": spec, "status": shown}

@@ -1,0 +1,1 @@
+"""needs: what a job must have before its pods start, one module each."""

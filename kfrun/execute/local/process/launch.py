@@ -1,0 +1,140 @@
+"""From a container of the workload to the program that is started: environment, arguments, executable.
+
+Pure but for `find_executable`, which looks at the file system as execvp would.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from kfrun.model.values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kfrun.execute.local.process.addresses import Addresses
+    from kfrun.model.workload import ChildJob, Container, Pod
+
+JOB_MARKER = "KFRUN_JOB_UID"
+ATTEMPT_MARKER = "KFRUN_ATTEMPT"
+
+_REFERENCE = re.compile(r"\$(\$|\(([^)]*)\))")
+_DROPPED = frozenset({"PYTHONHOME", "PYTHONPATH", "RANK", "WORLD_SIZE", "LOCAL_RANK", JOB_MARKER, ATTEMPT_MARKER})
+_DROPPED_PREFIXES = ("MASTER_", "PET_")
+_CLEAN = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a job's processes are given beside the manifest; stored with the job, 0600, because it holds secrets.
+
+    Attributes:
+        caller: the environment of whoever applied the job.
+        folder: the working directory of containers that name none.
+        path: folders put before the caller's PATH (an environment's bin).
+        last: folder put behind it: kfrun's own interpreter, so that ``python`` is always found.
+        own_venv: kfrun's own virtual environment, whose VIRTUAL_ENV is not passed on.
+        umask: the caller's, for the files that the job makes.
+    """
+
+    caller: dict[str, str]
+    folder: str
+    path: tuple[str, ...] = ()
+    last: str = ""
+    own_venv: str = ""
+    clean_env: bool = False
+    umask: int = 0o022
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready form; `from_json` reads it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Settings:
+        """Read what `to_json` wrote."""
+        return cls(**{**data, "path": tuple(data["path"])})
+
+
+def base_environment(settings: Settings) -> dict[str, str]:
+    """The caller's environment as a job gets it (design section 5), before the manifest's variables."""
+    caller = settings.caller
+    if settings.clean_env:
+        caller = {name: caller[name] for name in _CLEAN if name in caller}
+    env = {name: value for name, value in caller.items() if not _is_dropped(name)}
+    if env.get("VIRTUAL_ENV") == settings.own_venv:
+        env.pop("VIRTUAL_ENV", None)
+    folders = [*settings.path, *env.get("PATH", os.defpath).split(os.pathsep), settings.last]
+    env["PATH"] = os.pathsep.join(dict.fromkeys(folder for folder in folders if folder))
+    env.setdefault("PYTHONUNBUFFERED", "1")
+    return env
+
+
+def _is_dropped(name: str) -> bool:
+    return name in _DROPPED or name.startswith(_DROPPED_PREFIXES)
+
+
+def container_environment(
+    container: Container, addresses: Addresses, ports: dict[str, int], fields: Mapping[str, str]
+) -> dict[str, str]:
+    """The manifest's variables in order; ``$(VAR)`` sees only what was defined before it (Kubernetes' rule)."""
+    env: dict[str, str] = {}
+    for variable in container.env:
+        if variable.field is not None:
+            env[variable.name] = fields.get(variable.field, "")
+        else:
+            env[variable.name] = expand(addresses.variable(variable, ports) or "", env)
+    return env
+
+
+def expand(text: str, env: Mapping[str, str]) -> str:
+    """Kubernetes' ``$(VAR)`` expansion: unknown references stay as they are, ``$$`` is one dollar sign."""
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] == "$":
+            return "$"
+        return env.get(match[2], match[0])
+
+    return _REFERENCE.sub(value, text)
+
+
+def arguments(container: Container, addresses: Addresses, ports: dict[str, int], env: Mapping[str, str]) -> list[str]:
+    """Command and args with local addresses and variables filled in."""
+    return [expand(addresses.text(text, ports), env) for text in (*container.command, *container.args)]
+
+
+def pod_fields(namespace: str, uid: str, name: str, job: ChildJob, pod: Pod) -> dict[str, str]:
+    """What the downward API knows of a pod of this machine."""
+    annotations = {**job.annotations, "batch.kubernetes.io/job-completion-index": str(pod.index)}
+    labels = {**job.labels, "batch.kubernetes.io/job-completion-index": str(pod.index)}
+    return {
+        "metadata.name": name,
+        "metadata.namespace": namespace,
+        "metadata.uid": f"{uid}-{name}",
+        "spec.nodeName": os.uname().nodename,
+        "spec.serviceAccountName": "default",
+        "status.podIP": "127.0.0.1",
+        "status.podIPs": "127.0.0.1",
+        "status.hostIP": "127.0.0.1",
+        "status.hostIPs": "127.0.0.1",
+        **{f"metadata.labels['{key}']": value for key, value in labels.items()},
+        **{f"metadata.annotations['{key}']": value for key, value in annotations.items()},
+    }
+
+
+def find_executable(name: str, path: str, folder: str) -> str | None:
+    """The absolute file that execvp would run for ``name`` in ``folder``, or None."""
+    if "/" in name:
+        candidate = os.path.normpath(os.path.join(folder, name))  # noqa: PTH118
+        return candidate if _is_executable(candidate) else None
+    for entry in path.split(os.pathsep):
+        candidate = os.path.normpath(os.path.join(folder, entry, name))  # noqa: PTH118
+        if _is_executable(candidate):
+            return candidate
+    return None
+
+
+def _is_executable(path: str) -> bool:
+    return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113

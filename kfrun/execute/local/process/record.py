@@ -1,0 +1,96 @@
+"""The record of one attempt: what the recorder tells whoever supervises, now or later.
+
+A record is one preallocated block that is rewritten in place, so that a full disk cannot lose an exit code. Its
+states: ``new`` (nothing was started), ``starting``, ``running`` (with the identity of the main process),
+``exited``. The recorder holds a lock on it for as long as it lives: a free lock with a record that is not
+``exited`` means that the recorder is gone and with it the exit code.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict
+
+from kfrun.model.values import dataclass
+
+_SIZE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of an attempt.
+
+    Attributes:
+        recorder, recorder_start: pid and start time of the recorder.
+        pid, start: pid and start time of the container's main process.
+        exit_code: as `kfrun.execute.local.runtime.Exit`.
+        at: when the state was reached, seconds since the epoch.
+    """
+
+    state: str = "new"
+    recorder: int = 0
+    recorder_start: str = ""
+    pid: int = 0
+    start: str = ""
+    exit_code: int | None = None
+    reason: str = ""
+    message: str = ""
+    at: float = 0.0
+
+
+def create(path: str) -> int:
+    """Make the record of a new attempt and lock it; returns the descriptor that holds the lock.
+
+    Raises:
+        OSError: no space, or the folder is gone.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        write(descriptor, Record())
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def write(descriptor: int, record: Record) -> None:
+    """Rewrite the block in place with one system call."""
+    data = asdict(record)
+    text = json.dumps(data).encode()
+    while len(text) >= _SIZE:
+        # Only the message can be long; a character takes up to twelve bytes.
+        data["message"] = data["message"][: len(data["message"]) // 2]
+        text = json.dumps(data).encode()
+    os.pwrite(descriptor, text.ljust(_SIZE - 1) + b"\n", 0)
+
+
+def read(path: str) -> Record | None:
+    """The record at ``path``; None when there is none or it was never written whole."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        return Record(**json.loads(os.pread(descriptor, _SIZE, 0)))
+    except (ValueError, TypeError):
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def is_held(path: str) -> bool:
+    """Whether the recorder of this attempt is alive."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,217 @@
+"""How the rest of kfrun deals with supervisors: start one, wake one, revive dead ones, remove what is left.
+
+A supervisor holds a lock on ``supervisor.lock`` in its job's folder for as long as it lives and listens on the FIFO
+``wake``. Requests travel through the store; the FIFO only says that there is something to read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import kfrun
+from kfrun import host, paths
+
+if TYPE_CHECKING:
+    from kfrun.observe.store import Run, Store
+
+_KEPT = ("DYLD_LIBRARY_PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
+         "TMPDIR", "TZ", "USER", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME")  # fmt: skip
+_MAIN = "import sys; sys.path.append(sys.argv.pop(1)); from kfrun.execute.local.nursery import main; main()"
+
+
+class _Nursery:
+    """This process's nursery, if it has one: the descriptor that it is told folders on, and its pid."""
+
+    descriptor: int | None = None
+    pid = 0
+
+
+def prepare() -> None:
+    """Start the nursery now, because a supervisor is going to be needed soon.
+
+    Raises:
+        OSError: no process could be started.
+    """
+    if _Nursery.descriptor is not None:
+        return
+    package_root = os.path.dirname(os.path.abspath(kfrun.__path__[0]))  # noqa: PTH100, PTH120
+    # Isolated and without site: it needs the standard library and kfrun, and starts in half the time.
+    command = [sys.executable, "-I", "-S", "-c", _MAIN, package_root]
+    reading, writing = os.pipe()
+    null = os.open(os.devnull, os.O_WRONLY)
+    actions = [(os.POSIX_SPAWN_DUP2, reading, 0), (os.POSIX_SPAWN_DUP2, null, 1), (os.POSIX_SPAWN_DUP2, null, 2)]
+    try:
+        _Nursery.pid = _spawn(command, actions)
+        _Nursery.descriptor = writing
+    except OSError:
+        os.close(writing)
+        raise
+    finally:
+        os.close(reading)
+        os.close(null)
+
+
+def _spawn(command: list[str], actions: list[tuple[int, int, int]]) -> int:
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
+    try:
+        return os.posix_spawn(
+            command[0], command, _environment(), file_actions=actions, setsid=True, setsigdef=signals, setsigmask=[]
+        )
+    except NotImplementedError:
+        return os.posix_spawn(
+            command[0], command, _environment(), file_actions=actions, setpgroup=0, setsigdef=signals, setsigmask=[]
+        )
+
+
+def dismiss() -> None:
+    """Let the nursery go: no further supervisor is needed for now."""
+    if _Nursery.descriptor is None:
+        return
+    os.close(_Nursery.descriptor)
+    _Nursery.descriptor = None
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(_Nursery.pid, os.WNOHANG)
+
+
+def start(folder: str) -> None:
+    """Start a detached supervisor for the job in ``folder``; one that finds another at work leaves at once.
+
+    Raises:
+        OSError: no process could be started.
+    """
+    prepare()
+    try:
+        _tell(folder)
+    except BrokenPipeError:
+        # It was killed.
+        dismiss()
+        prepare()
+        _tell(folder)
+
+
+def _tell(folder: str) -> None:
+    assert _Nursery.descriptor is not None
+    message = os.fsencode(folder) + b"\0"
+    while message:
+        message = message[os.write(_Nursery.descriptor, message) :]
+
+
+def _environment() -> dict[str, str]:
+    """The caller's own variables belong to the job, not to its supervisor; markers of an outer job least of all."""
+    env = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    settings = {name: value for name, value in os.environ.items() if name.startswith("KFRUN_")}
+    return {**env, **{n: v for n, v in settings.items() if n not in ("KFRUN_JOB_UID", "KFRUN_ATTEMPT")}}
+
+
+def wake(folder: str) -> None:
+    """Tell the supervisor of a job that there is something to read; start one when none lives."""
+    try:
+        descriptor = os.open(f"{folder}/wake", os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno not in (errno.ENXIO, errno.ENOENT):
+            raise
+        if os.path.isdir(folder):  # noqa: PTH112
+            start(folder)
+        return
+    try:
+        os.write(descriptor, b"!")
+    except BlockingIOError:
+        # Full of calls that it has not heard yet: one more would tell it nothing new.
+        return
+    except BrokenPipeError:
+        # It died between the two calls.
+        start(folder)
+    finally:
+        os.close(descriptor)
+
+
+def is_supervised(folder: str) -> bool:
+    """Whether a living supervisor looks after the job in ``folder``."""
+    try:
+        descriptor = os.open(f"{folder}/supervisor.lock", os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        # Shared: those who only ask must not be taken for a supervisor by each other.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def revive(store: Store) -> None:
+    """Start a supervisor for every job of this host that should have one and has none."""
+    from kfrun.execute.local.process.launch import JOB_MARKER
+
+    for run in store.unended_runs():
+        if not os.path.isdir(run.folder):  # noqa: PTH112
+            # Somebody removes it just now, was killed while at it, or removed it by hand: nothing is known any more.
+            host.kill_marked(f"{JOB_MARKER}={run.uid}")
+            remove(store, run)
+        elif not is_supervised(run.folder):
+            # Whoever wants to look must not fail because no process can be started just now: the next one tries again.
+            with contextlib.suppress(OSError):
+                start(run.folder)
+
+
+def remove(store: Store, run: Run) -> None:
+    """Remove an ended run with everything of it: rows, logs, and the run that it replaced."""
+    # The rows go last: killed in between, the next command finds a run without a folder and goes on here.
+    remove_folder(run.folder)
+    if run.previous:
+        remove_folder(run.previous)
+    store.forget(run.uid)
+
+
+def sweep(store: Store, namespace: str, name: str = "*") -> None:
+    """Remove folders of jobs that were never recorded, because their ``apply`` was killed at the wrong moment."""
+    from pathlib import Path
+
+    from kfrun.execute.local import jobfiles
+
+    folders = [str(path) for path in Path(paths.parent(store.path), "jobs", namespace).glob(f"{name}/*")]
+    if not folders:
+        return
+    known = {folder for run in store.runs(namespace) for folder in (run.folder, run.previous)}
+    for folder in folders:
+        if folder in known:
+            continue
+        with jobfiles.exclusive(folder):
+            # It may have been recorded since the runs were read.
+            if jobfiles.is_being_created(folder) or store.run(os.path.basename(folder)) is not None:  # noqa: PTH119
+                continue
+            _set_aside(folder)
+        remove_folder(folder)
+
+
+def remove_folder(folder: str) -> None:
+    """Remove a job's folder and the folders above it that are empty then."""
+    import shutil
+
+    from kfrun.execute.local import jobfiles
+
+    with jobfiles.exclusive(folder):
+        _set_aside(folder)
+    shutil.rmtree(_aside(folder), ignore_errors=True)
+    with jobfiles.exclusive(folder):
+        for parent in (os.path.dirname(folder), os.path.dirname(os.path.dirname(folder))):  # noqa: PTH120
+            with contextlib.suppress(OSError):
+                os.rmdir(parent)  # noqa: PTH106
+
+
+def _set_aside(folder: str) -> None:
+    """Take the folder away at one stroke: nobody may find it half removed, or put a file into it again."""
+    with contextlib.suppress(OSError):
+        os.rename(folder, _aside(folder))  # noqa: PTH104
+
+
+def _aside(folder: str) -> str:
+    return f"{folder}.gone"

@@ -1,0 +1,101 @@
+"""How a process becomes a job's only supervisor, and what it does when the job's own files do not let it.
+
+Called by the nursery, in a fork for each job.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kfrun import host
+from kfrun.errors import KfrunError
+from kfrun.execute.local import jobfiles, supervisors
+from kfrun.execute.local.process.launch import JOB_MARKER
+from kfrun.execute.local.runtime import RECORDER_LOST
+from kfrun.execute.local.supervisor import Supervisor
+from kfrun.model.running import Condition
+from kfrun.model.state import Event
+from kfrun.observe import location, outcome, status
+from kfrun.observe.store import Store
+
+if TYPE_CHECKING:
+    from kfrun.observe.store import Run
+
+_LOCK_TRIES, _LOCK_SECONDS = 25, 0.02
+
+
+def main(folder: str) -> None:
+    """Supervise the job in ``folder`` until it is over; returns at once when another supervisor has it."""
+    os.umask(0o077)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if not _lock(folder):
+        return
+    try:
+        _supervise(folder)
+    except KfrunError as error:
+        # To supervisor.log.
+        sys.stderr.write(f"{error.message}\n")
+
+
+def _lock(folder: str) -> bool:
+    """Become the job's only supervisor. Others may probe the lock just now: that takes microseconds."""
+    try:
+        lock = os.open(f"{folder}/supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        return False
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not os.path.isdir(folder):  # noqa: PTH112
+                break
+            time.sleep(_LOCK_SECONDS)
+        else:
+            return True
+    os.close(lock)
+    return False
+
+
+def _supervise(folder: str) -> None:
+    with Store.open(location.database_of(folder), create=False) as store:
+        run = store.run(Path(folder).name)
+        if run is None:
+            # Deleted while we were starting.
+            supervisors.remove_folder(folder)
+        elif not run.ended:
+            _reconcile(store, run)
+
+
+def _reconcile(store: Store, run: Run) -> None:
+    try:
+        job = jobfiles.read(run.folder, run.run_digest)
+    except (OSError, ValueError) as error:
+        _abandon(store, run, str(error))
+        return
+    Supervisor(store, run, job).work()
+
+
+def _abandon(store: Store, run: Run, why: str) -> None:
+    """The job's own files are damaged: nothing can be adopted or started. Stop what runs, and say so."""
+    host.kill_marked(f"{JOB_MARKER}={run.uid}")
+    if run.request.startswith("delete"):
+        supervisors.remove(store, run)
+        return
+    now, message = time.time(), f"the job's own files cannot be read: {why}"
+    with store.writing():
+        found = store.find("TrainJob", run.namespace, run.name)
+        if found is not None and found.uid == run.uid and not outcome.is_finished(found.data):
+            data = found.data.get("status", {})
+            failed = status.conditions_json([Condition("Failed", "True", RECORDER_LOST, message, now)])
+            shown = {**data, "conditions": [*data.get("conditions", ()), *failed]}
+            store.update({**found.data, "status": shown})
+            store.record([Event(found.key, "Warning", RECORDER_LOST, message, now, now, owner=run.uid)])
+        store.release_ports(run.uid)
+        store.change_run(run.uid, ended=1)

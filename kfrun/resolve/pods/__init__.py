@@ -1,0 +1,1 @@
+"""pods: the JobSet's pods, as local executors run them."""

@@ -1,0 +1,122 @@
+"""What a container's process is given: environment, arguments, executable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kfrun.execute.local.process import launch
+from kfrun.execute.local.process.addresses import Addresses
+from kfrun.model.workload import ChildJob, Container, EnvVar, Pod, Workload
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOWHERE = Addresses.of(Workload("default", "tj", (), ()))
+CALLER = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": "/home/me",
+    "TOKEN": "secret",
+    "RANK": "3",
+    "WORLD_SIZE": "4",
+    "LOCAL_RANK": "1",
+    "MASTER_ADDR": "elsewhere",
+    "PET_NNODES": "9",
+    "PYTHONHOME": "/x",
+    "PYTHONPATH": "/y",
+    "KFRUN_JOB_UID": "outer",
+    "KFRUN_ATTEMPT": "outer/pod",
+    "KFRUN_HOME": "/state",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "expanded"),
+    [
+        ("$(A)", "1"),
+        ("x$(A)y$(B)", "x1y2"),
+        ("$$(A)", "$(A)"),
+        ("$$$(A)", "$1"),
+        ("$(C)", "$(C)"),
+        ("$A ${A} $ $", "$A ${A} $ $"),
+        ("$()", "$()"),
+        ("$(A", "$(A"),
+        ("$(A B)", "3"),
+        ("", ""),
+    ],
+)
+def test_references_are_expanded_as_on_a_cluster(text: str, expanded: str) -> None:
+    assert launch.expand(text, {"A": "1", "B": "2", "A B": "3"}) == expanded
+
+
+def test_a_variable_sees_only_those_before_it() -> None:
+    variables = (EnvVar("A", "$(B)"), EnvVar("B", "b"), EnvVar("C", "$(B)$(A)"), EnvVar("D", field="metadata.name"))
+    container = Container("node", env=variables, command=("echo", "$(C)"), args=("$(D)", "$(E)"))
+    env = launch.container_environment(container, NOWHERE, {}, {"metadata.name": "pod-1"})
+    assert env == {"A": "$(B)", "B": "b", "C": "b$(B)", "D": "pod-1"}
+    assert launch.arguments(container, NOWHERE, {}, env) == ["echo", "b$(B)", "pod-1", "$(E)"]
+
+
+def test_the_callers_environment_comes_without_what_belongs_to_other_jobs() -> None:
+    env = launch.base_environment(launch.Settings(CALLER, "/work", path=("/env/bin",), last="/kfrun/bin"))
+    assert env == {
+        "PATH": "/env/bin:/usr/bin:/bin:/kfrun/bin",
+        "HOME": "/home/me",
+        "TOKEN": "secret",
+        "PYTHONUNBUFFERED": "1",
+        "KFRUN_HOME": "/state",
+    }
+
+
+def test_a_clean_environment_holds_what_every_program_needs() -> None:
+    env = launch.base_environment(launch.Settings(CALLER, "/work", clean_env=True))
+    assert env == {"PATH": "/usr/bin:/bin", "HOME": "/home/me", "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.mark.parametrize(("own", "kept"), [("/venv", False), ("/other", True), ("", True)])
+def test_only_kfruns_own_virtual_environment_is_not_passed_on(own: str, kept: bool) -> None:
+    settings = launch.Settings({"VIRTUAL_ENV": "/venv"}, "/work", own_venv=own)
+    assert ("VIRTUAL_ENV" in launch.base_environment(settings)) == kept
+
+
+def test_without_a_path_the_systems_own_is_taken() -> None:
+    assert "/bin" in launch.base_environment(launch.Settings({}, "/work"))["PATH"]
+
+
+def test_settings_survive_being_stored() -> None:
+    settings = launch.Settings({"A": "\udcff"}, "/work", ("/a", "/b"), "/c", "/d", clean_env=True, umask=0o27)
+    assert launch.Settings.from_json(settings.to_json()) == settings
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("tool", "bin/tool"),
+        ("./bin/tool", "bin/tool"),
+        ("bin/tool", "bin/tool"),
+        ("data", None),
+        ("bin", None),
+        ("./bin", None),
+        ("missing", None),
+        ("to\0ol", None),
+        ("relative", "rel/relative"),
+    ],
+)
+def test_executables_are_found_as_execvp_would(tmp_path: Path, name: str, found: str | None) -> None:
+    for path, mode in (("bin/tool", 0o755), ("bin/data", 0o644), ("rel/relative", 0o755)):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("#!/bin/sh\n")
+        (tmp_path / path).chmod(mode)
+    path = f"/nowhere:{tmp_path}/bin:rel"
+    expected = None if found is None else str(tmp_path / found)
+    assert launch.find_executable(name, path, str(tmp_path)) == expected
+
+
+def test_the_downward_api_knows_the_pod() -> None:
+    job = ChildJob("tj-node-0", "node", 0, (), labels={"team": "a"}, annotations={"note": "b"})
+    fields = launch.pod_fields("default", "u1", "tj-node-0-1-abcde", job, Pod(1, "tj-node-0-1", "tj-node-0-1.tj"))
+    assert fields["metadata.name"] == "tj-node-0-1-abcde"
+    assert fields["metadata.labels['team']"] == "a"
+    assert fields["metadata.annotations['note']"] == "b"
+    assert fields["metadata.annotations['batch.kubernetes.io/job-completion-index']"] == "1"
