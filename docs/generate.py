@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import click
 
 from kfrun import settings
-from kfrun.cli import exits, main, remedies
+from kfrun.cli import exits, main
+from kfrun.flow import codes as remedies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

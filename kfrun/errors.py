@@ -5,6 +5,7 @@ KfrunError
   NotFound              1   no such object, runtime, file
   Refused               1   valid, but not possible now (a running job of that name, an immutable field)
     Conflict            1   another kfrun changed the object at the same time
+    Unsupported         1   the backend has no such thing
   UsageProblem          2   the command line is wrong
   Unavailable           3   kfrun could not do its work
     EnvironmentFailed   3   the Python environment could not be built
@@ -66,6 +67,10 @@ class Refused(KfrunError):
 
 class Conflict(Refused):
     """Somebody else changed the object between reading and writing it."""
+
+
+class Unsupported(Refused):
+    """The backend cannot do this, for a reason of its own."""
 
 
 class UsageProblem(KfrunError):

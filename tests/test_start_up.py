@@ -33,10 +33,10 @@ print(json.dumps({"code": code, "modules": sorted(set(sys.modules) - before)}), 
 COMMANDS = {
     "version": (["--version"], 8, {"click", "json", "kfrun.cli"}),
     "help": (["--help"], 90, {"yaml", "jsonschema_rs", "sqlite3", "packaging", "kfrun.load", "kfrun.execute"}),
-    "help of a verb": (["run", "--help"], 120, {"yaml", "jsonschema_rs", "sqlite3", "packaging", "kfrun.load"}),
-    "validate": (["validate", "-f", str(JOB)], 215, {"sqlite3", "packaging", "kfrun.execute", "subprocess"}),
-    "plan": (["plan", "-f", str(JOB)], 235, {"sqlite3", "packaging", "kfrun.execute", "subprocess"}),
-    "render": (["render", "-f", str(JOB)], 215, {"sqlite3", "packaging", "kfrun.execute", "subprocess"}),
+    "help of a verb": (["run", "--help"], 150, {"yaml", "jsonschema_rs", "sqlite3", "packaging", "kfrun.resolve"}),
+    "validate": (["validate", "-f", str(JOB)], 215, {"sqlite3", "packaging", "kfrun.execute.local", "subprocess"}),
+    "plan": (["plan", "-f", str(JOB)], 235, {"sqlite3", "packaging", "kfrun.execute.local", "subprocess"}),
+    "render": (["render", "-f", str(JOB)], 215, {"sqlite3", "packaging", "kfrun.execute.local", "subprocess"}),
     "get": (["get", "trainjobs"], 120, {"yaml", "jsonschema_rs", "packaging", "kfrun.load", "kfrun.resolve"}),
 }
 """Command line, the most modules that it may load beside those of a bare interpreter, and what it has no use for."""

@@ -1,17 +1,23 @@
-"""Watching without owning: Ctrl-C ends the looking, never the job. Called by logs, get, events and wait."""
+"""Watching without owning: Ctrl-C ends the looking, never the job. And what apply and run show of theirs."""
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from kfrun.cli import options
 
-    from kfrun.observe.store import Store
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from kfrun.execute.backend import Backend
+    from kfrun.flow.follower import Follower
+    from kfrun.flow.plans import Ready
+    from kfrun.model.state import StoredObject
 
 
 @contextmanager
@@ -34,8 +40,25 @@ def how_to_return(verb: str, name: str, namespace: str) -> str:
     )
 
 
-def healer(store: Store) -> Callable[[], None]:
-    """What a long look calls now and then: supervisors that were killed meanwhile are started again."""
-    from kfrun.execute.local import supervisors
+def show_plan(ready: Ready) -> None:
+    """The plan on stderr: stdout belongs to data."""
+    from kfrun.plan import render
 
-    return partial(supervisors.revive, store)
+    click.echo(render.to_text(ready.plan, color=options.colors_stderr(ready.settings)), err=True)
+
+
+def follower(backend: Backend, ready: Ready, job: StoredObject) -> Follower:
+    """A follower of a job just applied: its output on stdout, what happens to it on stderr."""
+    from kfrun import host
+    from kfrun.flow.follower import Follower, has_several_containers
+    from kfrun.observe.logs import LogOptions
+
+    host.allow_many_files()
+    shown = LogOptions(
+        attempts="all",
+        prefix=has_several_containers(ready, job.key) or None,
+        colour=options.colors_stdout(ready.settings),
+        end_lines=sys.stdout.isatty(),
+    )
+    out = sys.stdout.buffer
+    return Follower(backend, job, write=out.write, flush=out.flush, tell=partial(click.echo, err=True), options=shown)

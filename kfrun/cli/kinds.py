@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     import click
 
+    from kfrun.execute.backend import Backend
     from kfrun.model.state import StoredObject
-    from kfrun.observe.store import Store
 
 _WORDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("trainjobs", "trainjob", "tj", "trainjobs.trainer.kubeflow.org", "trainjob.trainer.kubeflow.org"): ("TrainJob",),
@@ -89,7 +89,7 @@ def trainjob_name(argument: str) -> str:
     return name
 
 
-def trainjob(store: Store, namespace: str, argument: str) -> StoredObject:
+def trainjob(backend: Backend, namespace: str, argument: str) -> StoredObject:
     """The stored TrainJob that an argument names.
 
     Raises:
@@ -98,7 +98,7 @@ def trainjob(store: Store, namespace: str, argument: str) -> StoredObject:
     """
     from kfrun.observe import selection
 
-    return selection.get(store, "TrainJob", namespace, trainjob_name(argument))
+    return selection.get(backend, "TrainJob", namespace, trainjob_name(argument))
 
 
 def complete_trainjobs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
@@ -118,14 +118,14 @@ def complete_targets(ctx: click.Context, param: click.Parameter, incomplete: str
 def _complete_names(ctx: click.Context, kinds: Sequence[str], incomplete: str) -> list[str]:
     from kfrun.cli import options
     from kfrun.errors import KfrunError
-    from kfrun.observe import location, selection
-    from kfrun.observe.store import Store
+    from kfrun.observe.selection import Selection
 
     try:
         settings = options.load_settings(namespace=ctx.params.get("namespace"))
-        # Not through the session: pressing Tab must not start supervisors.
-        with Store.open(location.database(settings), create=False) as store:
-            found = [item.key.name for kind in kinds for item in selection.find(store, kind, settings.namespace)]
+        # Pressing Tab must not start anything.
+        with options.backend(settings, heal=False) as backend:
+            wanted = [Selection(kind, settings.namespace) for kind in kinds]
+            found = [item.key.name for one in wanted for item in backend.objects(one)]
     except KfrunError:
         return []
     return sorted({name for name in found if name.startswith(incomplete)})

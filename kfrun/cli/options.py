@@ -5,19 +5,39 @@ from __future__ import annotations
 import os
 import sys
 from functools import wraps
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from kfrun import settings as settings_module
 from kfrun.errors import UsageProblem
+from kfrun.model.wishes import Caller, Values, Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from kfrun.execute.backend import Backend
+    from kfrun.model.source import Finding
     from kfrun.settings import Settings
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
+
+
+def wishes(*options: Callable[[Any], Any]) -> Callable[[Function], Function]:
+    """The parameters of ``options`` as one: parameter ``wishes``."""
+
+    def decorate(function: Function) -> Function:
+        @wraps(function)
+        def with_wishes(*args: Any, **kwargs: Any) -> Any:
+            given = {name: kwargs.pop(name) for name in Wishes._fields if name in kwargs}
+            return function(*args, wishes=Wishes(**given), **kwargs)
+
+        decorated: Any = with_wishes
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated  # type: ignore[no-any-return]
+
+    return decorate
 
 
 def files(function: Function) -> Function:
@@ -64,25 +84,6 @@ def planning(function: Function) -> Function:
     )(function)
 
 
-class Values(NamedTuple):
-    """What templates are to be rendered with, as the command line says it."""
-
-    files: tuple[str, ...] = ()
-    texts: tuple[str, ...] = ()
-    strings: tuple[str, ...] = ()
-
-    def read(self, note: Callable[[str, str], None] | None = None) -> dict[str, Any] | None:
-        """The values; None when there are none, so that only files named as templates are rendered.
-
-        ``note`` is told the name and the text of every file.
-        """
-        if not any(self):
-            return None
-        from kfrun.load import values as loading
-
-        return loading.read(self.files, self.texts, self.strings, note=note)
-
-
 def values(function: Function) -> Function:
     """``--values``, ``--set`` and ``--set-string``: parameter ``values``, a `Values`."""
 
@@ -101,6 +102,11 @@ def values(function: Function) -> Function:
         "--values", "value_files", multiple=True, metavar="FILE",
         help="A YAML file of values: the manifests are Jinja2 templates. *.yaml.j2 always are.",
     )(decorated)  # fmt: skip
+
+
+def replacing(function: Function) -> Function:
+    """``--replace``: parameter ``replace``."""
+    return click.option("--replace", is_flag=True, help="Replace finished jobs that were changed.")(function)
 
 
 def pruning(function: Function) -> Function:
@@ -137,22 +143,53 @@ def output(*choices: str, default: str) -> Callable[[Function], Function]:
     )
 
 
+def caller() -> Caller:
+    """Whoever calls this command.
+
+    Raises:
+        UsageProblem: the current folder is gone.
+    """
+    try:
+        return Caller(os.environ, os.getcwd())  # noqa: PTH109 (pathlib takes 3 ms to import)
+    except FileNotFoundError:
+        raise UsageProblem("the current folder does not exist any more", "cd to one that does") from None
+
+
 def load_settings(**flags: Any) -> Settings:
     """The settings of this call; flags that are None were not given.
 
     Raises:
         UsageProblem: a setting makes no sense, or the current folder is gone.
     """
-    try:
-        folder = os.getcwd()  # noqa: PTH109 (pathlib takes 3 ms to import)
-    except FileNotFoundError:
-        raise UsageProblem("the current folder does not exist any more", "cd to one that does") from None
-    return settings_module.load(flags, os.environ, folder)
+    return settings_module.load(flags, *caller())
+
+
+def backend(settings: Settings, *, create: bool = False, heal: bool = True) -> Backend:
+    """The place that the settings mean, see `kfrun.execute.choice.open_backend`."""
+    from kfrun.execute import choice
+
+    return choice.open_backend(settings, create=create, heal=heal)
 
 
 def colors_stdout(settings: Settings) -> bool:
     """Whether standard output is to be coloured."""
     return settings_module.uses_color(settings.color, os.environ, is_terminal=sys.stdout.isatty())
+
+
+def warn(settings: Settings) -> Callable[[Sequence[Finding]], None]:
+    """Shows findings that refuse nothing on standard error."""
+
+    def show(found: Sequence[Finding]) -> None:
+        from kfrun.report import findings
+
+        click.echo(findings.to_text(found, color=colors_stderr(settings)), err=True)
+
+    return show
+
+
+def colors_stderr(settings: Settings) -> bool:
+    """Whether standard error is to be coloured."""
+    return settings_module.uses_color(settings.color, os.environ, is_terminal=sys.stderr.isatty())
 
 
 def write(parts: str | Sequence[str]) -> None:

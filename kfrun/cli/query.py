@@ -1,4 +1,4 @@
-"""What a command line asks for, read from the store. Called by get and describe."""
+"""What a command line asks for, asked of a place. Called by get and describe."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from kfrun.errors import NotFound, UsageProblem
 from kfrun.model.values import dataclass
+from kfrun.observe import selection
+from kfrun.observe.selection import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from kfrun.cli.kinds import Target
+    from kfrun.execute.backend import Backend
     from kfrun.model.state import StoredObject
     from kfrun.observe.selection import Requirement
-    from kfrun.observe.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Query:
 
     targets: tuple[Target, ...]
     namespace: str | None
-    selector: tuple[Requirement, ...] = ()
+    labels: tuple[Requirement, ...] = ()
     sort_by: str | None = None
 
     def check(self) -> None:
@@ -40,27 +42,22 @@ class Query:
         """One object is asked for by its name: it is printed by itself, not in a List."""
         return len(self.targets) == 1 and self.targets[0].name is not None
 
-    def read(self, store: Store) -> list[StoredObject]:
+    @property
+    def selections(self) -> list[Selection]:
+        """What to ask a place for, in order."""
+        return [
+            Selection(kind, self.namespace, target.name or "", labels=self.labels)
+            for target in self.targets
+            for kind in target.kinds
+        ]
+
+    def read(self, backend: Backend) -> list[StoredObject]:
         """The objects, each once, in the order asked for."""
-        from kfrun.observe import selection
+        return self.ordered(item for wanted in self.selections for item in backend.objects(wanted))
 
-        found: dict[tuple[str, str, str], StoredObject] = {}
-        for target in self.targets:
-            for kind in target.kinds:
-                for item in self._of(store, kind, target.name):
-                    if selection.matches(item, self.selector):
-                        found[item.key.kind, item.key.namespace, item.key.name] = item
-        return self._sorted(list(found.values()))
-
-    def _of(self, store: Store, kind: str, name: str | None) -> Sequence[StoredObject]:
-        from kfrun.observe import selection
-
-        if name is None:
-            return selection.find(store, kind, self.namespace)
-        try:
-            return [selection.get(store, kind, self.namespace or "", name)]
-        except NotFound:
-            return []
+    def ordered(self, objects: Iterable[StoredObject]) -> list[StoredObject]:
+        """Each object once, in the order asked for."""
+        return self._sorted(list({item.key: item for item in objects}.values()))
 
     def _sorted(self, found: list[StoredObject]) -> list[StoredObject]:
         if self.sort_by is None:
@@ -70,22 +67,18 @@ class Query:
         by_identity = {id(item.data): item for item in found}
         return [by_identity[id(data)] for data in objects.sort_objects([item.data for item in found], self.sort_by)]
 
-    def missing(self, store: Store) -> list[NotFound]:
+    def missing(self, backend: Backend) -> list[NotFound]:
         """An error for each name that is nowhere."""
-        from kfrun.observe import selection
-
         errors = []
         for target in self.targets:
-            if target.name is not None and not any(self._of(store, kind, target.name) for kind in target.kinds):
-                kind = target.kinds[0]
-                place = "" if kind in selection.CLUSTER_SCOPED else self.namespace or ""
-                errors.append(selection.missing(store, kind, place, target.name))
+            name = target.name
+            wanted = [] if name is None else [Selection(kind, self.namespace, name) for kind in target.kinds]
+            if name is not None and not any(backend.objects(one) for one in wanted):
+                errors.append(selection.missing(backend, target.kinds[0], self.namespace or "", name))
         return errors
 
     def nothing(self) -> str:
         """What to say when there are no such objects."""
-        from kfrun.observe import selection
-
         hint = "; kfrun runtimes lists those that kfrun brings along" if "ClusterTrainingRuntime" in self.kinds else ""
         if self.namespace is None or all(kind in selection.CLUSTER_SCOPED for kind in self.kinds):
             return f"No resources found{hint}"

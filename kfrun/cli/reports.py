@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import click
 
-from kfrun.cli import inputs, options
-from kfrun.errors import InvalidInput, Unavailable, UsageProblem
+from kfrun.cli import options
+from kfrun.errors import Unavailable, UsageProblem
 
 if TYPE_CHECKING:
-    from kfrun.cli.options import Values
-    from kfrun.model.source import Document, Finding, Severity
+    from kfrun.model.source import Finding, Severity
     from kfrun.report.checks import Report
     from kfrun.settings import Settings
 
@@ -89,21 +88,6 @@ def named(paths: Sequence[str], filenames: Sequence[str]) -> tuple[str, ...]:
     return (*filenames, *paths)
 
 
-def read(
-    filenames: Sequence[str], *, recursive: bool, only_own_kinds: bool, settings: Settings, values: Values
-) -> tuple[tuple[Document, ...], tuple[Finding, ...]]:
-    """The documents, or what keeps them from being read."""
-    from kfrun.validate import kinds
-
-    try:
-        documents = inputs.read(
-            filenames, recursive=recursive, settings=settings, values=values, only_objects=only_own_kinds
-        )
-    except InvalidInput as refusal:
-        return (), tuple(refusal.findings)
-    return tuple(item for item in documents if not only_own_kinds or kinds.is_own(item.key)), ()
-
-
 def severities(fail_on: str) -> frozenset[Severity]:
     """The severities that refuse an object."""
     from kfrun.report import checks
@@ -163,10 +147,10 @@ def _draw(name: str, report: Report, text: Callable[[], str]) -> str:
         return to_junit(report, timestamp=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
     report = report._replace(titles=titles({one.code for one in report.findings}))
     if name == "sarif":
-        from kfrun.cli import remedies
+        from kfrun.flow import codes
         from kfrun.report.sarif import to_sarif
 
-        report = report._replace(helps=remedies.helps({one.code for one in report.findings}))
+        report = report._replace(helps=codes.helps({one.code for one in report.findings}))
         return _dumped(to_sarif(report))
     from kfrun.report.github import to_github
 
@@ -193,10 +177,10 @@ def refused_keys(report: Report) -> set[object]:
     return {finding.object for finding in report.findings if finding.severity in report.failing}
 
 
-def titles(codes: Collection[str] = ()) -> dict[str, str]:
+def titles(needed: Collection[str] = ()) -> dict[str, str]:
     """Code -> what it means, from the tables named CODES of the modules in use: whoever found something is.
 
-    Unless another process found it: where one of ``codes`` is unknown here, all modules are asked.
+    Unless another process found it: where one of ``needed`` is unknown here, all modules are asked.
     """
     from kfrun.load.kubeyaml import problems
 
@@ -205,11 +189,11 @@ def titles(codes: Collection[str] = ()) -> dict[str, str]:
     for name, module in list(sys.modules.items()):
         if name.startswith("kfrun."):
             found |= getattr(module, "CODES", {})
-    if found.keys() >= set(codes):
+    if found.keys() >= set(needed):
         return found
-    from kfrun.cli import remedies
+    from kfrun.flow import codes
 
-    return remedies.tables()
+    return codes.tables()
 
 
 def count(number: int, noun: str) -> str:

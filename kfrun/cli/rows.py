@@ -1,27 +1,25 @@
-"""Rows of tables for stored objects, with what only the store knows beside them. Called by get and events."""
+"""Rows of tables for stored objects, with what only their place knows beside them. Called by get and events."""
 
 from __future__ import annotations
 
-import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kfrun.report import columns
 from kfrun.report.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from kfrun.model.state import StoredObject
-    from kfrun.observe.outcome import Outcome
-    from kfrun.observe.store import Run, Store
+    from kfrun.execute.backend import Backend
+    from kfrun.model.state import JobRun, StoredObject
 
 
 class Tables:
     """One growing table per kind.
 
     Args:
-        store: asked for what is not in an object itself.
+        backend: asked for what is not in an object itself.
         wide: with the columns of ``-o wide``.
         namespaces: with the column NAMESPACE.
         headers: with a header above the first rows.
@@ -30,14 +28,20 @@ class Tables:
     """
 
     def __init__(
-        self, store: Store, *, wide: bool, namespaces: bool, headers: bool, kinds: bool = False, marked: bool = False
+        self,
+        backend: Backend,
+        *,
+        wide: bool,
+        namespaces: bool,
+        headers: bool,
+        kinds: bool = False,
+        marked: bool = False,
     ) -> None:
-        self._store = store
+        self._backend = backend
         self._wide, self._namespaces, self._headers, self._kinds, self._marked = (
             wide, namespaces, headers, kinds, marked,
         )  # fmt: skip
         self._tables: dict[str, Table] = {}
-        self._nodes: dict[str, str] = {}
 
     def render(self, kind: str, objects: Sequence[StoredObject], *, mark: str = "", now: float | None = None) -> str:
         """The rows of objects of one kind; the header comes with the first ones."""
@@ -66,48 +70,22 @@ class Tables:
     def _facts(self, jobs: Sequence[StoredObject]) -> dict[str, columns.Facts]:
         if not self._wide:
             return self._narrow_facts(jobs)
-        # One query for all beats one a job, unless there is just one job.
-        runs = self._store.runs() if len(jobs) > 1 else [self._store.run(job.uid) for job in jobs]
-        known = {run.uid: run for run in runs if run is not None}
-        return {job.uid: self._fact(job, known[job.uid]) for job in jobs if job.uid in known}
+        runs = self._backend.runs([job.uid for job in jobs])
+        return {job.uid: self._fact(job, runs[job.uid]) for job in jobs if job.uid in runs}
 
     def _narrow_facts(self, jobs: Sequence[StoredObject]) -> dict[str, columns.Facts]:
         missing = [job for job in jobs if not (job.data["spec"].get("trainer") or {}).get("numNodes")]
-        runtimes = self._store.runtimes() if missing else {}
-        return {job.uid: columns.Facts(self._nodes_of(runtimes.get(job.uid, ""))) for job in missing}
+        runs = self._backend.runs([job.uid for job in missing], brief=True) if missing else {}
+        return {job.uid: columns.Facts(nodes_of(runs.get(job.uid))) for job in missing}
 
-    def _fact(self, job: StoredObject, run: Run) -> columns.Facts:
-        end = outcome_of(self._store, job, run)
-        return columns.Facts(self._nodes_of(run.runtime), "" if end is None else str(end.exit_code), run.backend)
-
-    def _nodes_of(self, runtime: str) -> str:
-        if runtime not in self._nodes:
-            # Most jobs share a few runtimes.
-            self._nodes[runtime] = nodes_of(runtime)
-        return self._nodes[runtime]
+    def _fact(self, job: StoredObject, run: JobRun) -> columns.Facts:
+        end = self._backend.outcome(job)
+        return columns.Facts(nodes_of(run), "" if end is None else str(end.exit_code), run.backend)
 
 
-def nodes_of(runtime: str) -> str:
-    """``numNodes`` of a runtime's snapshot (JSON); 1 where it says nothing, empty without a snapshot."""
-    if not runtime:
+def nodes_of(run: JobRun | None) -> str:
+    """``numNodes`` of the runtime that a job was created with; 1 where it says nothing, empty where it is not known."""
+    if run is None or run.runtime is None:
         return ""
-    spec: dict[str, Any] = json.loads(runtime).get("spec") or {}
+    spec = run.runtime.get("spec") or {}
     return str((spec.get("mlPolicy") or {}).get("numNodes") or 1)
-
-
-def first_failure(run: Run | None) -> dict[str, Any] | None:
-    """What the supervisor noted of the container that failed first."""
-    if run is None or not run.state:
-        return None
-    found: dict[str, Any] | None = json.loads(run.state).get("first_failure")
-    return found
-
-
-def outcome_of(store: Store, job: StoredObject, run: Run | None) -> Outcome | None:
-    """How a stored job ended, None while it has not."""
-    from kfrun.observe import outcome
-
-    if not outcome.is_finished(job.data):
-        return None
-    pods: Iterable[StoredObject] = store.objects("Pod", job.key.namespace, owner=job.uid)
-    return outcome.outcome(job.data, [pod.data for pod in pods], first_failure(run))

@@ -6,6 +6,7 @@ import click
 
 from kfrun.cli import kinds, options
 from kfrun.errors import Refused
+from kfrun.observe import outcome
 
 
 def set_suspend(names: tuple[str, ...], namespace: str | None, *, suspend: bool) -> None:
@@ -15,17 +16,13 @@ def set_suspend(names: tuple[str, ...], namespace: str | None, *, suspend: bool)
         NotFound: there is no such job.
         Refused: it is finished.
     """
-    from kfrun.cli import session
-    from kfrun.execute.local import creation
-    from kfrun.observe import outcome
-
     settings = options.load_settings(namespace=namespace)
-    with session.open_store(settings) as store:
-        jobs = [kinds.trainjob(store, settings.namespace, name) for name in names]
+    with options.backend(settings) as backend:
+        jobs = [kinds.trainjob(backend, settings.namespace, name) for name in names]
         for job in jobs:
             if outcome.is_finished(job.data):
                 verb = "suspended" if suspend else "resumed"
                 raise Refused(f"{job.key.name} is finished: it cannot be {verb}", "kfrun run starts it anew")
-            changed = creation.set_suspend(store, job.key, suspend=suspend)
+            changed = backend.wish(job.key, "suspend" if suspend else "resume")
             word = "suspended" if suspend else "resumed"
             click.echo(f"{job.key.resource} {word if changed else 'unchanged'}")

@@ -93,6 +93,25 @@ class Document:
         )
 
 
+class _Nowhere(NamedTuple):
+    """Positions of an object that has no source text."""
+
+    place: Position
+
+    def value(self, path: FieldPath) -> Position:  # noqa: ARG002
+        """The object as a whole."""
+        return self.place
+
+    def key(self, path: FieldPath) -> Position:  # noqa: ARG002
+        """The object as a whole."""
+        return self.place
+
+
+def without_text(data: dict[str, Any], source: str) -> Document:
+    """An object that has no source text."""
+    return Document(data=data, positions=_Nowhere(Position(source, 1, 1)), source=source, text="")
+
+
 class Severity(StrEnum):
     """How bad a finding is. Only errors refuse the input."""
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
-    from kfrun.model.source import ObjectKey
+    from collections.abc import Mapping
+
+    from kfrun.model.source import Document, ObjectKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +67,64 @@ class ObservedJob:
     finished: bool
     suspended: bool
     deleting: bool = False
+
+
+class Member(NamedTuple):
+    """An object of an apply set; ``uid`` is empty from the moment that it is to be created until it was."""
+
+    key: ObjectKey
+    uid: str
+
+
+class ApplySet(NamedTuple):
+    """What was applied together, as the planner sees it.
+
+    Attributes:
+        key: of the set itself; a set belongs to a namespace.
+        members: as written down when the set was applied last.
+        uids: of what is stored now, by key: members that are gone are missing.
+        jobs: the stored TrainJobs among the members.
+        others: objects of other sets -> the name of the set.
+    """
+
+    key: ObjectKey
+    members: tuple[Member, ...]
+    uids: Mapping[ObjectKey, str]
+    jobs: Mapping[ObjectKey, ObservedJob]
+    others: Mapping[ObjectKey, str]
+
+
+class Observed(NamedTuple):
+    """What is there: the runtimes applied before, and the jobs and objects that an input speaks of.
+
+    Attributes:
+        runtimes: as documents, for the catalogue.
+        jobs: stored TrainJobs that the input names.
+        objects: stored runtimes and core objects that the input names.
+        child_jobs: the Jobs that JobSets have made under names that those of the input begin with, by namespace and
+            name, and the TrainJobs that they belong to.
+        apply_set: the set that the input is applied as, None without one.
+    """
+
+    runtimes: tuple[Document, ...] = ()
+    jobs: Mapping[ObjectKey, ObservedJob] = MappingProxyType({})
+    objects: Mapping[ObjectKey, dict[str, Any]] = MappingProxyType({})
+    child_jobs: Mapping[tuple[str, str], str] = MappingProxyType({})
+    apply_set: ApplySet | None = None
+
+
+class JobRun(NamedTuple):
+    """How a stored TrainJob runs.
+
+    Attributes:
+        backend: what runs its containers: ``process``.
+        runtime: the runtime that it was created with, None where that is not known.
+        ended: nothing of it runs any more and nothing will.
+        first_failure: the container that failed first: ``node``, ``exit_code``, ``reason``; None while none has.
+    """
+
+    uid: str
+    backend: str = ""
+    runtime: Mapping[str, Any] | None = None
+    ended: bool = False
+    first_failure: Mapping[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""The log files of a run on disk: which there are, whose they are, and when what was written. Called by observe.logs.
+"""The log files of a run on disk: which there are, whose they are, and when what was written; a source of logs.
 
 A run's folder holds ``pods/<pod>/pod.json``, ``pods/<pod>/<container>.<restart>.log`` (bytes as the container wrote
 them) and ``….idx`` beside it: records of 16 bytes, (time, size of the file at that time). Files outlive their pods
@@ -10,47 +10,16 @@ from __future__ import annotations
 import json
 import os
 import struct
-from bisect import bisect_left
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from kfrun.model.values import dataclass
+from kfrun.observe.logtexts import LogFile, Sample, TimeIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 _RECORD = struct.Struct("<dQ")
-_BLOCK = 1 << 18
 _BLOCK_RECORDS = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class LogFile:
-    """The output of one attempt of one container.
-
-    Attributes:
-        node: how users name the pod: ``node-0``, ``worker-2-0`` where a replicatedJob has several Jobs.
-        label: ``node`` for the pod's main container, ``node-0/sidecar`` for the others.
-        replicated_job, job, index: where the pod belongs; ``index`` is the completion index.
-        created: when the pod was made, seconds since the epoch.
-        restart: how often the container had been restarted in its pod before.
-    """
-
-    path: Path
-    node: str
-    label: str
-    pod: str
-    replicated_job: str
-    job: str
-    index: int
-    container: str
-    created: float
-    restart: int
-
-    @property
-    def place(self) -> tuple[str, int, str]:
-        """What stays the same over all attempts: child Job, completion index, container."""
-        return (self.job, self.index, self.container)
 
 
 class _Pod(NamedTuple):
@@ -149,7 +118,7 @@ def _log_file(pod: _Pod, container: str, restart: int, mains: dict[object, str],
     node = str(facts.get("node") or node)
     label = node if container == mains[facts["replicatedJob"]] else f"{node}/{container}"
     return LogFile(
-        path=pod.folder / f"{container}.{restart}.log",
+        name=str(pod.folder / f"{container}.{restart}.log"),
         node=node,
         label=label,
         pod=str(facts["name"]),
@@ -162,20 +131,13 @@ def _log_file(pod: _Pod, container: str, restart: int, mains: dict[object, str],
     )
 
 
-class Sample(NamedTuple):
-    """At ``time`` (seconds since the epoch) the log had ``size`` bytes."""
-
-    time: float
-    size: int
-
-
-class TimeIndex:
+class FileIndex(TimeIndex):
     """The side index of one log file. Missing or cut off (the supervisor was killed), it just knows less."""
 
-    def __init__(self, log: Path) -> None:
-        self._path = log.with_suffix(".idx")
+    def __init__(self, log: str) -> None:
+        self._path = f"{log.removesuffix('.log')}.idx"
         try:
-            self._count = self._path.stat().st_size // _RECORD.size
+            self._count = os.stat(self._path).st_size // _RECORD.size  # noqa: PTH116
         except OSError:
             self._count = 0
 
@@ -183,67 +145,74 @@ class TimeIndex:
         return self._count
 
     def __getitem__(self, number: int) -> Sample:
-        with self._path.open("rb") as file:
+        with open(self._path, "rb") as file:  # noqa: PTH123
             return Sample(*_RECORD.unpack(os.pread(file.fileno(), _RECORD.size, number * _RECORD.size)))
 
-    def size_at(self, time: float) -> int | None:
-        """How large the log was just before ``time``, as far as is known; None when all samples are older."""
-        number = bisect_left(self, time, key=lambda sample: sample.time)
-        if number == self._count:
-            return None
-        return self[number - 1].size if number else 0
-
-    def after(self, size: int) -> Iterator[Sample]:
-        """The samples taken when the log had more than ``size`` bytes, oldest first; times never run backwards."""
-        number = bisect_left(self, size + 1, key=lambda sample: sample.size)
-        latest = 0.0
+    def _from(self, number: int) -> Iterator[tuple[float, int]]:
         while number < self._count:
-            for time, length in self._block(number):
-                latest = max(latest, time)
-                yield Sample(latest, length)
+            yield from self._block(number)
             number += _BLOCK_RECORDS
 
     def _block(self, number: int) -> Iterator[tuple[float, int]]:
         wanted = min(_BLOCK_RECORDS, self._count - number)
         try:
-            with self._path.open("rb") as file:
+            with open(self._path, "rb") as file:  # noqa: PTH123
                 block = os.pread(file.fileno(), wanted * _RECORD.size, number * _RECORD.size)
         except FileNotFoundError:
             return iter(())
         return _RECORD.iter_unpack(block[: len(block) // _RECORD.size * _RECORD.size])
 
 
-def line_end(fd: int, low: int, high: int) -> int:
-    """The offset behind the last line break within ``low``..``high``, or ``low`` when there is none."""
-    while high > low:
-        start = max(low, high - _BLOCK)
-        found = os.pread(fd, high - start, start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        high = start
-    return low
+class FileText:
+    """A log file that is being read."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def state(self) -> tuple[int, float]:
+        """The file's size now, and when it was written last."""
+        found = os.fstat(self._fd)
+        return found.st_size, found.st_mtime
+
+    def read(self, count: int, offset: int) -> bytes:
+        """Up to ``count`` bytes from ``offset`` on."""
+        return os.pread(self._fd, count, offset)
+
+    def index(self) -> TimeIndex:
+        """When the file had grown how far."""
+        return FileIndex(self._path)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._fd)
 
 
-def tail_start(fd: int, size: int, lines: int) -> int:
-    """Where the last ``lines`` lines of the first ``size`` bytes begin; an unfinished last line is one of them."""
-    if lines <= 0:
-        return size
-    high = size
-    # The line break that ends the very last line begins no further line.
-    missing = lines + (1 if size and os.pread(fd, 1, size - 1) == b"\n" else 0)
-    while high > 0:
-        start = max(0, high - _BLOCK)
-        block = os.pread(fd, high - start, start)
-        count = block.count(b"\n")
-        if count >= missing:
-            return start + _nth_last(block, missing) + 1
-        missing -= count
-        high = start
-    return 0
+class FolderLogs:
+    """The logs of the run in ``folder``, as a `kfrun.observe.logtexts.LogSource`."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = Path(folder)
+
+    def files(self) -> list[LogFile]:
+        """See `LogSource.files`."""
+        return discover(self._folder)
+
+    def signature(self) -> tuple[int, ...]:
+        """See `LogSource.signature`."""
+        return signature(self._folder)
+
+    def open(self, file: LogFile) -> FileText:
+        """See `LogSource.open`."""
+        return FileText(file.name)
 
 
-def _nth_last(block: bytes, number: int) -> int:
-    position = len(block)
-    for _ in range(number):
-        position = block.rfind(b"\n", 0, position)
-    return position
+class InstallerLog(FolderLogs):
+    """The output of the installer that built the run's environment, as the only log of a source."""
+
+    def files(self) -> list[LogFile]:
+        """The installer's output; nothing when there is none."""
+        path = self._folder / "environment.log"
+        if not path.is_file():
+            return []
+        return [LogFile(str(path), "environment", "environment", "", "", "", 0, "environment", 0.0, 0)]

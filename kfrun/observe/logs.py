@@ -1,29 +1,27 @@
-"""Logs of a run: read back, merged over nodes, and followed. Called by `kfrun logs` and by whoever streams a run.
+"""Logs of a run: read back, merged over nodes, and followed. Called by whoever shows or streams a run.
 
 Bytes pass through untouched; what is added are prefixes, time stamps and, where another node's line follows, a
 missing line break. Nothing is kept in memory but one chunk, however long a line is: copying is by offsets.
 
-Interleaving goes by the side indexes (`kfrun.observe.logfiles.TimeIndex`), a line's time being when it was finished.
+Interleaving goes by the indexes (`kfrun.observe.logtexts.TimeIndex`), a line's time being when it was finished.
 """
 
 from __future__ import annotations
 
 import heapq
-import os
 import time
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kfrun.errors import NotFound
 from kfrun.model.values import dataclass
-from kfrun.observe import logfiles
-from kfrun.observe.logfiles import LogFile, TimeIndex
+from kfrun.observe import logtexts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
     from typing import Self
+
+    from kfrun.observe.logtexts import JobLogs, LogFile, LogSource
 
 Attempts = Literal["current", "previous", "all"]
 
@@ -78,16 +76,17 @@ def follow(
     reader.finish()
 
 
-def previous(folder: Path, replaced: Path | None, options: LogOptions) -> tuple[Path, LogOptions]:
-    """Where the previous logs are: an earlier attempt within ``folder``, else the run that this one ``replaced``.
+def previous(logs: JobLogs, options: LogOptions) -> tuple[LogSource, LogOptions]:
+    """Where the previous logs are: an earlier attempt of the run, else the run that it replaced.
 
     Raises:
         NotFound: there is neither.
     """
     options = replace(options, attempts="previous")
-    if select(logfiles.discover(folder), options):
-        return folder, options
-    if replaced is not None and logfiles.discover(replaced):
+    run, replaced = logs.run(), logs.replaced()
+    if select(run.files(), options):
+        return run, options
+    if replaced is not None and replaced.files():
         return replaced, replace(options, attempts="current")
     raise NotFound("there are no previous logs: no container was restarted and no earlier run was replaced")
 
@@ -126,55 +125,55 @@ class _Segment(NamedTuple):
 class _Stream:
     """One log file being copied: how far it is written, and how far it was searched for the end of a line."""
 
-    def __init__(self, file: LogFile) -> None:
+    def __init__(self, file: LogFile, source: LogSource) -> None:
         self.file = file
-        self.fd = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
+        self._text = source.open(file)
         self.position = 0
         self.at_line_start = True
         self._searched = 0
 
     def close(self) -> None:
-        os.close(self.fd)
+        self._text.close()
 
     def state(self) -> tuple[int, float]:
-        """The file's size now, and when it was written last."""
-        found = os.fstat(self.fd)
-        if found.st_size < self.position:
+        """How much there is now, and when it was written last."""
+        size, changed = self._text.state()
+        if size < self.position:
             # The job itself truncated its output: show what it writes from now on.
-            self.position = self._searched = found.st_size
-        return found.st_size, found.st_mtime
+            self.position = self._searched = size
+        return size, changed
 
     def skip(self, options: LogOptions) -> None:
         """Move to the first byte that the options let through."""
         size, changed = self.state()
         start = 0 if options.since is None else self._start_since(options.since, size, changed)
         if options.tail is not None:
-            start = max(start, logfiles.tail_start(self.fd, size, options.tail))
+            start = max(start, logtexts.tail_start(self._text.read, size, options.tail))
         self.position = self._searched = start
 
     def _start_since(self, since: float, size: int, changed: float) -> int:
-        index = TimeIndex(self.file.path)
+        index = self._text.index()
         known = index.size_at(since)
         if known is None:
             if changed < since:
                 return size
             # Written since, but after the last sample: what that one counted is older.
             known = index[len(index) - 1].size if len(index) else 0
-        return logfiles.line_end(self.fd, 0, min(known, size))
+        return logtexts.line_end(self._text.read, 0, min(known, size))
 
     def whole_lines(self, size: int) -> int:
         """The end of the last whole line before ``size``; a long line is searched only once, however it grows."""
-        end = logfiles.line_end(self.fd, max(self.position, self._searched), size)
+        end = logtexts.line_end(self._text.read, max(self.position, self._searched), size)
         self._searched = max(self._searched, size)
         return end if end > self.position and self._ends_line(end) else self.position
 
     def _ends_line(self, end: int) -> bool:
-        return os.pread(self.fd, 1, end - 1) == b"\n"
+        return self._text.read(1, end - 1) == b"\n"
 
     def copy(self, end: int, head: bytes, write: Callable[[bytes], object]) -> None:
         """Write everything up to ``end``, each line with ``head`` before it."""
         while self.position < end:
-            chunk = os.pread(self.fd, min(_CHUNK, end - self.position), self.position)
+            chunk = self._text.read(min(_CHUNK, end - self.position), self.position)
             if not chunk:
                 return
             self.position += len(chunk)
@@ -184,7 +183,7 @@ class _Stream:
     def segments(self, size: int, changed: float) -> Iterator[_Segment]:
         """When the bytes up to ``size`` were written: by the index, and what it does not cover by the file's time."""
         latest, covered = 0.0, self.position
-        for sample in TimeIndex(self.file.path).after(self.position):
+        for sample in self._text.index().after(self.position):
             latest, covered = sample.time, min(sample.size, size)
             yield _Segment(latest, self, covered)
             if covered == size:
@@ -214,25 +213,16 @@ class LogReader:
     `finish`. `follow` does just that.
 
     Args:
-        folder: the run's folder.
+        source: the run's logs.
         options: what to show.
         write: gets chunks of bytes in order; the reader keeps none back.
-        find: yields the files to choose from, by default those of ``folder``.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        options: LogOptions,
-        write: Callable[[bytes], object],
-        *,
-        find: Callable[[], list[LogFile]] | None = None,
-    ) -> None:
-        self._folder = folder
+    def __init__(self, source: LogSource, options: LogOptions, write: Callable[[bytes], object]) -> None:
+        self._source = source
         self._options = options
         self._write = write
-        self._find = find or partial(logfiles.discover, folder)
-        self._streams: dict[Path, _Stream] = {}
+        self._streams: dict[str, _Stream] = {}
         self._seen: dict[tuple[str, int, str], tuple[float, int]] = {}
         self._labels: dict[str, int] = {}
         self._open_line: _Stream | None = None
@@ -263,7 +253,7 @@ class LogReader:
             NotFound: the logs were deleted meanwhile.
         """
         try:
-            self._scan(select(self._find(), self._options))
+            self._scan(select(self._source.files(), self._options))
             for stream in self._streams.values():
                 stream.skip(self._options)
             self._merge(list(self._streams.values()))
@@ -279,7 +269,7 @@ class LogReader:
             superseded = self._seen[stream.file.place] > (stream.file.created, stream.file.restart)
             written |= self._drain(stream, size, changed, last=superseded and self._options.attempts == "current")
             if superseded and self._options.attempts == "current":
-                self._streams.pop(stream.file.path).close()
+                self._streams.pop(stream.file.name).close()
         return written
 
     def finish(self) -> None:
@@ -296,14 +286,14 @@ class LogReader:
         if self._options.attempts == "previous":
             return
         now = time.monotonic()
-        found = logfiles.signature(self._folder)
+        found = self._source.signature()
         settled = time.time_ns() - max(found) > _SETTLED_NANOSECONDS
         if found == self._signature and now < self._rescan_at:
             return
         # Until the folders' times are old enough to tell a further change, the next look must scan again.
         self._signature = found if settled else None
         self._rescan_at = now + _RESCAN_SECONDS
-        files = self._find()
+        files = self._source.files()
         wanted = [file for file in files if _matches(file, files, self._options)]
         self._scan([file for file in wanted if self._is_new(file)])
 
@@ -313,7 +303,7 @@ class LogReader:
     def _scan(self, files: Iterable[LogFile]) -> None:
         for file in files:
             try:
-                self._streams[file.path] = _Stream(file)
+                self._streams[file.name] = _Stream(file, self._source)
             except FileNotFoundError:
                 continue
             self._seen[file.place] = max(self._seen.get(file.place, (-1.0, 0)), (file.created, file.restart))
@@ -366,11 +356,3 @@ class LogReader:
         self._write(b"\n")
         self._open_line.at_line_start = True
         self._open_line = None
-
-
-def environment_file(folder: Path) -> list[LogFile]:
-    """The output of the installer that built the run's environment, as a log file; empty when there is none."""
-    path = folder / "environment.log"
-    if not path.is_file():
-        return []
-    return [LogFile(path, "environment", "environment", "", "", "", 0, "environment", 0.0, 0)]

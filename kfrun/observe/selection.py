@@ -1,12 +1,12 @@
-"""Finding stored objects as users ask for them: by kind, name and label selector. Called by the verbs that read.
+"""Which objects are meant, as users say it: by kind, name and label selector; and why one is not there.
 
-Events are rows of their own in the store; here they become objects of kind Event like everything else.
+Events are no objects where they are recorded; here they become objects of kind Event like everything else.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kfrun.errors import NotFound, UsageProblem
 from kfrun.model.source import ObjectKey
@@ -15,9 +15,16 @@ from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Protocol
 
     from kfrun.model.state import Event
-    from kfrun.observe.store import Store
+
+    class Objects(Protocol):
+        """Whoever holds objects."""
+
+        def objects(self, selection: Selection) -> list[StoredObject]:
+            """Those that are selected."""
+
 
 CLUSTER_SCOPED = frozenset({"ClusterTrainingRuntime"})
 
@@ -82,34 +89,44 @@ def matches(obj: StoredObject, selector: Sequence[Requirement]) -> bool:
     return all(term.holds(labels) for term in selector)
 
 
-def find(store: Store, kind: str, namespace: str | None) -> list[StoredObject]:
-    """All objects of a kind by name; of a namespace, or of all of them with None."""
-    if kind == "Event":
-        return [event_object(number, event) for number, event in store.events(namespace)]
-    return store.objects(kind, "" if kind in CLUSTER_SCOPED and namespace is not None else namespace)
+class Selection(NamedTuple):
+    """Which objects are meant; without a name those of any, ``namespace`` None means all of them.
+
+    Attributes:
+        owner: uid of the TrainJob that they belong to; empty for any.
+        labels: what their labels must meet.
+    """
+
+    kind: str
+    namespace: str | None = None
+    name: str = ""
+    owner: str = ""
+    labels: tuple[Requirement, ...] = ()
+
+    @property
+    def place(self) -> str | None:
+        """The namespace as objects of the kind have it."""
+        return "" if self.kind in CLUSTER_SCOPED and self.namespace is not None else self.namespace
 
 
-def get(store: Store, kind: str, namespace: str, name: str) -> StoredObject:
+def get(objects: Objects, kind: str, namespace: str, name: str) -> StoredObject:
     """The object of that kind and name.
 
     Raises:
         NotFound: there is none; near names, or the namespaces that have one, are in the hint.
     """
-    place = "" if kind in CLUSTER_SCOPED else namespace
-    if kind == "Event":
-        found = next((item for item in find(store, kind, namespace) if item.key.name == name), None)
-    else:
-        found = store.find(kind, place, name)
-    if found is None:
-        raise missing(store, kind, place, name)
-    return found
+    found = objects.objects(Selection(kind, namespace, name))
+    if not found:
+        raise missing(objects, kind, namespace, name)
+    return found[0]
 
 
-def missing(store: Store, kind: str, namespace: str, name: str) -> NotFound:
+def missing(objects: Objects, kind: str, namespace: str, name: str) -> NotFound:
     """The error for an object that is not there, with the likeliest reason as its hint."""
     from difflib import get_close_matches
 
-    others = find(store, kind, None)
+    namespace = "" if kind in CLUSTER_SCOPED else namespace
+    others = objects.objects(Selection(kind))
     place = f' in namespace "{namespace}"' if namespace else ""
     elsewhere = sorted({item.key.namespace for item in others if item.key.name == name})
     near = get_close_matches(name, [item.key.name for item in others if item.key.namespace == namespace], n=3)

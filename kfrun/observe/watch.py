@@ -100,7 +100,7 @@ class RunEnd:
         return self._ended
 
 
-class Difference(NamedTuple):
+class Change(NamedTuple):
     """An object that is new, was changed or is gone; ``type`` is that of a Kubernetes watch event."""
 
     type: str
@@ -113,20 +113,20 @@ class ObjectFeed:
     def __init__(self) -> None:
         self._known: dict[ObjectKey, StoredObject] = {}
 
-    def update(self, objects: Iterable[StoredObject]) -> list[Difference]:
+    def update(self, objects: Iterable[StoredObject]) -> list[Change]:
         """The differences to the reading before; everything is ``ADDED`` the first time."""
         current = {item.key: item for item in objects}
         found = []
         for key, item in current.items():
             before = self._known.get(key)
             if before is not None and before.uid != item.uid:
-                found.append(Difference("DELETED", before))
+                found.append(Change("DELETED", before))
                 before = None
             if before is None:
-                found.append(Difference("ADDED", item))
+                found.append(Change("ADDED", item))
             elif _differs(before, item):
-                found.append(Difference("MODIFIED", item))
-        found += [Difference("DELETED", item) for key, item in self._known.items() if key not in current]
+                found.append(Change("MODIFIED", item))
+        found += [Change("DELETED", item) for key, item in self._known.items() if key not in current]
         self._known = current
         return found
 

@@ -34,7 +34,7 @@ class Step(NamedTuple):
 
 
 def plan_job(job: DesiredJob, stored: ObservedJob | None, *, may_replace: bool, rerun: bool) -> Step:
-    """The step for one desired job. See `kfrun.plan.planner.PlanOptions` for ``replace`` and ``rerun``."""
+    """The step for one desired job. See `kfrun.model.wishes.Wishes` for ``replace`` and ``rerun``."""
     if stored is None:
         return _create(job)
     if stored.deleting:
@@ -46,6 +46,15 @@ def plan_job(job: DesiredJob, stored: ObservedJob | None, *, may_replace: bool, 
     if rerun and not is_managed_elsewhere(stored.data):
         return _refuse_running(job, stored)
     return _plan_unfinished(job, stored)
+
+
+def starts(action: Action) -> bool:
+    """Whether pods are going to be started from this manifest, now or when the job is resumed."""
+    if isinstance(action, UpdateJob):
+        return action.reaches_pods
+    if isinstance(action, ResumeJob):
+        return bool(action.changes)
+    return isinstance(action, CreateJob | ReplaceJob)
 
 
 def is_managed_elsewhere(job: Mapping[str, Any]) -> bool:

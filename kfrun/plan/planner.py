@@ -1,4 +1,4 @@
-"""Decides what to do: desired jobs and objects against what is stored become a `Plan`. Pure; called by cli and client.
+"""Decides what to do: desired jobs and objects against what is stored become a `Plan`. Pure.
 
 Every action says why. What cannot be done in the present state becomes a refusal: a finding with the place in the
 manifest and the way out. After the actions of a plan were carried out, planning again yields an empty plan.
@@ -6,11 +6,9 @@ manifest and the way out. After the actions of a plan were carried out, planning
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kfrun.model.change import ApplyObject, BuildEnvironment, DeleteJob, DeleteObject, Plan, Unchanged
-from kfrun.model.values import dataclass
 from kfrun.plan import compare, jobs, refusals
 from kfrun.plan.jobs import Step
 
@@ -19,72 +17,70 @@ if TYPE_CHECKING:
 
     from kfrun.model.change import DesiredJob
     from kfrun.model.source import Document, Finding, ObjectKey
-    from kfrun.model.state import ObservedJob
+    from kfrun.model.state import Observed, ObservedJob
+    from kfrun.model.wishes import Wishes
 
 
-@dataclass(frozen=True, slots=True)
-class PlanOptions:
-    """What the caller asks of the planner.
+class Limits(NamedTuple):
+    """What bounds a plan beside the wishes of its caller.
 
     Attributes:
-        replace: a finished job that was changed may be replaced.
-        rerun: start every job now (``run``): a finished one is replaced, a running one refused.
-        delete: objects to delete.
         strict: what the backend cannot honour is a refusal.
-        backend: wins over what manifests say; None leaves it to them.
-        default_backend: for jobs that name none.
+        backend: for jobs that name none, where the caller named none.
         backends: those that are available.
     """
 
-    replace: bool = False
-    rerun: bool = False
-    delete: tuple[ObjectKey, ...] = ()
     strict: bool = False
-    backend: str | None = None
-    default_backend: str = "process"
+    backend: str = "process"
     backends: tuple[str, ...] = ("process",)
 
 
 def plan(
     desired: Sequence[DesiredJob],
     objects: Sequence[Document],
-    observed: Mapping[ObjectKey, ObservedJob],
-    stored_objects: Mapping[ObjectKey, dict[str, Any]],
-    options: PlanOptions,
+    observed: Observed,
+    wishes: Wishes,
+    limits: Limits,
     *,
-    child_jobs: Mapping[tuple[str, str], str] = MappingProxyType({}),
+    delete: Sequence[ObjectKey] = (),
 ) -> Plan:
     """What to do so that ``desired`` and ``objects`` are what is stored and runs.
 
-    ``objects`` are the runtimes and core objects of the input, ``stored_objects`` those of the store; both with
-    their defaults. ``child_jobs`` are Jobs that exist, by namespace and name, and the TrainJobs that they belong to.
-    Objects come first, then environments, then jobs: each leans on the former. Deletions come last.
+    ``objects`` are the runtimes and core objects of the input, with their defaults. Objects come first, then
+    environments, then jobs: each leans on the former. Deletions come last: what ``delete`` names, and with
+    ``wishes.prune`` what the apply set had and the input has not.
     """
     job_steps = [
-        jobs.plan_job(job, observed.get(job.resolution.trainjob), may_replace=options.replace, rerun=options.rerun)
+        jobs.plan_job(job, observed.jobs.get(job.resolution.trainjob), may_replace=wishes.replace, rerun=wishes.rerun)
         for job in desired
     ]
     starting = [job for job, step in zip(desired, job_steps, strict=True) if step.starts]
     steps = [
-        *(_plan_object(document, stored_objects.get(document.key)) for document in objects),
+        *(_plan_object(document, observed.objects.get(document.key)) for document in objects),
         *(_plan_environment(job) for job in starting),
         *job_steps,
-        *(_plan_delete(key, observed, stored_objects) for key in options.delete),
+        *(_plan_delete(key, observed.jobs, observed.objects) for key in delete),
     ]
     found = [finding for step in steps for finding in step.refusals]
-    found += [finding for job in starting for finding in _limits(job, options)]
-    found += refusals.taken_names(starting, child_jobs)
-    return Plan(
+    found += [finding for job in starting for finding in _limits(job, wishes, limits)]
+    found += refusals.taken_names(starting, observed.child_jobs)
+    made = Plan(
         actions=tuple(step.action for step in steps if step.action is not None),
         not_enforced=tuple((job.resolution.trainjob, item) for job in starting for item in job.not_enforced),
         refusals=tuple(found),
         jobs=tuple(desired),
     )
+    if observed.apply_set is None:
+        return made
+    from kfrun.plan import prune
+
+    documents = [*objects, *(job.resolution.job for job in desired)]
+    return prune.with_set(made, observed.apply_set, documents, prune=wishes.prune)
 
 
-def backend_of(job: DesiredJob, options: PlanOptions) -> str:
+def backend_of(job: DesiredJob, wishes: Wishes, limits: Limits) -> str:
     """The backend of a job: the flag, else the manifest, else the setting."""
-    return options.backend or job.resolution.backend or options.default_backend
+    return wishes.backend or job.resolution.backend or limits.backend
 
 
 def _plan_object(document: Document, stored: dict[str, Any] | None) -> Step:
@@ -134,13 +130,13 @@ def _is_object(job: ObservedJob, key: ObjectKey) -> bool:
     return job.runtime["metadata"]["name"] == key.name and key.namespace in ("", job.key.namespace)
 
 
-def _limits(job: DesiredJob, options: PlanOptions) -> tuple[Finding, ...]:
+def _limits(job: DesiredJob, wishes: Wishes, limits: Limits) -> tuple[Finding, ...]:
     """What the backend cannot do of a job that is to be started."""
-    backend = backend_of(job, options)
-    if backend not in options.backends:
+    backend = backend_of(job, wishes, limits)
+    if backend not in limits.backends:
         message = f'backend "{backend}" is not available'
-        hint = f"available: {', '.join(options.backends)}; --backend wins over the manifest"
+        hint = f"available: {', '.join(limits.backends)}; --backend wins over the manifest"
         return (refusals.of_job("KF506", message, job, hint),)
-    if not options.strict:
+    if not limits.strict:
         return ()
     return tuple(refusals.not_enforced(job, item, backend) for item in job.not_enforced)

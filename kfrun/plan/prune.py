@@ -1,4 +1,4 @@
-"""Apply sets: what was applied together, so that what left the input can be deleted. Pure; called by cli.
+"""Apply sets: what was applied together, so that what left the input can be deleted. Pure.
 
 A set is an inventory: the objects by key and uid, written down when they were applied. Labels decide nothing, and an
 object that somebody else created anew under an old name is left alone.
@@ -7,10 +7,11 @@ object that somebody else created anew under an old name is left alone.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kfrun.model.change import DeleteJob, DeleteObject, Unchanged
 from kfrun.model.source import ObjectKey, Stage
+from kfrun.model.state import ApplySet, Member
 from kfrun.plan import jobs
 from kfrun.validate import located
 from kfrun.validate.located import Problem
@@ -25,31 +26,6 @@ if TYPE_CHECKING:
 CODES = {"KF507": "the object belongs to another apply set"}
 
 API_VERSION, KIND = "kfrun.dev/v1alpha1", "ApplySet"
-
-
-class Member(NamedTuple):
-    """An object of a set; ``uid`` is empty from the moment that it is to be created until it was."""
-
-    key: ObjectKey
-    uid: str
-
-
-class ApplySet(NamedTuple):
-    """A set as the planner sees it.
-
-    Attributes:
-        key: of the set itself; a set belongs to a namespace.
-        members: as written down when the set was applied last.
-        uids: of what is stored now, by key: members that are gone are missing.
-        jobs: the stored TrainJobs among the members.
-        others: objects of other sets -> the name of the set.
-    """
-
-    key: ObjectKey
-    members: tuple[Member, ...]
-    uids: Mapping[ObjectKey, str]
-    jobs: Mapping[ObjectKey, ObservedJob]
-    others: Mapping[ObjectKey, str]
 
 
 def key_of(namespace: str, name: str) -> ObjectKey:
@@ -79,6 +55,25 @@ def to_object(key: ObjectKey, members: Iterable[Member]) -> dict[str, Any]:
     ]
     metadata = {"name": key.name, "namespace": key.namespace}
     return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": {"members": listed}}
+
+
+def as_seen(
+    key: ObjectKey,
+    sets: Mapping[ObjectKey, tuple[Member, ...]],
+    uids: Mapping[ObjectKey, str],
+    jobs: Mapping[ObjectKey, ObservedJob],
+) -> ApplySet:
+    """The set ``key`` among all ``sets``; ``uids`` and ``jobs`` are of the members of any that are stored."""
+    members = sets.get(key, ())
+    own = {member.key for member in members}
+    others = {
+        member.key: other.name
+        for other, found in sets.items()
+        for member in found
+        if other != key and member.uid in ("", uids.get(member.key, ""))
+    }
+    stored = {item: uid for item, uid in uids.items() if item in own}
+    return ApplySet(key, members, stored, {item: job for item, job in jobs.items() if item in own}, others)
 
 
 def with_set(plan: Plan, chosen: ApplySet, documents: Sequence[Document], *, prune: bool) -> Plan:

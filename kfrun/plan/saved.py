@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kfrun.errors import Refused
+from kfrun.model.wishes import Values, Wishes
 from kfrun.plan import compare
 
 if TYPE_CHECKING:
@@ -27,22 +28,11 @@ KIND = "SavedPlan"
 _AGAIN = "look at the new plan: kfrun plan"
 
 
-class Call(NamedTuple):
-    """The command line that a plan was made with; ``set_digest`` stands for what ``--set`` and ``--set-string`` say."""
-
-    filenames: tuple[str, ...]
-    recursive: bool = False
-    namespace: str | None = None
-    trainer_version: str | None = None
-    backend: str | None = None
-    strict: bool | None = None
-    cluster_defaults: bool = False
-    replace: bool = False
-    value_files: tuple[str, ...] = ()
-    set_digest: str = ""
-    apply_set: str = ""
-    prune: bool = False
-
+_KEPT = (
+    "filenames", "recursive", "namespace", "trainer_version", "backend", "strict", "cluster_defaults", "replace",
+    "apply_set", "prune",
+)  # fmt: skip
+"""What a file keeps of the wishes as it is; beside it the names of the files of values."""
 
 _SWITCHES = ("recursive", "strict", "cluster_defaults", "replace", "prune")
 
@@ -51,12 +41,15 @@ class SavedPlan(NamedTuple):
     """What the file holds.
 
     Attributes:
+        wishes: what the plan was made with, but for the values that ``--set`` and ``--set-string`` give.
+        set_digest: stands for these; empty where there are none.
         sources: absolute path or URL -> digest of its text.
         stored: object -> fingerprint of what was stored of it, empty when nothing was.
         plan: the plan's JSON form.
     """
 
-    call: Call
+    wishes: Wishes
+    set_digest: str
     sources: Mapping[str, str]
     stored: Mapping[str, str]
     plan: Mapping[str, Any]
@@ -66,12 +59,16 @@ class SavedPlan(NamedTuple):
         data = {
             "formatVersion": FORMAT_VERSION,
             "kind": KIND,
-            "call": self.call._asdict(),
+            "call": self._call(),
             "sources": dict(self.sources),
             "stored": dict(self.stored),
             "plan": dict(self.plan),
         }
         return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+    def _call(self) -> dict[str, Any]:
+        kept = {name: getattr(self.wishes, name) for name in _KEPT}
+        return {**kept, "value_files": self.wishes.values.files, "set_digest": self.set_digest}
 
     @classmethod
     def parse(cls, text: str, name: str) -> Self:
@@ -83,20 +80,33 @@ class SavedPlan(NamedTuple):
         try:
             data = json.loads(text)
             _require_known(data, name)
-            return cls(_call(data["call"]), dict(data["sources"]), dict(data["stored"]), dict(data["plan"]))
+            call = data["call"]
+            return cls(
+                _wishes(call),
+                _text(call["set_digest"]),
+                dict(data["sources"]),
+                dict(data["stored"]),
+                dict(data["plan"]),
+            )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             hint = "kfrun plan --out FILE makes one; -f names a manifest"
             raise Refused(f"{name} is no plan, or a damaged one", hint) from error
 
 
-def _call(data: Mapping[str, Any]) -> Call:
-    found: dict[str, Any] = {key: value for key, value in data.items() if key in Call._fields}
+def _wishes(call: Mapping[str, Any]) -> Wishes:
+    found: dict[str, Any] = {"filenames": call["filenames"], **{key: call[key] for key in _KEPT if key in call}}
     for key, value in found.items():
-        if key in ("filenames", "value_files"):
+        if key == "filenames":
             found[key] = tuple(map(str, value))
         elif not isinstance(value, bool | None if key in _SWITCHES else str | None):
             raise TypeError(key)
-    return Call(**found)
+    return Wishes(**found, values=Values(tuple(map(str, call.get("value_files", ())))))
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def _require_known(data: Mapping[str, Any], name: str) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from kfrun.model.kinds import API_VERSION, DEFAULT_NAMESPACE, GROUP, runtime_key
 from kfrun.model.packed import Packed
 from kfrun.model.resolution import RuntimeSource
 from kfrun.model.source import ObjectKey, Stage
 from kfrun.resolve.findings import finding
-from kfrun.validate.kinds import API_VERSION, DEFAULT_NAMESPACE, GROUP, runtime_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

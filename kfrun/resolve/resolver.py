@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import InvalidInput
+from kfrun.model.kinds import DEFAULT_NAMESPACE, TRAIN_JOB
 from kfrun.model.resolution import Resolution, RuntimeSource
 from kfrun.resolve import builder, extensions, patches, podgroups, podsets, policies
 from kfrun.resolve.decode import Decoder, describe
 from kfrun.resolve.findings import finding
 from kfrun.resolve.origins import Ledger, Mark, Origins
 from kfrun.resolve.podsets import Build
-from kfrun.validate.kinds import DEFAULT_NAMESPACE, TRAIN_JOB
 from kfrun.validate.schema import defaults, schemas
 
 if TYPE_CHECKING:

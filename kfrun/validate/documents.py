@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kfrun.model import kinds
 from kfrun.model.packed import Packed
 from kfrun.model.source import Document, Finding, ObjectKey, Stage
-from kfrun.validate import kinds, located
+from kfrun.validate import located
 from kfrun.validate.located import Problem
 from kfrun.validate.rules import cel
 from kfrun.validate.schema import schemas, structure

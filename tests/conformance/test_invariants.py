@@ -14,10 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from kfrun import settings as settings_module
-from kfrun.cli import inputs as cli_inputs
 from kfrun.errors import InvalidInput
+from kfrun.flow import desired
 from kfrun.load import kubeyaml
 from kfrun.model.source import Stage
+from kfrun.model.state import Observed
 from kfrun.validate import documents as validation
 from tests.conformance.generator import valid, wrong_objects, wrong_texts
 from tests.fuzzing import campaign, manifests, way
@@ -107,11 +108,11 @@ def _documents(one: Input) -> tuple[Document, ...]:
 @given(wrong_objects())
 def test_the_order_of_documents_does_not_matter(one: Input) -> None:
     documents = _documents(one)
-    first = cli_inputs.check(documents, cli_inputs.Known(), settings=SETTINGS, admission="cluster")
+    first = desired.check(documents, Observed(), settings=SETTINGS, admission="cluster")
     if len({document.key[1:] for document in documents}) < len(documents):
         return  # of two objects with one name the first counts
     for order in itertools.islice(itertools.permutations(documents), 6):
-        again = cli_inputs.check(order, cli_inputs.Known(), settings=SETTINGS, admission="cluster")
+        again = desired.check(order, Observed(), settings=SETTINGS, admission="cluster")
         assert _told(list(again.findings)) == _told(list(first.findings))
 
 

@@ -171,7 +171,7 @@ def test_a_finished_job_that_still_stops_is_waited_for_before_it_is_replaced(kfr
 
 
 def test_a_cancellation_does_not_take_a_deletion_back(kfrun: Kfrun) -> None:
-    from kfrun.execute.local import creation
+    from kfrun.execute.local import requests
     from kfrun.model.source import ObjectKey
 
     text = manifest("job", ["sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done"], grace=60)
@@ -187,10 +187,10 @@ def test_a_cancellation_does_not_take_a_deletion_back(kfrun: Kfrun) -> None:
             ("kill", False, "delete now"),
             ("delete", False, "delete now"),
         ):
-            assert creation.request(store, key, wish, now=now)
+            assert requests.request(store, key, wish, now=now)
             found = store.run(run.uid)
             assert found is None or found.request == comes_to
-        assert not creation.request(store, key, "cancel", uid="another")
+        assert not requests.request(store, key, "cancel", uid="another")
     eventually(lambda: not kfrun.processes(), what="deleted")
     assert kfrun("get", "tj", "job").returncode == 1
 
@@ -201,21 +201,21 @@ def test_an_apply_that_was_planned_before_a_suspension_does_not_undo_it(
     """Two commands at once: what the first one read is no longer true when it writes."""
     from click.testing import CliRunner
 
-    from kfrun.cli import applying
     from kfrun.cli.main import cli
     from kfrun.execute.local import supervisors
+    from kfrun.flow import plans
 
     path = kfrun.job("job", "exec sleep 60")
     kfrun.ok("apply", "-q", "-f", path)
     path.write_text(path.read_text().replace("metadata: {name: job}", "metadata: {name: job, labels: {a: b}}"))
-    planned = applying.make_ready
+    planned = plans.make
 
-    def slow(*args: Any) -> Any:
-        ready = planned(*args)
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        ready = planned(*args, **kwargs)
         kfrun.ok("suspend", "job")
         return ready
 
-    monkeypatch.setattr(applying, "make_ready", slow)
+    monkeypatch.setattr(plans, "make", slow)
     monkeypatch.setenv("KFRUN_HOME", str(kfrun.home))
     done = CliRunner().invoke(cli, ["apply", "-q", "-f", str(path)])
     supervisors.dismiss()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, Final
 
-from kfrun.validate.kinds import TRAINER_KINDS
+from kfrun.model.kinds import TRAINER_KINDS
 from kfrun.validate.schema import schemas
 from tests.fuzzing.values import Writer
 

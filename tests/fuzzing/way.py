@@ -15,12 +15,14 @@ from io import BytesIO, TextIOWrapper
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from xml.etree import ElementTree as ET
 
-from kfrun.cli import applying as planning
-from kfrun.cli import inputs, reports
-from kfrun.cli.options import Values
+from kfrun.cli import reports
 from kfrun.cli.verbs import render
 from kfrun.errors import InvalidInput
+from kfrun.flow import desired, documents, plans
 from kfrun.load import kubeyaml
+from kfrun.model import kinds
+from kfrun.model.state import Observed
+from kfrun.model.wishes import Wishes
 from kfrun.plan import render as plan_forms
 from kfrun.report import findings as finding_forms
 from kfrun.report import github, junit, sarif, tap, yamljson
@@ -29,14 +31,13 @@ from kfrun.resolve import conversion, shipped
 from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.material import ENTROPY, Material
 from kfrun.resolve.resolver import resolve
-from kfrun.validate import kinds
 from kfrun.validate.lint import subject, table
 from kfrun.validate.rules import update
 from kfrun.validate.schema import defaults, schemas, structure
 from tests.fuzzing import places, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from kfrun.model.source import Document, Finding
     from kfrun.settings import Settings
@@ -74,19 +75,19 @@ def walk(given: Input, settings: Settings) -> Answer:
     """Take an input the whole way; what kfrun refuses is in the findings, whatever else is raised goes through."""
     settings = settings._replace(trainer_version=given.version)
     try:
-        documents = read(given, settings)
+        found = read(given, settings)
     except InvalidInput as refusal:
-        found, (text, is_text) = refusal.findings, places.text_of(given.data)
-        broken = list(places.wrong(found, {"<stdin>": text}, is_template=given.is_template and is_text))
-        if not found:
+        refused, (text, is_text) = refusal.findings, places.text_of(given.data)
+        broken = list(places.wrong(refused, {"<stdin>": text}, is_template=given.is_template and is_text))
+        if not refused:
             broken.append("the input was refused without a finding")
-        return Answer(found, tuple(broken), _reported("validate", (), found))
-    before = copy.deepcopy([item.data for item in documents])
-    steps = _Steps(given, settings, documents)
+        return Answer(refused, tuple(broken), _reported("validate", (), refused))
+    before = copy.deepcopy([item.data for item in found])
+    steps = _Steps(given, settings, found)
     steps.take()
-    if repr(before) != repr([item.data for item in documents]):
+    if repr(before) != repr([item.data for item in found]):
         steps.broken.append("an input was modified")
-    return Answer(tuple(steps.found), tuple(steps.broken), "\n".join(steps.written), documents)
+    return Answer(tuple(steps.found), tuple(steps.broken), "\n".join(steps.written), found)
 
 
 def read(given: Input, settings: Settings) -> tuple[Document, ...]:
@@ -95,19 +96,9 @@ def read(given: Input, settings: Settings) -> tuple[Document, ...]:
     Raises:
         InvalidInput: with the findings of load.
     """
-    values = _Given() if given.is_template else None
+    values = copy.deepcopy(texts.VALUES) if given.is_template else None
     with standard_input(given.data):
-        return inputs.read(["-"], recursive=False, settings=settings, values=values)
-
-
-class _Given(Values):
-    """The values of `texts`, without a file that holds them."""
-
-    __slots__ = ()
-
-    def read(self, note: Callable[[str, str], None] | None = None) -> dict[str, Any] | None:
-        """A copy of them."""
-        return copy.deepcopy(texts.VALUES)
+        return documents.load(["-"], values, settings, recursive=False)
 
 
 @contextmanager
@@ -134,7 +125,7 @@ class _Steps:
         self._texts = {item.source: item.text for item in (*documents, *shipped.shipped())}
 
     def take(self) -> None:
-        checked = inputs.check(self._documents, inputs.Known(), settings=self._settings, admission="cluster")
+        checked = desired.check(self._documents, Observed(), settings=self._settings, admission="cluster")
         self.found = checked.findings
         self._tell(checked.findings)
         self._update()
@@ -223,13 +214,12 @@ class _Steps:
 
     def _plan(self) -> None:
         try:
-            prepared = inputs.prepare(self._documents, inputs.Known(), settings=self._settings)
+            made = plans.of(self._documents, Observed(), Wishes(), self._settings).plan
         except InvalidInput as refusal:
             self._tell(refusal.findings)
             return
-        made = planning.make(prepared, inputs.Known(), self._settings)
         self.written.append(plan_forms.to_text(made) + json.dumps(plan_forms.to_json(made), indent=2))
-        again = planning.make(prepared, inputs.Known(), self._settings)
+        again = plans.of(self._documents, Observed(), Wishes(), self._settings).plan
         if plan_forms.to_json(made) != plan_forms.to_json(again):
             self.broken.append("planning twice gives two plans")
 

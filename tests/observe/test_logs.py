@@ -12,6 +12,7 @@ import pytest
 
 from kfrun.errors import NotFound
 from kfrun.observe import logs
+from kfrun.observe.logfiles import FolderLogs
 from kfrun.observe.logs import LogOptions, LogReader
 from tests.observe.runs import START, RunFolder, write_log
 
@@ -26,7 +27,7 @@ def run(tmp_path: Path) -> RunFolder:
 
 def read(run: RunFolder, **options: object) -> bytes:
     parts: list[bytes] = []
-    with LogReader(run.path, LogOptions(**options), parts.append) as reader:  # type: ignore[arg-type]
+    with LogReader(FolderLogs(str(run.path)), LogOptions(**options), parts.append) as reader:  # type: ignore[arg-type]
         reader.backlog()
         reader.finish()
     return b"".join(parts)
@@ -247,8 +248,9 @@ def test_all_attempts_in_order(retried: RunFolder) -> None:
 
 
 def test_previous_is_the_attempt_before(retried: RunFolder) -> None:
-    folder, options = logs.previous(retried.path, None, LogOptions())
-    assert folder == retried.path
+    found = Kept(retried)
+    source, options = logs.previous(found, LogOptions())
+    assert source is found.run()
     assert read(retried, attempts=options.attempts) == b"second\n"
 
 
@@ -256,14 +258,31 @@ def test_previous_falls_back_to_the_replaced_run(run: RunFolder, tmp_path: Path)
     replaced = RunFolder(tmp_path / "old")
     write_log(replaced.pod(), b"old\n")
     write_log(run.pod(), b"new\n")
-    folder, options = logs.previous(run.path, replaced.path, LogOptions())
-    assert (folder, options.attempts) == (replaced.path, "current")
+    found = Kept(run, replaced)
+    source, options = logs.previous(found, LogOptions())
+    assert (source, options.attempts) == (found.replaced(), "current")
 
 
 def test_previous_of_a_first_attempt_is_not_found(run: RunFolder) -> None:
     write_log(run.pod(), b"new\n")
     with pytest.raises(NotFound, match="no previous logs"):
-        logs.previous(run.path, None, LogOptions())
+        logs.previous(Kept(run), LogOptions())
+
+
+class Kept:
+    """The logs of a job that is over, and of the run that it replaced."""
+
+    deleted = False
+
+    def __init__(self, run: RunFolder, replaced: RunFolder | None = None) -> None:
+        self._run = FolderLogs(str(run.path))
+        self._replaced = None if replaced is None else FolderLogs(str(replaced.path))
+
+    def run(self) -> FolderLogs:
+        return self._run
+
+    def replaced(self) -> FolderLogs | None:
+        return self._replaced
 
 
 # Following
@@ -274,7 +293,7 @@ class Following:
 
     def __init__(self, run: RunFolder, **options: object) -> None:
         self.parts: list[bytes] = []
-        self.reader = LogReader(run.path, LogOptions(**options), self.parts.append)  # type: ignore[arg-type]
+        self.reader = LogReader(FolderLogs(str(run.path)), LogOptions(**options), self.parts.append)  # type: ignore[arg-type]
         self.reader.backlog()
 
     def text(self) -> bytes:
@@ -390,7 +409,7 @@ def test_follow_sees_lines_within_50_ms_and_ends(run: RunFolder) -> None:
     def write(chunk: bytes) -> None:
         late.extend(time.time() - float(line) for line in chunk.split())
 
-    with LogReader(run.path, LogOptions(), write) as reader:
+    with LogReader(FolderLogs(str(run.path)), LogOptions(), write) as reader:
         worker.start()
         logs.follow(reader, over.is_set)
     worker.join()
@@ -408,7 +427,7 @@ def test_follow_loses_nothing_written_before_the_end(run: RunFolder) -> None:
         return next(asked)
 
     parts: list[bytes] = []
-    with LogReader(run.path, LogOptions(), parts.append) as reader:
+    with LogReader(FolderLogs(str(run.path)), LogOptions(), parts.append) as reader:
         logs.follow(reader, until, pause=lambda _: None)
     assert b"".join(parts) == b"x\n" * 3
 
@@ -418,14 +437,14 @@ def test_follow_loses_nothing_written_before_the_end(run: RunFolder) -> None:
 
 MEASURE = """
 import resource, sys
-from pathlib import Path
+from kfrun.observe.logfiles import FolderLogs
 from kfrun.observe.logs import LogOptions, LogReader
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 count = 0
 def write(chunk):
     global count
     count += len(chunk)
-with LogReader(Path(sys.argv[1]), LogOptions(prefix=sys.argv[2] == "prefix"), write) as reader:
+with LogReader(FolderLogs(sys.argv[1]), LogOptions(prefix=sys.argv[2] == "prefix"), write) as reader:
     reader.backlog()
     reader.finish()
 print(count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from kfrun import settings
 from kfrun.errors import NotFound, UsageProblem
+from kfrun.execute.local.backend import LocalBackend
 from kfrun.observe import selection
+from kfrun.observe.selection import Selection
 from kfrun.observe.store import Store
 from tests.observe.runs import START, event, trainjob
 
@@ -53,6 +56,11 @@ def store(tmp_path):
         yield found
 
 
+@pytest.fixture
+def objects(store, tmp_path):
+    return LocalBackend(store, settings.load({}, {"KFRUN_HOME": str(tmp_path)}, tmp_path))
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
@@ -61,25 +69,25 @@ def store(tmp_path):
         ("zzz", "kfrun get trainjobs lists what there is"),
     ],
 )
-def test_missing_object_is_told_with_the_likeliest_reason(store, name, hint):
+def test_missing_object_is_told_with_the_likeliest_reason(objects, name, hint):
     with pytest.raises(NotFound, match=f'trainjob "{name}" not found in namespace "default"') as caught:
-        selection.get(store, "TrainJob", "default", name)
+        selection.get(objects, "TrainJob", "default", name)
     assert caught.value.hint == hint
 
 
-def test_events_become_objects(store):
+def test_events_become_objects(store, objects):
     store.record(
         [
             event(trainjob("mnist"), "Created", "made", last=START),
             event(trainjob("mnist"), "Created", "made", last=START + 60),
         ]
     )
-    (found,) = selection.find(store, "Event", "default")
+    (found,) = objects.objects(Selection("Event", "default"))
     assert found.data["count"] == 2
     assert (found.data["firstTimestamp"], found.data["lastTimestamp"]) == (
         "2027-01-15T08:00:00Z",
         "2027-01-15T08:01:00Z",
     )
     assert found.data["involvedObject"]["name"] == "mnist"
-    assert selection.get(store, "Event", "default", found.key.name).data == found.data
-    assert selection.find(store, "Event", "nlp") == []
+    assert selection.get(objects, "Event", "default", found.key.name).data == found.data
+    assert objects.objects(Selection("Event", "nlp")) == []

@@ -2,7 +2,7 @@
 
 desired.yaml   the input, as for ``kfrun apply -f``
 observed.yaml  the stored TrainJobs with their status, and the runtimes they were created with (optional)
-options.yaml   fields of PlanOptions, `delete` as a list of {kind, name} (optional)
+options.yaml   fields of Wishes, `strict`, and `delete` as a list of {kind, name} (optional)
 plan.txt       the plan; ``pytest tests/plan --update-golden`` writes it anew: review the difference
 """
 
@@ -15,10 +15,11 @@ import pytest
 import yaml
 
 from kfrun import settings as settings_module
-from kfrun.cli import inputs
+from kfrun.flow import desired
 from kfrun.load import kubeyaml
 from kfrun.model.source import ObjectKey
-from kfrun.model.state import ObservedJob
+from kfrun.model.state import Observed, ObservedJob
+from kfrun.model.wishes import Wishes
 from kfrun.plan import planner
 
 CASES = Path(__file__).parent / "cases"
@@ -52,7 +53,7 @@ def observe(documents, settings):
     bare = [
         replace(item, data={key: value for key, value in item.data.items() if key != "status"}) for item in documents
     ]
-    prepared = inputs.prepare(bare, inputs.Known(), settings=settings)
+    prepared = desired.prepare(bare, Observed(), settings=settings)
     statuses = {item.key: item.data.get("status", {}) for item in documents}
     jobs = {}
     for job in prepared.jobs:
@@ -72,7 +73,7 @@ def observe(documents, settings):
             deleting="deletionTimestamp" in data["metadata"],
         )
     objects = {item.key: item.data for item in prepared.objects}
-    return inputs.Known(runtimes=prepared.objects, jobs=jobs, objects=objects)
+    return Observed(runtimes=prepared.objects, jobs=jobs, objects=objects)
 
 
 @dataclass
@@ -85,20 +86,23 @@ class Case:
     def __post_init__(self):
         self.desired = read_documents(self.folder / "desired.yaml")
         observed = self.folder / "observed.yaml"
-        self.known = observe(read_documents(observed), self.settings) if observed.exists() else inputs.Known()
+        self.known = observe(read_documents(observed), self.settings) if observed.exists() else Observed()
         options = self.folder / "options.yaml"
         given = yaml.safe_load(options.read_text()) if options.exists() else {}
         delete = tuple(
             ObjectKey("trainer.kubeflow.org/v1alpha1", item["kind"], item.get("namespace", ""), item["name"])
             for item in given.pop("delete", ())
         )
-        self.options = planner.PlanOptions(**given, delete=delete)
+        self.delete = delete
+        self.strict = given.pop("strict", False)
+        self.wishes = Wishes(**given)
 
     def prepare(self, known):
-        return inputs.prepare(self.desired, known, settings=self.settings)
+        return desired.prepare(self.desired, known, settings=self.settings)
 
     def plan(self, known, prepared):
-        return planner.plan(prepared.jobs, prepared.objects, known.jobs, known.objects, self.options)
+        limits = planner.Limits(strict=self.strict)
+        return planner.plan(prepared.jobs, prepared.objects, known, self.wishes, limits, delete=self.delete)
 
 
 def make_case(name):

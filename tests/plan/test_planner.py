@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from kfrun.cli import inputs
 from kfrun.model.change import CreateJob, ReplaceJob, ResumeJob, SuspendJob, UpdateJob
-from kfrun.model.state import ObservedJob
+from kfrun.model.state import Observed, ObservedJob
+from kfrun.model.wishes import Wishes
 from kfrun.plan import planner, refusals, render
 from tests.plan.conftest import CASES, make_case
 
@@ -32,7 +32,7 @@ def test_after_a_plan_was_carried_out_the_next_one_is_empty(name):
     prepared = case.prepare(case.known)
     plan = case.plan(case.known, prepared)
     assert plan.refusals == ()
-    case.options = replace(case.options, rerun=False)
+    case.wishes = case.wishes._replace(rerun=False)
     known = carried_out(plan, prepared, case.known)
     again = case.plan(known, case.prepare(known))
     assert again.is_empty, render.to_text(again)
@@ -60,7 +60,7 @@ def carried_out(plan, prepared, known):
             )
     objects = {**known.objects, **{item.key: item.data for item in prepared.objects}}
     runtimes = (*prepared.objects, *known.runtimes)
-    return inputs.Known(runtimes=runtimes, jobs=jobs, objects=objects)
+    return Observed(runtimes=runtimes, jobs=jobs, objects=objects)
 
 
 def switched(case, *, suspend):
@@ -118,9 +118,9 @@ def test_the_backend_is_that_of_the_flag_else_the_manifest_else_the_setting(flag
     case = make_case("create")
     (job,) = case.prepare(case.known).jobs
     job = replace(job, resolution=replace(job.resolution, backend=annotation))
-    options = planner.PlanOptions(backend=flag, default_backend=setting)
-    assert planner.backend_of(job, options) == backend
-    codes = [finding.code for finding in planner.plan([job], (), {}, {}, options).refusals]
+    wishes, limits = Wishes(backend=flag), planner.Limits(backend=setting)
+    assert planner.backend_of(job, wishes, limits) == backend
+    codes = [finding.code for finding in planner.plan([job], (), Observed(), wishes, limits).refusals]
     assert codes == ([] if backend == "process" else ["KF506"])
 
 

@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 
 from kfrun.errors import Refused
-from kfrun.plan.saved import Call, SavedPlan, fingerprint, require_same
+from kfrun.model.wishes import Values, Wishes
+from kfrun.plan.saved import SavedPlan, fingerprint, require_same
 
-CALL = Call(("/project/job.yaml",), recursive=True, strict=True, value_files=("/project/v.yaml",), set_digest="x")
-PLAN = SavedPlan(CALL, {"/project/job.yaml": "1"}, {"default/job": "2"}, {"actions": [{"type": "CreateJob"}]})
+WISHES = Wishes(("/project/job.yaml",), recursive=True, strict=True, values=Values(("/project/v.yaml",)))
+PLAN = SavedPlan(WISHES, "x", {"/project/job.yaml": "1"}, {"default/job": "2"}, {"actions": [{"type": "CreateJob"}]})
 
 
 def test_a_plan_is_read_back_as_it_was_written():

@@ -7,28 +7,31 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kfrun.cli import applying, attach, durations, options, planfile
-from kfrun.cli.options import Values
+from kfrun.cli import attach, durations, options
 from kfrun.errors import UsageProblem, WaitTimeout
+from kfrun.execute import choice
+from kfrun.flow import execution, plans
+from kfrun.model import kinds
+from kfrun.model.wishes import Wishes
+from kfrun.observe import selection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from kfrun.cli.applying import Ready
-    from kfrun.model.source import ObjectKey
-    from kfrun.observe.store import Store
+    from kfrun.execute.backend import Backend
+    from kfrun.flow.plans import Ready
     from kfrun.plan.saved import SavedPlan
 
 
 @click.command("apply")
-@options.files_or_plan
-@options.values
-@options.namespace
-@options.trainer_version
-@options.planning
-@options.launching
-@click.option("--replace", is_flag=True, help="Replace finished jobs that were changed.")
-@options.pruning
+@options.wishes(
+    options.files_or_plan,
+    options.values,
+    options.namespace,
+    options.trainer_version,
+    options.planning,
+    options.launching,
+    click.option("--replace", is_flag=True, help="Replace finished jobs that were changed."),
+    options.pruning,
+)
 @click.option("--dry-run", type=click.Choice(["none", "client"]), default="none", help="client: show the plan only.")
 @click.option("--wait", is_flag=True, help="Stay until the jobs have ended; exit with the first failed job's code.")
 @click.option("--follow", is_flag=True, help="Like --wait, and print the logs. Ctrl-C leaves the jobs alone.")
@@ -36,20 +39,7 @@ if TYPE_CHECKING:
 @click.option("-q", "--quiet", is_flag=True, help="Do not show the plan.")
 def command(
     plan_file: str | None,
-    filenames: tuple[str, ...],
-    recursive: bool,
-    values: Values,
-    namespace: str | None,
-    trainer_version: str | None,
-    backend: str | None,
-    strict: bool | None,
-    cluster_defaults: bool,
-    python: str | None,
-    clean_env: bool,
-    keep_environment: bool,
-    replace: bool,
-    apply_set: str,
-    prune: bool,
+    wishes: Wishes,
     dry_run: str,
     wait: bool,
     follow: bool,
@@ -63,87 +53,83 @@ def command(
     PLAN is a file of kfrun plan --out: its sources are read again, and it is refused when they, what is stored, or what
     would be done is not the same any more.
     """
-    from kfrun.cli import session
-    from kfrun.execute.local import supervisors
-
-    flags = {"namespace": namespace, "trainer_version": trainer_version, "backend": backend, "strict": strict}
-    shape = planfile.PlanWishes(filenames, recursive, values, cluster_defaults, replace, apply_set, prune=prune)
-    saved = _saved(plan_file, shape, flags)
+    saved = _saved(plan_file, wishes)
     if saved is not None:
-        flags = {name: getattr(saved.call, name) for name in flags}
-        shape = planfile.wishes_of(saved, values)
-    settings = options.load_settings(**flags)
-    wishes = applying.Wishes(
-        shape.filenames, shape.recursive, shape.cluster_defaults, python, clean_env, keep_environment,
-        replace=shape.replace, values=shape.values, apply_set=shape.apply_set, prune=shape.prune,
-    )  # fmt: skip
+        wishes = _of_plan(saved, wishes)
+    settings = options.load_settings(**wishes.settings)
     seconds = durations.parse_duration(timeout, "--timeout") if timeout else None
-    if dry_run == "none":
-        supervisors.prepare()
-    with session.open_store(settings, create=dry_run == "none") as store:
-        ready = applying.make_ready(wishes, settings, store, saved)
+    is_real = dry_run == "none"
+    if is_real:
+        choice.prepare(settings)
+    with options.backend(settings, create=is_real) as backend:
+        caller = options.caller()
+        ready = plans.make(wishes, settings, backend.observe, warn=options.warn(settings))
+        if saved is not None:
+            _require_same(saved, ready)
+        execution.require_possible(ready, backend, caller)
         if not quiet:
-            applying.show_plan(ready)
-        if dry_run != "none":
+            attach.show_plan(ready)
+        if not is_real:
             return 0
-        applying.carry_out(ready, wishes, store, say=click.echo)
-        supervisors.dismiss()
+        execution.carry_out(ready, backend, caller, say=click.echo)
         sys.stdout.flush()
-        keys = [job.resolution.trainjob for job in ready.plan.jobs]
         if follow:
-            return _follow(store, ready, keys)
-        return _wait(store, keys, seconds) if wait or seconds is not None else 0
+            return _follow(backend, ready)
+        return _wait(backend, ready, seconds) if wait or seconds is not None else 0
 
 
-def _saved(path: str | None, shape: planfile.PlanWishes, flags: Mapping[str, object]) -> SavedPlan | None:
+def _saved(path: str | None, wishes: Wishes) -> SavedPlan | None:
     """The plan that the command line names, which must name nothing beside it that a plan says itself."""
     if path is None:
-        if not shape.filenames:
+        if not wishes.filenames:
             raise UsageProblem("nothing to apply", "name manifests with -f, or a plan of kfrun plan --out")
         return None
-    is_told = shape._replace(values=Values(shape.values.files)) != planfile.PlanWishes(
-        (), recursive=False, values=Values()
-    )
-    if is_told or any(value is not None for value in flags.values()):
+    launching = {name: getattr(wishes, name) for name in ("python", "clean_env", "keep_environment")}
+    again = wishes.values._replace(files=())
+    if wishes != Wishes(values=again, **launching):
         raise UsageProblem(
             f"{path} is a plan: its flags are in it, and only --set and --set-string have to be given again",
             "to apply a manifest, name it with -f",
         )
-    return planfile.read(path)
+    from kfrun.flow import savedplans
+
+    return savedplans.read(path)
 
 
-def _follow(store: Store, ready: Ready, keys: list[ObjectKey]) -> int:
+def _of_plan(saved: SavedPlan, wishes: Wishes) -> Wishes:
+    """What a plan says, and what a command line adds to it: how processes are started."""
+    from kfrun.flow import savedplans
+
+    found = savedplans.wishes_of(saved, wishes.values)
+    return found._replace(python=wishes.python, clean_env=wishes.clean_env, keep_environment=wishes.keep_environment)
+
+
+def _require_same(saved: SavedPlan, ready: Ready) -> None:
+    from kfrun.flow import savedplans
+
+    savedplans.require_same(saved, ready)
+
+
+def _follow(backend: Backend, ready: Ready) -> int:
     codes = []
-    for key in keys:
-        job = applying.stored_job(store, key)
-        follower = applying.Follower(store, job, ready.settings, prefix=applying.has_several_containers(ready, key))
+    for key in ready.keys:
+        follower = attach.follower(backend, ready, selection.get(backend, *key[1:]))
         with attach.detachable(attach.how_to_return("logs -f", key.name, key.namespace)):
             outcome = follower.follow()
         if outcome is not None:
-            follower.say_end(outcome)
+            follower.tell_end(outcome)
             codes.append(outcome.exit_code)
     return next((code for code in codes if code), 0)
 
 
-def _wait(store: Store, keys: list[ObjectKey], timeout: float | None) -> int:
-    from kfrun.cli import rows
-    from kfrun.observe import watch
+def _wait(backend: Backend, ready: Ready, timeout: float | None) -> int:
+    from kfrun.flow import waits
 
-    jobs = [applying.stored_job(store, key) for key in keys]
-
-    def codes() -> list[int] | None:
-        found = []
-        for job in jobs:
-            now = store.find(job.key.kind, job.key.namespace, job.key.name)
-            ended = rows.outcome_of(store, now, store.run(job.uid)) if now and now.uid == job.uid else None
-            if ended is None and now is not None:
-                return None
-            found.append(ended.exit_code if ended else 1)
-        return found
-
-    names = " ".join(key.name for key in keys)
-    with attach.detachable(attach.how_to_return("wait", names, keys[0].namespace if keys else "default")):
-        ended = watch.wait(store, codes, timeout=timeout, heal=attach.healer(store))
-    if ended is None:
+    jobs = [selection.get(backend, *key[1:]) for key in ready.keys]
+    names = " ".join(key.name for key in ready.keys)
+    namespace = ready.keys[0].namespace if ready.keys else kinds.DEFAULT_NAMESPACE
+    with attach.detachable(attach.how_to_return("wait", names, namespace)):
+        codes = waits.codes(backend, jobs, timeout)
+    if codes is None:
         raise WaitTimeout(f"{names}: not over after {timeout:g} s; the jobs go on", f"kfrun wait {names} waits longer")
-    return next((code for code in ended if code), 0)
+    return next((code for code in codes if code), 0)

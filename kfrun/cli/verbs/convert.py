@@ -9,16 +9,16 @@ import click
 
 from kfrun.cli import exits, options
 from kfrun.errors import InvalidInput
+from kfrun.flow import documents
 
 if TYPE_CHECKING:
-    from kfrun.cli.options import Values
+    from kfrun.model.wishes import Wishes
 
 
 @click.command("convert")
-@options.files
-@options.values
+@options.wishes(options.files, options.values)
 @options.output("yaml", "json", default="yaml")
-def command(filenames: tuple[str, ...], recursive: bool, values: Values, output: str) -> int:
+def command(wishes: Wishes, output: str) -> int:
     """Rewrite older manifests in today's spelling.
 
     TrainJobs and runtimes of Trainer v2.0 and v2.1, and PyTorchJob, MPIJob, JAXJob and XGBoostJob of kubeflow.org/v1.
@@ -29,8 +29,9 @@ def command(filenames: tuple[str, ...], recursive: bool, values: Values, output:
     from kfrun.report import yamljson
     from kfrun.resolve import conversion
 
-    documents = sources.load(filenames, recursive=recursive, stdin=sys.stdin.buffer, values=values.read())
-    converted = conversion.convert(documents)
+    values = documents.read_values(wishes.values)
+    found = sources.load(wishes.filenames, recursive=wishes.recursive, stdin=sys.stdin.buffer, values=values)
+    converted = conversion.convert(found)
     if not converted.objects:
         raise InvalidInput(converted.notes)
     write = yamljson.to_yaml if output == "yaml" else yamljson.to_json

@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kfrun.cli import attach, durations, inputs, kinds, options
+from kfrun.cli import attach, durations, kinds, options
 from kfrun.errors import NotFound, UsageProblem, WaitTimeout
+from kfrun.flow.waits import Waits
+from kfrun.model.kinds import API_VERSION, CLUSTER_SCOPED, TRAIN_JOB, TRAINER_KINDS
+from kfrun.model.source import ObjectKey
+from kfrun.model.wishes import Wishes
+from kfrun.observe import selection
+from kfrun.observe.selection import Selection
 
 if TYPE_CHECKING:
-    from kfrun.cli.options import Values
-    from kfrun.model.source import ObjectKey
-    from kfrun.observe.store import Store
+    from kfrun.execute.backend import Backend
+    from kfrun.model.wishes import Values
     from kfrun.settings import Settings
-
-_DELETABLE = ("TrainJob", "ClusterTrainingRuntime", "TrainingRuntime")
 
 
 @click.command("delete")
@@ -45,90 +48,74 @@ def command(
 
     Jobs get SIGTERM first, and SIGKILL after their grace period. NAME alone is a TrainJob.
     """
-    from kfrun.cli import session
-    from kfrun.execute.local import supervisors
-
     if bool(targets) + bool(filenames) + everything != 1:
         raise UsageProblem("say what to delete: names, or -f FILE, or --all", "kfrun delete --help tells more")
     if any(values) and not filenames:
         raise UsageProblem("values are for the templates of -f, and no file was named", "give -f FILE beside them")
     settings = options.load_settings(namespace=namespace)
     seconds = durations.parse_duration(timeout, "--timeout") if timeout else None
-    with session.open_store(settings) as store:
+    with options.backend(settings) as backend:
         if filenames:
-            documents = inputs.read(filenames, recursive=recursive, settings=settings, values=values)
-            wanted = [document.key for document in documents]
+            from kfrun.flow import documents
+
+            found = documents.read(Wishes(filenames, recursive, values), settings)
+            wanted = [document.key for document in found]
         else:
-            wanted = _wanted(store, settings, targets, everything=everything)
-        supervisors.sweep(store, settings.namespace)
-        waiting = _delete(store, wanted, ignore_not_found=ignore_not_found, now=now)
+            wanted = _wanted(backend, settings, targets, everything=everything)
+        backend.tidy(settings.namespace)
+        waiting = _delete(backend, wanted, ignore_not_found=ignore_not_found, now=now)
         if wait:
-            _await(store, waiting, seconds)
+            _await(backend, waiting, seconds)
 
 
-def _wanted(store: Store, settings: Settings, targets: tuple[str, ...], *, everything: bool) -> list[ObjectKey]:
-    from kfrun.model.source import ObjectKey
-
+def _wanted(backend: Backend, settings: Settings, targets: tuple[str, ...], *, everything: bool) -> list[ObjectKey]:
     if everything:
-        return [job.key for job in store.objects("TrainJob", settings.namespace)]
+        return [job.key for job in backend.objects(Selection(TRAIN_JOB, settings.namespace))]
     is_kind = targets[0].lower() in kinds.KINDS
-    if len(targets) == 1 and is_kind and store.find("TrainJob", settings.namespace, targets[0]) is None:
+    if len(targets) == 1 and is_kind and backend.find(TRAIN_JOB, settings.namespace, targets[0]) is None:
         raise UsageProblem(f"which {targets[0]}? name one", "kfrun delete --all removes every TrainJob")
     if "/" not in targets[0] and (len(targets) == 1 or not is_kind):
         targets = ("trainjob", *targets)
-    keys = []
-    for target in kinds.parse(targets):
-        kind = _stored_kind(store, target, settings.namespace)
-        scope = "" if kind == "ClusterTrainingRuntime" else settings.namespace
-        keys.append(ObjectKey("trainer.kubeflow.org/v1alpha1", kind, scope, target.name or ""))
-    return keys
+    return [_key(backend, target, settings.namespace) for target in kinds.parse(targets)]
 
 
-def _stored_kind(store: Store, target: kinds.Target, namespace: str) -> str:
-    """The kind that is meant: for ``runtime/NAME`` the one that is stored."""
-    allowed = [kind for kind in target.kinds if kind in _DELETABLE]
+def _key(backend: Backend, target: kinds.Target, namespace: str) -> ObjectKey:
+    """What is meant: for ``runtime/NAME`` the one that is stored."""
+    allowed = [kind for kind in target.kinds if kind in TRAINER_KINDS]
     if not allowed:
         raise UsageProblem(f"{target.kinds[0]} objects belong to their TrainJob", "delete the TrainJob")
-    for kind in allowed:
-        if store.find(kind, "" if kind == "ClusterTrainingRuntime" else namespace, target.name or ""):
-            return kind
-    return allowed[0]
+    keys = [
+        ObjectKey(API_VERSION, kind, "" if kind in CLUSTER_SCOPED else namespace, target.name or "") for kind in allowed
+    ]
+    return next((key for key in keys if backend.find(*key[1:])), keys[0])
 
 
-def _delete(store: Store, keys: list[ObjectKey], *, ignore_not_found: bool, now: bool) -> list[tuple[ObjectKey, str]]:
+def _delete(
+    backend: Backend, keys: list[ObjectKey], *, ignore_not_found: bool, now: bool
+) -> list[tuple[ObjectKey, str]]:
     """Ask for every deletion at once, so that all jobs stop in parallel; returns those to wait for."""
-    from kfrun.execute.local import creation
-    from kfrun.observe import selection
-
     missing, waiting = [], []
     for key in keys:
-        found = store.find(key.kind, key.namespace, key.name)
+        found = backend.find(*key[1:])
         if found is None:
-            missing.append(selection.missing(store, key.kind, key.namespace, key.name))
-        elif key.kind == "TrainJob":
-            creation.request(store, key, "delete", now=now, uid=found.uid)
+            missing.append(selection.missing(backend, *key[1:]))
+            continue
+        backend.wish(key, "delete", now=now, uid=found.uid)
+        if key.kind == TRAIN_JOB:
             waiting.append((key, found.uid))
         else:
-            store.delete(key.kind, key.namespace, key.name)
             click.echo(f'{_resource(key)} "{key.name}" deleted')
     if missing and not ignore_not_found:
-        _await(store, waiting, None)
+        _await(backend, waiting, None)
         raise missing[0] if len(missing) == 1 else NotFound("; ".join(error.message for error in missing))
     return waiting
 
 
-def _await(store: Store, waiting: list[tuple[ObjectKey, str]], timeout: float | None) -> None:
-    from kfrun.observe import watch
-
+def _await(backend: Backend, waiting: list[tuple[ObjectKey, str]], timeout: float | None) -> None:
     for key, uid in waiting:
         with attach.detachable(f"{key.name} is being deleted; kfrun wait {key.name} --for=delete waits for it"):
-            gone = watch.wait(
-                store,
-                lambda uid=uid: True if store.run(uid) is None else None,  # type: ignore[misc]
-                timeout=timeout,
-                heal=attach.healer(store),
-            )
-        if gone is None:
+            is_gone = Waits(backend, timeout).gone(key, uid)
+        if not is_gone:
             raise WaitTimeout(
                 f"{key.name} is not gone after {timeout:g} s; the deletion goes on", "--now kills at once"
             )

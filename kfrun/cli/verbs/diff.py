@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kfrun.cli import exits, inputs, options
+from kfrun.cli import exits, options
+from kfrun.execute import choice
+from kfrun.flow import desired, documents
+from kfrun.model.kinds import TRAIN_JOB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from kfrun.cli.inputs import Inputs, Known
-    from kfrun.cli.options import Values
+    from kfrun.flow.desired import DesiredState
     from kfrun.model.change import FieldChange
     from kfrun.model.source import ObjectKey
+    from kfrun.model.state import Observed
+    from kfrun.model.wishes import Wishes
     from kfrun.report.diff import ObjectDiff
 
 Result = TypeVar("Result")
@@ -55,19 +59,9 @@ def _or_unavailable(work: Callable[[], Result]) -> Result:
 
 
 @click.command("diff", cls=_DiffCommand)
-@options.files
-@options.values
-@options.namespace
-@options.trainer_version
+@options.wishes(options.files, options.values, options.namespace, options.trainer_version)
 @click.option("--show-secrets", is_flag=True, help="Show values that are hidden otherwise.")
-def command(
-    filenames: tuple[str, ...],
-    recursive: bool,
-    values: Values,
-    namespace: str | None,
-    trainer_version: str | None,
-    show_secrets: bool,
-) -> int:
+def command(wishes: Wishes, show_secrets: bool) -> int:
     """Show how manifests differ from what is stored.
 
     Defaults are filled in before, and entries of lists are matched by the keys that Kubernetes merges them by.
@@ -76,31 +70,31 @@ def command(
     """
     from kfrun.report import diff
 
-    settings = options.load_settings(namespace=namespace, trainer_version=trainer_version)
-    documents = inputs.read(filenames, recursive=recursive, settings=settings, values=values)
-    known = inputs.look_up(documents, settings)
-    prepared = inputs.prepare(documents, known, settings=settings)
-    found = list(_diffs(prepared, known, show_secrets=show_secrets))
+    settings = options.load_settings(**wishes.settings)
+    read = documents.read(wishes, settings)
+    observed = choice.observe(settings, [document.key for document in read])
+    wanted = desired.prepare(read, observed, settings=settings)
+    found = list(_diffs(wanted, observed, show_secrets=show_secrets))
     options.write(diff.to_text(found, color=options.colors_stdout(settings)))
     return _DIFFERENT if any(item.changes for item in found) else _SAME
 
 
-def _diffs(prepared: Inputs, known: Known, *, show_secrets: bool) -> Iterator[ObjectDiff]:
-    for document in prepared.objects:
-        stored = known.objects.get(document.key)
+def _diffs(wanted: DesiredState, observed: Observed, *, show_secrets: bool) -> Iterator[ObjectDiff]:
+    for document in wanted.objects:
+        stored = observed.objects.get(document.key)
         yield _diff(document.key, document.source, stored, document.data, show_secrets=show_secrets)
-    for job in prepared.jobs:
+    for job in wanted.jobs:
         key, source = job.resolution.trainjob, job.resolution.job.source
-        observed = known.jobs.get(key)
-        stored = observed.data if observed else None
-        yield _diff(key, source, stored, prepared.trainjobs[key], show_secrets=show_secrets)
+        job_before = observed.jobs.get(key)
+        stored = job_before.data if job_before else None
+        yield _diff(key, source, stored, wanted.trainjobs[key], show_secrets=show_secrets)
 
 
 def _diff(
     key: ObjectKey,
     source: str,
     stored: Mapping[str, Any] | None,
-    desired: Mapping[str, Any],
+    after: Mapping[str, Any],
     *,
     show_secrets: bool,
 ) -> ObjectDiff:
@@ -108,19 +102,19 @@ def _diff(
     from kfrun.report.diff import ObjectDiff
 
     # Nothing is compared as an object of that kind: the kind says what is a secret.
-    changes = compare.changes(stored or {}, desired, show_secrets=show_secrets)
+    changes = compare.changes(stored or {}, after, show_secrets=show_secrets)
     if stored is not None:
-        changes += tuple(_suspend_change(stored, desired))
+        changes += tuple(_suspend_change(stored, after))
     name = key.resource if key.namespace in ("", "default") else f"{key.resource} in {key.namespace}"
     return ObjectDiff(name, source, changes, is_new=stored is None)
 
 
-def _suspend_change(stored: Mapping[str, Any], desired: Mapping[str, Any]) -> Iterator[FieldChange]:
+def _suspend_change(stored: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[FieldChange]:
     """``suspend`` is compared apart: `kfrun suspend` and `kfrun resume` switch it too."""
     from kfrun.model.change import FieldChange
 
-    if desired["kind"] != inputs.JOB:
+    if after["kind"] != TRAIN_JOB:
         return
-    before, after = (bool(item["spec"].get("suspend", False)) for item in (stored, desired))
-    if before != after:
-        yield FieldChange("spec.suspend", str(before).lower(), str(after).lower())
+    old, new = (bool(item["spec"].get("suspend", False)) for item in (stored, after))
+    if old != new:
+        yield FieldChange("spec.suspend", str(old).lower(), str(new).lower())

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from kfrun.cli import options
 from kfrun.errors import Unavailable
+from kfrun.execute import choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kfrun.execute.local.health import Check
+    from kfrun.execute.backend import Check
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -26,14 +25,12 @@ def command(output: str) -> int:
 
     Exits with 0 unless a check fails (3). Nothing is changed.
     """
-    from kfrun.execute.local import health
-
     settings = options.load_settings()
-    checks = list(health.examine(settings, os.environ))
+    checks = list(choice.checks(settings))
     if output == "json":
         import json
 
-        options.write(json.dumps([asdict(check) for check in checks], indent=2, ensure_ascii=False) + "\n")
+        options.write(json.dumps([check._asdict() for check in checks], indent=2, ensure_ascii=False) + "\n")
     else:
         options.write(_text(checks, colour=options.colors_stdout(settings)))
     return Unavailable.exit_code if any(check.status == "fail" for check in checks) else 0

@@ -70,20 +70,8 @@ def prune(unused_for: str | None, dry_run: bool, output: str) -> int:
 
 def _in_use(settings: Settings) -> set[Path]:
     """The environments of jobs that have not ended."""
-    from kfrun.cli.session import open_store
-    from kfrun.execute.local import jobfiles
-
-    found = set[Path]()
-    with open_store(settings) as store:
-        for run in store.unended_runs():
-            try:
-                path = jobfiles.read(run.folder, run.run_digest).environment_path
-            except (OSError, ValueError):
-                # Its files are gone: it cannot use any environment.
-                continue
-            if path:
-                found.add(Path(path))
-    return found
+    with options.backend(settings) as backend:
+        return {Path(folder) for folder in backend.environments()}
 
 
 def _table(found: Sequence[EnvironmentInfo], in_use: set[Path], now: float) -> str:

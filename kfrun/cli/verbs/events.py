@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from kfrun.cli import attach, kinds, options
+from kfrun.cli.rows import Tables
+from kfrun.observe.selection import Selection
 
 if TYPE_CHECKING:
-    from kfrun.cli.rows import Tables
+    from collections.abc import Callable, Iterable, Sequence
+
+    from kfrun.execute.backend import Backend
     from kfrun.model.state import StoredObject
-    from kfrun.observe.store import Store
 
 
 @click.command("events")
@@ -34,40 +39,32 @@ def command(
     no_headers: bool,
 ) -> None:
     """Tell what happened, oldest first. With NAME, to that TrainJob and everything that belongs to it."""
-    from kfrun.cli import rows, session
-
     settings = options.load_settings(namespace=namespace)
     place = None if all_namespaces else settings.namespace
-    with session.open_store(settings, create=watch) as store:
-        owner = kinds.trainjob(store, settings.namespace, name).uid if name else None
-        query = _Query(store, place, owner, about, types)
-        tables = rows.Tables(store, wide=False, namespaces=all_namespaces, headers=not no_headers)
-        found = query.read()
-        _write(found, output, tables, watch=watch)
-        if not found and not watch and output == "table":
-            click.echo("No events found" + ("." if place is None else f" in {place} namespace."), err=True)
+    with options.backend(settings, create=watch) as backend:
+        owner = kinds.trainjob(backend, settings.namespace, name).uid if name else ""
+        wanted = Selection("Event", place, owner=owner)
+        only = _Filter(about, types)
+        tables = Tables(backend, wide=False, namespaces=all_namespaces, headers=not no_headers)
         if watch:
-            _follow(query, found, output, tables)
+            _follow(backend, wanted, only, partial(_write, output=output, tables=tables, watch=True))
+            return
+        found = only.of(backend.objects(wanted))
+        _write(found, output=output, tables=tables, watch=False)
+        if not found and output == "table":
+            click.echo("No events found" + ("." if place is None else f" in {place} namespace."), err=True)
 
 
-class _Query:
+class _Filter:
     """Which events to tell."""
 
-    def __init__(
-        self, store: Store, namespace: str | None, owner: str | None, about: str | None, types: str | None
-    ) -> None:
-        self.store, self._namespace, self._owner = store, namespace, owner
+    def __init__(self, about: str | None, types: str | None) -> None:
         self._about = kinds.parse([about])[0] if about else None
         self._types = {part.strip().lower() for part in types.split(",")} if types else None
 
-    def read(self) -> list[StoredObject]:
-        """The events by the time they were seen last."""
-        from kfrun.observe import selection
-
-        events = self.store.events(self._namespace, owner=self._owner)
-        events.sort(key=lambda row: row[1].last_time)
-        found = (selection.event_object(number, event) for number, event in events)
-        return [item for item in found if self._wants(item)]
+    def of(self, events: Iterable[StoredObject]) -> list[StoredObject]:
+        """Those that are asked for, by the time they were seen last."""
+        return sorted((item for item in events if self._wants(item)), key=lambda item: item.data["lastTimestamp"])
 
     def _wants(self, item: StoredObject) -> bool:
         about = item.data["involvedObject"]
@@ -78,7 +75,7 @@ class _Query:
         return self._types is None or item.data["type"].lower() in self._types
 
 
-def _write(found: list[StoredObject], output: str, tables: Tables, *, watch: bool) -> None:
+def _write(found: Sequence[StoredObject], *, output: str, tables: Tables, watch: bool) -> None:
     from kfrun.report import objects
 
     if output in ("table", "wide"):
@@ -90,16 +87,10 @@ def _write(found: list[StoredObject], output: str, tables: Tables, *, watch: boo
         options.write(objects.formatter(output, single=False)([item.data for item in found]))
 
 
-def _follow(query: _Query, found: list[StoredObject], output: str, tables: Tables) -> None:
-    import sys
-
-    from kfrun.observe import watch
-
-    feed = watch.ObjectFeed()
-    feed.update(found)
+def _follow(
+    backend: Backend, wanted: Selection, only: _Filter, write: Callable[[Sequence[StoredObject]], None]
+) -> None:
     with attach.detachable("stopped watching; everything that runs goes on"):
-        sys.stdout.flush()
-        for _ in watch.changes(query.store, heal=attach.healer(query.store)):
-            news = [item.object for item in feed.update(query.read()) if item.type != "DELETED"]
-            _write(news, output, tables, watch=True)
+        for changes in backend.watch(wanted):
+            write(only.of(change.object for change in changes if change.type != "DELETED"))
             sys.stdout.flush()

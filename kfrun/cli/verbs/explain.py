@@ -18,14 +18,14 @@ def _complete(_context: click.Context, _parameter: click.Parameter, incomplete: 
     """Paths one level deep, and codes. No settings are read: a completion must not fail."""
     from click.shell_completion import CompletionItem
 
-    from kfrun.cli import remedies
+    from kfrun.flow import codes
     from kfrun.validate.advice import fieldpaths
     from kfrun.validate.schema import schemas
 
     if incomplete.upper().startswith("KF"):
         return [
             CompletionItem(code, help=meaning)
-            for code, meaning in remedies.tables().items()
+            for code, meaning in codes.tables().items()
             if code.startswith(incomplete.upper())
         ]
     return [CompletionItem(path) for path in fieldpaths.completions(incomplete, version=schemas.DEFAULT_VERSION)]
@@ -55,11 +55,11 @@ def command(topic: str | None, recursive: bool, trainer_version: str | None, out
 
 
 def _overview(output: str) -> str:
-    from kfrun.cli import remedies
+    from kfrun.flow import codes
+    from kfrun.model import kinds
     from kfrun.report import explain
-    from kfrun.validate import kinds
 
-    meanings = remedies.tables()
+    meanings = codes.tables()
     if output == "json":
         return explain.to_json({"kinds": list(kinds.TRAINER_KINDS), "codes": meanings})
     lines = ["KINDS:", *(f"  {kind.lower()}" for kind in kinds.TRAINER_KINDS)]
@@ -70,15 +70,15 @@ def _overview(output: str) -> str:
 def _code(code: str, output: str) -> str:
     from difflib import get_close_matches
 
-    from kfrun.cli import remedies
+    from kfrun.flow import codes
     from kfrun.report import explain
 
-    meanings = remedies.tables()
+    meanings = codes.tables()
     if code not in meanings:
         near = [one for one in meanings if one.startswith(code)][:5] or get_close_matches(code, meanings, n=3)
         hint = f"near it: {', '.join(near)}; " if near else ""
         raise NotFound(f"there is no code {code}", f"{hint}kfrun explain lists all codes")
-    reason, stage = remedies.reasons()[code], remedies.stage(code)
+    reason, stage = codes.reasons()[code], codes.stage(code)
     found = explain.Code(
         code, meanings[code], stage.by, reason.cause, reason.mend, reason.why, reason.wrong, reason.right,
         reason.source, stage.documentation,

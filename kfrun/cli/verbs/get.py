@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -9,12 +10,13 @@ import click
 from kfrun.cli import attach, kinds, options
 from kfrun.cli.query import Query
 from kfrun.errors import NotFound
+from kfrun.observe import selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from kfrun.execute.backend import Backend
     from kfrun.model.state import StoredObject
-    from kfrun.observe.store import Store
 
 
 @click.command("get")
@@ -53,9 +55,6 @@ def command(
     TYPE is one of trainjobs (tj), runtimes, clustertrainingruntimes, trainingruntimes, jobsets, jobs, pods, events
     and all. Several types: jobs,pods. Several objects: TYPE NAME NAME or TYPE/NAME TYPE/NAME.
     """
-    from kfrun.cli import session
-    from kfrun.observe import selection
-
     settings = options.load_settings(namespace=namespace)
     query = Query(
         tuple(kinds.parse(targets)),
@@ -64,24 +63,24 @@ def command(
         sort_by,
     )
     query.check()
-    with session.open_store(settings, create=watch) as store:
-        printer = Printer(store, query, output, headers=not no_headers, marked=watch and output_watch_events)
-        missing = [] if ignore_not_found else query.missing(store)
-        found = query.read(store)
+    with options.backend(settings, create=watch) as backend:
+        printer = Printer(backend, query, output, headers=not no_headers, marked=watch and output_watch_events)
+        missing = [] if ignore_not_found else query.missing(backend)
+        if watch and not missing:
+            return follow(backend, query, printer)
+        found = query.read(backend)
         printer.write(found, watch=watch)
         if not found and not missing and not watch and not ignore_not_found and printer.is_table:
             click.echo(query.nothing(), err=True)
         for error in missing:
             click.echo(f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""), err=True)
-        if watch and not missing:
-            follow(store, query, printer, found)
     return NotFound.exit_code if missing else 0
 
 
 class Printer:
     """Writes objects to stdout in one of the output formats."""
 
-    def __init__(self, store: Store, query: Query, output: str, *, headers: bool, marked: bool) -> None:
+    def __init__(self, backend: Backend, query: Query, output: str, *, headers: bool, marked: bool) -> None:
         from kfrun.cli.rows import Tables
         from kfrun.report import objects
 
@@ -89,7 +88,7 @@ class Printer:
         self._wrapped = marked and output in ("yaml", "json")
         self._several = len(query.kinds) > 1
         self._tables = Tables(
-            store, wide=output == "wide", namespaces=query.namespace is None, headers=headers,
+            backend, wide=output == "wide", namespaces=query.namespace is None, headers=headers,
             kinds=self._several, marked=marked,
         )  # fmt: skip
         self._format: Callable[..., str] | None = None
@@ -123,17 +122,14 @@ class Printer:
             options.write(self._format_one([data]))
 
 
-def follow(store: Store, query: Query, printer: Printer, found: Sequence[StoredObject]) -> None:
-    """Print what changes until Ctrl-C."""
-    import sys
-
-    from kfrun.observe import watch
-
-    feed = watch.ObjectFeed()
-    feed.update(found)
+def follow(backend: Backend, query: Query, printer: Printer) -> int:
+    """Print what there is, then what changes, until Ctrl-C."""
+    news = backend.watch(*query.selections)
     with attach.detachable("stopped watching; everything that runs goes on"):
+        printer.write(query.ordered(change.object for change in next(news)), watch=True)
         sys.stdout.flush()
-        for _ in watch.changes(store, heal=attach.healer(store)):
-            for difference in feed.update(query.read(store)):
-                printer.write_change(difference.type, difference.object)
+        for changes in news:
+            for change in changes:
+                printer.write_change(change.type, change.object)
             sys.stdout.flush()
+    return 0

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kfrun.cli import exits, inputs, lintconfig, options, reports
+from kfrun.cli import exits, lintconfig, options, reports
+from kfrun.execute import choice
+from kfrun.flow import documents
+from kfrun.model.kinds import is_own
+from kfrun.model.wishes import Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kfrun.cli.options import Values
     from kfrun.cli.reports import Target
     from kfrun.model.source import Document
+    from kfrun.model.wishes import Values
     from kfrun.report.checks import Report
     from kfrun.settings import Settings
 
@@ -48,31 +52,31 @@ def command(
     from kfrun.validate.lint import table
 
     settings = options.load_settings(namespace=namespace)
-    choice = lintconfig.load(os.environ, enable=enable, disable=disable)
-    names = reports.named(paths, filenames)
-    documents, findings = reports.read(
-        names, recursive=recursive, only_own_kinds=skip_other_kinds, settings=settings, values=values
-    )
+    chosen = lintconfig.load(os.environ, enable=enable, disable=disable)
+    wishes = Wishes(reports.named(paths, filenames), recursive, values)
+    found, findings = documents.or_findings(lambda: documents.read(wishes, settings, only_objects=skip_other_kinds))
+    found = tuple(item for item in found if not skip_other_kinds or is_own(item.key))
     if not findings:
-        findings = tuple(table.check(documents, _runtimes(documents, settings), choice))
-    report = Report("lint", documents, findings, reports.severities(fail_on))
+        findings = tuple(table.check(found, _runtimes(found, settings), chosen))
+    report = Report("lint", found, findings, reports.severities(fail_on))
     reports.write(report, outputs, text=lambda: _text(report, settings))
     return exits.REFUSED if report.refused else exits.SUCCESS
 
 
-def _runtimes(documents: Sequence[Document], settings: Settings) -> Callable[[Document], dict[str, Any] | None]:
+def _runtimes(found: Sequence[Document], settings: Settings) -> Callable[[Document], dict[str, Any] | None]:
     """How to find the runtime that a TrainJob refers to: in the input, in the store, among those shipped."""
+    from kfrun.model.kinds import API_VERSION, DEFAULT_NAMESPACE
     from kfrun.model.source import ObjectKey
     from kfrun.resolve.catalogue import CLUSTER_KIND, Catalogue
     from kfrun.resolve.shipped import shipped
-    from kfrun.validate.kinds import API_VERSION, DEFAULT_NAMESPACE
     from kfrun.validate.rules.cel import get
 
     known: dict[ObjectKey, dict[str, Any]] = {}
 
     def find(job: Document) -> dict[str, Any] | None:
         if not known:
-            catalogue = Catalogue(documents, inputs.look_up(documents, settings).runtimes, shipped())
+            stored = choice.observe(settings, [document.key for document in found]).runtimes
+            catalogue = Catalogue(found, stored, shipped())
             known.update({source.key: source.document.data for source in catalogue.runtimes()})
         reference = get(job.data, "spec", "runtimeRef")
         kind, name = str(get(reference, "kind") or CLUSTER_KIND), str(get(reference, "name"))

@@ -6,40 +6,32 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kfrun.cli import inputs, options
+from kfrun.cli import options
+from kfrun.execute import choice
+from kfrun.flow import desired, documents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kfrun.cli.options import Values
     from kfrun.model.resolution import Resolution
+    from kfrun.model.wishes import Wishes
 
 
 @click.command("render")
-@options.files
-@options.values
-@options.namespace
-@options.trainer_version
+@options.wishes(options.files, options.values, options.namespace, options.trainer_version)
 @options.output("yaml", "json", default="yaml")
 @click.option("--explain", is_flag=True, help="Say of every field where it comes from.")
-def command(
-    filenames: tuple[str, ...],
-    recursive: bool,
-    values: Values,
-    namespace: str | None,
-    trainer_version: str | None,
-    output: str,
-    explain: bool,
-) -> int:
+def command(wishes: Wishes, output: str, explain: bool) -> int:
     """Print the objects that the Trainer controller would create.
 
     The JobSet of every TrainJob, and the ConfigMaps and Secrets beside it, exactly as they would be applied. With
     --explain every field says whether the runtime, the job, a patch, a policy or a default set it, and where.
     """
-    settings = options.load_settings(namespace=namespace, trainer_version=trainer_version)
-    documents = inputs.read(filenames, recursive=recursive, settings=settings, values=values)
-    checked = inputs.check(documents, inputs.look_up(documents, settings), settings=settings, with_keys=True)
-    inputs.require_sound(checked.findings)
+    settings = options.load_settings(**wishes.settings)
+    read = documents.read(wishes, settings)
+    observed = choice.observe(settings, [document.key for document in read])
+    checked = desired.check(read, observed, settings=settings, with_keys=True)
+    desired.require_sound(checked.findings)
     options.write(_explained(checked.resolutions, output) if explain else _plain(checked.resolutions, output))
     return 0
 

@@ -8,102 +8,83 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kfrun.cli import applying, options
+from kfrun.cli import attach, options
 from kfrun.errors import Interrupted, Refused, Unavailable, UsageProblem
+from kfrun.execute import choice
+from kfrun.flow import execution, plans, waits
+from kfrun.observe import selection
+from kfrun.plan.jobs import is_managed_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
     from typing import Self
 
-    from kfrun.cli.applying import Follower, Ready
-    from kfrun.cli.options import Values
+    from kfrun.execute.backend import Backend, Wish
+    from kfrun.flow.follower import Follower
+    from kfrun.flow.plans import Ready
     from kfrun.model.source import ObjectKey
     from kfrun.model.state import StoredObject
+    from kfrun.model.wishes import Wishes
     from kfrun.observe.outcome import Outcome
-    from kfrun.observe.store import Store
 
 _TERMINATED = 143
 
 
 @click.command("run")
-@options.files
-@options.values
-@options.namespace
-@options.trainer_version
-@options.planning
-@options.launching
+@options.wishes(
+    options.files,
+    options.values,
+    options.namespace,
+    options.trainer_version,
+    options.planning,
+    options.launching,
+)
 @click.option("--rm", "remove", is_flag=True, help="Remove the job and its logs when it has ended.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not show the plan.")
-def command(
-    filenames: tuple[str, ...],
-    recursive: bool,
-    values: Values,
-    namespace: str | None,
-    trainer_version: str | None,
-    backend: str | None,
-    strict: bool | None,
-    cluster_defaults: bool,
-    python: str | None,
-    clean_env: bool,
-    keep_environment: bool,
-    remove: bool,
-    quiet: bool,
-) -> int:
+def command(wishes: Wishes, remove: bool, quiet: bool) -> int:
     """Train in the foreground and exit with the job's own code.
 
     A finished job of that name is replaced. Ctrl-C stops the job gracefully, a second one at once.
     """
-    from kfrun.cli import session
-    from kfrun.execute.local import creation, supervisors
-
-    settings = options.load_settings(
-        namespace=namespace, trainer_version=trainer_version, backend=backend, strict=strict
-    )
-    wishes = applying.Wishes(
-        filenames, recursive, cluster_defaults, python, clean_env, keep_environment, rerun=True, values=values
-    )
-    supervisors.prepare()
-    with session.open_store(settings, create=True) as store:
-        ready = applying.make_ready(wishes, settings, store)
+    settings = options.load_settings(**wishes.settings)
+    choice.prepare(settings)
+    with options.backend(settings, create=True) as backend:
+        caller = options.caller()
+        ready = plans.make(wishes._replace(rerun=True), settings, backend.observe, warn=options.warn(settings))
+        execution.require_possible(ready, backend, caller)
         key = _only_job(ready)
         if not quiet:
-            applying.show_plan(ready)
-        creation.await_end(store, key)
+            attach.show_plan(ready)
+        waits.settled(backend, key)
         with _Stops() as stops:
-            applying.carry_out(ready, wishes, store, say=lambda _: None)
-            supervisors.dismiss()
-            _require_runnable(store, key)
-            job = applying.stored_job(store, key)
-            prefix = applying.has_several_containers(ready, key)
-            follower = applying.Follower(store, job, settings, prefix=prefix)
-            code = _follow(store, job, follower, stops)
+            execution.carry_out(ready, backend, caller)
+            job = selection.get(backend, *key[1:])
+            _require_runnable(job)
+            code = _follow(backend, job, attach.follower(backend, ready, job), stops)
         if remove:
-            creation.request(store, key, "delete", uid=job.uid)
+            backend.wish(key, "delete", uid=job.uid)
         return code
 
 
 def _only_job(ready: Ready) -> ObjectKey:
-    keys = [job.resolution.trainjob for job in ready.plan.jobs]
-    if len(keys) == 1:
-        return keys[0]
-    names = ", ".join(key.name for key in keys) or "none"
-    raise UsageProblem(f"run takes one TrainJob, and the input has {len(keys)}: {names}", "kfrun apply takes many")
+    if len(ready.keys) == 1:
+        return ready.keys[0]
+    count, names = len(ready.keys), ", ".join(key.name for key in ready.keys) or "none"
+    raise UsageProblem(f"run takes one TrainJob, and the input has {count}: {names}", "kfrun apply takes many")
 
 
-def _require_runnable(store: Store, key: ObjectKey) -> None:
+def _require_runnable(job: StoredObject) -> None:
     """What is recorded but does not run here cannot be followed."""
-    from kfrun.plan.jobs import is_managed_elsewhere
-
-    data = applying.stored_job(store, key).data
-    if is_managed_elsewhere(data):
-        manager = data["spec"]["managedBy"]
+    name = job.key.name
+    if is_managed_elsewhere(job.data):
+        manager = job.data["spec"]["managedBy"]
         raise Unavailable(
-            f"{key.name} is managed by {manager}: it was recorded, and that controller has to run it",
+            f"{name} is managed by {manager}: it was recorded, and that controller has to run it",
             "leave spec.managedBy away to run it here",
         )
-    if data["spec"].get("suspend"):
-        raise Refused(f"{key.name} is suspended: it was recorded and waits", f"kfrun resume {key.name} starts it")
+    if job.data["spec"].get("suspend"):
+        raise Refused(f"{name} is suspended: it was recorded and waits", f"kfrun resume {name} starts it")
 
 
 class _Stopped(Exception):
@@ -151,11 +132,9 @@ class _Stops:
             raise _Stopped
 
 
-def _follow(store: Store, job: StoredObject, follower: Follower, stops: _Stops) -> int:
+def _follow(backend: Backend, job: StoredObject, follower: Follower, stops: _Stops) -> int:
     """Follow to the end; the first interrupt cancels the job, the second kills it."""
-    from kfrun.execute.local import creation
-
-    wish = "cancel"
+    wish: Wish = "cancel"
     while True:
         try:
             with stops.interruptible():
@@ -163,7 +142,7 @@ def _follow(store: Store, job: StoredObject, follower: Follower, stops: _Stops) 
         except _Stopped:
             wish = "kill" if stops.count > 1 else wish
             _say_stopping(job.key, wish)
-            creation.request(store, job.key, wish, uid=job.uid)
+            backend.wish(job.key, wish, uid=job.uid)
         else:
             return _end(job.key, follower, outcome, stops.code)
 
@@ -179,6 +158,6 @@ def _end(key: ObjectKey, follower: Follower, outcome: Outcome | None, code: int)
     if outcome is None:
         click.echo(f"{key.name} was deleted while it ran", err=True)
         return code or 1
-    follower.say_end(outcome)
+    follower.tell_end(outcome)
     # A job that had ended by itself before the interrupt came keeps its own code.
     return code if code and outcome.reason == "Cancelled" else outcome.exit_code

@@ -8,6 +8,7 @@ import click
 
 from kfrun.cli import options
 from kfrun.errors import NotFound
+from kfrun.execute import choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,9 +76,7 @@ def _runtimes(settings: Settings) -> list[RuntimeSource]:
 
 
 def _stored(settings: Settings) -> Sequence[Document]:
-    from kfrun.cli import inputs
-
-    return inputs.look_up((), settings).runtimes
+    return choice.observe(settings, ()).runtimes
 
 
 def _find(name: str, settings: Settings) -> RuntimeSource:

@@ -12,10 +12,10 @@ from kfrun.errors import UsageProblem
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kfrun.cli.examining import Until
-    from kfrun.cli.options import Values
     from kfrun.cli.reports import Target
+    from kfrun.flow.checker.structure import Until
     from kfrun.model.source import Document, Finding, ObjectKey
+    from kfrun.model.wishes import Values
     from kfrun.report.checks import Report, Subject
     from kfrun.settings import Settings
 
@@ -81,19 +81,20 @@ def command(
     findings: Sequence[Finding]
     before: Mapping[ObjectKey, Document] = {}
     if previous or previous_ref is not None or previous_stored:
-        from kfrun.cli import previous as earlier
+        from kfrun.flow.checker import previous as earlier
 
         if until != "job":
             raise UsageProblem("--until goes with new objects only", "leave it out, or the older objects")
-        wishes = earlier.Wishes(names, previous, previous_ref, previous_stored, recursive, values)
-        documents, findings, before = earlier.check(wishes, settings, only_own_kinds=skip_other_kinds)
+        comparison = earlier.Comparison(names, previous, previous_ref, previous_stored, recursive, values)
+        documents, findings, before = earlier.check(comparison, settings, only_own_kinds=skip_other_kinds)
     else:
-        from kfrun.cli import checking, verdicts
-        from kfrun.cli.examining import Asked
+        from kfrun.flow.checker import pipeline, remembered
+        from kfrun.flow.checker.structure import Asked
+        from kfrun.flow.documents import read_values
 
-        asked = Asked(settings, until, skip_other_kinds, values.read())
-        memory = verdicts.Verdicts.open(asked) if cache else None
-        documents, findings = checking.check(names, asked, recursive=recursive, verdicts=memory)
+        asked = Asked(settings, until, skip_other_kinds, read_values(values))
+        memory = remembered.Verdicts.open(asked) if cache else None
+        documents, findings = pipeline.check(names, asked, recursive=recursive, verdicts=memory)
     report = Report("validate", documents, findings, reports.severities(fail_on))
     reports.write(report, outputs, text=lambda: _text(report, before, settings))
     return exits.REFUSED if report.refused else exits.SUCCESS

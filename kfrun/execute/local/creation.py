@@ -1,156 +1,130 @@
-"""Walks the actions of a plan and carries each out: records objects, starts and tells supervisors. Decides nothing."""
+"""Carries the steps of a plan out on this machine: records objects, starts and tells supervisors. Decides nothing."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
-from dataclasses import field
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kfrun import host
 from kfrun.errors import Conflict, Refused, Unavailable
-from kfrun.execute.local import jobfiles, supervisors
+from kfrun.execute.local import jobfiles, requests, supervisors
 from kfrun.model import change
-from kfrun.model.values import dataclass
 from kfrun.observe import location
 from kfrun.observe.status import timestamp
 from kfrun.observe.store import Run
+from kfrun.plan import jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
+    from kfrun.execute.backend import Step
     from kfrun.execute.local.process.preparation import JobLaunch
-    from kfrun.model.change import Action, DesiredJob, Plan
+    from kfrun.model.change import Action, DesiredJob
     from kfrun.model.source import ObjectKey
     from kfrun.model.state import StoredObject
+    from kfrun.model.wishes import Caller, Wishes
     from kfrun.observe.store import Store
+    from kfrun.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """Everything of this call that is not in the plan.
+class Way(NamedTuple):
+    """How jobs are to be started: as the flags say, for whom, and as the settings say."""
 
-    Attributes:
-        launches: by TrainJob, for jobs that are created or replaced.
-        objects: documents given beside the jobs (runtimes), by key; their defaulted data.
-        stored: the TrainJob objects to store, by key: defaulted data of their documents.
-        planned: uid and generation of each stored TrainJob that the plan was made with.
-        cache: folder in which environments are built.
-        back_off: base and limit of waits between tries, seconds.
-    """
-
-    store: Store
-    cache: Path
-    launches: dict[ObjectKey, JobLaunch]
-    objects: dict[ObjectKey, dict[str, Any]]
-    stored: dict[ObjectKey, dict[str, Any]]
-    planned: dict[ObjectKey, tuple[str, int]] = field(default_factory=dict)
-    keep_environment: bool = False
-    back_off: tuple[float, float] = (10.0, 300.0)
-    backend: str = "process"
+    wishes: Wishes
+    caller: Caller
+    settings: Settings
 
 
-def execute(plan: Plan, context: Context, emit: Callable[[Action], None] = lambda _: None) -> None:
-    """Carry the actions out in order; ``emit`` is called after each.
+def perform(store: Store, steps: Sequence[Step], way: Way, emit: Callable[[Action], None]) -> None:
+    """Carry the steps out in order; ``emit`` is called after each.
 
     Raises:
         Conflict: another kfrun changed one of the objects since the plan was made.
-        Refused, StoreFailed, Unavailable: see `kfrun.errors`.
+        Refused, StoreFailed, Unavailable, UsageProblem: see `kfrun.errors`.
     """
-    desired = {item.resolution.trainjob: item for item in plan.jobs}
-    for action in plan.actions:
-        _perform(action, desired.get(action.key), context)
-        emit(action)
+    launches = [_launch(step, way) for step in steps]
+    for step, launch in zip(steps, launches, strict=True):
+        _perform(store, step, launch, way)
+        emit(step.action)
 
 
-def _perform(action: Action, desired: DesiredJob | None, context: Context) -> None:
+def _launch(step: Step, way: Way) -> JobLaunch | None:
+    """What the job's processes are given, where the step is going to start any; before anything is done."""
+    if step.job is None or not jobs.starts(step.action) or jobs.is_managed_elsewhere(step.job.resolution.job.data):
+        return None
+    from kfrun.execute.local.process import preparation
+
+    return preparation.prepare(step.job.resolution, way.wishes, way.caller, installer=way.settings.installer)
+
+
+def _perform(store: Store, step: Step, launch: JobLaunch | None, way: Way) -> None:
+    action = step.action
     match action:
         case change.ApplyObject():
-            _apply_object(action.key, context)
+            _apply_object(store, action.key, _data(step))
         case change.CreateJob() | change.ReplaceJob():
-            assert desired is not None
-            _create(action, desired, context)
+            _create(store, step, launch, way)
         case change.UpdateJob() | change.SuspendJob() | change.ResumeJob():
-            assert desired is not None
-            _update(action, desired, context)
+            _update(store, step, launch, way)
         case change.DeleteJob():
-            request(context.store, action.key, "delete")
+            requests.request(store, action.key, "delete")
         case change.DeleteObject():
-            context.store.delete(action.key.kind, action.key.namespace, action.key.name)
+            store.delete(action.key.kind, action.key.namespace, action.key.name)
         case _:
             # Environments are built by the job's supervisor; what is unchanged stays.
             return
 
 
-def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: str = "") -> bool:
-    """Ask the supervisor of a TrainJob for ``cancel``, ``kill`` or ``delete``; False when there is no such job.
-
-    ``now`` shortens the grace period of a deletion to nothing; with ``uid``, a later job of that name is left alone.
-    An ended job has no supervisor: it is removed here.
-    """
+def put(store: Store, data: Mapping[str, Any]) -> None:
+    """Create or replace an object of kfrun's own; a stored one keeps its uid."""
+    metadata = data["metadata"]
     with store.writing():
-        found = store.find("TrainJob", key.namespace, key.name)
-        if found is None or (uid and found.uid != uid):
-            return False
-        run = store.run(found.uid)
-        if run is not None and not run.ended:
-            if wish == "delete" and "deletionTimestamp" not in found.data["metadata"]:
-                metadata = {**found.data["metadata"], "deletionTimestamp": timestamp(time.time())}
-                store.update({**found.data, "metadata": metadata})
-            store.change_run(run.uid, request=_stronger(run.request, f"{wish} now" if now else wish))
-    if run is None:
-        store.forget(found.uid)
-    elif not run.ended:
-        supervisors.wake(run.folder)
-    elif wish == "delete":
-        supervisors.remove(store, run)
-    return True
+        found = store.find(data["kind"], metadata["namespace"], metadata["name"])
+        if found is None:
+            store.create({**data, "metadata": {**metadata, "uid": new_uid()}})
+        else:
+            store.update({**data, "metadata": {**metadata, "uid": found.uid}})
 
 
-_REQUESTS = ("", "cancel", "kill", "delete", "delete now")
-"""The weakest first."""
+def _data(step: Step) -> dict[str, Any]:
+    assert step.data is not None
+    return dict(step.data)
 
 
-def _stronger(old: str, new: str) -> str:
-    """What two requests come to: nobody's deletion is taken back by somebody else's Ctrl-C."""
-    if {old, new} == {"kill", "delete"}:
-        return "delete now"
-    return max(old, new, key=_REQUESTS.index)
+def _desired(step: Step) -> DesiredJob:
+    assert step.job is not None
+    return step.job
 
 
-def _apply_object(key: ObjectKey, context: Context) -> None:
-    data = context.objects[key]
-    found = context.store.find(key.kind, key.namespace, key.name)
+def _apply_object(store: Store, key: ObjectKey, data: dict[str, Any]) -> None:
+    found = store.find(key.kind, key.namespace, key.name)
     metadata = _metadata(data, key, found.uid if found else new_uid())
     if found is None:
-        context.store.create({**data, "metadata": metadata})
+        store.create({**data, "metadata": metadata})
         return
     old = found.data["metadata"]
     changed = data.get("spec") != found.data.get("spec")
     metadata["creationTimestamp"] = old["creationTimestamp"]
     metadata["generation"] = old.get("generation", 1) + int(changed)
-    context.store.update({**data, "metadata": metadata}, expected=found.resource_version)
+    store.update({**data, "metadata": metadata}, expected=found.resource_version)
 
 
-def _create(action: Action, desired: DesiredJob, context: Context) -> None:
-    key, uid = action.key, new_uid()
-    if isinstance(action, change.ReplaceJob):
-        await_end(context.store, key)
-    store, wanted = context.store, context.launches.get(key)
+def _create(store: Store, step: Step, launch: JobLaunch | None, way: Way) -> None:
+    key, uid, data = step.action.key, new_uid(), _data(step)
+    if isinstance(step.action, change.ReplaceJob):
+        requests.await_end(store, key)
     supervisors.sweep(store, key.namespace, key.name)
     folder = str(location.job_folder(store.path, key.namespace, key.name, uid))
-    if wanted is not None:
-        _write_files(folder, _job(uid, desired, wanted, context))
-    data = context.stored[key]
+    if launch is not None:
+        _write_files(folder, _job(uid, _desired(step), launch, way))
     try:
         with store.writing():
-            replaced = _take_place(action, key, context)
+            replaced = _take_place(store, step)
             store.create({**data, "metadata": _metadata(data, key, uid)})
-            if wanted is not None:
-                store.add_run(_run(uid, folder, desired, context, replaced.folder if replaced else ""))
+            if launch is not None:
+                store.add_run(_run(uid, folder, _desired(step), way, replaced.folder if replaced else ""))
     except Conflict as error:
         supervisors.remove_folder(folder)
         message = f"{key.resource} was created by another kfrun at the same time"
@@ -160,20 +134,8 @@ def _create(action: Action, desired: DesiredJob, context: Context) -> None:
         raise
     if replaced is not None and replaced.previous:
         supervisors.remove_folder(replaced.previous)
-    if wanted is not None:
+    if launch is not None:
         _start(folder, key)
-
-
-def await_end(store: Store, key: ObjectKey) -> None:
-    """Wait until nothing of a finished job runs any more: its pods may still have their grace period."""
-    from kfrun.observe import outcome, watch
-
-    def has_ended() -> bool | None:
-        found = store.find("TrainJob", key.namespace, key.name)
-        run = store.run(found.uid) if found is not None and outcome.is_finished(found.data) else None
-        return True if run is None or run.ended else None
-
-    watch.wait(store, has_ended, heal=partial(supervisors.revive, store))
 
 
 def _start(folder: str, key: ObjectKey) -> None:
@@ -186,30 +148,35 @@ def _start(folder: str, key: ObjectKey) -> None:
         ) from error
 
 
-def _take_place(action: Action, key: ObjectKey, context: Context) -> Run | None:
+def _take_place(store: Store, step: Step) -> Run | None:
     """Forget the finished job that this one replaces; its folder is kept for ``--previous``."""
-    if not isinstance(action, change.ReplaceJob):
+    key = step.action.key
+    if not isinstance(step.action, change.ReplaceJob):
         return None
-    found = context.store.find("TrainJob", key.namespace, key.name)
+    found = store.find(key.kind, key.namespace, key.name)
     if found is None:
         return None
-    run = context.store.run(found.uid)
-    _refuse_changed(found, context)
+    run = store.run(found.uid)
+    _refuse_changed(found, step)
     if run is not None and not run.ended:
         raise Refused(f"{key.resource} was changed by another kfrun meanwhile", "try again")
-    context.store.forget(found.uid)
+    store.forget(found.uid)
     return run
 
 
-def _refuse_changed(found: StoredObject, context: Context) -> None:
+def _refuse_changed(found: StoredObject, step: Step) -> None:
     """The plan was made for another job, or for another wish of the same one."""
     now = (found.uid, int(found.data["metadata"].get("generation", 1)))
-    if context.planned.get(found.key, now) != now:
+    if step.planned not in (None, now):
         raise Refused(f"{found.key.resource} was changed by another kfrun meanwhile", "try again")
 
 
-def _job(uid: str, desired: DesiredJob, wanted: JobLaunch, context: Context) -> jobfiles.Job:
-    environment, path, settings = wanted.environment, "", wanted.settings
+def _job(uid: str, desired: DesiredJob, launch: JobLaunch, way: Way) -> jobfiles.Job:
+    from pathlib import Path
+
+    from kfrun.resolve.pods import expand
+
+    environment, path, settings, cache = launch.environment, "", launch.settings, way.settings.cache_dir
     if environment is not None:
         from dataclasses import replace
 
@@ -217,17 +184,17 @@ def _job(uid: str, desired: DesiredJob, wanted: JobLaunch, context: Context) -> 
 
         if environment.isolated_for is not None:
             environment = replace(environment, isolated_for=uid)
-        path = str(environments.location(environment, context.cache))
+        path = str(environments.location(environment, Path(cache)))
         settings = replace(settings, path=(f"{path}/bin", *settings.path))
     return jobfiles.Job(
-        workload=wanted.workload,
+        workload=expand.expand(desired.resolution, cluster_defaults=way.wishes.cluster_defaults),
         settings=settings,
         jobset=desired.resolution.jobset or {},
         environment=environment.to_json() if environment is not None else None,
         environment_path=path,
-        cache=str(context.cache),
-        keep_environment=context.keep_environment,
-        back_off=context.back_off,
+        cache=cache,
+        keep_environment=way.wishes.keep_environment,
+        back_off=(way.settings.retry_delay, way.settings.max_retry_delay),
     )
 
 
@@ -241,14 +208,14 @@ def _write_files(folder: str, job: jobfiles.Job) -> None:
         ) from error
 
 
-def _run(uid: str, folder: str, desired: DesiredJob, context: Context, previous: str) -> Run:
+def _run(uid: str, folder: str, desired: DesiredJob, way: Way, previous: str) -> Run:
     key, runtime = desired.resolution.trainjob, desired.resolution.runtime
     return Run(
         uid=uid,
         namespace=key.namespace,
         name=key.name,
         folder=folder,
-        backend=context.backend,
+        backend=way.wishes.backend or desired.resolution.backend or way.settings.backend,
         digest=desired.digest,
         run_digest=desired.run_digest,
         boot=host.boot_id(),
@@ -257,14 +224,13 @@ def _run(uid: str, folder: str, desired: DesiredJob, context: Context, previous:
     )
 
 
-def _update(action: Action, desired: DesiredJob, context: Context) -> None:
-    key, store = action.key, context.store
-    data, wanted = context.stored[key], context.launches.get(key)
+def _update(store: Store, step: Step, launch: JobLaunch | None, way: Way) -> None:
+    key, data, desired = step.action.key, _data(step), _desired(step)
     with store.writing():
-        found = store.find("TrainJob", key.namespace, key.name)
+        found = store.find(key.kind, key.namespace, key.name)
         if found is None:
             raise Conflict(f"{key.resource} was deleted by another kfrun meanwhile", "apply it again")
-        _refuse_changed(found, context)
+        _refuse_changed(found, step)
         metadata = _metadata(data, key, found.uid)
         old = found.data["metadata"]
         metadata["creationTimestamp"] = old["creationTimestamp"]
@@ -273,29 +239,12 @@ def _update(action: Action, desired: DesiredJob, context: Context) -> None:
         store.update({**data, "metadata": metadata, **status})
         store.change_run(found.uid, digest=desired.digest)
         run = store.run(found.uid)
-        if run is not None and wanted is not None:
+        if run is not None and launch is not None:
             # Nothing runs now: what the job is resumed with is the new manifest.
-            jobfiles.replace(run.folder, _job(run.uid, desired, wanted, context), desired.run_digest)
+            jobfiles.replace(run.folder, _job(run.uid, desired, launch, way), desired.run_digest)
             store.change_run(run.uid, run_digest=desired.run_digest)
     if run is not None and not run.ended:
         supervisors.wake(run.folder)
-
-
-def set_suspend(store: Store, key: ObjectKey, *, suspend: bool) -> bool | None:
-    """Set spec.suspend of a stored TrainJob and tell its supervisor; None when there is none, False if it was so."""
-    with store.writing():
-        found = store.find("TrainJob", key.namespace, key.name)
-        if found is None:
-            return None
-        if bool(found.data["spec"].get("suspend", False)) == suspend:
-            return False
-        metadata = {**found.data["metadata"], "generation": found.data["metadata"].get("generation", 1) + 1}
-        spec = {**found.data["spec"], "suspend": suspend}
-        store.update({**found.data, "metadata": metadata, "spec": spec}, expected=found.resource_version)
-        run = store.run(found.uid)
-    if run is not None and not run.ended:
-        supervisors.wake(run.folder)
-    return True
 
 
 def _metadata(data: dict[str, Any], key: ObjectKey, uid: str) -> dict[str, Any]:

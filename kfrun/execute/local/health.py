@@ -9,11 +9,11 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from kfrun import host
 from kfrun.errors import KfrunError
-from kfrun.model.values import dataclass
+from kfrun.execute.backend import Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,22 +23,6 @@ if TYPE_CHECKING:
 
 _MEGABYTE = 1 << 20
 _GIGABYTE = 1 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """The result of one look.
-
-    Attributes:
-        status: ``ok``, ``warn`` (something is slower or missing) or ``fail`` (jobs will not run).
-        message: what was found.
-        fix: what to do about it; empty when it is ok.
-    """
-
-    name: str
-    status: Literal["ok", "warn", "fail"]
-    message: str
-    fix: str = ""
 
 
 def examine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Check]:

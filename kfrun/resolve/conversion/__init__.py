@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from kfrun.model import kinds
 from kfrun.model.source import Severity
 from kfrun.resolve.conversion import operator, trainer
 from kfrun.resolve.conversion.notes import Notes
-from kfrun.validate import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

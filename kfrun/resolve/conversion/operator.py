@@ -12,9 +12,9 @@ import copy
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from kfrun.model import kinds
 from kfrun.resolve.conversion import pods
 from kfrun.resolve.conversion.notes import Node, Notes, mapping, without_empty
-from kfrun.validate import kinds
 
 if TYPE_CHECKING:
     from kfrun.model.source import Document, FieldPath

@@ -10,8 +10,8 @@ import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from kfrun.model import kinds
 from kfrun.resolve.conversion.notes import Node, Notes, mapping, mappings, without_empty
-from kfrun.validate import kinds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kfrun.load import excerpts
+from kfrun.model import kinds
 from kfrun.model.source import Document, Finding, Severity, Stage
-from kfrun.validate import kinds
 from kfrun.validate.admission import jobs, jobset, jobsetdefaults, runtime_webhook, webhook
 from kfrun.validate.admission.causes import NOT_FOUND, Cause, Node, Rule, node, text, values
 from kfrun.validate.schema import defaults, schemas

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from kfrun.model import kinds
 from kfrun.model.source import Severity
 from kfrun.patterns import pattern
-from kfrun.validate import kinds
 from kfrun.validate.admission.causes import (
     Cause,
     Node,

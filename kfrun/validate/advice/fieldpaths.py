@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.errors import NotFound
+from kfrun.model import kinds
 from kfrun.model.fieldinfo import FieldInfo
-from kfrun.validate import kinds
 from kfrun.validate.advice import examples
 from kfrun.validate.rules import cel
 from kfrun.validate.schema import hints, migration, schemas

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from kfrun.validate import kinds
+from kfrun.model import kinds
 from kfrun.validate.located import Problem
 from kfrun.validate.rules.cel import get
 

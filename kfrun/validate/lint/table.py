@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from kfrun.model.kinds import RUNTIMES, TRAIN_JOB, TRAINER_KINDS
 from kfrun.model.reason import Reason
 from kfrun.model.source import Document, Finding, Severity, Stage
 from kfrun.validate import located
-from kfrun.validate.kinds import RUNTIMES, TRAIN_JOB, TRAINER_KINDS
 from kfrun.validate.lint import ignores, images, jobs, pods, secrets
 from kfrun.validate.lint.subject import Choice, Subject, is_document_of_interest
 from kfrun.validate.located import Problem

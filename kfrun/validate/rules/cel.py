@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
+from kfrun.model import kinds
 from kfrun.model.source import Document, FieldPath, Finding, Stage
 from kfrun.patterns import pattern
-from kfrun.validate import kinds, located
+from kfrun.validate import located
 from kfrun.validate.located import Problem
 from kfrun.validate.rules import extensions, names
 from kfrun.validate.schema import schemas

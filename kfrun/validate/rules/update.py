@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from kfrun.model import kinds
 from kfrun.model.source import Document, FieldPath, Finding, Stage, field_text
-from kfrun.validate import kinds, located
+from kfrun.validate import located
 from kfrun.validate.located import Problem
 from kfrun.validate.schema import defaults, lists, schemas, violations
 

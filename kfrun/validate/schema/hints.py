@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.load import lines
-from kfrun.validate import kinds
+from kfrun.model import kinds
 from kfrun.validate.schema import migration, schemas
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kfrun.validate import kinds
+from kfrun.model import kinds
 from kfrun.validate.schema import schemas
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from kfrun.model import kinds
 from kfrun.model.source import Document, Finding, Stage
-from kfrun.validate import kinds, located
+from kfrun.validate import located
 from kfrun.validate.located import Problem
 from kfrun.validate.schema import defaults, lists, obvious, schemas
 

@@ -7,8 +7,8 @@ import pytest
 
 from kfrun.__main__ import main
 from kfrun.load import kubeyaml
+from kfrun.model import kinds
 from kfrun.report.explain import Code
-from kfrun.validate import kinds
 from kfrun.validate.rules import cel
 from kfrun.validate.schema import schemas, structure
 

@@ -170,7 +170,7 @@ def test_nothing_heavy_is_imported(no_home):
     code = (
         "import sys; from kfrun.__main__ import main; assert main(['lint', 'job.yaml']) == 0;"
         "heavy = {'jsonschema', 'jsonschema_rs', 'jinja2', 'sqlite3', 'subprocess', 'asyncio', 'logging', 'packaging',"
-        " 'http.client', 'ssl', 'tomllib', 'kfrun.execute', 'xml'};"
+        " 'http.client', 'ssl', 'tomllib', 'kfrun.execute.local', 'xml'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -7,7 +7,10 @@ import pytest
 
 from kfrun import settings
 from kfrun.__main__ import main
-from kfrun.cli import inputs
+from kfrun.execute.local.backend import LocalBackend
+from kfrun.flow import desired
+from kfrun.flow import documents as reading
+from kfrun.model.wishes import Wishes
 from kfrun.observe import location
 from kfrun.observe.store import Run, Store
 from tests.cli.manifests import JOB, MISSING_RUNTIME, RUNTIME
@@ -36,8 +39,9 @@ def record(store, text, *, conditions=()):
     """Store the TrainJob of a manifest as an executor would."""
     Path("job.yaml").write_text(text)
     found = settings.load({}, {"KFRUN_HOME": "/nowhere"}, Path.cwd())
-    documents = inputs.read(("job.yaml",), recursive=False, settings=found)
-    prepared = inputs.prepare(documents, inputs.recall(store, documents), settings=found)
+    documents = reading.read(Wishes(("job.yaml",)), found)
+    observed = LocalBackend(store, found).observe([document.key for document in documents])
+    prepared = desired.prepare(documents, observed, settings=found)
     for document in prepared.objects:
         store.create({**document.data, "metadata": {**document.data["metadata"], "uid": document.key.name}})
     for job in prepared.jobs:

@@ -124,7 +124,7 @@ def test_nothing_heavy_is_imported(no_home):
     code = (
         "import sys; from kfrun.__main__ import main; assert main(['validate', '-f', 'job.yaml']) == 0;"
         "heavy = {'jsonschema', 'jinja2', 'sqlite3', 'subprocess', 'asyncio', 'logging', 'importlib.metadata',"
-        " 'http.client', 'ssl', 'tomllib', 'kfrun.execute', 'uv', 'concurrent.futures'};"
+        " 'http.client', 'ssl', 'tomllib', 'kfrun.execute.local', 'uv', 'concurrent.futures'};"
         "print(sorted(heavy & set(sys.modules)))"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -360,7 +360,7 @@ def test_nothing_is_imported_for_flags_that_are_not_given(no_home):
     )
     for arguments, loaded in (
         ((), "[]"),
-        (("--previous=job.yaml",), "['kfrun.cli.previous', 'kfrun.validate.rules.update']"),
+        (("--previous=job.yaml",), "['kfrun.flow.checker.previous', 'kfrun.validate.rules.update']"),
     ):
         ended = subprocess.run([sys.executable, "-c", code, "job.yaml", *arguments], capture_output=True, text=True)
         assert ended.stdout.splitlines()[-1] == loaded, ended.stderr

@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from kfrun.cli import awaited
 from kfrun.errors import UsageProblem
+from kfrun.flow import conditions
 from kfrun.observe.store import Store
 from tests.observe.runs import add, condition, pod, terminated, trainjob
 
@@ -200,7 +200,7 @@ def test_ctrl_c_leaves_the_job_alone(home):
     ],
 )
 def test_what_can_be_awaited(text, held, not_held):
-    wanted = awaited.parse(text)
+    wanted = conditions.parse(text)
     assert wanted.holds(held)
     assert not wanted.holds(not_held)
 
@@ -208,4 +208,4 @@ def test_what_can_be_awaited(text, held, not_held):
 @pytest.mark.parametrize("text", ["", "condition=", "jsonpath=", "jsonpath={.a", "deleted"])
 def test_wrong_awaited(text):
     with pytest.raises(UsageProblem):
-        awaited.parse(text)
+        conditions.parse(text)

@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from kfrun.errors import UsageProblem
-from kfrun.validate import kinds
+from kfrun.model import kinds
 from kfrun.validate.schema import migration, schemas
 
 ROOT = Path(__file__).resolve().parents[3]

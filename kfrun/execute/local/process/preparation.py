@@ -1,11 +1,13 @@
-"""From a planned job and the caller's surroundings to what the process backend needs. Called by cli and client."""
+"""From a planned job and the caller's surroundings to what the processes of this machine are given."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from kfrun.errors import UsageProblem
+from kfrun.execute.backend import working_folder
 from kfrun.execute.local.process import launch
 from kfrun.model.source import Finding, Stage
 from kfrun.model.values import dataclass
@@ -15,63 +17,54 @@ if TYPE_CHECKING:
 
     from kfrun.execute.environments import EnvironmentRequest
     from kfrun.model.resolution import PackageSet, Resolution
-    from kfrun.model.source import Document, FieldPath, Position
-    from kfrun.model.workload import Workload
+    from kfrun.model.source import FieldPath, Position
+    from kfrun.model.wishes import Caller, Wishes
 
 CODES = {"KF601": "a folder that the job runs in does not exist"}
 
 
 @dataclass(frozen=True, slots=True)
 class JobLaunch:
-    """What the process backend needs of one job beside its plan.
+    """What the processes of one job are given of the caller's surroundings.
 
     Attributes:
-        environment: an `EnvironmentRequest`, None when none is needed. Its ``isolated_for`` is filled in here.
+        environment: None when none is needed; its ``isolated_for`` is filled in when the job has a uid.
     """
 
-    workload: Workload
     settings: launch.Settings
-    environment: Any = None
+    environment: EnvironmentRequest | None = None
 
 
-def working_folder(document: Document, source: str | None, current: str) -> str:
-    """The working directory of a job: ``kfrun.dev/source`` (relative to the manifest), else the manifest's folder."""
-    base = document.folder or current
-    return os.path.normpath(os.path.join(base, source)) if source else base  # noqa: PTH118
-
-
-def prepare(
-    resolution: Resolution,
-    workload: Workload,
-    *,
-    environ: Mapping[str, str],
-    current: str,
-    python: str | None = None,
-    installer: str = "auto",
-    clean_env: bool = False,
-) -> JobLaunch:
+def prepare(resolution: Resolution, wishes: Wishes, caller: Caller, *, installer: str) -> JobLaunch:
     """What a job's processes are given.
 
-    ``environ`` is the caller's environment, ``current`` the caller's working directory (for manifests from stdin),
-    ``python`` the absolute path of the interpreter asked for with ``--python``.
-
     Raises:
-        EnvironmentFailed: that interpreter cannot be run.
+        UsageProblem: the interpreter asked for is not there.
+        EnvironmentFailed: it cannot be run.
     """
-    folder = working_folder(resolution.job, resolution.source, current)
-    own_venv = sys.prefix if sys.prefix != sys.base_prefix else ""
+    python = _interpreter(wishes.python, caller)
     settings = launch.Settings(
-        caller=dict(environ),
-        folder=folder,
+        caller=dict(caller.environ),
+        folder=working_folder(resolution, caller.folder),
         path=(os.path.dirname(python),) if python else (),  # noqa: PTH120
         last=os.path.dirname(sys.executable),  # noqa: PTH120
-        own_venv=own_venv,
-        clean_env=clean_env,
+        own_venv=sys.prefix if sys.prefix != sys.base_prefix else "",
+        clean_env=wishes.clean_env,
         umask=_umask(),
     )
     packages = resolution.packages
-    environment = _request(packages, environ, python, installer) if packages.needs_environment else None
-    return JobLaunch(workload, settings, environment)
+    environment = _request(packages, caller.environ, python, installer) if packages.needs_environment else None
+    return JobLaunch(settings, environment)
+
+
+def _interpreter(python: str | None, caller: Caller) -> str | None:
+    """The absolute path of the interpreter asked for."""
+    if python is None:
+        return None
+    found = launch.find_executable(python, caller.environ.get("PATH", os.defpath), caller.folder)
+    if found is None:
+        raise UsageProblem(f"--python {python}: there is no such interpreter", "give a path, or a name on PATH")
+    return found
 
 
 def _umask() -> int:
@@ -100,9 +93,9 @@ def _request(
     )
 
 
-def check(resolution: Resolution, folder: str) -> list[Finding]:
+def check(resolution: Resolution, current: str) -> list[Finding]:
     """Folders that the job needs and the host lacks: kfrun makes none outside its own."""
-    found = []
+    found, folder = [], working_folder(resolution, current)
     if not os.path.isdir(folder):  # noqa: PTH112
         path: FieldPath = ("metadata", "annotations", "kfrun.dev/source")
         message = f'the job\'s source folder "{folder}" does not exist'

@@ -1,4 +1,4 @@
-"""Saved plans as files: ``kfrun plan --out`` writes them, ``kfrun apply FILE`` reads and compares them. Called by both.
+"""Saved plans as files: ``kfrun plan --out`` writes them, ``kfrun apply FILE`` reads and compares them.
 
 What a plan was made of is told by absolute path and digest: manifests, files of values, and the files that the jobs'
 commands name, as ``train.py`` in ``python train.py``.
@@ -8,51 +8,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import NotFound, Refused, Unavailable, UsageProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from kfrun.cli.applying import Ready
-    from kfrun.cli.inputs import Inputs, Known
-    from kfrun.cli.options import Values
-    from kfrun.model.change import Plan
-    from kfrun.plan.prune import ApplySet
+    from kfrun.flow.plans import Ready
+    from kfrun.model.wishes import Values, Wishes
     from kfrun.plan.saved import SavedPlan
-    from kfrun.settings import Settings
 
 _MAX_CODE_BYTES = 16 * 1024 * 1024
 _MAX_PLAN_BYTES = 64 * 1024 * 1024
 
 
-class PlanWishes(NamedTuple):
-    """The flags that shape a plan, beside those that are settings."""
-
-    filenames: tuple[str, ...]
-    recursive: bool
-    values: Values
-    cluster_defaults: bool = False
-    replace: bool = False
-    apply_set: str = ""
-    prune: bool = False
-
-
-class Sources:
-    """Digests of what is read for a plan, by absolute name."""
-
-    def __init__(self) -> None:
-        self.digests: dict[str, str] = {}
-
-    def note(self, name: str, text: str) -> None:
-        """A source was read."""
-        from kfrun.plan import compare
-
-        self.digests[_absolute(name)] = compare.digest(text)
-
-
-def with_absolute_names(wishes: PlanWishes) -> PlanWishes:
+def with_absolute_names(wishes: Wishes) -> Wishes:
     """The wishes as they can be had from any folder.
 
     Raises:
@@ -68,34 +39,18 @@ def with_absolute_names(wishes: PlanWishes) -> PlanWishes:
     return wishes._replace(filenames=names, values=wishes.values._replace(files=files))
 
 
-class Planned(NamedTuple):
-    """A plan that is not to be carried out, and what it was made of; `kfrun.cli.applying.Ready` is the other one."""
-
-    plan: Plan
-    prepared: Inputs
-    known: Known
-    apply_set: ApplySet | None
-
-
-def saved(wishes: PlanWishes, settings: Settings, sources: Sources, made: Planned | Ready) -> SavedPlan:
+def saved(made: Ready) -> SavedPlan:
     """What is saved of a plan."""
     from kfrun.plan import render
-    from kfrun.plan import saved as plans
+    from kfrun.plan.saved import SavedPlan
 
-    def flag(name: str) -> Any:
-        return getattr(settings, name) if settings.origins[name].layer == "flag" else None
-
-    values = wishes.values
-    call = plans.Call(
-        wishes.filenames, wishes.recursive, flag("namespace"), flag("trainer_version"), flag("backend"),
-        flag("strict"), wishes.cluster_defaults, wishes.replace, values.files, _set_digest(values),
-        wishes.apply_set, wishes.prune,
-    )  # fmt: skip
-    digests = {**sources.digests, **dict(_code(made.prepared))}
-    return plans.SavedPlan(call, digests, _stored(made), render.to_json(made.plan))
+    values = made.wishes.values
+    wishes = made.wishes._replace(values=values._replace(texts=(), strings=()))
+    digests = {**{_absolute(name): found for name, found in made.sources.items()}, **dict(_code(made))}
+    return SavedPlan(wishes, _set_digest(values), digests, _stored(made), render.to_json(made.plan))
 
 
-def require_same(plan: SavedPlan, values: Values, settings: Settings, sources: Sources, made: Planned | Ready) -> None:
+def require_same(plan: SavedPlan, made: Ready) -> None:
     """Refuse a saved plan that is not ``made`` now.
 
     Raises:
@@ -103,17 +58,17 @@ def require_same(plan: SavedPlan, values: Values, settings: Settings, sources: S
     """
     from kfrun.plan import saved as plans
 
-    plans.require_same(plan, saved(wishes_of(plan, values), settings, sources, made))
+    plans.require_same(plan, saved(made))
 
 
-def _stored(made: Planned | Ready) -> dict[str, str]:
+def _stored(made: Ready) -> dict[str, str]:
     from kfrun.plan import saved as plans
 
-    chosen = made.apply_set
-    jobs = {**(chosen.jobs if chosen else {}), **made.known.jobs}
+    chosen = made.observed.apply_set
+    jobs = {**(chosen.jobs if chosen else {}), **made.observed.jobs}
     uids = chosen.uids if chosen else {}
     return {
-        plans.name_of(key): plans.fingerprint(jobs.get(key), made.known.objects.get(key)) or uids.get(key, "")
+        plans.name_of(key): plans.fingerprint(jobs.get(key), made.observed.objects.get(key)) or uids.get(key, "")
         for key in (action.key for action in made.plan.actions)
     }
 
@@ -164,21 +119,17 @@ def read(path: str) -> SavedPlan:
     return SavedPlan.parse(text, path)
 
 
-def wishes_of(plan: SavedPlan, values: Values) -> PlanWishes:
-    """The flags of a saved plan; ``values`` are those of this command line, of which ``--set`` has to be repeated.
+def wishes_of(plan: SavedPlan, values: Values) -> Wishes:
+    """The wishes of a saved plan; ``values`` are those of this call, of which ``--set`` has to be repeated.
 
     Raises:
         Refused: they differ.
     """
-    call = plan.call
-    if call.set_digest != _set_digest(values):
+    if plan.set_digest != _set_digest(values):
         raise Refused(
             "the plan was made with other --set or --set-string flags", "give the same ones: a plan keeps no values"
         )
-    given = values._replace(files=call.value_files)
-    return PlanWishes(
-        call.filenames, call.recursive, given, call.cluster_defaults, call.replace, call.apply_set, prune=call.prune
-    )
+    return plan.wishes._replace(values=values._replace(files=plan.wishes.values.files))
 
 
 def _set_digest(values: Values) -> str:
@@ -191,14 +142,14 @@ def _absolute(name: str) -> str:
     return name if "://" in name else os.path.abspath(name)  # noqa: PTH100
 
 
-def _code(prepared: Inputs) -> Iterator[tuple[str, str]]:
+def _code(made: Ready) -> Iterator[tuple[str, str]]:
     """The files that the commands of the jobs name, and their digests."""
-    from kfrun.execute.local.process import preparation
+    from kfrun.execute.backend import working_folder
     from kfrun.plan import compare
 
-    for job in prepared.jobs:
-        folder = preparation.working_folder(job.resolution.job, job.resolution.source, str(Path.cwd()))
-        for word in sorted(_words(prepared, job.resolution.trainjob)):
+    for job in made.plan.jobs:
+        folder = working_folder(job.resolution, str(Path.cwd()))
+        for word in sorted(_words(job.resolution.jobset or {})):
             path = Path(folder, word)
             try:
                 if path.is_file() and path.stat().st_size <= _MAX_CODE_BYTES:
@@ -207,13 +158,12 @@ def _code(prepared: Inputs) -> Iterator[tuple[str, str]]:
                 continue
 
 
-def _words(prepared: Inputs, key: object) -> set[str]:
-    workload = prepared.workloads[key]  # type: ignore[index]
+def _words(jobset: Mapping[str, Any]) -> set[str]:
     return {
         word
-        for job in workload.jobs
-        for pod in job.pods
-        for container in (*pod.init_containers, *pod.containers)
-        for word in (*container.command, *container.args)
+        for group in jobset["spec"].get("replicatedJobs", ())
+        for kind in ("initContainers", "containers")
+        for container in group["template"]["spec"]["template"]["spec"].get(kind, ())
+        for word in (*container.get("command", ()), *container.get("args", ()))
         if word and not word.startswith("-") and "\0" not in word and "\n" not in word
     }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kfrun import host
-from kfrun.cli import workers
+from kfrun.flow.checker import workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ def test_as_many_processes_as_the_system_allows(name: str, count: int, monkeypat
 
 ORPHANED = """
 import os, sys, time
-from kfrun.cli import workers
+from kfrun.flow.checker import workers
 
 workers._cores = lambda: 2
 parent = os.getpid()

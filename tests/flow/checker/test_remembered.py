@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kfrun import settings as settings_module
-from kfrun.cli import checking, verdicts
-from kfrun.cli.examining import Asked
-from kfrun.cli.verdicts import Known, Verdicts
+from kfrun.flow.checker import pipeline
+from kfrun.flow.checker import remembered as verdicts
+from kfrun.flow.checker.remembered import Known, Verdicts
+from kfrun.flow.checker.structure import Asked
 from kfrun.load import data
 from kfrun.model.source import ObjectKey
 from tests.cli.manifests import JOB
@@ -48,8 +49,8 @@ def files(tmp_path: Path) -> Path:
 def remembered(folder: Path, settings: Settings, **asked: Any) -> list[Any]:
     """What is found when earlier checks are remembered: what is found without memory."""
     wish = Asked(settings, **asked)
-    found = checking.check([str(folder)], wish, recursive=True, verdicts=Verdicts.open(wish))
-    assert list(found.findings) == list(checking.check([str(folder)], wish, recursive=True).findings)
+    found = pipeline.check([str(folder)], wish, recursive=True, verdicts=Verdicts.open(wish))
+    assert list(found.findings) == list(pipeline.check([str(folder)], wish, recursive=True).findings)
     return list(found.findings)
 
 

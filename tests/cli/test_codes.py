@@ -10,12 +10,13 @@ import pytest
 import yaml
 
 from kfrun.__main__ import main
-from kfrun.cli import remedies
-from kfrun.validate import kinds, reasons
+from kfrun.flow import codes
+from kfrun.model import kinds
+from kfrun.validate import reasons
 from kfrun.validate.admission import reasons as jobreasons
 
-MEANINGS = remedies.tables()
-REASONS = remedies.reasons()
+MEANINGS = codes.tables()
+REASONS = codes.reasons()
 EXAMPLES = {code: (one.wrong, one.right) for code, one in REASONS.items() if one.wrong}
 
 ANCESTOR = {"trainer.kubeflow.org/trainjob-ancestor-step": "trainer"}
@@ -141,7 +142,7 @@ def shown(no_home, capsys):
 
 @pytest.mark.parametrize("code", MEANINGS)
 def test_every_code_has_words_of_its_own(no_home, capsys, code):
-    reason, stage = REASONS[code], remedies.stage(code)
+    reason, stage = REASONS[code], codes.stage(code)
     assert "" not in (reason.why, reason.mend, reason.source, stage.by, *stage.documentation)
     assert reason.cause or code.startswith("KF7")
     assert main(["explain", code]) == 0

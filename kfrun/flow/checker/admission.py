@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from kfrun.cli import inputs, workers
+from kfrun.flow import desired
+from kfrun.flow.checker import workers
+from kfrun.model.kinds import RUNTIMES, TRAIN_JOB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +49,7 @@ def admitted(
     from kfrun.resolve import shipped
     from kfrun.resolve.catalogue import Catalogue
 
-    broken = inputs.broken(found)
+    broken = desired.broken(found)
     catalogue = Catalogue(documents, stored, shipped.shipped())
     priorities = [document.key.name for document in documents if document.key.kind == "PriorityClass"]
 
@@ -56,21 +58,21 @@ def admitted(
         from kfrun.validate.admission import check as admission
 
         document = packed.unpack()
-        if packed.key.kind != inputs.JOB:
+        if packed.key.kind != TRAIN_JOB:
             return _Answer(admission.check_runtime(document, version=settings.trainer_version))
         resolution = resolver.resolve(document, catalogue, version=settings.trainer_version)
-        later = inputs.admitted(resolution, "cluster", settings, priorities)
+        later = desired.admitted(resolution, "cluster", settings, priorities)
         runtime = resolution.runtime.document.key if resolution.runtime else None
         return _Answer([*resolution.findings, *later], runtime)
 
     usable = [item for item in documents if item.data and item.key not in broken]
-    runtimes = [item for item in usable if item.key.kind in inputs.RUNTIMES]
-    jobs = [item for item in usable if item.key.kind == inputs.JOB]
+    runtimes = [item for item in usable if item.key.kind in RUNTIMES]
+    jobs = [item for item in usable if item.key.kind == TRAIN_JOB]
     tasks = [*runtimes, *jobs]
     weights = [*(len(item.data) // _LIGHTER for item in runtimes), *(len(item.data) + _OWN_WORK for item in jobs)]
     answers = workers.every(answer, tasks, weights, least=_WORTH)
     said = [finding for one in answers[: len(runtimes)] for finding in one.findings]
     # What follows from a runtime that was found to be wrong would only repeat it.
-    broken |= inputs.broken(said)
+    broken |= desired.broken(said)
     later = (one for one in answers[len(runtimes) :] if one.runtime is None or one.runtime not in broken)
     return [*said, *(finding for one in later for finding in one.findings)]

@@ -26,7 +26,7 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from kfrun.cli.examining import Asked
+    from kfrun.flow.checker.structure import Asked
     from kfrun.model.source import Document
 
 SHIPPED: Final = "shipped"

@@ -1,4 +1,4 @@
-"""Which kinds of objects kfrun reads. Called by structure, documents, update and defaults."""
+"""The kinds of objects that kfrun reads, and what identifies an object. The one place for their names."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Checks any number of manifests: on all cores, and without what was found sound before. Called by ``validate``.
 
-What it finds is what `inputs.check` finds of the same documents. Here documents are put away packed, and unpacked one
-at a time: the memory that this takes is a few times that of the texts, however many documents there are.
+What it finds is what `kfrun.flow.desired.check` finds of the same documents. Here documents are put away packed, and
+unpacked one at a time: the memory that this takes is a few times that of the texts, however many documents there are.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from kfrun.cli import inputs
-from kfrun.cli.examining import Part, Text, examine
-from kfrun.cli.verdicts import SHIPPED, Known, digest, digest_of
+from kfrun.execute import choice
+from kfrun.flow.checker.remembered import SHIPPED, Known, digest, digest_of
+from kfrun.flow.checker.structure import Part, Text, examine
 from kfrun.load import content, sources
+from kfrun.model.kinds import identity, is_own, runtime_key
 from kfrun.model.packed import Packed
-from kfrun.validate.kinds import identity, is_own, runtime_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from kfrun.cli.examining import Asked, Examined
-    from kfrun.cli.verdicts import Verdicts
+    from kfrun.flow.checker.remembered import Verdicts
+    from kfrun.flow.checker.structure import Asked, Examined
     from kfrun.model.source import Document, Finding, ObjectKey
 
 
@@ -192,7 +192,7 @@ class _Checking:
     def _stored_runtimes(self) -> Sequence[Document]:
         """The runtimes of this host's store, looked up when the first job needs one."""
         if self._stored is None:
-            self._stored = inputs.look_up((), self._asked.settings).runtimes
+            self._stored = choice.observe(self._asked.settings, ()).runtimes
         return self._stored
 
     def _findings(self, objects: Sequence[_Object]) -> list[Finding]:
@@ -206,7 +206,7 @@ class _Checking:
 
             found += repeated((key, one.packed) for key, one in examined)
         if self._asked.until == "job":
-            from kfrun.cli.admitting import admitted
+            from kfrun.flow.checker.admission import admitted
 
             runtimes = _runtimes(objects)
             needs_store = any(item.wanted is not None and item.wanted not in runtimes for item in objects)

@@ -7,24 +7,28 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kfrun.cli import inputs, reports
-from kfrun.cli.options import Values
 from kfrun.errors import InvalidInput, UsageProblem
+from kfrun.execute import choice
+from kfrun.flow import desired, documents
 from kfrun.load.sources import is_no_object
-from kfrun.model.source import Severity, Stage
+from kfrun.model.kinds import identity, is_own
+from kfrun.model.source import Severity, Stage, without_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kfrun.model.source import Document, Finding, ObjectKey
+    from kfrun.model.state import Observed
+    from kfrun.model.wishes import Values
     from kfrun.settings import Settings
 
 _NOTHING_IN = "KF112"
 
 
-class Wishes(NamedTuple):
+class Comparison(NamedTuple):
     """What is to be compared with what.
 
     Attributes:
@@ -52,7 +56,7 @@ class Outcome(NamedTuple):
     before: Mapping[ObjectKey, Document]
 
 
-def check(wishes: Wishes, settings: Settings, *, only_own_kinds: bool) -> Outcome:
+def check(asked: Comparison, settings: Settings, *, only_own_kinds: bool) -> Outcome:
     """Check every object of an input as a cluster would: those that existed before as updates, the others as new.
 
     What is wrong with older objects is no finding, only that they cannot be read.
@@ -62,69 +66,57 @@ def check(wishes: Wishes, settings: Settings, *, only_own_kinds: bool) -> Outcom
         NotFound: a file or the revision does not exist.
         Unavailable: something could not be read.
     """
-    _require_sense(wishes)
-    wishes = wishes._replace(values=_ValuesOnce(*wishes.values))
-    documents, findings = reports.read(
-        wishes.names,
-        recursive=wishes.recursive,
-        only_own_kinds=only_own_kinds,
-        settings=settings,
-        values=wishes.values,
+    _require_sense(asked)
+    # For the templates of both versions: what they are read from may be a pipe.
+    values = cache(lambda: documents.read_values(asked.values))
+    found, findings = documents.or_findings(
+        lambda: documents.load(asked.names, values(), settings, recursive=asked.recursive, only_objects=only_own_kinds)
     )
     if findings:
-        return Outcome(documents, findings, {})
-    known = inputs.look_up(documents, settings)
-    older, unread = (_stored(known), ()) if wishes.stored else _older(wishes, settings)
+        return Outcome(found, findings, {})
+    if only_own_kinds:
+        found = tuple(item for item in found if is_own(item.key))
+    known = choice.observe(settings, [document.key for document in found])
+    older, unread = (_stored(known), ()) if asked.stored else _older(asked, values(), settings)
     if only_own_kinds:
         unread = [one for one in unread if not is_no_object(one)]
-    before = _existing(documents, older)
-    checked = inputs.check(documents, known, settings=settings, admission="cluster", updated=before)
+    before = _existing(found, older)
+    checked = desired.check(found, known, settings=settings, admission="cluster", updated=before)
     changes = _changes(checked.documents, before, checked.findings, settings)
     return Outcome(checked.documents, (*checked.findings, *changes, *unread), before)
 
 
-class _ValuesOnce(Values):
-    """Values for the templates of both versions: what they are read from may be a pipe."""
-
-    def read(self, note: Callable[[str, str], None] | None = None) -> dict[str, Any] | None:
-        """The values, as `Values.read` gives them the first time."""
-        found = self.__dict__
-        if "values" not in found:
-            found["values"] = super().read(note)
-        values: dict[str, Any] | None = found["values"]
-        return values
-
-
-def _require_sense(wishes: Wishes) -> None:
+def _require_sense(asked: Comparison) -> None:
     """Refuse what makes no sense before anything is read: somebody would have to type it first."""
-    if (bool(wishes.files), wishes.revision is not None, wishes.stored).count(True) > 1:
+    if (bool(asked.files), asked.revision is not None, asked.stored).count(True) > 1:
         flags = "--previous, --previous-ref and --previous-stored"
         raise UsageProblem(f"{flags} exclude each other", "give the old objects, the revision, or neither")
-    if "-" in wishes.names and "-" in wishes.files:
+    if "-" in asked.names and "-" in asked.files:
         raise UsageProblem("stdin (-) can be read once only", "put the old objects or the new ones into a file")
-    if wishes.revision is not None:
+    if asked.revision is not None:
         from kfrun.load import revisions
 
-        revisions.require_versions(wishes.names, wishes.revision)
+        revisions.require_versions(asked.names, asked.revision)
 
 
-def _older(wishes: Wishes, settings: Settings) -> tuple[dict[ObjectKey, Document], Sequence[Finding]]:
+def _older(
+    asked: Comparison, values: Mapping[str, Any] | None, settings: Settings
+) -> tuple[dict[ObjectKey, Document], Sequence[Finding]]:
     """The older objects, and what keeps some of them from being read. Of several of one name the last counts."""
-    values = wishes.values.read()
-    documents: Sequence[Document]
-    if wishes.revision is not None:
+    older: Sequence[Document]
+    if asked.revision is not None:
         from kfrun.load import revisions
 
-        documents, findings = revisions.load(wishes.names, wishes.revision, recursive=wishes.recursive, values=values)
-        return _by_identity(documents, settings), [_merely_told(one) for one in findings]
+        older, findings = revisions.load(asked.names, asked.revision, recursive=asked.recursive, values=values)
+        return _by_identity(older, settings), [_merely_told(one) for one in findings]
     from kfrun.load import sources
 
     try:
-        documents = sources.load(wishes.files, recursive=wishes.recursive, stdin=sys.stdin.buffer, values=values)
+        older = sources.load(asked.files, recursive=asked.recursive, stdin=sys.stdin.buffer, values=values)
     except InvalidInput as refusal:
         # That there was nothing before is an answer: what is there now is new.
         return {}, [finding for finding in refusal.findings if finding.code != _NOTHING_IN]
-    return _by_identity(documents, settings), ()
+    return _by_identity(older, settings), ()
 
 
 def _merely_told(finding: Finding) -> Finding:
@@ -137,22 +129,20 @@ def _merely_told(finding: Finding) -> Finding:
     return replace(finding, severity=Severity.WARNING, hint="objects of this file are checked as new ones")
 
 
-def _stored(known: inputs.Known) -> dict[ObjectKey, Document]:
+def _stored(known: Observed) -> dict[ObjectKey, Document]:
     """Those of the store; they have no lines to point at."""
     objects = {**{key: job.data for key, job in known.jobs.items()}, **known.objects}
-    return {_identity(key): inputs.without_text(data, "the stored one") for key, data in objects.items()}
+    return {_identity(key): without_text(data, "the stored one") for key, data in objects.items()}
 
 
-def _by_identity(documents: Iterable[Document], settings: Settings) -> dict[ObjectKey, Document]:
-    placed = (inputs.in_namespace(document, settings.namespace) for document in documents)
+def _by_identity(found: Iterable[Document], settings: Settings) -> dict[ObjectKey, Document]:
+    placed = (documents.in_namespace(document, settings.namespace) for document in found)
     return {_identity(document.key): document for document in placed if document.key.name}
 
 
 def _identity(key: ObjectKey) -> ObjectKey:
     """What identifies an object from version to version, also of its API."""
-    from kfrun.validate import kinds
-
-    return kinds.identity(key)._replace(api_version=key.group)
+    return identity(key)._replace(api_version=key.group)
 
 
 def _existing(documents: Iterable[Document], older: Mapping[ObjectKey, Document]) -> dict[ObjectKey, Document]:

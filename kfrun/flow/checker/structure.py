@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from kfrun.cli import inputs, workers
+from kfrun.flow import documents
+from kfrun.flow.checker import workers
 from kfrun.load import sources
+from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.packed import Packed, pack
 
 if TYPE_CHECKING:
@@ -111,12 +113,12 @@ def _examined(task: _Task, asked: Asked) -> tuple[list[_Found], list[Finding]]:
 
 
 def _checked(document: Document, asked: Asked) -> Examined:
-    from kfrun.validate import documents
+    from kfrun.validate import documents as validation
 
-    contradiction = inputs.contradiction(document, asked.settings)
-    document = inputs.in_namespace(document, asked.settings.namespace)
+    contradiction = documents.contradiction(document, asked.settings)
+    document = documents.in_namespace(document, asked.settings.namespace)
     version = asked.settings.trainer_version
-    found = documents.check_one(document, version=version, with_rules=asked.until != "schema")
+    found = validation.check_one(document, version=version, with_rules=asked.until != "schema")
     # after the schema nobody looks at a document any more
     packed = pack(document, with_data=asked.until != "schema")
     return Examined(packed, _wanted(document) if asked.until == "job" else None, found, contradiction)
@@ -126,7 +128,7 @@ def _wanted(document: Document) -> ObjectKey | None:
     """The runtime of a TrainJob; None for other objects, and where it names nothing that could be one."""
     from kfrun.resolve.catalogue import wanted_runtime
 
-    return wanted_runtime(document) if document.key.kind == inputs.JOB else None
+    return wanted_runtime(document) if document.key.kind == TRAIN_JOB else None
 
 
 def _stripped(one: Examined) -> Examined:

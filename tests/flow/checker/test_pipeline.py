@@ -13,11 +13,15 @@ import pytest
 
 from kfrun import host
 from kfrun import settings as settings_module
-from kfrun.cli import checking, examining, inputs, verdicts, workers
-from kfrun.cli.examining import Asked
-from kfrun.cli.verdicts import Verdicts
 from kfrun.errors import InvalidInput
+from kfrun.flow import desired
+from kfrun.flow import documents as reading
+from kfrun.flow.checker import pipeline, remembered, structure, workers
+from kfrun.flow.checker.remembered import Verdicts
+from kfrun.flow.checker.structure import Asked
 from kfrun.load import sources
+from kfrun.model.state import Observed
+from kfrun.model.wishes import Wishes
 from tests.bench import corpus
 
 if TYPE_CHECKING:
@@ -25,7 +29,7 @@ if TYPE_CHECKING:
 
     from kfrun.settings import Settings
 
-CASES = sorted((Path(__file__).parents[1] / "conformance" / "cases").glob("*/input.yaml"))
+CASES = sorted((Path(__file__).parents[2] / "conformance" / "cases").glob("*/input.yaml"))
 DOCUMENTS = 24
 
 
@@ -38,8 +42,8 @@ def settings(tmp_path: Path) -> Settings:
 def cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three processes, however little there is to do."""
     monkeypatch.setattr(workers, "_cores", lambda: 3)
-    monkeypatch.setattr(examining, "WORTH", 1)
-    monkeypatch.setattr("kfrun.cli.admitting._WORTH", 1)
+    monkeypatch.setattr(structure, "WORTH", 1)
+    monkeypatch.setattr("kfrun.flow.checker.admission._WORTH", 1)
 
 
 def shown(documents: Sequence[Any], findings: Sequence[Any]) -> tuple[list[tuple[Any, str]], list[Any]]:
@@ -49,15 +53,15 @@ def shown(documents: Sequence[Any], findings: Sequence[Any]) -> tuple[list[tuple
 def one_by_one(names: Sequence[str], settings: Settings) -> tuple[list[tuple[Any, str]], list[Any]]:
     """What the other verbs find."""
     try:
-        documents = inputs.read(names, recursive=True, settings=settings)
+        documents = reading.read(Wishes(tuple(names), recursive=True), settings)
     except InvalidInput as refusal:
         return [], list(refusal.findings)
-    checked = inputs.check(documents, inputs.Known(), settings=settings, admission="cluster")
+    checked = desired.check(documents, Observed(), settings=settings, admission="cluster")
     return shown(checked.documents, checked.findings)
 
 
 def many(names: Sequence[str], settings: Settings, memory: Verdicts | None = None, **asked: Any) -> Any:
-    outcome = checking.check(names, Asked(settings, **asked), recursive=True, verdicts=memory)
+    outcome = pipeline.check(names, Asked(settings, **asked), recursive=True, verdicts=memory)
     return shown(outcome.documents, outcome.findings)
 
 
@@ -210,13 +214,13 @@ def memory(settings: Settings) -> Verdicts:
 def examined(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The texts that were looked at."""
     seen: list[str] = []
-    real = examining.examine
+    real = structure.examine
 
     def spy(texts: Any, asked: Any) -> Any:
         seen.extend(Path(text.name).name for text in texts)
         return real(texts, asked)
 
-    monkeypatch.setattr(checking, "examine", spy)
+    monkeypatch.setattr(pipeline, "examine", spy)
     return seen
 
 
@@ -354,12 +358,12 @@ def test_a_large_memory_is_left_alone_by_small_inputs(
     many([str(folder)], settings, memory(settings))
     (kept,) = Path(settings.cache_dir, "verdicts").iterdir()
     before = kept.read_bytes()
-    monkeypatch.setattr(verdicts, "_ALWAYS_READ", 100)
+    monkeypatch.setattr(remembered, "_ALWAYS_READ", 100)
     examined.clear()
     (folder / "00001-job.yaml").rename(folder.parent / "job.yaml")
     many([str(folder.parent / "job.yaml"), str(folder / "00001-runtime.yaml")], settings, memory(settings))
     assert examined == []
-    monkeypatch.setattr(verdicts, "_ALWAYS_READ", -1)
+    monkeypatch.setattr(remembered, "_ALWAYS_READ", -1)
     tiny = folder.parent / "tiny.yaml"
     tiny.write_text("{apiVersion: v1, kind: Namespace, metadata: {name: a}}")
     assert many([str(tiny)], settings, memory(settings))[1] == []

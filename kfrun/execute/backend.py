@@ -1,0 +1,235 @@
+"""The interface of a place where jobs run: what verbs, a Python API and a page ask of any of them.
+
+A place keeps objects, carries plans out, and tells what became of jobs. Which there are is known by
+`kfrun.execute.choice` alone. Whatever a place cannot do it refuses with `Unsupported`, for the reason that its
+`Support` names, which can be asked before.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from kfrun.errors import Unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import BinaryIO, Protocol, Self
+
+    from kfrun.model.change import Action, DesiredJob
+    from kfrun.model.resolution import Resolution
+    from kfrun.model.source import Finding, ObjectKey
+    from kfrun.model.state import Event, JobRun, Observed, StoredObject
+    from kfrun.model.wishes import Caller, Wishes
+    from kfrun.observe.logtexts import JobLogs
+    from kfrun.observe.outcome import Outcome
+    from kfrun.observe.selection import Selection
+    from kfrun.observe.watch import Change
+    from kfrun.plan.support import Support
+
+Wish = Literal["suspend", "resume", "cancel", "kill", "delete"]
+"""What can be asked of a stored job at any time; ``cancel`` is Ctrl-C, ``kill`` the second one."""
+
+
+class Step(NamedTuple):
+    """An action with what it is carried out with.
+
+    Attributes:
+        data: the object as it is to be stored, where one is.
+        job: the desired job, of actions on TrainJobs that are not deleted.
+        planned: uid and generation of the stored TrainJob that the plan was made with; None where there was none.
+    """
+
+    action: Action
+    data: Mapping[str, Any] | None = None
+    job: DesiredJob | None = None
+    planned: tuple[str, int] | None = None
+
+
+class JobDetails(NamedTuple):
+    """What a place alone knows of a job.
+
+    Attributes:
+        pods: all that there were, those that were removed too where that is known.
+        folder: where logs lie; empty where they lie in no folder.
+        environment: folder of the Python environment, empty without one.
+        packages: requirements that were installed, without credentials.
+        not_enforced: fields that are not honoured, with the reason.
+    """
+
+    pods: Sequence[Mapping[str, Any]] = ()
+    folder: str = ""
+    environment: str = ""
+    packages: Sequence[str] = ()
+    not_enforced: Sequence[str] = ()
+
+
+class Usage(NamedTuple):
+    """What a pod takes now: CPU seconds a second, and bytes of memory."""
+
+    pod: ObjectKey
+    cpu: float
+    memory: int
+
+
+class Check(NamedTuple):
+    """The result of one look at what could keep jobs from running.
+
+    Attributes:
+        status: ``ok``, ``warn`` (something is slower or missing) or ``fail`` (jobs will not run).
+        message: what was found.
+        fix: what to do about it; empty when it is ok.
+    """
+
+    name: str
+    status: Literal["ok", "warn", "fail"]
+    message: str
+    fix: str = ""
+
+
+if TYPE_CHECKING:
+
+    class Backend(Protocol):
+        """A place where jobs run. Use it in one thread; close it, or use it as a context manager.
+
+        Every method may raise `kfrun.errors.Unavailable`: the place cannot be reached.
+        """
+
+        @property
+        def support(self) -> Support:
+            """What it honours of manifests and what it can do, as data."""
+
+        def close(self) -> None:
+            """Let it go; jobs go on."""
+
+        def __enter__(self) -> Self:
+            """Itself."""
+
+        def __exit__(self, *_: object) -> None:
+            """Close it."""
+
+        # Plans
+
+        def observe(self, keys: Iterable[ObjectKey], apply_set: ObjectKey | None = None) -> Observed:
+            """What is there of the objects of an input, and of an apply set."""
+
+        def preflight(self, jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller) -> Sequence[Finding]:
+            """What keeps jobs from being started here, found before anything is done."""
+
+        def perform(
+            self, steps: Sequence[Step], wishes: Wishes, caller: Caller, emit: Callable[[Action], None]
+        ) -> None:
+            """Carry steps out in their order; ``emit`` is told of each.
+
+            Raises:
+                Conflict: somebody else changed one of the objects since the plan was made.
+                Refused: it cannot be done in the present state.
+                UsageProblem: a wish names what is not there.
+            """
+
+        def put(self, data: Mapping[str, Any]) -> None:
+            """Create or replace an object of kfrun's own, an apply set."""
+
+        # Jobs
+
+        def wish(self, key: ObjectKey, wish: Wish, *, uid: str = "", now: bool = False) -> bool | None:
+            """Ask something of a stored object; None when there is none, False where it is so already.
+
+            ``now`` shortens the grace period of a deletion to nothing; with ``uid``, a later object of that name is
+            left alone. Objects other than TrainJobs can be deleted only.
+            """
+
+        def tidy(self, namespace: str) -> None:
+            """Remove what calls that were killed half-way left behind in a namespace."""
+
+        def runs(self, uids: Sequence[str] | None = None, *, brief: bool = False) -> Mapping[str, JobRun]:
+            """How TrainJobs run, all or those with these uids; who does not run here is missing.
+
+            ``brief``: only their runtimes are asked for.
+            """
+
+        def outcome(self, job: StoredObject) -> Outcome | None:
+            """How a stored TrainJob ended; None while it has not."""
+
+        def details(self, job: StoredObject) -> JobDetails:
+            """What is known of a stored TrainJob beside its objects."""
+
+        def logs(self, job: StoredObject) -> JobLogs:
+            """The logs of a stored TrainJob.
+
+            Raises:
+                NotFound: it does not run here.
+            """
+
+        # Objects
+
+        def find(self, kind: str, namespace: str, name: str) -> StoredObject | None:
+            """The object of that kind and name; ``namespace`` is empty for cluster-scoped kinds."""
+
+        def objects(self, selection: Selection) -> list[StoredObject]:
+            """The objects that are selected, by namespace and name."""
+
+        def events(
+            self, namespace: str | None = None, *, owner: str | None = None, after: int = 0
+        ) -> list[tuple[int, Event]]:
+            """Events with their numbers in order, of a namespace, of a TrainJob's uid, or all; later than ``after``."""
+
+        def watch(self, *selections: Selection, timeout: float | None = None) -> Iterator[Sequence[Change]]:
+            """First all that are selected as ``ADDED`` (none is an answer, too), then what changes, as it comes.
+
+            Ends after ``timeout`` seconds; None for never.
+            """
+
+        def pause(self, seconds: float) -> None:
+            """Let time pass: that of this place."""
+
+        # Pods
+
+        def execute(
+            self, pod: StoredObject, container: str, command: Sequence[str], *, stdin: BinaryIO | None, terminal: bool
+        ) -> int:
+            """Run a command in a running container, its output on standard output; the command's exit code.
+
+            Raises:
+                Unsupported: there is no way into a container.
+            """
+
+        def copy(self, pod: StoredObject, container: str, source: str, target: str, *, upload: bool) -> None:
+            """Copy a file or folder into a container, or out of it.
+
+            Raises:
+                Unsupported: a container has no files of its own.
+            """
+
+        def forward(self, pod: StoredObject, ports: Sequence[tuple[int, int]]) -> None:
+            """Make ports of a pod (the second of each pair) ports of this machine, until interrupted.
+
+            Raises:
+                Unsupported: they are reached otherwise.
+            """
+
+        def usage(self, namespace: str | None) -> Sequence[Usage]:
+            """What running pods take now.
+
+            Raises:
+                Unsupported: it is not measured.
+            """
+
+        # The place itself
+
+        def environments(self) -> frozenset[str]:
+            """Folders of the Python environments that jobs use which have not ended."""
+
+        def checks(self) -> Iterator[Check]:
+            """What could keep jobs from running here, in the order in which it matters."""
+
+
+def unsupported(support: Support, operation: str) -> Unsupported:
+    """The error for what a place cannot do."""
+    return Unsupported(f"backend {support.backend} has no {operation}: {support.refusals[operation]}")
+
+
+def working_folder(resolution: Resolution, current: str) -> str:
+    """The working directory of a job: ``kfrun.dev/source`` (relative to the manifest), else the manifest's folder."""
+    base = resolution.job.folder or current
+    return os.path.normpath(os.path.join(base, resolution.source)) if resolution.source else base  # noqa: PTH118

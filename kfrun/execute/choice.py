@@ -1,0 +1,83 @@
+"""Which place is meant, by settings: the only module that names all of them. Each is imported when it is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kfrun.model.state import Observed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from kfrun.execute.backend import Backend, Check
+    from kfrun.model.source import ObjectKey
+    from kfrun.settings import Settings
+
+MEMORY = "memory"
+
+
+def open_backend(settings: Settings, *, create: bool = False, heal: bool = True) -> Backend:
+    """The place that the settings mean; close it, or use it as a context manager.
+
+    Args:
+        settings: of this call.
+        create: make what it needs to keep anything, where there is nothing yet.
+        heal: look after jobs that nobody looks after any more, so that what the caller reads is true.
+
+    Raises:
+        Unavailable: it cannot be reached.
+    """
+    if settings.backend == MEMORY:
+        raise NotImplementedError
+    from kfrun.execute.local.backend import LocalBackend
+
+    return LocalBackend.open(settings, create=create, heal=heal)
+
+
+def observe(settings: Settings, keys: Sequence[ObjectKey], apply_set: ObjectKey | None = None) -> Observed:
+    """What is there of an input, without keeping anything open; nothing is made where there is nothing yet.
+
+    Raises:
+        Unavailable: there is something, but it cannot be read.
+    """
+    if settings.backend != MEMORY:
+        from kfrun.observe import location
+
+        if not location.has_database(settings):
+            return _nothing(apply_set)
+    with open_backend(settings) as backend:
+        return backend.observe(keys, apply_set)
+
+
+def checks(settings: Settings) -> Iterator[Check]:
+    """What could keep jobs from running at the place that the settings mean; asked without opening it.
+
+    Nothing is changed, and what cannot be opened is one of the answers.
+    """
+    if settings.backend == MEMORY:
+        return iter(())
+    import os
+
+    from kfrun.execute.local import health
+
+    return health.examine(settings, os.environ)
+
+
+def prepare(settings: Settings) -> None:
+    """Have the place load what it needs to start jobs, while the caller does something else.
+
+    Raises:
+        OSError: no process could be started.
+    """
+    if settings.backend != MEMORY:
+        from kfrun.execute.local import supervisors
+
+        supervisors.prepare()
+
+
+def _nothing(apply_set: ObjectKey | None) -> Observed:
+    if apply_set is None:
+        return Observed()
+    from kfrun.plan import prune
+
+    return Observed(apply_set=prune.as_seen(apply_set, {}, {}, {}))

@@ -1,0 +1,308 @@
+"""This machine as a place where jobs run: the store, and supervisors that look after what is in it.
+
+Whoever opens it also heals it: jobs whose supervisors were killed get new ones.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from kfrun.execute.backend import JobDetails, unsupported
+from kfrun.model import kinds
+from kfrun.model.source import without_text
+from kfrun.model.state import JobRun, Observed, ObservedJob
+from kfrun.observe import location, outcome, selection, watch
+from kfrun.observe.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import BinaryIO, Self
+
+    from kfrun.execute.backend import Check, Step, Usage, Wish
+    from kfrun.model.change import Action, DesiredJob
+    from kfrun.model.source import Document, Finding, ObjectKey
+    from kfrun.model.state import ApplySet, Event, StoredObject
+    from kfrun.model.wishes import Caller, Wishes
+    from kfrun.observe.logtexts import JobLogs
+    from kfrun.observe.outcome import Outcome
+    from kfrun.observe.selection import Selection
+    from kfrun.observe.store import Run
+    from kfrun.observe.watch import Change
+    from kfrun.plan.support import Support
+    from kfrun.settings import Settings
+
+_JOBSET_NAME = "jobset.sigs.k8s.io/jobset-name"
+
+
+class LocalBackend:
+    """See `kfrun.execute.backend.Backend`."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+
+    @classmethod
+    def open(cls, settings: Settings, *, create: bool = False, heal: bool = True) -> Self:
+        """This host's store; an empty one in memory when there is none yet and ``create`` is False.
+
+        With ``heal``, runs without a living supervisor get one, so that what the caller reads is true.
+
+        Raises:
+            StoreFailed: it cannot be opened.
+        """
+        if not create and not location.has_database(settings):
+            return cls(Store.empty(), settings)
+        store = Store.open(location.database_name(settings))
+        if heal and store.has_unended_runs():
+            from kfrun.execute.local import supervisors
+
+            supervisors.revive(store)
+        return cls(store, settings)
+
+    @property
+    def support(self) -> Support:
+        """See `Backend.support`."""
+        from kfrun.plan import support
+
+        return support.of(self._settings.backend)
+
+    def close(self) -> None:
+        """See `Backend.close`."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Plans
+
+    def observe(self, keys: Iterable[ObjectKey], apply_set: ObjectKey | None = None) -> Observed:
+        """See `Backend.observe`."""
+        store = self._store
+        jobs, objects, child_jobs = {}, {}, {}
+        for key in set(keys):
+            found = store.find(key.kind, key.namespace, key.name)
+            if key.kind == kinds.TRAIN_JOB:
+                for child in store.objects("Job", key.namespace, begins=f"{key.name}-"):
+                    child_jobs[key.namespace, child.key.name] = child.data["metadata"]["labels"][_JOBSET_NAME]
+            if found is not None and key.kind == kinds.TRAIN_JOB:
+                jobs[key] = self._observed(found)
+            elif found is not None:
+                objects[key] = found.data
+        return Observed(self._runtimes(), jobs, objects, child_jobs, apply_set and self._apply_set(apply_set))
+
+    def _runtimes(self) -> tuple[Document, ...]:
+        return tuple(without_text(item.data, "store") for kind in kinds.RUNTIMES for item in self._store.objects(kind))
+
+    def _observed(self, job: StoredObject) -> ObservedJob:
+        """A stored TrainJob as the planner sees it."""
+        run = self._store.run(job.uid)
+        return ObservedJob(
+            key=job.key,
+            uid=job.uid,
+            resource_version=job.resource_version,
+            data=job.data,
+            runtime=json.loads(run.runtime) if run and run.runtime else None,
+            digest=run.digest if run else "",
+            run_digest=run.run_digest if run else "",
+            finished=outcome.is_finished(job.data),
+            suspended=bool(job.data["spec"].get("suspend", False)),
+            deleting=run is not None and run.request.startswith("delete"),
+        )
+
+    def _apply_set(self, key: ObjectKey) -> ApplySet:
+        from kfrun.plan import prune
+
+        stored: dict[ObjectKey, StoredObject | None] = {}
+        found = {item.key: prune.members_of(item.data) for item in self._store.objects(prune.KIND)}
+        for member in {member for members in found.values() for member in members}:
+            stored[member.key] = self._store.find(member.key.kind, member.key.namespace, member.key.name)
+        uids = {key: item.uid for key, item in stored.items() if item is not None}
+        jobs = {key: self._observed(item) for key, item in stored.items() if item and key.kind == kinds.TRAIN_JOB}
+        return prune.as_seen(key, found, uids, jobs)
+
+    def preflight(self, jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller) -> Sequence[Finding]:  # noqa: ARG002
+        """See `Backend.preflight`: folders that the jobs need."""
+        from kfrun.execute.local.process import preparation
+
+        return [finding for job in jobs for finding in preparation.check(job.resolution, caller.folder)]
+
+    def perform(self, steps: Sequence[Step], wishes: Wishes, caller: Caller, emit: Callable[[Action], None]) -> None:
+        """See `Backend.perform`."""
+        from kfrun.execute.local import creation, supervisors
+
+        creation.perform(self._store, steps, creation.Way(wishes, caller, self._settings), emit)
+        # No further supervisor is needed for now.
+        supervisors.dismiss()
+
+    def put(self, data: Mapping[str, Any]) -> None:
+        """See `Backend.put`."""
+        from kfrun.execute.local import creation
+
+        creation.put(self._store, data)
+
+    # Jobs
+
+    def wish(self, key: ObjectKey, wish: Wish, *, uid: str = "", now: bool = False) -> bool | None:
+        """See `Backend.wish`."""
+        from kfrun.execute.local import requests
+
+        if key.kind != kinds.TRAIN_JOB:
+            return self._store.delete(key.kind, key.namespace, key.name) or None
+        if wish in ("suspend", "resume"):
+            return requests.set_suspend(self._store, key, suspend=wish == "suspend", uid=uid)
+        return requests.request(self._store, key, wish, now=now, uid=uid) or None
+
+    def tidy(self, namespace: str) -> None:
+        """See `Backend.tidy`."""
+        from kfrun.execute.local import supervisors
+
+        supervisors.sweep(self._store, namespace)
+
+    def runs(self, uids: Sequence[str] | None = None, *, brief: bool = False) -> Mapping[str, JobRun]:
+        """See `Backend.runs`."""
+        # Most jobs share a few runtimes.
+        parsed: dict[str, Any] = {"": None}
+
+        def runtime(text: str) -> Any:
+            if text not in parsed:
+                parsed[text] = json.loads(text)
+            return parsed[text]
+
+        if brief:
+            return {uid: JobRun(uid, runtime=runtime(text)) for uid, text in self._store.runtimes().items()}
+        # One query for all beats one a job, unless there are few.
+        few = uids is not None and len(uids) < 2
+        found = [self._store.run(uid) for uid in uids or ()] if few else self._store.runs()
+        return {run.uid: _job_run(run, runtime(run.runtime)) for run in found if run is not None}
+
+    def outcome(self, job: StoredObject) -> Outcome | None:
+        """See `Backend.outcome`."""
+        if not outcome.is_finished(job.data):
+            return None
+        run = self._store.run(job.uid)
+        pods = self._store.objects("Pod", job.key.namespace, owner=job.uid)
+        return outcome.outcome(job.data, [pod.data for pod in pods], _first_failure(run))
+
+    def details(self, job: StoredObject) -> JobDetails:
+        """See `Backend.details`."""
+        from kfrun.execute.local import details
+
+        run = self._store.run(job.uid)
+        pods = [item.data for item in self._store.objects("Pod", job.key.namespace, owner=job.uid)]
+        return JobDetails(pods) if run is None else details.of(run, pods)
+
+    def logs(self, job: StoredObject) -> JobLogs:
+        """See `Backend.logs`."""
+        from kfrun.execute.local.logs import LocalLogs
+
+        return LocalLogs(self._store, job, self._heal)
+
+    # Objects
+
+    def find(self, kind: str, namespace: str, name: str) -> StoredObject | None:
+        """See `Backend.find`."""
+        return self._store.find(kind, namespace, name)
+
+    def objects(self, wanted: Selection) -> list[StoredObject]:
+        """See `Backend.objects`."""
+        return [item for item in self._candidates(wanted) if selection.matches(item, wanted.labels)]
+
+    def _candidates(self, wanted: Selection) -> Iterable[StoredObject]:
+        owner = wanted.owner or None
+        if wanted.kind == "Event":
+            rows = self._store.events(wanted.namespace, owner=owner)
+            return [
+                item for item in (selection.event_object(*row) for row in rows) if wanted.name in ("", item.key.name)
+            ]
+        if wanted.name and wanted.place is not None:
+            item = self._store.find(wanted.kind, wanted.place, wanted.name)
+            return () if item is None or wanted.owner not in ("", item.owner) else (item,)
+        found = self._store.objects(wanted.kind, wanted.place, owner=owner)
+        return [item for item in found if wanted.name in ("", item.key.name)]
+
+    def events(
+        self, namespace: str | None = None, *, owner: str | None = None, after: int = 0
+    ) -> list[tuple[int, Event]]:
+        """See `Backend.events`."""
+        return self._store.events(namespace, owner=owner, after=after)
+
+    def watch(self, *selections: Selection, timeout: float | None = None) -> Iterator[Sequence[Change]]:
+        """See `Backend.watch`."""
+        feed, is_first = watch.ObjectFeed(), True
+        for _ in watch.changes(self._store, timeout=timeout, heal=self._heal):
+            changes = feed.update(item for wanted in selections for item in self.objects(wanted))
+            if changes or is_first:
+                yield changes
+            is_first = False
+        # What came in the last interval counts as well.
+        changes = feed.update(item for wanted in selections for item in self.objects(wanted))
+        if changes:
+            yield changes
+
+    def pause(self, seconds: float) -> None:
+        """See `Backend.pause`."""
+        time.sleep(seconds)
+
+    def _heal(self) -> None:
+        from kfrun.execute.local import supervisors
+
+        supervisors.revive(self._store)
+
+    # Pods
+
+    def execute(
+        self,
+        pod: StoredObject,  # noqa: ARG002
+        container: str,  # noqa: ARG002
+        command: Sequence[str],  # noqa: ARG002
+        *,
+        stdin: BinaryIO | None,  # noqa: ARG002
+        terminal: bool,  # noqa: ARG002
+    ) -> int:
+        """See `Backend.execute`: processes have no container to go into."""
+        raise unsupported(self.support, "exec")
+
+    def copy(self, pod: StoredObject, container: str, source: str, target: str, *, upload: bool) -> None:  # noqa: ARG002
+        """See `Backend.copy`: processes have this machine's files."""
+        raise unsupported(self.support, "copy")
+
+    def forward(self, pod: StoredObject, ports: Sequence[tuple[int, int]]) -> None:  # noqa: ARG002
+        """See `Backend.forward`: processes have this machine's ports."""
+        raise unsupported(self.support, "forward")
+
+    def usage(self, namespace: str | None) -> Sequence[Usage]:  # noqa: ARG002
+        """See `Backend.usage`."""
+        raise unsupported(self.support, "usage")
+
+    # The place itself
+
+    def environments(self) -> frozenset[str]:
+        """See `Backend.environments`."""
+        from kfrun.execute.local import details
+
+        return frozenset(path for run in self._store.unended_runs() if (path := details.environment(run)))
+
+    def checks(self) -> Iterator[Check]:
+        """See `Backend.checks`."""
+        import os
+
+        from kfrun.execute.local import health
+
+        return health.examine(self._settings, os.environ)
+
+
+def _first_failure(run: Run | None) -> dict[str, Any] | None:
+    """What the supervisor noted of the container that failed first."""
+    if run is None or not run.state:
+        return None
+    found: dict[str, Any] | None = json.loads(run.state).get("first_failure")
+    return found
+
+
+def _job_run(run: Run, runtime: Mapping[str, Any] | None) -> JobRun:
+    return JobRun(run.uid, run.backend, runtime, run.ended, _first_failure(run))

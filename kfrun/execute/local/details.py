@@ -1,0 +1,55 @@
+"""What this machine alone knows of a job: its folder, its Python environment, pods that were removed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from kfrun.execute.backend import JobDetails
+from kfrun.execute.local import jobfiles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kfrun.execute.local.jobfiles import Job
+    from kfrun.observe.store import Run
+
+
+def of(run: Run, pods: Sequence[Mapping[str, Any]]) -> JobDetails:
+    """The details of a run; ``pods`` are those that are stored, for when its own files do not tell more."""
+    files = _files(run)
+    if files is None:
+        return JobDetails(pods, run.folder)
+    from kfrun.execute.environments.credentials import without_credentials
+
+    return JobDetails(
+        pods=_pods(run, files) if run.state else pods,
+        folder=run.folder,
+        environment=files.environment_path,
+        packages=[without_credentials(item) for item in (files.environment or {}).get("requirements", ())],
+        not_enforced=[f"{item.path} ({item.why})" for item in files.workload.not_enforced],
+    )
+
+
+def environment(run: Run) -> str:
+    """The folder of a run's Python environment; empty where it has none, or its files are gone and it can use none."""
+    files = _files(run)
+    return "" if files is None else files.environment_path
+
+
+def _files(run: Run) -> Job | None:
+    """The run's own files; None when they are gone, damaged or of another version."""
+    try:
+        return jobfiles.read(run.folder, run.run_digest)
+    except (OSError, ValueError):
+        return None
+
+
+def _pods(run: Run, files: Job) -> list[dict[str, Any]]:
+    """Every pod that there was, those that were removed too, as the supervisor's state tells."""
+    from kfrun.model.running import RunState
+    from kfrun.observe import status
+
+    state = RunState.from_json(json.loads(run.state))
+    children = {child.name: child for child in files.workload.jobs}
+    return [status.pod_object(files.workload, state, pod, children[pod.job]) for pod in state.pods]

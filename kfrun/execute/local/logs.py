@@ -1,0 +1,47 @@
+"""The logs of a job of this machine, as files in its folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kfrun.errors import NotFound
+from kfrun.observe import watch
+from kfrun.observe.logfiles import FolderLogs, InstallerLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kfrun.model.state import StoredObject
+    from kfrun.observe.store import Store
+
+
+class LocalLogs:
+    """See `kfrun.observe.logtexts.JobLogs`."""
+
+    def __init__(self, store: Store, job: StoredObject, heal: Callable[[], object]) -> None:
+        run = store.run(job.uid)
+        if run is None:
+            raise NotFound(f"{job.key.name} does not run on this machine: there are no logs")
+        self._run = run
+        self._end = watch.RunEnd(store, job.uid, heal=heal)
+
+    @property
+    def deleted(self) -> bool:
+        """See `JobLogs.deleted`."""
+        return self._end.deleted
+
+    def run(self) -> FolderLogs:
+        """See `JobLogs.run`."""
+        return FolderLogs(self._run.folder)
+
+    def replaced(self) -> FolderLogs | None:
+        """See `JobLogs.replaced`."""
+        return FolderLogs(self._run.previous) if self._run.previous else None
+
+    def installer(self) -> FolderLogs:
+        """See `JobLogs.installer`."""
+        return InstallerLog(self._run.folder)
+
+    def ended(self) -> bool:
+        """See `JobLogs.ended`."""
+        return self._end()

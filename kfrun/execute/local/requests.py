@@ -1,0 +1,80 @@
+"""What is asked of a stored TrainJob: written down in the store, and its supervisor told that there is news."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kfrun.execute.local import supervisors
+from kfrun.model import kinds
+from kfrun.observe import outcome, watch
+from kfrun.observe.status import timestamp
+
+if TYPE_CHECKING:
+    from kfrun.model.source import ObjectKey
+    from kfrun.observe.store import Store
+
+
+def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: str = "") -> bool:
+    """Ask the supervisor of a TrainJob for ``cancel``, ``kill`` or ``delete``; False when there is no such job.
+
+    ``now`` shortens the grace period of a deletion to nothing; with ``uid``, a later job of that name is left alone.
+    An ended job has no supervisor: it is removed here.
+    """
+    with store.writing():
+        found = store.find(kinds.TRAIN_JOB, key.namespace, key.name)
+        if found is None or (uid and found.uid != uid):
+            return False
+        run = store.run(found.uid)
+        if run is not None and not run.ended:
+            if wish == "delete" and "deletionTimestamp" not in found.data["metadata"]:
+                metadata = {**found.data["metadata"], "deletionTimestamp": timestamp(time.time())}
+                store.update({**found.data, "metadata": metadata})
+            store.change_run(run.uid, request=_stronger(run.request, f"{wish} now" if now else wish))
+    if run is None:
+        store.forget(found.uid)
+    elif not run.ended:
+        supervisors.wake(run.folder)
+    elif wish == "delete":
+        supervisors.remove(store, run)
+    return True
+
+
+_REQUESTS = ("", "cancel", "kill", "delete", "delete now")
+"""The weakest first."""
+
+
+def _stronger(old: str, new: str) -> str:
+    """What two requests come to: nobody's deletion is taken back by somebody else's Ctrl-C."""
+    if {old, new} == {"kill", "delete"}:
+        return "delete now"
+    return max(old, new, key=_REQUESTS.index)
+
+
+def set_suspend(store: Store, key: ObjectKey, *, suspend: bool, uid: str = "") -> bool | None:
+    """Set spec.suspend of a stored TrainJob and tell its supervisor; None when there is none, False if it was so."""
+    with store.writing():
+        found = store.find(kinds.TRAIN_JOB, key.namespace, key.name)
+        if found is None or (uid and found.uid != uid):
+            return None
+        if bool(found.data["spec"].get("suspend", False)) == suspend:
+            return False
+        metadata = {**found.data["metadata"], "generation": found.data["metadata"].get("generation", 1) + 1}
+        spec = {**found.data["spec"], "suspend": suspend}
+        store.update({**found.data, "metadata": metadata, "spec": spec}, expected=found.resource_version)
+        run = store.run(found.uid)
+    if run is not None and not run.ended:
+        supervisors.wake(run.folder)
+    return True
+
+
+def await_end(store: Store, key: ObjectKey) -> None:
+    """Wait until nothing of a finished job runs any more: its pods may still have their grace period."""
+
+    def has_ended() -> bool | None:
+        found = store.find(kinds.TRAIN_JOB, key.namespace, key.name)
+        run = store.run(found.uid) if found is not None and outcome.is_finished(found.data) else None
+        return True if run is None or run.ended else None
+
+    watch.wait(store, has_ended, heal=partial(supervisors.revive, store))

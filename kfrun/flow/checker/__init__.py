@@ -1,0 +1,1 @@
+"""checker: checks one manifest or very many."""

@@ -1,0 +1,123 @@
+"""The documents of an input: loaded, and in the namespace that they mean."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from kfrun.errors import InvalidInput
+from kfrun.load import sources
+from kfrun.model.kinds import CLUSTER_SCOPED
+from kfrun.model.source import Finding, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from kfrun.model.source import Document
+    from kfrun.model.wishes import Values, Wishes
+    from kfrun.settings import Settings
+
+CODES = {"KF190": "-n names another namespace than the manifest"}
+
+
+def read(
+    wishes: Wishes,
+    settings: Settings,
+    *,
+    note: Callable[[str, str], None] | None = None,
+    only_objects: bool = False,
+) -> tuple[Document, ...]:
+    """Load the documents that the wishes name; stdin is this process's own.
+
+    Args:
+        wishes: what to read, and with which values.
+        settings: say which namespace is meant where a document says none.
+        note: is told the name and the text of every source, files of values too.
+        only_objects: pass over what is YAML and no object.
+
+    Raises:
+        InvalidInput: what cannot be read, or ``-n`` contradicts a manifest.
+    """
+    values = read_values(wishes.values, note)
+    return load(wishes.filenames, values, settings, recursive=wishes.recursive, note=note, only_objects=only_objects)
+
+
+def load(
+    filenames: Sequence[str],
+    values: Mapping[str, Any] | None,
+    settings: Settings,
+    *,
+    recursive: bool,
+    note: Callable[[str, str], None] | None = None,
+    only_objects: bool = False,
+) -> tuple[Document, ...]:
+    """As `read`, with values that were read before.
+
+    Raises:
+        InvalidInput: see `read`.
+    """
+    documents = sources.load(
+        filenames,
+        recursive=recursive,
+        stdin=sys.stdin.buffer,
+        values=values,
+        note=note,
+        only_objects=only_objects,
+    )
+    contradictions = [wrong for item in documents if (wrong := contradiction(item, settings)) is not None]
+    if contradictions:
+        raise InvalidInput(contradictions)
+    return tuple(in_namespace(document, settings.namespace) for document in documents)
+
+
+def or_findings(read: Callable[[], tuple[Document, ...]]) -> tuple[tuple[Document, ...], tuple[Finding, ...]]:
+    """What was read, or what kept it from being read."""
+    try:
+        return read(), ()
+    except InvalidInput as refusal:
+        return (), tuple(refusal.findings)
+
+
+def read_values(values: Values, note: Callable[[str, str], None] | None = None) -> dict[str, Any] | None:
+    """The values for templates; None when there are none, so that only files named as templates are rendered."""
+    if not any(values):
+        return None
+    from kfrun.load import values as loading
+
+    return loading.read(values.files, values.texts, values.strings, note=note)
+
+
+def contradiction(document: Document, settings: Settings) -> Finding | None:
+    """Where the manifest names another namespace than ``-n``."""
+    namespace = settings.namespace
+    if settings.origins["namespace"].layer != "flag" or document.key.namespace in ("", namespace):
+        return None
+    if not _is_namespaced(document):
+        return None
+    from kfrun.load import excerpts
+
+    path = ("metadata", "namespace")
+    position = document.positions.value(path)
+    return Finding(
+        "KF190",
+        f'the manifest says namespace "{document.key.namespace}", the command line "{namespace}"',
+        Stage.RULE,
+        path=path,
+        position=position,
+        hint=f"leave -n away, or say -n {document.key.namespace}",
+        object=document.key,
+        excerpt=excerpts.excerpt(document, position),
+    )
+
+
+def in_namespace(document: Document, namespace: str) -> Document:
+    """The document with the namespace that it has when it says none; cluster-scoped kinds have none."""
+    if not _is_namespaced(document) or document.data["metadata"].get("namespace"):
+        return document
+    metadata = {**document.data["metadata"], "namespace": namespace}
+    return replace(document, data={**document.data, "metadata": metadata})
+
+
+def _is_namespaced(document: Document) -> bool:
+    return document.key.kind not in CLUSTER_SCOPED and isinstance(document.data.get("metadata"), dict)

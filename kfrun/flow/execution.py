@@ -1,0 +1,90 @@
+"""A plan carried out at a place, as ``apply`` and ``run`` do it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kfrun.errors import InvalidInput
+from kfrun.execute.backend import Step
+from kfrun.flow import applysets
+from kfrun.model import change
+from kfrun.plan import jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kfrun.execute.backend import Backend
+    from kfrun.flow.plans import Ready
+    from kfrun.model.change import Action
+    from kfrun.model.wishes import Caller
+
+_DONE = {
+    change.ApplyObject: "configured",
+    change.CreateJob: "created",
+    change.ReplaceJob: "replaced",
+    change.UpdateJob: "configured",
+    change.SuspendJob: "suspended",
+    change.ResumeJob: "resumed",
+    change.DeleteJob: "deleted",
+    change.DeleteObject: "deleted",
+    change.Unchanged: "unchanged",
+}
+
+
+def require_possible(ready: Ready, backend: Backend, caller: Caller) -> None:
+    """Refuse a plan that cannot be carried out, before anything is done.
+
+    Raises:
+        InvalidInput: with why not, in the present state or at this place.
+    """
+    starting = {action.key for action in ready.plan.actions if jobs.starts(action)}
+    wanted = [job for job in ready.plan.jobs if job.resolution.trainjob in starting]
+    findings = [*ready.plan.refusals, *backend.preflight(wanted, ready.wishes, caller)]
+    if findings:
+        raise InvalidInput(findings)
+
+
+def carry_out(ready: Ready, backend: Backend, caller: Caller, *, say: Callable[[str], None] = lambda _: None) -> None:
+    """Execute the plan; ``say`` gets kubectl's line for each object that was touched.
+
+    Raises:
+        Conflict, Refused, Unavailable, UsageProblem: see `kfrun.execute.backend.Backend.perform`.
+    """
+
+    def emit(action: Action) -> None:
+        word = _word(action)
+        if word:
+            say(f"{action.key.resource} {word}")
+
+    steps = _steps(ready)
+    if ready.observed.apply_set is None:
+        backend.perform(steps, ready.wishes, caller, emit)
+        return
+    keys = [*(document.key for document in ready.desired.objects), *ready.keys]
+    applysets.claim(backend, ready.observed.apply_set, keys)
+    backend.perform(steps, ready.wishes, caller, emit)
+    applysets.settle(backend, ready.observed.apply_set, keys, prune=ready.wishes.prune)
+
+
+def _steps(ready: Ready) -> list[Step]:
+    jobs_by_key = {job.resolution.trainjob: job for job in ready.plan.jobs}
+    objects = {document.key: document.data for document in ready.desired.objects}
+    planned = {
+        key: (job.data["metadata"]["uid"], int(job.data["metadata"].get("generation", 1)))
+        for key, job in ready.observed.jobs.items()
+    }
+    return [
+        Step(
+            action,
+            ready.desired.trainjobs.get(action.key) or objects.get(action.key),
+            jobs_by_key.get(action.key),
+            planned.get(action.key),
+        )
+        for action in ready.plan.actions
+    ]
+
+
+def _word(action: Action) -> str | None:
+    if isinstance(action, change.ApplyObject) and not action.changes:
+        return "created"
+    return _DONE.get(type(action))

@@ -1,0 +1,176 @@
+"""A job followed to its end: its output, what happens to it, and how it ended."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from kfrun.model import kinds
+from kfrun.observe import logs
+from kfrun.report.table import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from kfrun.execute.backend import Backend
+    from kfrun.flow.plans import Ready
+    from kfrun.model.source import ObjectKey
+    from kfrun.model.state import StoredObject
+    from kfrun.observe.logs import LogReader
+    from kfrun.observe.logtexts import JobLogs, LogSource, LogText
+    from kfrun.observe.outcome import Outcome
+
+_LOOK_SECONDS = 0.02
+_CHUNK = 1 << 16
+
+
+def has_several_containers(ready: Ready, key: ObjectKey) -> bool:
+    """Whether the lines of a job need the name of their node."""
+    job = next(item for item in ready.plan.jobs if item.resolution.trainjob == key)
+    return containers(job.resolution.jobset or {}, ("initContainers", "containers")) > 1
+
+
+def containers(jobset: Mapping[str, Any], lists: tuple[str, ...] = ("containers",)) -> int:
+    """How many containers of these lists a JobSet has over all its pods."""
+    total = 0
+    for group in jobset.get("spec", {}).get("replicatedJobs", ()):
+        job = group.get("template", {}).get("spec", {})
+        pod = job.get("template", {}).get("spec", {})
+        each = max(1, sum(len(pod.get(name, ())) for name in lists))
+        total += group.get("replicas", 1) * job.get("parallelism", 1) * each
+    return total
+
+
+class Follower:
+    """Streams a job's output and tells what happens to it, until nothing of it runs any more.
+
+    Args:
+        backend: where it runs.
+        job: the stored TrainJob.
+        write: gets the output, chunk by chunk.
+        tell: gets one line at a time of what happens, safe for a terminal.
+        options: how the output is shown; every attempt is.
+        flush: called before every pause.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        job: StoredObject,
+        *,
+        write: Callable[[bytes], object],
+        tell: Callable[[str], object],
+        options: logs.LogOptions,
+        flush: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._backend, self._job, self._options = backend, job, options
+        self._write, self._tell, self._flush = write, tell, flush
+        self._told = 0
+        self._logs: JobLogs | None = None
+        self._reader: LogReader | None = None
+        self._installer: _Lines | None = None
+        self._started = time.monotonic()
+
+    def follow(self) -> Outcome | None:
+        """Follow to the end; None when the job was deleted meanwhile.
+
+        Ctrl-C passes through; a further call goes on where this one stopped. So does a `BrokenPipeError`, after a line
+        that tells: whoever wrote ``| head`` might believe that the job is over.
+        """
+        try:
+            return self._follow()
+        except BrokenPipeError:
+            self._tell_unread()
+            raise
+
+    def _follow(self) -> Outcome | None:
+        if self._logs is None:
+            if self._backend.find(*self._job.key[1:]) is None:
+                return None
+            self._logs = self._backend.logs(self._job)
+            self._installer = _Lines(self._logs.installer())
+        if self._reader is None:
+            self._reader = logs.LogReader(self._logs.run(), self._options, self._write)
+            self._reader.backlog()
+        while not self._logs.ended():
+            self._reader.advance()
+            self._flush()
+            self._tell_news()
+            self._backend.pause(_LOOK_SECONDS)
+        self._reader.finish()
+        self._reader.close()
+        self._flush()
+        self._tell_news()
+        if self._installer is not None:
+            self._installer.close()
+        return self.outcome()
+
+    def outcome(self) -> Outcome | None:
+        """How the job ended; None while it has not, or when it is gone."""
+        found = self._backend.find(*self._job.key[1:])
+        return None if found is None or found.uid != self._job.uid else self._backend.outcome(found)
+
+    def tell_end(self, outcome: Outcome) -> None:
+        """The last line: how it ended and how long it took."""
+        word = "Complete" if outcome.succeeded else "Failed"
+        seconds = time.monotonic() - self._started
+        message = outcome.message or outcome.reason
+        self._tell(f"{self._job.key.name}: {word} after {seconds:.1f} s: {_first_line(message)}")
+
+    def _tell_unread(self) -> None:
+        if self.outcome() is not None:
+            return
+        name, namespace = self._job.key.name, self._job.key.namespace
+        place = "" if namespace == kinds.DEFAULT_NAMESPACE else f" -n {namespace}"
+        again, stop = f"kfrun logs -f {name}{place}", f"kfrun delete {name}{place}"
+        self._tell(f"nobody reads the output any more: {name} goes on; {again} shows it, {stop} stops it")
+
+    def _tell_news(self) -> None:
+        """Events of the TrainJob itself, what the installer says, and why a container could not be started."""
+        for number, event in self._backend.events(owner=self._job.uid, after=self._told):
+            self._told = number
+            if event.object.kind == kinds.TRAIN_JOB or (event.type == "Warning" and event.object.kind == "Pod"):
+                # Further lines are the installer's last ones, which were shown as they came.
+                self._tell_installation()
+                self._tell(f"{event.object.name}: {clean(_first_line(event.message))}")
+        self._tell_installation()
+
+    def _tell_installation(self) -> None:
+        for line in self._installer.read() if self._installer is not None else ():
+            self._tell(f"{self._job.key.name}: {clean(line)}")
+
+
+class _Lines:
+    """The lines of the first text of a source, as they come."""
+
+    def __init__(self, source: LogSource) -> None:
+        self._source = source
+        self._text: LogText | None = None
+        self._offset = 0
+        self._rest = b""
+
+    def read(self) -> list[str]:
+        """The lines that were finished since the last call."""
+        if self._text is None:
+            files = self._source.files()
+            if not files:
+                return []
+            try:
+                self._text = self._source.open(files[0])
+            except FileNotFoundError:
+                return []
+        while chunk := self._text.read(_CHUNK, self._offset):
+            self._offset += len(chunk)
+            self._rest += chunk
+        *lines, self._rest = self._rest.split(b"\n")
+        return [line.decode("utf-8", "replace").rstrip() for line in lines]
+
+    def close(self) -> None:
+        """Nothing more is read."""
+        if self._text is not None:
+            self._text.close()
+            self._text = None
+
+
+def _first_line(message: str) -> str:
+    return message.partition("\n")[0].rstrip(":")

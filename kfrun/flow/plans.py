@@ -1,0 +1,82 @@
+"""From wishes to a plan: load, check, resolve, compare. What ``plan`` shows is made here, and what ``apply`` does."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from kfrun.flow import applysets, desired, documents
+from kfrun.plan import planner
+from kfrun.settings import BACKENDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from kfrun.flow.desired import DesiredState
+    from kfrun.model.change import Plan
+    from kfrun.model.source import Document, Finding, ObjectKey
+    from kfrun.model.state import Observed
+    from kfrun.model.wishes import Wishes
+    from kfrun.settings import Settings
+
+
+class Ready(NamedTuple):
+    """A plan, and everything that it was made of.
+
+    Attributes:
+        sources: what was read, by name as given, and its text's digest.
+    """
+
+    plan: Plan
+    desired: DesiredState
+    observed: Observed
+    wishes: Wishes
+    settings: Settings
+    sources: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def keys(self) -> list[ObjectKey]:
+        """The TrainJobs of the input."""
+        return [job.resolution.trainjob for job in self.plan.jobs]
+
+
+def make(
+    wishes: Wishes,
+    settings: Settings,
+    observe: Callable[[Sequence[ObjectKey], ObjectKey | None], Observed],
+    *,
+    warn: Callable[[Sequence[Finding]], None] = lambda _: None,
+) -> Ready:
+    """Load, validate, resolve and plan.
+
+    Args:
+        wishes: what is wanted.
+        settings: of this call, with those of the wishes in them.
+        observe: `kfrun.execute.backend.Backend.observe` of the place where the jobs are to run.
+        warn: is told findings that refuse nothing, if there are any.
+
+    Raises:
+        InvalidInput: the input is refused. What cannot be done in the present state is in the plan's refusals.
+        UsageProblem: the wishes contradict each other.
+    """
+    from kfrun.plan.compare import digest
+
+    sources: dict[str, str] = {}
+    apply_set = applysets.key(wishes, settings)
+    read = documents.read(wishes, settings, note=lambda name, text: sources.update({name: digest(text)}))
+    observed = observe([document.key for document in read], apply_set)
+    ready = of(read, observed, wishes, settings)
+    if ready.desired.warnings:
+        warn(ready.desired.warnings)
+    return ready._replace(sources=sources)
+
+
+def of(read: Sequence[Document], observed: Observed, wishes: Wishes, settings: Settings) -> Ready:
+    """The plan for documents that were read before. Pure.
+
+    Raises:
+        InvalidInput: they are refused.
+    """
+    state = desired.prepare(read, observed, settings=settings)
+    limits = planner.Limits(settings.strict, settings.backend, BACKENDS)
+    return Ready(planner.plan(state.jobs, state.objects, observed, wishes, limits), state, observed, wishes, settings)

@@ -1,0 +1,67 @@
+"""What a caller wants: one record from the door to the plan. Made by the doors, kept in saved plans."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Values(NamedTuple):
+    """What templates are to be rendered with, as the caller says it.
+
+    Attributes:
+        files: YAML files of values.
+        texts: ``path=value``, whose values are read as YAML.
+        strings: ``path=text``, always texts.
+    """
+
+    files: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    strings: tuple[str, ...] = ()
+
+
+class Wishes(NamedTuple):
+    """The flags of ``plan``, ``apply`` and ``run``. Settings that are None were not given.
+
+    Attributes:
+        filenames: files, folders, globs, URLs, or ``-``.
+        recursive: descend into the folders of a folder.
+        cluster_defaults: retry a failed pod as often as a cluster would.
+        replace: a finished job that was changed may be replaced.
+        rerun: start every job now: a finished one is replaced, a running one refused.
+        apply_set: name of the set that the input is applied as, empty for none.
+        prune: delete what was in the set and left the input.
+        python: the interpreter for jobs that ask for no version of their own.
+        clean_env: keep the caller's variables from the job.
+        keep_environment: keep an isolated Python environment after the job's end.
+    """
+
+    filenames: tuple[str, ...] = ()
+    recursive: bool = False
+    values: Values = Values()
+    namespace: str | None = None
+    trainer_version: str | None = None
+    backend: str | None = None
+    strict: bool | None = None
+    cluster_defaults: bool = False
+    replace: bool = False
+    rerun: bool = False
+    apply_set: str = ""
+    prune: bool = False
+    python: str | None = None
+    clean_env: bool = False
+    keep_environment: bool = False
+
+    @property
+    def settings(self) -> dict[str, str | bool | None]:
+        """Those that are settings, too, by key."""
+        return {name: getattr(self, name) for name in ("namespace", "trainer_version", "backend", "strict")}
+
+
+class Caller(NamedTuple):
+    """Whoever asks: the environment, and the folder that is the current one (for manifests from stdin)."""
+
+    environ: Mapping[str, str]
+    folder: str
