@@ -463,17 +463,13 @@ def _make_private(path: str) -> None:
 
 @contextmanager
 def _queue(path: str) -> Iterator[None]:
-    import fcntl
-
     if path == _MEMORY:
         yield
         return
-    descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    from kfrun.host import lock
+
+    with lock.hold(f"{path}.lock"):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _space_hint(error: Exception) -> str | None:

@@ -22,63 +22,48 @@ def held(path: Path, on_wait: Callable[[], None]) -> Iterator[int]:
 
     The file goes with the lock: who waited for it sees that and takes the next one.
     """
-    lock = _take(path)
-    if lock is None:
+    descriptor = _take(path)
+    if descriptor is None:
         on_wait()
-        lock = _take(path, wait=True)
-        assert lock is not None
+        descriptor = _take(path, wait=True)
+        assert descriptor is not None
     try:
-        yield lock
+        yield descriptor
     finally:
         lock_file(path).unlink(missing_ok=True)
-        os.close(lock)
+        os.close(descriptor)
 
 
 @contextmanager
 def tried(path: Path) -> Iterator[bool]:
     """Hold the lock if it is free; yields whether it is held."""
-    lock = _take(path)
+    descriptor = _take(path)
     try:
-        yield lock is not None
+        yield descriptor is not None
     finally:
-        if lock is not None:
+        if descriptor is not None:
             lock_file(path).unlink(missing_ok=True)
-            os.close(lock)
+            os.close(descriptor)
 
 
 def is_locked(path: Path) -> bool:
     """Whether somebody builds or removes the environment at ``path`` now. Never makes a lock file."""
-    import fcntl
+    from kfrun.host import lock
 
     try:
-        lock = os.open(lock_file(path), os.O_RDONLY | os.O_CLOEXEC)
+        return lock.is_held(lock_file(path))
     except OSError:
         return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(lock)
-    return False
 
 
 def _take(path: Path, *, wait: bool = False) -> int | None:
     """The descriptor of the lock once it is held; None when somebody else holds it."""
-    import fcntl
+    from kfrun.host import lock
 
     file = lock_file(path)
-    while True:
-        lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            # Who held it before may have removed the file: then this lock guards nothing.
-            if file.exists() and os.fstat(lock).st_ino == file.stat().st_ino:
-                return lock
-        except BlockingIOError:
-            os.close(lock)
-            return None
-        except BaseException:
-            os.close(lock)
-            raise
-        os.close(lock)
+    while (descriptor := lock.take(file, wait=wait)) is not None:
+        # Who held it before may have removed the file: then this lock guards nothing.
+        if file.exists() and os.fstat(descriptor).st_ino == file.stat().st_ino:
+            return descriptor
+        os.close(descriptor)
+    return None

@@ -8,7 +8,6 @@ turn, so that a writer killed half-way leaves the one before.
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun import host
 from kfrun.execute.local.process import launch
+from kfrun.host import lock
 from kfrun.model.values import dataclass
 from kfrun.model.workload import Workload
 
@@ -80,16 +80,16 @@ def exclusive(folder: str) -> Iterator[None]:
         OSError: the state folder cannot be written.
     """
     try:
-        lock = os.open(Path(folder).parents[2].with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = lock.take(Path(folder).parents[2].with_suffix(".lock"), wait=True)
     except FileNotFoundError:
         # The whole state was removed by hand: there is nothing to share.
         yield
         return
+    assert descriptor is not None
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(lock)
+        os.close(descriptor)
 
 
 def is_being_created(folder: str) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import signal
 import sys
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import kfrun
 from kfrun import host, paths
+from kfrun.host import lock
 
 if TYPE_CHECKING:
     from kfrun.observe.store import Run, Store
@@ -133,18 +133,7 @@ def wake(folder: str) -> None:
 
 def is_supervised(folder: str) -> bool:
     """Whether a living supervisor looks after the job in ``folder``."""
-    try:
-        descriptor = os.open(f"{folder}/supervisor.lock", os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        # Shared: those who only ask must not be taken for a supervisor by each other.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return lock.is_held(f"{folder}/supervisor.lock")
 
 
 def revive(store: Store) -> None:

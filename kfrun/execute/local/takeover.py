@@ -5,7 +5,6 @@ Called by the nursery, in a fork for each job.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import sys
@@ -19,6 +18,7 @@ from kfrun.execute.local import jobfiles, supervisors
 from kfrun.execute.local.process.launch import JOB_MARKER
 from kfrun.execute.local.runtime import RECORDER_LOST
 from kfrun.execute.local.supervisor import Supervisor
+from kfrun.host import lock
 from kfrun.model.running import Condition
 from kfrun.model.state import Event
 from kfrun.observe import location, outcome, status
@@ -46,20 +46,15 @@ def main(folder: str) -> None:
 
 def _lock(folder: str) -> bool:
     """Become the job's only supervisor. Others may probe the lock just now: that takes microseconds."""
-    try:
-        lock = os.open(f"{folder}/supervisor.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError:
-        return False
     for _ in range(_LOCK_TRIES):
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not os.path.isdir(folder):  # noqa: PTH112
-                break
-            time.sleep(_LOCK_SECONDS)
-        else:
-            return True
-    os.close(lock)
+            # Held until this process ends.
+            if lock.take(f"{folder}/supervisor.lock") is not None:
+                return True
+        except OSError:
+            # The folder is gone.
+            return False
+        time.sleep(_LOCK_SECONDS)
     return False
 
 

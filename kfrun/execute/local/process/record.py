@@ -8,11 +8,12 @@ states: ``new`` (nothing was started), ``starting``, ``running`` (with the ident
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import json
 import os
 from dataclasses import asdict
 
+from kfrun.host import lock
 from kfrun.model.values import dataclass
 
 _SIZE = 1024
@@ -46,9 +47,10 @@ def create(path: str) -> int:
     Raises:
         OSError: no space, or the folder is gone.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = lock.take(path)
+    if descriptor is None:
+        raise BlockingIOError(errno.EAGAIN, "the recorder of this attempt is at work already")
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         write(descriptor, Record())
     except OSError:
         os.close(descriptor)
@@ -83,14 +85,4 @@ def read(path: str) -> Record | None:
 
 def is_held(path: str) -> bool:
     """Whether the recorder of this attempt is alive."""
-    try:
-        descriptor = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return lock.is_held(path)
