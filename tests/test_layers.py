@@ -21,7 +21,8 @@ VIOLATIONS = {
     "validate/schema/hints.py": "import kfrun.validate.schema.violations",
     "report/table.py": "import kfrun.observe.watch",
     "settings.py": "import kfrun.report.table",
-    "execute/controller/job.py": "import kfrun.execute.local.process.record",
+    "execute/controller/job.py": "import kfrun.execute.local.jobfiles",
+    "execute/local/supervisor.py": "import kfrun.execute.local.process.record",
     "cli/verbs/get.py": "import kfrun.cli.verbs.describe",
     "load/data.py": "import asyncio, jinja2",
 }

@@ -23,15 +23,28 @@ class Condition:
     since: float
 
 
+def is_true(conditions: list[Condition], *kinds: str) -> bool:
+    """Whether a condition of one of these types is True."""
+    return any(item.type in kinds and item.status == "True" for item in conditions)
+
+
+def job_uid(trainjob_uid: str, name: str, restart_attempt: int) -> str:
+    """The uid of a child Job: another one for each restart of its JobSet, though the name stays the same."""
+    # Names of child Jobs end with a number of digits alone: none is another one's with this behind it.
+    return f"{trainjob_uid}-{name}" + (f"-r{restart_attempt}" if restart_attempt else "")
+
+
 @dataclass(slots=True)
 class ContainerState:
     """One container of a pod and its current attempt.
 
     Attributes:
-        status: ``waiting``, ``running`` or ``terminated``.
+        status: ``waiting``, ``starting`` (asked to, not told yet to have), ``running`` or ``terminated``.
+        ready: it runs and nothing says that it is not ready.
         restarts: how often it was started anew in this pod; also the number of its log file.
         not_before: earliest time of the next start (back-off), 0 for at once.
-        reason: of the status: ``Completed``, ``Error``, ``StartError``, ``RecorderLost``, ``CrashLoopBackOff``…
+        reason: of the status: ``Completed``, ``StartError``, ``CrashLoopBackOff``, ``ErrImagePull``…; of one that
+            runs, why nothing is known of it just now (``EngineLost``).
         stopping: SIGTERM was sent.
     """
 
@@ -47,6 +60,12 @@ class ContainerState:
     started: float | None = None
     finished: float | None = None
     stopping: bool = False
+    ready: bool = False
+
+    @property
+    def active(self) -> bool:
+        """It was asked to start, and has not ended."""
+        return self.status in ("starting", "running")
 
 
 @dataclass(slots=True)
@@ -54,7 +73,7 @@ class PodState:
     """One pod: one try at one completion index.
 
     Attributes:
-        job: name of the child Job.
+        job, job_uid: name of the child Job, and which of that name it belongs to.
         attempt: 0 for the first pod of its index within its Job, and so on.
         phase: ``Pending``, ``Running``, ``Succeeded`` or ``Failed``.
         kill_at: when SIGKILL follows SIGTERM; None while the pod is not being stopped.
@@ -64,6 +83,7 @@ class PodState:
 
     name: str
     job: str
+    job_uid: str
     index: int
     attempt: int
     created: float
@@ -77,9 +97,9 @@ class PodState:
 
     @property
     def ready(self) -> bool:
-        """All main containers run and none is being stopped."""
+        """All main containers are ready and none is being stopped."""
         mains = [c for c in self.containers if not c.init]
-        return self.phase == "Running" and self.kill_at is None and all(c.status == "running" for c in mains)
+        return self.phase == "Running" and self.kill_at is None and all(c.ready for c in mains)
 
     @property
     def ended(self) -> bool:
@@ -89,15 +109,16 @@ class PodState:
 
 @dataclass(slots=True)
 class JobState:
-    """One child Job.
+    """One child Job. After a restart of the JobSet there is another one of the same name.
 
     Attributes:
-        failing: reason and message of the FailureTarget condition, once it is certain to fail.
+        uid: of `job_uid`.
         deleted: the JobSet removed it.
         next_try: earliest creation of a replacement, by index.
     """
 
     name: str
+    uid: str
     replicated_job: str
     index: int
     created: float
@@ -117,13 +138,12 @@ class JobState:
 
     def is_true(self, kind: str) -> bool:
         """Whether the condition of that type is True."""
-        found = self.condition(kind)
-        return found is not None and found.status == "True"
+        return is_true(self.conditions, kind)
 
     @property
     def finished(self) -> bool:
         """Complete or Failed."""
-        return self.is_true("Complete") or self.is_true("Failed")
+        return is_true(self.conditions, "Complete", "Failed")
 
 
 @dataclass(slots=True)
@@ -138,7 +158,7 @@ class JobSetState:
     @property
     def terminal_state(self) -> str:
         """``Completed``, ``Failed`` or empty."""
-        return next((c.type for c in self.conditions if c.type in ("Completed", "Failed") and c.status == "True"), "")
+        return next((kind for kind in ("Completed", "Failed") if is_true(self.conditions, kind)), "")
 
 
 @dataclass(slots=True)
@@ -163,7 +183,8 @@ class RunState:
         resumed: when it was resumed last, None if it never was suspended.
         suspend: what the TrainJob wants.
         request: empty, ``cancel``, ``kill``, ``delete`` or ``delete now``.
-        environment: ``""`` while not decided, ``building``, ``ready`` or ``failed``.
+        needs: what must be there before anything starts is ``ready`` or ``failed``; ``waiting`` while it is being
+            made, ``""`` before that.
         ports: local ports by ``<host>:<port>`` of the cluster.
         pods: every pod that ever was, in order of creation.
         sequence: raised with every stored change, so that the reserve file and the store can be compared.
@@ -173,7 +194,7 @@ class RunState:
     created: float
     suspend: bool = False
     request: str = ""
-    environment: str = ""
+    needs: str = ""
     resumed: float | None = None
     conditions: list[Condition] = field(default_factory=list)
     jobset: JobSetState = field(default_factory=JobSetState)
@@ -191,7 +212,7 @@ class RunState:
     @property
     def finished(self) -> bool:
         """The TrainJob is Complete or Failed."""
-        return any(c.type in ("Complete", "Failed") and c.status == "True" for c in self.conditions)
+        return is_true(self.conditions, "Complete", "Failed")
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready form; `from_json` reads it back."""
@@ -199,22 +220,40 @@ class RunState:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RunState:
-        """Read what `to_json` wrote."""
-        failure = data["first_failure"]
-        jobset = {**data["jobset"], "conditions": _conditions(data["jobset"])}
-        return cls(
-            **{
-                **data,
-                "conditions": _conditions(data),
-                "jobset": JobSetState(**jobset),
-                "jobs": [JobState(**{**job, "conditions": _conditions(job)}) for job in data["jobs"]],
-                "pods": [
-                    PodState(**{**pod, "containers": [ContainerState(**item) for item in pod["containers"]]})
-                    for pod in data["pods"]
-                ],
-                "first_failure": FirstFailure(**failure) if failure else None,
-            }
-        )
+        """Read what `to_json` wrote, in this version or in 0.1 (which had no uids and no readiness).
+
+        Raises:
+            ValueError: it is damaged, or of a later version.
+        """
+        try:
+            return cls(**_read(data))
+        except (TypeError, KeyError, AttributeError) as error:
+            message = f"the state of the job is damaged, or another version of kfrun wrote it: {error}"
+            raise ValueError(message) from error
+
+
+def _read(data: dict[str, Any]) -> dict[str, Any]:
+    uid, failure = data["uid"], data["first_failure"]
+    if "environment" in data:
+        data = {**data, "needs": "waiting" if data["environment"] == "building" else data["environment"]}
+        del data["environment"]
+    return {
+        **data,
+        "conditions": _conditions(data),
+        "jobset": JobSetState(**{**data["jobset"], "conditions": _conditions(data["jobset"])}),
+        "jobs": [_job(uid, job) for job in data["jobs"]],
+        "pods": [_pod(uid, pod) for pod in data["pods"]],
+        "first_failure": FirstFailure(**failure) if failure else None,
+    }
+
+
+def _job(uid: str, data: dict[str, Any]) -> JobState:
+    return JobState(**{"uid": job_uid(uid, data["name"], 0), **data, "conditions": _conditions(data)})
+
+
+def _pod(uid: str, data: dict[str, Any]) -> PodState:
+    containers = [ContainerState(**{"ready": item["status"] == "running", **item}) for item in data["containers"]]
+    return PodState(**{"job_uid": job_uid(uid, data["job"], 0), **data, "containers": containers})
 
 
 def _conditions(data: dict[str, Any]) -> list[Condition]:

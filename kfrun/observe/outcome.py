@@ -15,6 +15,7 @@ _CODES = {
     "EnvironmentFailed": EnvironmentFailed.exit_code,
     "DeadlineExceeded": 1,
     "NodeRestarted": 1,
+    "EngineLost": 1,
     "RecorderLost": 1,
 }
 """Reasons of Failed that decide the exit code, whatever the containers ended with."""
@@ -65,7 +66,7 @@ def outcome(
     if reason in _CODES:
         return Outcome(False, _CODES[reason], reason, message)
     failure = _recorded(first_failure) or _earliest(pods)
-    if failure is None or failure.reason == "RecorderLost":
+    if failure is None or failure.reason in ("EngineLost", "RecorderLost"):
         return Outcome(False, 1, reason, message)
     cause = "" if failure.reason in ("", "Error") else f" ({failure.reason})"
     return Outcome(

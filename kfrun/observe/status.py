@@ -47,19 +47,23 @@ def replicated_jobs_status(workload: Workload, state: RunState) -> list[dict[str
     rows = []
     for name, _ in sorted(workload.replicated_jobs, reverse=True):
         jobs = [job for job in state.jobs if job.replicated_job == name and not job.deleted]
-        pods = {job.name: [pod for pod in state.pods if pod.job == job.name] for job in jobs}
+        pods = {job.uid: _pods_of(state, job) for job in jobs}
         sizes = {child.name: len(child.pods) for child in workload.jobs}
         rows.append(
             {
                 "name": name,
-                "ready": sum(_is_ready(job, pods[job.name], sizes[job.name]) for job in jobs),
+                "ready": sum(_is_ready(job, pods[job.uid], sizes[job.name]) for job in jobs),
                 "succeeded": sum(job.is_true("Complete") for job in jobs),
                 "failed": sum(job.is_true("Failed") for job in jobs),
-                "active": sum(_active(pods[job.name]) > 0 and not job.finished for job in jobs),
+                "active": sum(_active(pods[job.uid]) > 0 and not job.finished for job in jobs),
                 "suspended": sum(job.is_true("Suspended") for job in jobs),
             }
         )
     return rows
+
+
+def _pods_of(state: RunState, job: JobState) -> list[PodState]:
+    return [pod for pod in state.pods if pod.job_uid == job.uid]
 
 
 def _is_ready(job: JobState, pods: list[PodState], size: int) -> bool:
@@ -74,7 +78,7 @@ def _active(pods: list[PodState]) -> int:
 
 def job_object(workload: Workload, state: RunState, job: JobState, child: ChildJob) -> dict[str, Any]:
     """A child Job as `kubectl get job -o yaml` would show it."""
-    pods = [pod for pod in state.pods if pod.job == job.name]
+    pods = _pods_of(state, job)
     status: dict[str, Any] = {"active": _active(pods), "failed": job.failed, "ready": sum(pod.ready for pod in pods)}
     status["succeeded"] = len(job.completed_indexes)
     if job.completed_indexes:
@@ -94,7 +98,8 @@ def job_object(workload: Workload, state: RunState, job: JobState, child: ChildJ
     }
     if child.active_deadline is not None:
         spec["activeDeadlineSeconds"] = child.active_deadline
-    metadata = _metadata(workload, state, job.name, job.created, "JobSet", workload.jobset_name)
+    metadata = _metadata(workload, job.name, job.uid, job.created)
+    metadata["ownerReferences"] = _owner("JobSet", workload.jobset_name, f"{state.uid}-jobset")
     metadata["labels"] = {**child.labels, "jobset.sigs.k8s.io/restart-attempt": str(job.restart_attempt)}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec, "status": status}
 
@@ -102,7 +107,8 @@ def job_object(workload: Workload, state: RunState, job: JobState, child: ChildJ
 def pod_object(workload: Workload, state: RunState, pod: PodState, child: ChildJob) -> dict[str, Any]:
     """A pod as `kubectl get pod -o yaml` would show it."""
     wanted = next(item for item in child.pods if item.index == pod.index)
-    metadata = _metadata(workload, state, pod.name, pod.created, "Job", child.name)
+    metadata = _metadata(workload, pod.name, f"{state.uid}-{pod.name}", pod.created)
+    metadata["ownerReferences"] = _owner("Job", pod.job, pod.job_uid)
     index = {"batch.kubernetes.io/job-completion-index": str(pod.index)}
     metadata["labels"] = {**child.labels, **index, "batch.kubernetes.io/job-name": child.name, "job-name": child.name}
     metadata["annotations"] = {**child.annotations, **index}
@@ -116,7 +122,7 @@ def pod_object(workload: Workload, state: RunState, pod: PodState, child: ChildJ
     }
     if wanted.init_containers:
         spec["initContainers"] = [_container_spec(item) for item in wanted.init_containers]
-    status: dict[str, Any] = {"phase": pod.phase}
+    status: dict[str, Any] = {"phase": pod.phase, **_lost(pod)}
     for key, init in (("initContainerStatuses", True), ("containerStatuses", False)):
         rows = [_container_status(item) for item in pod.containers if item.init == init]
         if rows:
@@ -124,6 +130,12 @@ def pod_object(workload: Workload, state: RunState, pod: PodState, child: ChildJ
     if any(item.started for item in pod.containers):
         status["startTime"] = timestamp(pod.created)
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status}
+
+
+def _lost(pod: PodState) -> dict[str, Any]:
+    """Why nothing is known of a pod that runs, as a cluster says it of pods whose node is lost."""
+    found = next((item for item in pod.containers if item.status == "running" and item.reason), None)
+    return {"reason": found.reason, "message": found.message} if found else {}
 
 
 def _container_spec(container: Any) -> dict[str, Any]:
@@ -154,9 +166,11 @@ def _container_status(container: ContainerState) -> dict[str, Any]:
             state["terminated"]["signal"] = container.exit_code - 128
     else:
         state["waiting"] = {"reason": container.reason or "ContainerCreating"}
+        if container.message:
+            state["waiting"]["message"] = container.message
     return {
         "name": container.name,
-        "ready": container.status == "running",
+        "ready": container.ready,
         "restartCount": container.restarts,
         "state": state,
     }
@@ -176,16 +190,12 @@ def conditions_json(conditions: list[Condition]) -> list[dict[str, Any]]:
     ]
 
 
-def _metadata(
-    workload: Workload, state: RunState, name: str, created: float, owner_kind: str, owner: str
-) -> dict[str, Any]:
-    return {
-        "name": name,
-        "namespace": workload.namespace,
-        "uid": f"{state.uid}-{name}",
-        "creationTimestamp": timestamp(created),
-        "ownerReferences": [{"kind": owner_kind, "name": owner, "controller": True}],
-    }
+def _metadata(workload: Workload, name: str, uid: str, created: float) -> dict[str, Any]:
+    return {"name": name, "namespace": workload.namespace, "uid": uid, "creationTimestamp": timestamp(created)}
+
+
+def _owner(kind: str, name: str, uid: str) -> list[dict[str, Any]]:
+    return [{"kind": kind, "name": name, "uid": uid, "controller": True}]
 
 
 def index_ranges(indexes: list[int]) -> str:

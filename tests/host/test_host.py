@@ -110,11 +110,19 @@ def test_no_pidfd_where_the_system_has_none(monkeypatch: pytest.MonkeyPatch) -> 
     assert host.open_pidfd(os.getpid()) is None
 
 
-def test_resident_memory_is_that_of_the_process() -> None:
-    found = host.resident_bytes(os.getpid())
-    assert found is not None
-    assert 5_000_000 < found < 5_000_000_000
-    assert host.resident_bytes(2**22 - 3) is None
+def test_usage_is_that_of_the_processes_together() -> None:
+    _, memory = host.usage([os.getpid()])
+    assert 5_000_000 < memory < 5_000_000_000
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        eventually(lambda: host.usage([busy.pid, 2**22 - 3])[0] >= 1)
+        assert host.usage([os.getpid(), busy.pid])[1] > memory
+        busy.kill()
+    assert host.usage([2**22 - 3]) == (0, 0)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("00:00:07", 7), ("1-02:03:04", 93784), ("3:04.56", 184.56)])
+def test_times_are_read_as_ps_writes_them(text: str, seconds: float) -> None:
+    assert host._seconds(text) == pytest.approx(seconds)
 
 
 def test_private_folders_are_private_and_those_above_are_left_alone(tmp_path: Path) -> None:

@@ -22,13 +22,14 @@ def workload(nodes: int = 2) -> Workload:
 
 def pod(index: int, phase: str = "Running", container: str = "running", **more: Any) -> PodState:
     values = {"exit_code": more.pop("exit_code", None), "reason": more.pop("reason", "")}
-    state = ContainerState("node", status=container, started=1.0, finished=2.0, **values)
-    return PodState(f"tj-node-0-{index}-abcde", "tj-node-0", index, 0, 1.0, [state], phase=phase, **more)
+    state = ContainerState("node", status=container, ready=container == "running", started=1.0, finished=2.0, **values)
+    name, job_uid = f"tj-node-0-{index}-abcde", more.pop("job_uid", "uid-tj-node-0")
+    return PodState(name, "tj-node-0", job_uid, index, 0, 1.0, [state], phase=phase, **more)
 
 
 def run(*pods: PodState, **job: Any) -> RunState:
     state = RunState("uid", 0.0, jobset=JobSetState(created=1.0))
-    state.jobs = [JobState("tj-node-0", "node", 0, 1.0, **job)]
+    state.jobs = [JobState("tj-node-0", "uid-tj-node-0", "node", 0, 1.0, **job)]
     state.pods = list(pods)
     return state
 

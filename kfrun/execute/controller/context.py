@@ -11,7 +11,7 @@ from kfrun.model.state import Event
 from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
-    from kfrun.model.running import PodState, RunState
+    from kfrun.model.running import ContainerState, JobState, PodState, RunState
     from kfrun.model.workload import ChildJob, Workload
 
 _API_VERSIONS = {
@@ -75,14 +75,26 @@ class Pass:
     commands: list[Command] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     wake_at: float | None = None
+    _pods: dict[str, PodState] = field(default_factory=dict)
 
     def child(self, name: str) -> ChildJob:
         """The child Job of that name as the manifest wants it."""
         return next(job for job in self.workload.jobs if job.name == name)
 
-    def pods_of(self, job: str) -> list[PodState]:
-        """The pods of a child Job, all of them, in order of creation."""
-        return [pod for pod in self.state.pods if pod.job == job]
+    def pods_of(self, job: JobState) -> list[PodState]:
+        """The pods of a child Job, all of them, in order of creation; none of an earlier Job of its name."""
+        return [pod for pod in self.state.pods if pod.job_uid == job.uid]
+
+    def pod(self, name: str) -> PodState:
+        """The pod of that name."""
+        if name not in self._pods:
+            self._pods = {pod.name: pod for pod in self.state.pods}
+        return self._pods[name]
+
+    def container(self, pod: str, name: str) -> tuple[PodState, ContainerState]:
+        """A container, and the pod of that name that it belongs to."""
+        found = self.pod(pod)
+        return found, next(item for item in found.containers if item.name == name)
 
     def wake(self, at: float) -> None:
         """Ask for another pass at that time at the latest."""

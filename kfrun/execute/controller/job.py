@@ -23,7 +23,7 @@ def advance(p: Pass, job: JobState, *, suspend: bool) -> None:
     child = p.child(job.name)
     if suspend:
         # What ended in this very moment ended by itself.
-        for pod in p.pods_of(job.name):
+        for pod in p.pods_of(job):
             pods.conclude(p, pod, child)
         _count(p, job, child)
         if not job.is_true("FailureTarget"):
@@ -31,7 +31,7 @@ def advance(p: Pass, job: JobState, *, suspend: bool) -> None:
             return
     _start(p, job)
     _check_deadline(p, job, child)
-    for pod in p.pods_of(job.name):
+    for pod in p.pods_of(job):
         pods.advance(p, pod, child)
     _count(p, job, child)
     if job.is_true("FailureTarget"):
@@ -45,12 +45,12 @@ def advance(p: Pass, job: JobState, *, suspend: bool) -> None:
 def remove(p: Pass, job: JobState) -> None:
     """Delete a Job with its pods, as its JobSet does when it is done with it."""
     job.deleted = True
-    for pod in p.pods_of(job.name):
+    for pod in p.pods_of(job):
         pods.stop(p, pod, p.child(job.name).grace)
 
 
 def _suspend(p: Pass, job: JobState, child: ChildJob) -> None:
-    for pod in p.pods_of(job.name):
+    for pod in p.pods_of(job):
         if not pod.ended and pod.kill_at is None:
             p.event("Job", job.name, "SuccessfulDelete", f"Deleted pod: {pod.name}")
             pods.stop(p, pod, child.grace)
@@ -87,7 +87,7 @@ def _fail_with(p: Pass, job: JobState, reason: str, message: str) -> None:
 
 
 def _count(p: Pass, job: JobState, child: ChildJob) -> None:
-    for pod in p.pods_of(job.name):
+    for pod in p.pods_of(job):
         if pod.counted:
             continue
         if pod.reason == "BackoffLimitExceeded":
@@ -110,7 +110,7 @@ def _count_failure(p: Pass, job: JobState, child: ChildJob, pod: PodState) -> No
 
 def _fail(p: Pass, job: JobState, child: ChildJob) -> None:
     """The FailureTarget condition stands: remove active pods, and fail once they are gone."""
-    active = [pod for pod in p.pods_of(job.name) if not pod.ended]
+    active = [pod for pod in p.pods_of(job) if not pod.ended]
     for pod in active:
         if not pod.deleted:
             p.event("Job", job.name, "SuccessfulDelete", f"Deleted pod: {pod.name}")
@@ -138,7 +138,7 @@ def _create_missing(p: Pass, job: JobState, child: ChildJob) -> None:
         # Resumed while pods of before still stop. On a cluster both have addresses of their own; here the new ones
         # would find their ports taken, or meet the old ones at the rendezvous.
         return
-    present = {pod.index for pod in p.pods_of(job.name) if not pod.counted}
+    present = {pod.index for pod in p.pods_of(job) if not pod.counted}
     for wanted in child.pods:
         if wanted.index in present or wanted.index in job.completed_indexes:
             continue
@@ -146,17 +146,17 @@ def _create_missing(p: Pass, job: JobState, child: ChildJob) -> None:
         if due > p.now:
             p.wake(due)
             continue
-        created = _create(p, job, child, wanted)
+        created = _create(p, job, wanted)
         pods.advance(p, created, child)
 
 
-def _create(p: Pass, job: JobState, child: ChildJob, wanted: Pod) -> PodState:
+def _create(p: Pass, job: JobState, wanted: Pod) -> PodState:
     attempt = job.tries.get(str(wanted.index), 0)
     job.tries[str(wanted.index)] = attempt + 1
     name = f"{wanted.hostname}-{_suffix(p.state.uid, len(p.state.pods))}"
     containers = [ContainerState(c.name, init=True, sidecar=c.restart_always) for c in wanted.init_containers]
     containers += [ContainerState(c.name) for c in wanted.containers]
-    pod = PodState(name, child.name, wanted.index, attempt, p.now, containers)
+    pod = PodState(name, job.name, job.uid, wanted.index, attempt, p.now, containers)
     p.state.pods.append(pod)
     p.event("Job", job.name, "SuccessfulCreate", f"Created pod: {pod.name}")
     return pod

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kfrun.execute.controller import job as jobs
 from kfrun.execute.controller.context import set_condition
-from kfrun.model.running import JobState
+from kfrun.model.running import JobState, is_true, job_uid
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
@@ -58,7 +58,7 @@ def _current(p: Pass) -> list[JobState]:
 
 def _note_suspension(p: Pass, *, suspend: bool) -> None:
     conditions, name = p.state.jobset.conditions, p.workload.jobset_name
-    suspended = any(c.type == "Suspended" and c.status == "True" for c in conditions)
+    suspended = is_true(conditions, "Suspended")
     if suspend and not suspended:
         set_condition(conditions, "Suspended", "SuspendedJobs", "jobset is suspended", p.now)
         p.event("JobSet", name, "SuspendedJobs", "jobset is suspended")
@@ -68,21 +68,25 @@ def _note_suspension(p: Pass, *, suspend: bool) -> None:
 
 
 def _create_jobs(p: Pass) -> None:
-    existing = {job.name for job in _current(p)}
+    existing = {job.name: job for job in _current(p)}
     blocked: str | None = None
     for child in p.workload.jobs:
         if blocked is not None and blocked != child.replicated_job:
             return
         if child.name in existing:
-            if p.workload.in_order and not _is_ready(p, child):
+            if p.workload.in_order and not _is_ready(p, existing[child.name]):
                 blocked = child.replicated_job
             continue
         if all(_is_met(p, name, status) for name, status in child.depends_on):
-            p.state.jobs.append(
-                JobState(child.name, child.replicated_job, child.index, p.now, restart_attempt=p.state.jobset.restarts)
-            )
+            p.state.jobs.append(_job(p, child))
             if p.workload.in_order:
                 blocked = child.replicated_job
+
+
+def _job(p: Pass, child: ChildJob) -> JobState:
+    restarts = p.state.jobset.restarts
+    uid = job_uid(p.state.uid, child.name, restarts)
+    return JobState(child.name, uid, child.replicated_job, child.index, p.now, restart_attempt=restarts)
 
 
 def _is_met(p: Pass, name: str, status: str) -> bool:
@@ -91,12 +95,12 @@ def _is_met(p: Pass, name: str, status: str) -> bool:
     found = [job for job in _current(p) if job.replicated_job == name]
     if status == "Complete":
         return sum(job.is_true("Complete") for job in found) == wanted
-    return sum(job.finished or _is_ready(p, p.child(job.name)) for job in found) == wanted
+    return sum(job.finished or _is_ready(p, job) for job in found) == wanted
 
 
-def _is_ready(p: Pass, child: ChildJob) -> bool:
-    ready = {pod.index for pod in p.pods_of(child.name) if pod.phase == "Succeeded" or pod.ready}
-    return len(ready) >= len(child.pods)
+def _is_ready(p: Pass, job: JobState) -> bool:
+    ready = {pod.index for pod in p.pods_of(job) if pod.phase == "Succeeded" or pod.ready}
+    return len(ready) >= len(p.child(job.name).pods)
 
 
 def _fail(p: Pass) -> bool:

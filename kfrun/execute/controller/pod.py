@@ -35,7 +35,7 @@ def stop(p: Pass, pod: PodState, grace: float) -> None:
         return
     pod.kill_at = p.now + grace
     pod.deleted = True
-    _terminate(p, pod, [c for c in pod.containers if c.status == "running"])
+    _terminate(p, pod, [c for c in pod.containers if c.active])
     _finish_stop(p, pod)
 
 
@@ -55,7 +55,7 @@ def _terminate(p: Pass, pod: PodState, containers: list[ContainerState]) -> None
 
 
 def _finish_stop(p: Pass, pod: PodState) -> None:
-    if any(c.status == "running" for c in pod.containers):
+    if any(c.active for c in pod.containers):
         assert pod.kill_at is not None
         if p.now >= pod.kill_at and not pod.killed:
             pod.killed = True
@@ -72,7 +72,7 @@ def _start_due(p: Pass, pod: PodState, job: ChildJob) -> None:
         if container.init:
             if container.sidecar:
                 _start_if_due(p, pod, container)
-                if container.status == "waiting" and container.restarts == 0:
+                if container.status in ("waiting", "starting") and container.restarts == 0:
                     return
                 continue
             if container.status == "terminated" and container.exit_code == 0:
@@ -89,7 +89,7 @@ def _retry_or_start(p: Pass, pod: PodState, container: ContainerState, job: Chil
         # The kubelet restarts at once the first time, then after 10 s, 20 s…
         wait = 0.0 if container.restarts == 1 else p.back_off.wait(container.restarts - 1)
         container.not_before = p.now + wait
-        container.status, container.reason = "waiting", "CrashLoopBackOff" if wait else ""
+        container.status, container.reason, container.message = "waiting", "CrashLoopBackOff" if wait else "", ""
         container.stopping = False
     if container.status == "waiting":
         _start_if_due(p, pod, container)
@@ -104,9 +104,18 @@ def _start_if_due(p: Pass, pod: PodState, container: ContainerState) -> None:
     if container.not_before > p.now:
         p.wake(container.not_before)
         return
-    container.status, container.started, container.reason = "running", p.now, ""
-    pod.phase = "Running"
+    container.status, container.started, container.reason, container.message = "starting", p.now, "", ""
     p.commands.append(StartContainer(pod.name, container.name))
+
+
+def withhold(p: Pass, reason: str, message: str) -> None:
+    """Start nothing in this pass after all, because something is not there that it needs."""
+    for command in p.commands:
+        if isinstance(command, StartContainer):
+            _, container = p.container(command.pod, command.container)
+            container.status, container.started = "waiting", None
+            container.reason, container.message = reason, message
+    p.commands = [command for command in p.commands if not isinstance(command, StartContainer)]
 
 
 def is_exhausted(pod: PodState, job: ChildJob) -> bool:
@@ -134,12 +143,12 @@ def conclude(p: Pass, pod: PodState, job: ChildJob) -> None:
     init_failed = any(c.init for c in failed)
     if init_failed or all(c.status == "terminated" for c in mains):
         _end_sidecars(p, pod, job)
-        if not any(c.status == "running" for c in pod.containers):
+        if not any(c.active for c in pod.containers):
             pod.phase = "Failed" if failed else "Succeeded"
 
 
 def _end_sidecars(p: Pass, pod: PodState, job: ChildJob) -> None:
-    running = [c for c in pod.containers if c.status == "running"]
+    running = [c for c in pod.containers if c.active]
     if running and pod.kill_at is None:
         _terminate(p, pod, running)
         pod.kill_at = p.now + job.grace
@@ -150,7 +159,8 @@ def container_ended(
     p: Pass, pod: PodState, container: ContainerState, *, exit_code: int, reason: str, message: str, at: float
 ) -> None:
     """Take note that the current attempt of a container ended (or could not be started)."""
-    container.status = "terminated"
+    pod.phase = "Running"
+    container.status, container.ready = "terminated", False
     container.exit_code, container.reason, container.message, container.finished = exit_code, reason, message, at
     if reason == "StartError":
         p.event("Pod", pod.name, "Failed", f"Error: {message}", warning=True)

@@ -1,7 +1,7 @@
 """The Trainer controller's part: suspension, deadline and conditions of the TrainJob (Trainer v2.3).
 
-`advance` is the door of the whole state machine. Reasons that only kfrun knows: Cancelled, NodeRestarted,
-EnvironmentFailed, RecorderLost.
+`step` is the door of the whole state machine. Reasons that only kfrun knows: Cancelled, NodeRestarted,
+EnvironmentFailed, RecorderLost, EngineLost.
 """
 
 from __future__ import annotations
@@ -10,22 +10,16 @@ from typing import TYPE_CHECKING
 
 from kfrun.execute.controller import jobset
 from kfrun.execute.controller import pod as pods
-from kfrun.execute.controller.context import BackOff, Pass, set_condition
+from kfrun.execute.controller.context import set_condition
+from kfrun.model.running import is_true
 
 if TYPE_CHECKING:
+    from kfrun.execute.controller.context import Pass
     from kfrun.model.running import RunState
-    from kfrun.model.workload import Workload
-
-
-def advance(workload: Workload, state: RunState, now: float, back_off: BackOff) -> Pass:
-    """Bring a TrainJob as far as it goes now; the state is changed in place, the rest is in the result."""
-    p = Pass(workload, state, now, back_off)
-    step(p)
-    return p
 
 
 def step(p: Pass) -> None:
-    """One pass, for a caller that has put facts into the same pass before."""
+    """Bring the TrainJob as far as it goes now; what is new was noted in the same pass before."""
     state = p.state
     if state.request:
         _obey(p)
@@ -33,7 +27,7 @@ def step(p: Pass) -> None:
         jobset.settle(p)
         return
     _note_suspension(p)
-    if state.environment not in ("ready", "") and not state.suspend:
+    if state.needs not in ("ready", "") and not state.suspend:
         _check_deadline(p)
         return
     jobset.advance(p, suspend=state.suspend)
@@ -83,7 +77,7 @@ def _obey(p: Pass) -> None:
 
 def _note_suspension(p: Pass) -> None:
     conditions = p.state.conditions
-    suspended = any(c.type == "Suspended" and c.status == "True" for c in conditions)
+    suspended = is_true(conditions, "Suspended")
     if p.state.suspend:
         set_condition(conditions, "Suspended", "Suspended", "TrainJob is suspended", p.now)
     elif suspended:

@@ -188,7 +188,7 @@ def _job(uid: str, desired: DesiredJob, launch: JobLaunch, way: Way) -> jobfiles
         settings = replace(settings, path=(f"{path}/bin", *settings.path))
     return jobfiles.Job(
         workload=expand.expand(desired.resolution, cluster_defaults=way.wishes.cluster_defaults),
-        settings=settings,
+        settings=settings.to_json(),
         jobset=desired.resolution.jobset or {},
         environment=environment.to_json() if environment is not None else None,
         environment_path=path,

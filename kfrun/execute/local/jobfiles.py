@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kfrun import host
-from kfrun.execute.local.process import launch
 from kfrun.host import lock
 from kfrun.model.values import dataclass
-from kfrun.model.workload import Workload
+from kfrun.model.workload import Workload, node_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from kfrun.model.running import PodState
 
 _SLOT_BYTES = 128 * 1024
 _BYTES_PER_POD = 2048
@@ -34,7 +35,7 @@ class Job:
 
     Attributes:
         workload: what to run.
-        settings: what its processes are given.
+        settings: what its runtime is given: written and read by that alone.
         jobset: the JobSet object as resolved, for the store.
         environment: an `EnvironmentRequest` as JSON, None when none is needed.
         environment_path: folder of the environment, empty when none is needed.
@@ -44,7 +45,7 @@ class Job:
     """
 
     workload: Workload
-    settings: launch.Settings
+    settings: dict[str, Any]
     jobset: dict[str, Any]
     environment: dict[str, Any] | None = None
     environment_path: str = ""
@@ -113,11 +114,7 @@ def replace(folder: str, job: Job, digest: str = "") -> None:
     """
     # Not asdict: it would copy the workload, which has its own form, all over again.
     data = {item.name: getattr(job, item.name) for item in fields(job)}
-    data |= {"workload": job.workload.to_json(), "settings": job.settings.to_json()}
-    path = _path(folder, digest)
-    with open(f"{path}.new", "w", encoding="utf-8", opener=_private) as file:
-        json.dump(data, file, separators=(",", ":"))
-    os.replace(f"{path}.new", path)  # noqa: PTH105
+    _write(_path(folder, digest), {**data, "workload": job.workload.to_json()})
 
 
 def read(folder: str, digest: str = "") -> Job:
@@ -134,7 +131,6 @@ def read(folder: str, digest: str = "") -> Job:
             **{
                 **data,
                 "workload": Workload.from_json(data["workload"]),
-                "settings": launch.Settings.from_json(data["settings"]),
                 "back_off": tuple(data["back_off"]),
             }
         )
@@ -144,6 +140,39 @@ def read(folder: str, digest: str = "") -> Job:
 
 def _path(folder: str, digest: str) -> str:
     return f"{folder}/job.{digest}.json" if digest else f"{folder}/job.json"
+
+
+def write_pod(folder: str, workload: Workload, pod: PodState) -> None:
+    """Make the folder of a pod with ``pod.json``, by which `kfrun.observe.logfiles` finds its logs; once is enough.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = f"{folder}/pods/{pod.name}"
+    if os.path.exists(f"{path}/pod.json"):  # noqa: PTH110
+        return
+    os.makedirs(path, mode=0o700, exist_ok=True)  # noqa: PTH103
+    job = next(item for item in workload.jobs if item.name == pod.job)
+    data = {
+        "name": pod.name,
+        "job": job.name,
+        "jobUid": pod.job_uid,
+        "replicatedJob": job.replicated_job,
+        "jobIndex": job.index,
+        "index": pod.index,
+        "attempt": pod.attempt,
+        "node": node_name(workload, job, pod.index),
+        "main": next((item.name for item in pod.containers if not item.init), ""),
+        "created": pod.created,
+    }
+    _write(f"{path}/pod.json", data)
+
+
+def _write(path: str, data: dict[str, Any]) -> None:
+    """Write a file whole or not at all."""
+    with open(f"{path}.new", "w", encoding="utf-8", opener=_private) as file:
+        json.dump(data, file, separators=(",", ":"))
+    os.replace(f"{path}.new", path)  # noqa: PTH105
 
 
 def save_in_reserve(folder: str, state: dict[str, Any]) -> None:

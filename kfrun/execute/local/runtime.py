@@ -1,76 +1,113 @@
-"""The interface between the supervisor and what really runs containers: processes now, engines later.
+"""What a supervisor asks of whatever really runs containers: a kubelet's list (CRI), in our words.
 
-A runtime starts, signals and watches attempts of containers. It decides nothing: retries, order and status belong
-to `kfrun.execute.controller`. Implementations must survive the death of their supervisor: whatever `start` began
-can be taken over by `adopt` in another process, with its true exit code.
+A runtime prepares pods, and starts, signals and watches attempts of their containers. It decides nothing: retries,
+order and status belong to `kfrun.execute.controller`, which it tells facts. It must survive the death of its
+supervisor: whatever `start` began can be taken over by `adopt` in another process, with its true exit code.
+
+`kfrun.execute.local.runtimes` names them; nothing else knows one from another.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
-from kfrun.model.values import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Self
 
-RECORDER_LOST = "RecorderLost"
-START_ERROR = "StartError"
-START_ERROR_CODE = 128
+    from kfrun.execute.controller.facts import Attempt, Fact
+    from kfrun.execute.local.jobfiles import Job
+    from kfrun.execute.local.needs.need import Need
+    from kfrun.model.running import PodState, RunState
+    from kfrun.observe.store import Run, Store
 
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt of one container: what `start` and `adopt` are told about."""
-
-    pod: str
-    container: str
-    restarts: int
+JOB_MARKER = "KFRUN_JOB_UID"
+"""In the environment of every process that is started for a job, so that they are found wherever they fled to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """The end of an attempt.
+class Usage(NamedTuple):
+    """What a container has taken so far: seconds of CPU time; and takes now: bytes of memory."""
 
-    Attributes:
-        exit_code: of the container's main process, 128 + n for signal n; 128 when it could not be started.
-        reason: ``Completed``, ``Error``, ``StartError`` or ``RecorderLost`` (it ended and nobody saw how).
-        at: seconds since the epoch.
-    """
-
-    attempt: Attempt
-    exit_code: int
-    reason: str
-    message: str
-    at: float
+    cpu: float
+    memory: int
 
 
 class ContainerRuntime(Protocol):
-    """What a supervisor needs of a backend."""
+    """What runs the containers of one job. Facts about them come from `collect`, and from nothing else."""
 
-    def start(self, attempt: Attempt, ports: dict[str, int]) -> None:
-        """Start an attempt. Whatever goes wrong is reported by `collect` as an `Exit` with reason StartError."""
+    @classmethod
+    def of(cls, run: Run, job: Job, state: RunState) -> Self:
+        """The runtime of a job. ``job.settings`` is its own part of the job's files.
+
+        Raises:
+            ValueError: that part is damaged, or another version wrote it.
+        """
+
+    @classmethod
+    def clean(cls, uid: str) -> None:
+        """Remove whatever of a job still runs: it must leave nothing behind, though its files may be gone."""
+
+    def needs(self, store: Store, job: Job) -> list[Need]:
+        """What must be there before anything of the job starts, in this order."""
+
+    def prepare_pod(self, pod: PodState) -> None:
+        """Make what the containers of a pod share, before each start of one of them; what is there is kept.
+
+        Its folder with ``pod.json`` is there. What takes long is told of its containers as `Waiting`.
+
+        Raises:
+            OSError: it cannot be made; the container that was about to start ends with StartError.
+        """
+
+    def remove_pod(self, pod: PodState) -> None:
+        """Remove what `prepare_pod` made: all containers have ended. May be asked again by the next supervisor."""
+
+    def start(self, attempt: Attempt) -> None:
+        """Start an attempt. `Started` follows, or `Waiting`; or `Ended` with reason StartError if it cannot be."""
 
     def adopt(self, attempt: Attempt) -> bool:
         """Watch an attempt that an earlier supervisor started; False when it never was (start it then)."""
 
     def terminate(self, attempt: Attempt) -> None:
-        """SIGTERM to the main process of the container, and to nothing else."""
+        """SIGTERM to the main process, and to nothing else; what has not started yet ends without starting."""
 
     def kill(self, attempts: Sequence[Attempt]) -> None:
         """SIGKILL to everything of these containers."""
+
+    def execute(
+        self,
+        attempt: Attempt,
+        argv: Sequence[str],
+        streams: tuple[int, int, int],
+        *,
+        terminal: bool = False,
+        deadline: float | None = None,
+    ) -> int:
+        """Run a further program in a container that has started; its exit code.
+
+        ``streams`` are descriptors for its standard input, output and error; ``deadline`` is in seconds.
+
+        Raises:
+            Refused: this runtime has no way into a container; it says why.
+        """
+
+    def address(self, pod: PodState) -> str:
+        """The address under which this machine reaches the ports of a pod."""
+
+    def usage(self, attempt: Attempt) -> Usage | None:
+        """What a container takes; None when it does not run."""
 
     def descriptors(self) -> Sequence[int]:
         """Descriptors that become readable when `collect` has something."""
 
     def poll_interval(self) -> float | None:
-        """Seconds between calls of `collect` where descriptors do not tell; None where they do."""
+        """Seconds until `collect` should be called where descriptors do not tell: 0 for at once, None where they do."""
 
-    def collect(self) -> list[Exit]:
-        """The attempts that ended since the last call."""
+    def collect(self) -> list[Fact]:
+        """What happened since the last call, in order."""
 
     def sample_logs(self) -> None:
         """Note how far each log has grown (the side index of times)."""
 
-    def clean(self) -> None:
-        """Remove whatever of this job still runs: it must leave nothing behind."""
+    def close(self) -> None:
+        """Let go of what this process holds open; nothing is stopped."""

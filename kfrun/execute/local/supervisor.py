@@ -1,7 +1,7 @@
 """The supervisor: one detached process a job, which reconciles until the job is over.
 
-It waits on pidfds and a FIFO, asks the controller what to do, stores the new state, and only then does it: whoever
-takes over after a kill -9 finds every intention written down. It holds no client libraries and no threads.
+It waits on descriptors and a FIFO, tells the controller what happened, stores the new state, and only then does what
+that says: whoever takes over after a kill -9 finds every intention written down. It has no threads.
 """
 
 from __future__ import annotations
@@ -14,26 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kfrun import host
-from kfrun.errors import KfrunError, StoreFailed
-from kfrun.execute.controller import trainjob
+from kfrun.errors import StoreFailed
+from kfrun.execute.controller import facts, trainjob
+from kfrun.execute.controller import pod as pods
 from kfrun.execute.controller.context import BackOff, KillPod, Pass, StartContainer
-from kfrun.execute.controller.pod import container_ended, is_exhausted
-from kfrun.execute.local import jobfiles, supervisors
+from kfrun.execute.controller.facts import Attempt
+from kfrun.execute.local import jobfiles, runtimes, supervisors
 from kfrun.execute.local.ledger import Ledger
-from kfrun.execute.local.needs import ports
-from kfrun.execute.local.needs.environment import Builder
-from kfrun.execute.local.process.runtime import ProcessRuntime
-from kfrun.execute.local.runtime import RECORDER_LOST, Attempt
+from kfrun.execute.local.needs.need import Denied, Met, Needs, Unmet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kfrun.execute.controller.context import Command
-    from kfrun.execute.local.runtime import Exit
+    from kfrun.execute.controller.facts import Fact
     from kfrun.model.running import ContainerState, PodState
     from kfrun.observe.store import Run, Store
 
-NODE_RESTARTED = "NodeRestarted"
 _SAMPLE_SECONDS = 0.1
 _RETRY_SECONDS = 0.5
 _IDLE_SECONDS = 5.0
@@ -46,9 +40,11 @@ class Supervisor:
     def __init__(self, store: Store, run: Run, job: jobfiles.Job) -> None:
         self._store = store
         self._run = run
-        self._pods: dict[str, PodState] = {}
-        self._use(job)
+        self._ledger = Ledger(store, run, job)
         self._state = self._ledger.load(time.time())
+        self._facts: list[Fact] = []
+        self._removed: set[str] = set()
+        self._use(job)
         self._wake = os.open(f"{run.folder}/wake", os.O_RDWR | os.O_NONBLOCK)
         self._seen = -1
         self._due: float | None = None
@@ -56,51 +52,50 @@ class Supervisor:
 
     def _use(self, job: jobfiles.Job) -> None:
         self._job = job
-        self._ledger = Ledger(self._store, self._run, job)
-        self._runtime = ProcessRuntime(self._run.folder, self._run.uid, job.workload, job.settings, self._pod)
-        self._builder = Builder(self._run.folder, self._run.uid, job)
+        self._runtime = runtimes.named(self._run.backend).of(self._run, job, self._state)
+        self._needs = Needs(self._runtime.needs(self._store, job))
 
     def work(self) -> None:
         """Reconcile until the job is over and everything of it is stored."""
-        again = self._take_over()
+        again = self.take_over()
         while True:
-            again += self._turn()
+            again = self.turn() or again
             if not again and self._is_over() and self._finish():
                 return
             if not again:
                 self._wait()
-            again = 0
+            again = False
 
     # One turn
 
-    def _turn(self) -> int:
-        """Take in what happened, decide, store, act. Returns how much more there is to do at once."""
+    def turn(self) -> bool:
+        """Take in what happened, decide, store, act. Returns whether there is more to do at once."""
         self._leave_if_folder_is_gone()
         self._mind_clock()
         self._read_wishes()
         p = self._pass()
-        for ended in self._runtime.collect():
-            self._note_exit(p, ended)
-        self._mind_environment(p)
+        happened, self._facts = [*self._facts, *self._runtime.collect()], []
+        for fact in happened:
+            facts.note(p, fact)
+        asked = self._mind_needs(p)
         trainjob.step(p)
-        if self._state.finished:
-            self._builder.kill()
-        starts = [command for command in p.commands if isinstance(command, StartContainer)]
-        if starts:
-            self._lease_ports(p)
+        if not asked and self._is_first_to_start(p):
+            self._ask_needs(p)
+        if self._state.finished or self._state.request:
+            self._needs.stop()
         while not self._ledger.save(self._state, p.events):
             # Nothing is done that is not written down: neither the store nor the reserve takes it now.
             self._leave_if_folder_is_gone()
             time.sleep(_RETRY_SECONDS)
-        self._perform(p.commands)
+        self._perform(p)
         self._due = p.wake_at
-        return len(starts) if self._runtime.poll_interval() == 0.0 else 0
+        return bool(self._facts) or self._runtime.poll_interval() == 0.0
 
     def _leave_if_folder_is_gone(self) -> None:
         """Somebody removed the state by hand: a job that nobody can see or stop must not run on."""
         if not Path(self._run.folder).is_dir():
-            self._builder.kill()
-            self._runtime.clean()
+            self._needs.stop()
+            self._runtime.clean(self._run.uid)
             sys.exit("the job's folder was removed: its processes were stopped")
 
     def _mind_clock(self) -> None:
@@ -136,122 +131,97 @@ class Supervisor:
 
     def _reload(self, run: Run) -> None:
         """A suspended job was changed: it will be resumed with another workload. Nothing of it runs now."""
-        if any(container.status == "running" for pod in self._state.pods for container in pod.containers):
+        if any(container.active for _, container in self._containers()):
             # It was resumed or is still stopping: the next look will do.
             self._seen = -1
             return
-        self._builder.kill()
-        self._run = run
-        self._state.environment = ""
-        self._use(jobfiles.read(run.folder, run.run_digest))
+        self._needs.stop()
+        self._runtime.close()
+        self._run, self._state.needs = run, ""
+        job = jobfiles.read(run.folder, run.run_digest)
+        self._ledger = Ledger(self._store, run, job)
+        self._use(job)
 
-    def _note_exit(self, p: Pass, ended: Exit) -> None:
-        pod = self._pod(ended.attempt.pod)
-        container = _container(pod, ended.attempt.container)
-        container_ended(
-            p, pod, container, exit_code=ended.exit_code, reason=ended.reason, message=ended.message, at=ended.at
-        )
-        if ended.reason == RECORDER_LOST:
-            trainjob.fail(p, RECORDER_LOST, f"{pod.name}/{container.name}: {ended.message}")
+    def _containers(self) -> list[tuple[PodState, ContainerState]]:
+        return [(pod, container) for pod in self._state.pods for container in pod.containers]
 
-    def _mind_environment(self, p: Pass) -> None:
-        state, builder = self._state, self._builder
-        if builder.is_running:
-            self._mind_building(p)
-        elif state.environment in ("", "building") and not state.suspend and not state.finished and not state.request:
-            if builder.is_needed:
-                self._start_building(p)
-            else:
-                state.environment = "ready"
+    # Needs
 
-    def _start_building(self, p: Pass) -> None:
-        self._state.environment = "building"
-        p.event("TrainJob", self._job.workload.jobset_name, "EnvironmentBuilding", "Installing Python packages")
-        try:
-            self._builder.start()
-        except OSError as error:
-            self._state.environment = "failed"
-            message = f"the Python environment could not be built: {error.strerror or error}"
-            trainjob.fail(p, "EnvironmentFailed", message)
+    def _mind_needs(self, p: Pass) -> bool:
+        """Before the first start, see to what the job needs. Returns whether that was asked about."""
+        state = self._state
+        if state.needs not in ("", "waiting") or state.finished or state.request:
+            return False
+        if state.suspend and not self._needs.is_waiting:
+            # What is under way goes on, but nothing is begun for a job that must not run.
+            return False
+        self._ask_needs(p)
+        return True
 
-    def _mind_building(self, p: Pass) -> None:
-        name = self._job.workload.jobset_name
-        if self._state.request or self._state.finished:
-            self._builder.kill()
-            return
-        code = self._builder.poll()
-        if code == 0:
-            self._state.environment = "ready"
-            p.event("TrainJob", name, "EnvironmentReady", "Python packages are installed")
-        elif code is not None:
-            self._state.environment = "failed"
-            message = f"the Python environment could not be built:\n{self._builder.last_lines()}"
-            trainjob.fail(p, "EnvironmentFailed", message)
-
-    def _lease_ports(self, p: Pass) -> None:
-        if any(item.status == "running" for item in self._containers_before(p)):
-            return
-        needed = self._runtime.needed_ports()
-        while True:
-            try:
-                self._state.ports = ports.lease(self._store, self._run.uid, needed, self._state.ports)
-            except StoreFailed:
-                # A full disk, or a busy one: no reason to fail.
-                self._leave_if_folder_is_gone()
-                time.sleep(_RETRY_SECONDS)
-            except KfrunError as error:
-                self._fail_unstarted(p, error.message)
-                return
-            else:
-                return
-
-    def _fail_unstarted(self, p: Pass, message: str) -> None:
-        p.commands.clear()
-        for pod in self._state.pods:
-            for container in pod.containers:
-                if container.status == "running":
-                    container.status = "waiting"
-        trainjob.fail(p, "EnvironmentFailed", message)
-
-    def _containers_before(self, p: Pass) -> list[ContainerState]:
-        """Containers that ran already before this pass: their ports must stay."""
+    def _is_first_to_start(self, p: Pass) -> bool:
+        """Whether something is about to start while nothing of the job runs."""
         starting = {(c.pod, c.container) for c in p.commands if isinstance(c, StartContainer)}
-        return [c for pod in self._state.pods for c in pod.containers if (pod.name, c.name) not in starting]
+        return bool(starting) and not any(
+            container.active and (pod.name, container.name) not in starting for pod, container in self._containers()
+        )
 
-    def _perform(self, commands: Sequence[Command]) -> None:
+    def _ask_needs(self, p: Pass) -> None:
+        match self._needs.advance(p):
+            case Met():
+                self._state.needs = "ready"
+            case Unmet(reason, message):
+                self._state.needs = "waiting"
+                pods.withhold(p, reason, message)
+            case Denied(reason, message):
+                self._state.needs = "failed"
+                pods.withhold(p, reason, message)
+                trainjob.fail(p, reason, message)
+
+    # Acting
+
+    def _perform(self, p: Pass) -> None:
         killed: list[Attempt] = []
-        for command in commands:
-            pod = self._pod(command.pod)
+        for command in p.commands:
             if isinstance(command, KillPod):
-                killed += [_attempt(pod, item) for item in pod.containers if item.status == "running"]
+                found = p.pod(command.pod)
+                killed += [_attempt(found, item) for item in found.containers if item.active]
                 continue
-            attempt = _attempt(pod, _container(pod, command.container))
+            attempt = _attempt(*p.container(command.pod, command.container))
             if isinstance(command, StartContainer):
-                self._runtime.start(attempt, self._state.ports)
+                self._start(p, attempt)
             else:
                 self._runtime.terminate(attempt)
         self._runtime.kill(killed)
+        for ended in self._state.pods:
+            if ended.ended and ended.name not in self._removed:
+                self._runtime.remove_pod(ended)
+                self._removed.add(ended.name)
+
+    def _start(self, p: Pass, attempt: Attempt) -> None:
+        found = p.pod(attempt.pod)
+        try:
+            jobfiles.write_pod(self._run.folder, self._job.workload, found)
+            self._runtime.prepare_pod(found)
+        except OSError as error:
+            text = error.strerror or str(error)
+            self._facts.append(facts.Ended(attempt, facts.START_ERROR_CODE, facts.START_ERROR, text, time.time()))
+            return
+        self._runtime.start(attempt)
 
     # Waiting
 
     def _wait(self) -> None:
         """Sleep until something happens; meanwhile note how the logs grow."""
         poller = select.poll()
-        watched = [self._wake, *self._runtime.descriptors()]
-        if self._builder.descriptor is not None:
-            watched.append(self._builder.descriptor)
-        for descriptor in watched:
+        for descriptor in (self._wake, *self._runtime.descriptors(), *self._needs.descriptors()):
             poller.register(descriptor, select.POLLIN)
         timeout = _IDLE_SECONDS
         if self._due is not None:
             timeout = min(timeout, self._due - time.time())
-        interval = self._runtime.poll_interval()
-        if interval is None and self._builder.is_running and self._builder.descriptor is None:
-            interval = _SAMPLE_SECONDS
+        intervals = [self._runtime.poll_interval(), self._needs.poll_interval()]
         if self._ledger.is_behind:
-            interval = _RETRY_SECONDS
-        if interval is not None:
-            timeout = min(timeout, interval)
+            intervals.append(_RETRY_SECONDS)
+        timeout = min([timeout, *(interval for interval in intervals if interval is not None)])
         # The clock of the wall may be set back while we sleep.
         self._sleep(poller, time.monotonic() + timeout)
         while _drain(self._wake):
@@ -271,53 +241,42 @@ class Supervisor:
 
     # Beginning and end
 
-    def _take_over(self) -> int:
-        """Find out what became of what an earlier supervisor started. Returns how much there is to do at once."""
+    def take_over(self) -> bool:
+        """Find out what became of what an earlier supervisor started. Returns whether there is more to do at once."""
         restarted = self._run.boot != host.boot_id()
         if restarted:
-            self._store.release_ports(self._run.uid)
-            self._state.ports = {}
             self._store.change_run(self._run.uid, boot=host.boot_id())
         p = self._pass()
-        running = [(pod, c) for pod in self._state.pods for c in pod.containers if c.status == "running"]
-        for pod, container in running:
+        active = [item for item in self._containers() if item[1].active]
+        for found, container in active:
+            attempt = _attempt(found, container)
             if restarted:
-                self._note_restart(p, pod, container)
-            elif not self._runtime.adopt(_attempt(pod, container)):
-                self._runtime.start(_attempt(pod, container), self._state.ports)
+                message = "the machine was restarted while the container ran"
+                facts.note(p, facts.Ended(attempt, 137, facts.NODE_RESTARTED, message, time.time()))
+            elif not self._runtime.adopt(attempt):
+                self._start(p, attempt)
             elif container.stopping:
                 # It was to be told to stop; whether it was, nobody knows. A second SIGTERM does no harm.
-                self._runtime.terminate(_attempt(pod, container))
-        for pod in self._state.pods:
-            pod.killed = False
+                self._runtime.terminate(attempt)
+        for found in self._state.pods:
+            found.killed = False
         self._ledger.save(self._state, p.events)
-        return len(running)
-
-    def _note_restart(self, p: Pass, pod: PodState, container: ContainerState) -> None:
-        message = "the machine was restarted while the container ran"
-        container_ended(p, pod, container, exit_code=137, reason=NODE_RESTARTED, message=message, at=time.time())
-        child = p.child(pod.job)
-        failed = sum(job.failed for job in self._state.jobs if job.name == pod.job)
-        spent = failed + 1 > child.backoff_limit if child.restart_policy == "Never" else is_exhausted(pod, child)
-        if spent:
-            trainjob.fail(p, NODE_RESTARTED, f"{pod.name}: {message}, and no retry is left")
+        return bool(active)
 
     def _is_over(self) -> bool:
-        return trainjob.is_over(self._state) and not self._ledger.is_behind and not self._builder.is_running
+        return trainjob.is_over(self._state) and not self._ledger.is_behind
 
     def _finish(self) -> bool:
         """Leave nothing running, then say so. False when the user wants something else at the last moment."""
-        self._runtime.clean()
-        if not self._job.keep_environment:
-            self._builder.remove_isolated()
+        self._runtime.clean(self._run.uid)
         try:
+            self._needs.release()
             with self._store.writing():
                 run = self._store.run(self._run.uid)
                 deleting = run is None or self._state.is_deleting
                 if run is not None and run.request.startswith("delete") and not deleting:
                     return False
                 if not deleting:
-                    self._store.release_ports(self._run.uid)
                     self._store.change_run(self._run.uid, ended=1)
             if deleting:
                 supervisors.remove(self._store, run or self._run)
@@ -325,15 +284,6 @@ class Supervisor:
             time.sleep(_RETRY_SECONDS)
             return False
         return True
-
-    def _pod(self, name: str) -> PodState:
-        if name not in self._pods:
-            self._pods = {pod.name: pod for pod in self._state.pods}
-        return self._pods[name]
-
-
-def _container(pod: PodState, name: str) -> ContainerState:
-    return next(item for item in pod.containers if item.name == name)
 
 
 def _attempt(pod: PodState, container: ContainerState) -> Attempt:

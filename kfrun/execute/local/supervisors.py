@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import kfrun
-from kfrun import host, paths
+from kfrun import paths
 from kfrun.host import lock
 
 if TYPE_CHECKING:
@@ -138,12 +138,12 @@ def is_supervised(folder: str) -> bool:
 
 def revive(store: Store) -> None:
     """Start a supervisor for every job of this host that should have one and has none."""
-    from kfrun.execute.local.process.launch import JOB_MARKER
-
     for run in store.unended_runs():
         if not os.path.isdir(run.folder):  # noqa: PTH112
             # Somebody removes it just now, was killed while at it, or removed it by hand: nothing is known any more.
-            host.kill_marked(f"{JOB_MARKER}={run.uid}")
+            from kfrun.execute.local import runtimes
+
+            runtimes.clean(run)
             remove(store, run)
         elif not is_supervised(run.folder):
             # Whoever wants to look must not fail because no process can be started just now: the next one tries again.

@@ -12,11 +12,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kfrun import host
 from kfrun.errors import KfrunError
-from kfrun.execute.local import jobfiles, supervisors
-from kfrun.execute.local.process.launch import JOB_MARKER
-from kfrun.execute.local.runtime import RECORDER_LOST
+from kfrun.execute.controller.facts import RECORDER_LOST
+from kfrun.execute.local import jobfiles, runtimes, supervisors
 from kfrun.execute.local.supervisor import Supervisor
 from kfrun.host import lock
 from kfrun.model.running import Condition
@@ -70,20 +68,20 @@ def _supervise(folder: str) -> None:
 
 def _reconcile(store: Store, run: Run) -> None:
     try:
-        job = jobfiles.read(run.folder, run.run_digest)
+        supervisor = Supervisor(store, run, jobfiles.read(run.folder, run.run_digest))
     except (OSError, ValueError) as error:
         _abandon(store, run, str(error))
         return
-    Supervisor(store, run, job).work()
+    supervisor.work()
 
 
 def _abandon(store: Store, run: Run, why: str) -> None:
     """The job's own files are damaged: nothing can be adopted or started. Stop what runs, and say so."""
-    host.kill_marked(f"{JOB_MARKER}={run.uid}")
+    runtimes.clean(run)
     if run.request.startswith("delete"):
         supervisors.remove(store, run)
         return
-    now, message = time.time(), f"the job's own files cannot be read: {why}"
+    now, message = time.time(), f"its own files cannot be read, so it was stopped; run its manifest again ({why})"
     with store.writing():
         found = store.find("TrainJob", run.namespace, run.name)
         if found is not None and found.uid == run.uid and not outcome.is_finished(found.data):

@@ -8,17 +8,18 @@ import pytest
 
 from kfrun.execute.controller import trainjob
 from kfrun.execute.controller.context import BackOff, KillPod, Pass, StartContainer, TerminateContainer
-from kfrun.execute.controller.pod import container_ended
-from kfrun.model.running import ContainerState, PodState, RunState
+from kfrun.execute.controller.facts import Attempt, Ended, Lost, Started, Waiting, note
+from kfrun.model.running import ContainerState, PodState, RunState, job_uid
 from kfrun.model.workload import ChildJob, Container, Dependency, Pod, Workload
 
 
 class Machine:
-    """Runs a workload in the mind: started containers run until `end` says how they ended."""
+    """Runs a workload in the mind: what is to start runs at once, or when told so, until `end` says how it ended."""
 
-    def __init__(self, workload: Workload, *, suspend: bool = False) -> None:
+    def __init__(self, workload: Workload, *, suspend: bool = False, slow: bool = False) -> None:
         self.workload = workload
-        self.state = RunState("uid", 0.0, suspend=suspend, environment="ready")
+        self.slow = slow
+        self.state = RunState("uid", 0.0, suspend=suspend, needs="ready")
         self.now = 0.0
         self.log: list[str] = []
         self.events: list[tuple[str, str]] = []
@@ -36,22 +37,35 @@ class Machine:
         self.events += [(event.object.kind, event.reason) for event in p.events]
         self.wake_at = p.wake_at
         assert RunState.from_json(self.state.to_json()) == self.state
+        starts = [command for command in p.commands if isinstance(command, StartContainer)]
+        if starts and not self.slow:
+            p = self.begin()
+            for command in starts:
+                pod, container = p.container(command.pod, command.container)
+                note(p, Started(attempt(pod, container), self.now))
+            self.turn(p)
 
     def begin(self) -> Pass:
         return Pass(self.workload, self.state, self.now, BackOff(10.0, 300.0))
 
     def end(self, index: int, code: int = 0, *, container: str = "node", job: str = "", reason: str = "") -> None:
         """The current attempt of a container ends."""
-        p = self.begin()
-        pod, state = self.running(index, container, job)
         word = reason or ("Completed" if code == 0 else "Error")
-        container_ended(p, pod, state, exit_code=code, reason=word, message="", at=self.now)
+        self.tell(Ended(self.attempt(index, container, job), code, word, "", self.now))
+
+    def tell(self, *facts: Waiting | Started | Ended | Lost) -> None:
+        p = self.begin()
+        for fact in facts:
+            note(p, fact)
         self.turn(p)
+
+    def attempt(self, index: int = 0, container: str = "node", job: str = "") -> Attempt:
+        return attempt(*self.running(index, container, job))
 
     def running(self, index: int, container: str = "node", job: str = "") -> tuple[PodState, ContainerState]:
         for pod in reversed(self.state.pods):
             for item in pod.containers:
-                if (pod.index, item.name, item.status) == (index, container, "running") and job in pod.job:
+                if (pod.index, item.name, item.active) == (index, container, True) and job in pod.job:
                     return pod, item
         raise AssertionError(f"{container} of {index} does not run: {self.state.pods}")
 
@@ -71,6 +85,10 @@ class Machine:
     def job(self, name: str = "job-node-0") -> list[tuple[str, str]]:
         job = next(item for item in self.state.jobs if item.name == name)
         return [(item.type, item.reason) for item in job.conditions if item.status == "True"]
+
+
+def attempt(pod: PodState, container: ContainerState) -> Attempt:
+    return Attempt(pod.name, container.name, container.restarts)
 
 
 def child(group: str = "node", index: int = 0, nodes: int = 1, containers: int = 1, **fields: object) -> ChildJob:
@@ -373,11 +391,7 @@ def test_any_success_ends_the_rest() -> None:
 
 def test_a_failed_job_wins_over_a_successful_one() -> None:
     machine = Machine(workload(child("node"), child("worker"), success_targets=("node",)))
-    p = machine.begin()
-    for name, code in (("node", 0), ("worker", 1)):
-        pod, state = machine.running(0, name)
-        container_ended(p, pod, state, exit_code=code, reason="", message="", at=0)
-    machine.turn(p)
+    machine.tell(*(Ended(machine.attempt(0, name), code, "", "", 0) for name, code in (("node", 0), ("worker", 1))))
     assert machine.conditions == FAILED
 
 
@@ -389,13 +403,135 @@ def test_a_job_that_cannot_start_fails_like_one_that_did() -> None:
 
 
 def test_nothing_starts_before_the_environment_is_there() -> None:
-    state = RunState("uid", 0.0, environment="building")
-    p = trainjob.advance(workload(child(), active_deadline=5), state, 1.0, BackOff())
+    p = Pass(workload(child(), active_deadline=5), RunState("uid", 0.0, needs="waiting"), 1.0)
+    trainjob.step(p)
     assert p.commands == []
     assert p.wake_at == 5
-    state.environment = "ready"
-    assert len(trainjob.advance(workload(child()), state, 2.0, BackOff()).commands) == 1
+    p.state.needs = "ready"
+    trainjob.step(p)
+    assert len(p.commands) == 1
 
 
 def test_no_node_at_all_is_complete_at_once() -> None:
     assert Machine(workload(child(nodes=0))).conditions == COMPLETE
+
+
+# What is told of containers
+
+
+def test_what_was_asked_to_start_waits_until_it_is_told_to_have_started() -> None:
+    machine = Machine(workload(child()), slow=True)
+    pod, container = machine.running(0)
+    assert (pod.phase, container.status, container.ready) == ("Pending", "starting", False)
+    machine.tell(Waiting(machine.attempt(), "ErrImagePull", "no such image"))
+    assert (container.status, container.reason, container.message) == ("starting", "ErrImagePull", "no such image")
+    machine.now = 7
+    machine.tell(Started(machine.attempt(), 6.5))
+    assert (pod.phase, container.status, container.started, container.reason) == ("Running", "running", 6.5, "")
+    assert pod.ready
+
+
+def test_readiness_is_waited_for_through_slow_starts_and_probes() -> None:
+    second = child("node", depends_on=(Dependency("server", "Ready"),))
+    machine = Machine(workload(child("server"), second), slow=True)
+    assert machine.taken() == ["start job-server-0-0/server"]
+    machine.tell(Waiting(machine.attempt(container="server"), "ContainerCreating"))
+    machine.tell(Started(machine.attempt(container="server"), 1.0, ready=False))
+    assert machine.taken() == []
+    machine.tell(Started(machine.attempt(container="server"), 1.0))
+    assert machine.taken() == ["start job-node-0-0/node"]
+
+
+def test_in_order_waits_until_the_first_have_started() -> None:
+    machine = Machine(workload(child("first", nodes=2), child("second"), in_order=True), slow=True)
+    machine.taken()
+    machine.tell(Started(machine.attempt(0, "first"), 1.0))
+    assert machine.taken() == []
+    machine.tell(Started(machine.attempt(1, "first"), 1.0))
+    assert machine.taken() == ["start job-second-0-0/second"]
+
+
+def test_a_sidecar_has_started_before_the_main_container_is_asked_to() -> None:
+    machine = Machine(workload(with_inits(child(), Container("proxy", restart_always=True))), slow=True)
+    assert machine.taken() == ["start job-node-0-0/proxy"]
+    machine.tell(Started(machine.attempt(container="proxy"), 1.0))
+    assert machine.taken() == ["start job-node-0-0/node"]
+
+
+def test_what_is_lost_runs_on_and_is_not_ready() -> None:
+    machine = Machine(workload(child(restart_policy="Never")))
+    pod, container = machine.running(0)
+    lost = Lost(machine.attempt(), "EngineLost", "it does not answer")
+    machine.tell(lost)
+    machine.tell(lost)
+    assert (container.status, container.reason, pod.ready) == ("running", "EngineLost", False)
+    assert machine.events.count(("Pod", "EngineLost")) == 1
+    assert machine.conditions == []
+    machine.tell(Started(machine.attempt(), 0.0))
+    assert (container.reason, pod.ready) == ("", True)
+    machine.tell(lost)
+    machine.end(0, 137, reason="EngineLost")
+    assert machine.conditions == [("Failed", "True", "EngineLost")]
+
+
+def test_what_ended_while_the_engine_was_away_is_a_failure_like_any_other() -> None:
+    machine = Machine(workload(child(restart_policy="Never", backoff_limit=1)))
+    machine.tell(Lost(machine.attempt(), "EngineLost", "it does not answer"))
+    machine.end(0, 143, reason="EngineRestarted")
+    machine.at(10)
+    machine.end(0)
+    assert machine.conditions == COMPLETE
+
+
+def test_what_is_told_of_an_earlier_attempt_changes_nothing() -> None:
+    machine = Machine(workload(child(backoff_limit=3)))
+    old = machine.attempt()
+    machine.end(0, 1)
+    _, container = machine.running(0)
+    before = replace(container)
+    machine.tell(Started(old, 9.0), Lost(old, "EngineLost", ""), Ended(old, 0, "Completed", "", 9.0))
+    assert container == before
+    machine.end(0)
+    machine.tell(Started(replace(old, restarts=1), 9.0))
+    assert machine.conditions == COMPLETE
+
+
+# Identity
+
+
+def test_a_restarted_job_does_not_count_the_pods_of_the_one_before_it() -> None:
+    machine = Machine(
+        workload(child(nodes=2, restart_policy="Never"), child("peer", depends_on=(Dependency("node", "Ready"),)))
+    )
+    machine.end(0)
+    machine.end(1, 1)
+    machine.end(0, 143, container="peer")
+    before = machine.state.jobs[0]
+    assert (before.completed_indexes, before.failed) == ([0], 1)
+    machine.taken()
+    # What a restart of the JobSet comes to: its Jobs are gone, and are made again under the same names.
+    machine.slow = True
+    machine.state.conditions.clear()
+    machine.state.jobset.conditions.clear()
+    machine.state.jobset.restarts = 1
+    for job in machine.state.jobs:
+        job.deleted = True
+    machine.at(1)
+    after = machine.state.jobs[-1]
+    assert (after.name, after.uid) == (before.name, f"{before.uid}-r1")
+    assert (after.completed_indexes, after.failed) == ([], 0)
+    assert machine.taken() == ["start job-node-0-0/node", "start job-node-0-1/node"]
+    machine.tell(Started(machine.attempt(0), 1.0))
+    assert machine.taken() == [], "one of two is ready; that one of the first generation succeeded is nothing"
+    machine.tell(Started(machine.attempt(1), 1.0))
+    assert machine.taken() == ["start job-peer-0-0/peer"]
+    machine.end(0)
+    machine.end(1)
+    machine.end(0, container="peer")
+    assert machine.conditions == COMPLETE
+    assert len({pod.name for pod in machine.state.pods}) == 6
+
+
+def test_no_two_jobs_have_one_uid() -> None:
+    names = ("job-node-0", "job-node-0-1", "job-node-1")
+    assert len({job_uid("uid", name, restart) for name in names for restart in range(3)}) == 9

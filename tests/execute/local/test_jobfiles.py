@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kfrun.execute.local import jobfiles, supervisors
-from kfrun.execute.local.process.launch import Settings
+from kfrun.model.running import ContainerState, PodState
 from kfrun.model.workload import ChildJob, Pod, Workload
+from kfrun.observe import logfiles
 from kfrun.observe.store import Store
 from tests.conftest import eventually
 from tests.observe import runs
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def job(name: str = "tj", pods: int = 1) -> jobfiles.Job:
     nodes = tuple(Pod(number, f"{name}-{number}", f"{name}-{number}.{name}") for number in range(pods))
     workload = Workload("default", name, (ChildJob(f"{name}-node-0", "node", 0, nodes),), (("node", 1),))
-    return jobfiles.Job(workload, Settings({"A": "b"}, "/work"), {"kind": "JobSet"}, back_off=(1.0, 2.0))
+    return jobfiles.Job(workload, {"caller": {"A": "b"}}, {"kind": "JobSet"}, back_off=(1.0, 2.0))
 
 
 @pytest.fixture
@@ -58,6 +59,21 @@ def test_damage_is_told_as_such(folder: str, content: str) -> None:
         file.write(content)
     with pytest.raises(ValueError):
         jobfiles.read(folder)
+
+
+def test_a_pod_folder_that_was_left_half_made_is_completed(folder: str) -> None:
+    """By its ``pod.json`` its logs are found, whatever runs its containers."""
+    jobfiles.write(folder, job())
+    pod = PodState("tj-node-0-0-abcde", "tj-node-0", "job-uid", 0, 2, 1.5, [ContainerState("node")])
+    path = Path(folder, "pods", pod.name)
+    path.mkdir()
+    jobfiles.write_pod(folder, job().workload, pod)
+    (path / "node.0.log").touch()
+    (found,) = logfiles.discover(Path(folder))
+    assert (found.label, found.job, found.created) == ("node-0", "tj-node-0", 1.5)
+    before = (path / "pod.json").stat()
+    jobfiles.write_pod(folder, job().workload, pod)
+    assert (path / "pod.json").stat() == before
 
 
 # The reserve

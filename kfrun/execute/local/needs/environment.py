@@ -1,4 +1,4 @@
-"""Builds a job's Python environment in a child of the supervisor, so that the supervisor stays small and awake."""
+"""A job's Python environment, built in a child of the supervisor, so that the supervisor stays small and awake."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import kfrun
 from kfrun import host
-from kfrun.execute.local.process.launch import JOB_MARKER
+from kfrun.execute.local.needs.need import Denied, Met, Unmet
+from kfrun.execute.local.runtime import JOB_MARKER
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kfrun.execute.local.jobfiles import Job
+    from kfrun.execute.local.needs.need import Answer
 
 _MAIN = (
     "import sys; sys.path.append(sys.argv.pop(1)); "
@@ -28,70 +29,45 @@ _LAST_BYTES = 4096
 _LAST_LINES = 10
 
 
-class Builder:
-    """The building of one environment.
+class EnvironmentNeed:
+    """The environment of one job.
 
     Args:
         folder: the job's folder; the installer's output goes to ``environment.log`` in it.
+        caller: the environment variables of whoever applied the job: settings of pip, uv and the proxies.
     """
 
-    def __init__(self, folder: str, uid: str, job: Job) -> None:
+    def __init__(self, folder: str, uid: str, job: Job, caller: dict[str, str]) -> None:
         self._folder = folder
         self._uid = uid
         self._job = job
+        self._caller = caller
+        self._path = Path(job.environment_path)
         self._pid: int | None = None
         self._descriptor: int | None = None
-
-    @property
-    def is_needed(self) -> bool:
-        """Whether the job has an environment that is not there yet."""
-        if self._job.environment is None:
-            return False
-        from kfrun.execute import environments
-
-        if environments.is_ready(self._path()):
-            environments.mark_used(self._path())
-            return False
-        return True
-
-    @property
-    def is_running(self) -> bool:
-        """Whether the child is at work."""
-        return self._pid is not None
 
     @property
     def descriptor(self) -> int | None:
         """Readable when the child has ended; None where the system cannot tell."""
         return self._descriptor
 
-    def start(self) -> None:
-        """Start the child."""
-        request = f"{self._folder}/environment.json"
-        with open(request, "w", encoding="utf-8", opener=_private) as file:
-            json.dump(self._job.environment, file)
-        package_root = os.path.dirname(os.path.abspath(kfrun.__path__[0]))  # noqa: PTH100, PTH120
-        command = [sys.executable, "-I", "-c", _MAIN, package_root, request, self._job.cache]
-        # The caller's environment holds the settings of pip, uv and the proxies.
-        env = {**self._job.settings.caller, JOB_MARKER: self._uid}
-        log = os.open(f"{self._folder}/environment.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        null = os.open(os.devnull, os.O_RDONLY)
-        actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
-        self._pid = os.posix_spawn(sys.executable, command, env, file_actions=actions, setpgroup=0)
-        self._descriptor = host.open_pidfd(self._pid)
-        os.close(log)
-        os.close(null)
-
-    def poll(self) -> int | None:
-        """The child's exit code once it has ended."""
+    def advance(self) -> Answer:
+        """See `Need.advance`."""
+        if self._pid is None and self._is_there():
+            return Met()
         if self._pid is None:
-            return None
-        pid, status = os.waitpid(self._pid, os.WNOHANG)
-        if pid == 0:
-            return None
-        self._forget()
-        return os.waitstatus_to_exitcode(status)
+            try:
+                self._start()
+            except OSError as error:
+                return _denied(f" {error.strerror or error}")
+        code = self._poll()
+        if code is None:
+            return Unmet("EnvironmentBuilding", "Installing Python packages")
+        if code != 0:
+            return _denied(f"\n{self._last_lines()}")
+        return Met("EnvironmentReady", "Python packages are installed")
 
-    def kill(self) -> None:
+    def stop(self) -> None:
         """End the child with everything that it started; it is given a moment to remove what it has half built."""
         if self._pid is None:
             return
@@ -100,11 +76,52 @@ class Builder:
                 os.killpg(self._pid, number)
             deadline = time.monotonic() + seconds
             while time.monotonic() < deadline:
-                if self.poll() is not None:
+                if self._poll() is not None:
                     return
                 time.sleep(0.01)
 
-    def last_lines(self) -> str:
+    def release(self) -> None:
+        """Remove the environment if it is this job's own and not to be kept."""
+        from kfrun.execute import environments
+
+        if not self._job.keep_environment and (self._job.environment or {}).get("isolated_for"):
+            environments.remove(self._path)
+
+    def _is_there(self) -> bool:
+        from kfrun.execute import environments
+
+        if not environments.is_ready(self._path):
+            return False
+        environments.mark_used(self._path)
+        return True
+
+    def _start(self) -> None:
+        request = f"{self._folder}/environment.json"
+        with open(request, "w", encoding="utf-8", opener=_private) as file:
+            json.dump(self._job.environment, file)
+        package_root = os.path.dirname(os.path.abspath(kfrun.__path__[0]))  # noqa: PTH100, PTH120
+        command = [sys.executable, "-I", "-c", _MAIN, package_root, request, self._job.cache]
+        env = {**self._caller, JOB_MARKER: self._uid}
+        log = os.open(f"{self._folder}/environment.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        null = os.open(os.devnull, os.O_RDONLY)
+        actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
+        self._pid = os.posix_spawn(sys.executable, command, env, file_actions=actions, setpgroup=0)
+        self._descriptor = host.open_pidfd(self._pid)
+        os.close(log)
+        os.close(null)
+
+    def _poll(self) -> int | None:
+        """The child's exit code once it has ended."""
+        assert self._pid is not None
+        pid, status = os.waitpid(self._pid, os.WNOHANG)
+        if pid == 0:
+            return None
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._pid = self._descriptor = None
+        return os.waitstatus_to_exitcode(status)
+
+    def _last_lines(self) -> str:
         """The end of the installer's output."""
         try:
             with open(f"{self._folder}/environment.log", "rb") as file:  # noqa: PTH123
@@ -114,24 +131,9 @@ class Builder:
             return ""
         return "\n".join(lines[-_LAST_LINES:])
 
-    def remove_isolated(self) -> None:
-        """Remove the environment if it is this job's own."""
-        from pathlib import Path
 
-        from kfrun.execute import environments
-
-        if self._job.environment is not None and self._job.environment.get("isolated_for"):
-            environments.remove(Path(self._job.environment_path))
-
-    def _path(self) -> Path:
-        from pathlib import Path
-
-        return Path(self._job.environment_path)
-
-    def _forget(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-        self._pid = self._descriptor = None
+def _denied(why: str) -> Denied:
+    return Denied("EnvironmentFailed", f"the Python environment could not be built:{why}")
 
 
 def _private(path: str, flags: int) -> int:

@@ -10,6 +10,7 @@ import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from kfrun.execute.local.runtime import JOB_MARKER
 from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from kfrun.execute.local.process.addresses import Addresses
     from kfrun.model.workload import ChildJob, Container, Pod
 
-JOB_MARKER = "KFRUN_JOB_UID"
 ATTEMPT_MARKER = "KFRUN_ATTEMPT"
 
 _REFERENCE = re.compile(r"\$(\$|\(([^)]*)\))")
@@ -28,7 +28,7 @@ _CLEAN = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ProcessSettings:
     """What a job's processes are given beside the manifest; stored with the job, 0600, because it holds secrets.
 
     Attributes:
@@ -53,12 +53,19 @@ class Settings:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Settings:
-        """Read what `to_json` wrote."""
-        return cls(**{**data, "path": tuple(data["path"])})
+    def from_json(cls, data: dict[str, Any]) -> ProcessSettings:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: it is damaged, or another version of kfrun wrote it.
+        """
+        try:
+            return cls(**{**data, "path": tuple(data["path"])})
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"what its processes are given cannot be read: {error}") from error
 
 
-def base_environment(settings: Settings) -> dict[str, str]:
+def base_environment(settings: ProcessSettings) -> dict[str, str]:
     """The caller's environment as a job gets it (design section 5), before the manifest's variables."""
     caller = settings.caller
     if settings.clean_env:

@@ -31,7 +31,7 @@ class JobLaunch:
         environment: None when none is needed; its ``isolated_for`` is filled in when the job has a uid.
     """
 
-    settings: launch.Settings
+    settings: launch.ProcessSettings
     environment: EnvironmentRequest | None = None
 
 
@@ -43,7 +43,7 @@ def prepare(resolution: Resolution, wishes: Wishes, caller: Caller, *, installer
         EnvironmentFailed: it cannot be run.
     """
     python = _interpreter(wishes.python, caller)
-    settings = launch.Settings(
+    settings = launch.ProcessSettings(
         caller=dict(caller.environ),
         folder=working_folder(resolution, caller.folder),
         path=(os.path.dirname(python),) if python else (),  # noqa: PTH120

@@ -26,7 +26,7 @@ class Record:
     Attributes:
         recorder, recorder_start: pid and start time of the recorder.
         pid, start: pid and start time of the container's main process.
-        exit_code: as `kfrun.execute.local.runtime.Exit`.
+        exit_code: as `kfrun.execute.controller.facts.Ended`.
         at: when the state was reached, seconds since the epoch.
     """
 
@@ -39,6 +39,11 @@ class Record:
     reason: str = ""
     message: str = ""
     at: float = 0.0
+
+    @property
+    def is_starting(self) -> bool:
+        """The program has not started yet."""
+        return self.state in ("new", "starting")
 
 
 def create(path: str) -> int:

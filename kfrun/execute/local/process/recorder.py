@@ -11,13 +11,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import struct
 import time
 from dataclasses import replace
 
 from kfrun import host
+from kfrun.execute.controller.facts import START_ERROR, START_ERROR_CODE
 from kfrun.execute.local.process import record as records
 from kfrun.execute.local.process.record import Record
-from kfrun.execute.local.runtime import START_ERROR, START_ERROR_CODE
 from kfrun.model.values import dataclass
 
 _MAX_DESCRIPTOR = 1 << 20
@@ -38,35 +39,97 @@ class Program:
     umask: int
 
 
-def spawn(program: Program, descriptor: int) -> int:
+class Starts:
+    """How recorders tell the supervisor that forked them that their program runs: a pipe, so that nobody has to poll.
+
+    It is there while somebody is expected to speak.
+    """
+
+    _WORD = struct.Struct("<qd")
+    """The recorder's pid, and when its program started. Far below what a pipe takes in one piece."""
+
+    def __init__(self) -> None:
+        self._pipe: tuple[int, int] | None = None
+        self._expected: set[int] = set()
+
+    def open(self) -> int:
+        """The end of the pipe for a recorder that is about to be forked."""
+        if self._pipe is None:
+            self._pipe = os.pipe()
+            os.set_blocking(self._pipe[0], False)
+        return self._pipe[1]
+
+    def expect(self, pid: int) -> None:
+        """That recorder was forked."""
+        self._expected.add(pid)
+
+    def give_up(self, *pids: int) -> None:
+        """These recorders have nothing more to say."""
+        self._expected.difference_update(pids)
+        if not self._expected:
+            self.close()
+
+    @classmethod
+    def tell(cls, descriptor: int, at: float) -> None:
+        """Said by a recorder; nobody listens when its supervisor is gone."""
+        with contextlib.suppress(OSError):
+            os.write(descriptor, cls._WORD.pack(os.getpid(), at))
+        os.close(descriptor)
+
+    def collect(self) -> list[tuple[int, float]]:
+        """Pids of recorders whose programs started, and when."""
+        if self._pipe is None:
+            return []
+        try:
+            text = os.read(self._pipe[0], 1024 * self._WORD.size)
+        except BlockingIOError:
+            return []
+        told = [(pid, at) for pid, at in self._WORD.iter_unpack(text) if pid in self._expected]
+        self.give_up(*(pid for pid, _ in told))
+        return told
+
+    def descriptors(self) -> list[int]:
+        """Readable when `collect` has something."""
+        return [self._pipe[0]] if self._pipe is not None else []
+
+    def close(self) -> None:
+        """Listen no more."""
+        for descriptor in self._pipe or ():
+            os.close(descriptor)
+        self._pipe = None
+        self._expected.clear()
+
+
+def spawn(program: Program, descriptor: int, starts: Starts) -> int:
     """Start a recorder for ``program``; ``descriptor`` is the locked record. Returns the recorder's pid.
 
     Raises:
         OSError: there is no process or memory to spare; ``descriptor`` is closed all the same.
     """
     try:
+        teller = starts.open()
         pid = os.fork()
     except OSError:
         os.close(descriptor)
+        starts.give_up()
         raise
     if pid:
         os.close(descriptor)
+        starts.expect(pid)
         return pid
     code = START_ERROR_CODE
     try:
-        code = _record(program, descriptor)
+        code = _record(program, descriptor, teller)
     finally:
         os._exit(code)
 
 
-def _record(program: Program, descriptor: int) -> int:
+def _record(program: Program, descriptor: int, teller: int) -> int:
     os.setsid()
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     # Whatever the supervisor had open must not live on here: its own lock above all.
-    os.closerange(3, descriptor)
-    limit = os.sysconf("SC_OPEN_MAX")
-    os.closerange(descriptor + 1, limit if limit > 0 else _MAX_DESCRIPTOR)
+    _close_all_but(descriptor, teller)
     me = os.getpid()
     record = Record("starting", recorder=me, recorder_start=host.start_time(me) or "", at=time.time())
     records.write(descriptor, record)
@@ -83,12 +146,22 @@ def _record(program: Program, descriptor: int) -> int:
     # A full disk does not matter here: the block is there already. Nothing may keep us from waiting.
     with contextlib.suppress(OSError):
         records.write(descriptor, record)
+    Starts.tell(teller, record.at)
     _, status = os.waitpid(pid, 0)
     code = _exit_code(status)
     _kill_group(pid)
     reason = "Completed" if code == 0 else "Error"
     _write_surely(descriptor, replace(record, state="exited", exit_code=code, reason=reason, at=time.time()))
     return code
+
+
+def _close_all_but(*kept: int) -> None:
+    lowest = 3
+    for descriptor in sorted(kept):
+        os.closerange(lowest, descriptor)
+        lowest = descriptor + 1
+    limit = os.sysconf("SC_OPEN_MAX")
+    os.closerange(lowest, limit if limit > 0 else _MAX_DESCRIPTOR)
 
 
 def _start(program: Program) -> int:

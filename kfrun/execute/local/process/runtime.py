@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import struct
@@ -11,16 +10,24 @@ import time
 from typing import TYPE_CHECKING
 
 from kfrun import host
+from kfrun.errors import Refused
+from kfrun.execute.controller.facts import RECORDER_LOST, START_ERROR, START_ERROR_CODE, Attempt, Ended, Started
+from kfrun.execute.local.needs.environment import EnvironmentNeed
+from kfrun.execute.local.needs.ports import PortsNeed
 from kfrun.execute.local.process import launch, record, recorder
-from kfrun.execute.local.process.addresses import Addresses
-from kfrun.execute.local.runtime import RECORDER_LOST, START_ERROR, START_ERROR_CODE, Attempt, Exit
-from kfrun.model.workload import node_name
+from kfrun.execute.local.process.addresses import LOOPBACK, Addresses
+from kfrun.execute.local.runtime import JOB_MARKER, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+    from typing import Self
 
-    from kfrun.model.running import PodState
+    from kfrun.execute.controller.facts import Fact
+    from kfrun.execute.local.jobfiles import Job
+    from kfrun.execute.local.needs.need import Need
+    from kfrun.model.running import PodState, RunState
     from kfrun.model.workload import ChildJob, Container, Pod, Workload
+    from kfrun.observe.store import Run, Store
 
 _POLL_SECONDS = 0.02
 _INDEX_ENTRY = struct.Struct("<dQ")
@@ -49,40 +56,60 @@ class ProcessRuntime:
         uid: the TrainJob's.
         workload: what it runs.
         settings: what its processes are given.
-        pod_state: finds a pod's state by name.
+        ports: its local ports by ``host:port`` of the cluster, as they are when something starts.
     """
 
     def __init__(
-        self,
-        folder: str,
-        uid: str,
-        workload: Workload,
-        settings: launch.Settings,
-        pod_state: Callable[[str], PodState],
+        self, folder: str, uid: str, workload: Workload, settings: launch.ProcessSettings, ports: dict[str, int]
     ) -> None:
         self._folder = folder
         self._uid = uid
         self._workload = workload
         self._settings = settings
-        self._pod_state = pod_state
+        self._ports = ports
         self._addresses = Addresses.of(workload)
+        self._pods: dict[str, tuple[ChildJob, Pod]] = {}
         self._watched: dict[Attempt, _Watched] = {}
-        self._exits: list[Exit] = []
+        self._starts = recorder.Starts()
+        self._facts: list[Fact] = []
 
     # ContainerRuntime
 
-    def needed_ports(self) -> tuple[str, ...]:
-        """Every ``host:port`` of the cluster that needs a local port."""
-        return self._addresses.needed(self._workload)
+    @classmethod
+    def of(cls, run: Run, job: Job, state: RunState) -> Self:
+        """See `ContainerRuntime.of`."""
+        settings = launch.ProcessSettings.from_json(job.settings)
+        return cls(run.folder, run.uid, job.workload, settings, state.ports)
 
-    def start(self, attempt: Attempt, ports: dict[str, int]) -> None:
+    @classmethod
+    def clean(cls, uid: str) -> None:
+        """See `ContainerRuntime.clean`."""
+        host.kill_marked(f"{JOB_MARKER}={uid}")
+
+    def needs(self, store: Store, job: Job) -> list[Need]:
+        """See `ContainerRuntime.needs`: the Python environment, and ports of the address that all processes share."""
+        ports = PortsNeed(store, self._uid, self._addresses.needed(self._workload), self._ports)
+        if job.environment is None:
+            return [ports]
+        return [EnvironmentNeed(self._folder, self._uid, job, self._settings.caller), ports]
+
+    def prepare_pod(self, pod: PodState) -> None:
+        """See `ContainerRuntime.prepare_pod`: processes share the machine, there is nothing to make."""
+        job = next(item for item in self._workload.jobs if item.name == pod.job)
+        self._pods[pod.name] = job, next(item for item in job.pods if item.index == pod.index)
+
+    def remove_pod(self, pod: PodState) -> None:
+        """See `ContainerRuntime.remove_pod`."""
+        self._pods.pop(pod.name, None)
+
+    def start(self, attempt: Attempt) -> None:
         """See `ContainerRuntime.start`."""
         try:
-            program = self._program(attempt, ports)
-            pid = recorder.spawn(program, record.create(self._path(attempt, "attempt")))
+            program = self._program(attempt)
+            pid = recorder.spawn(program, record.create(self._path(attempt, "attempt")), self._starts)
         except (OSError, _NotFound) as error:
             text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            self._exits.append(Exit(attempt, START_ERROR_CODE, START_ERROR, text, time.time()))
+            self._facts.append(Ended(attempt, START_ERROR_CODE, START_ERROR, text, time.time()))
             return
         self._watch(attempt, pid, is_child=True)
 
@@ -90,9 +117,9 @@ class ProcessRuntime:
         """See `ContainerRuntime.adopt`."""
         path = self._path(attempt, "attempt")
         found = record.read(path)
-        # Held but without a recorder's pid: it was forked a moment ago and is about to write.
+        # Held but not running: it was forked a moment ago and is about to write.
         deadline = time.monotonic() + 5
-        while record.is_held(path) and (found is None or found.state == "new") and time.monotonic() < deadline:
+        while record.is_held(path) and (found is None or found.is_starting) and time.monotonic() < deadline:
             time.sleep(0.005)
             found = record.read(path)
         if found is None or found.state == "new":
@@ -100,6 +127,7 @@ class ProcessRuntime:
         if not record.is_held(path):
             self._end([_Watched(attempt, found.recorder, None, is_child=False)])
             return True
+        self._facts.append(Started(attempt, found.at))
         self._watch(attempt, found.recorder, is_child=False)
         return True
 
@@ -118,24 +146,56 @@ class ProcessRuntime:
         if attempts:
             host.kill_marked(*map(self._marker, attempts))
 
+    def execute(
+        self,
+        attempt: Attempt,
+        argv: Sequence[str],
+        streams: tuple[int, int, int],
+        *,
+        terminal: bool = False,
+        deadline: float | None = None,
+    ) -> int:
+        """See `ContainerRuntime.execute`."""
+        del argv, streams, terminal, deadline
+        raise Refused(
+            f"{attempt.pod}/{attempt.container} is a process of this machine: there is no container to execute in",
+            "run the command yourself: it sees what the job sees",
+        )
+
+    def address(self, pod: PodState) -> str:
+        """See `ContainerRuntime.address`."""
+        del pod
+        return LOOPBACK
+
+    def usage(self, attempt: Attempt) -> Usage | None:
+        """See `ContainerRuntime.usage`."""
+        found = host.marked_processes(self._marker(attempt))
+        return Usage(*host.usage(found)) if found else None
+
     def descriptors(self) -> Sequence[int]:
         """See `ContainerRuntime.descriptors`."""
-        return [item.descriptor for item in self._watched.values() if item.descriptor is not None]
+        ends = [item.descriptor for item in self._watched.values() if item.descriptor is not None]
+        return [*ends, *self._starts.descriptors()]
 
     def poll_interval(self) -> float | None:
         """See `ContainerRuntime.poll_interval`."""
-        if self._exits:
+        if self._facts:
             return 0.0
         return _POLL_SECONDS if any(item.descriptor is None for item in self._watched.values()) else None
 
-    def collect(self) -> list[Exit]:
+    def collect(self) -> list[Fact]:
         """See `ContainerRuntime.collect`."""
         ended = [item for item in self._watched.values() if self._has_ended(item)]
+        # Asked in this order, who has ended has said before that it started.
+        started = self._starts.collect()
+        if started:
+            attempts = {item.recorder: item.attempt for item in self._watched.values()}
+            self._facts += [Started(attempts[pid], at) for pid, at in started]
         for item in ended:
             self._forget(item)
         self._end(ended)
-        exits, self._exits = self._exits, []
-        return exits
+        facts, self._facts = self._facts, []
+        return facts
 
     def sample_logs(self) -> None:
         """See `ContainerRuntime.sample_logs`."""
@@ -143,20 +203,23 @@ class ProcessRuntime:
         for item in self._watched.values():
             self._sample(item, now)
 
-    def clean(self) -> None:
-        """See `ContainerRuntime.clean`."""
-        host.kill_marked(f"{launch.JOB_MARKER}={self._uid}")
+    def close(self) -> None:
+        """See `ContainerRuntime.close`."""
+        for item in self._watched.values():
+            if item.descriptor is not None:
+                os.close(item.descriptor)
+        self._watched.clear()
+        self._starts.close()
 
     # Starting
 
-    def _program(self, attempt: Attempt, ports: dict[str, int]) -> recorder.Program:
+    def _program(self, attempt: Attempt) -> recorder.Program:
         job, pod, container = self._find(attempt)
-        self._prepare_pod(attempt, job, pod)
         fields = launch.pod_fields(self._workload.namespace, self._uid, attempt.pod, job, pod)
-        own = launch.container_environment(container, self._addresses, ports, fields)
+        own = launch.container_environment(container, self._addresses, self._ports, fields)
         marker, _, name = self._marker(attempt).partition("=")
-        env = {**launch.base_environment(self._settings), **own, launch.JOB_MARKER: self._uid, marker: name}
-        argv = launch.arguments(container, self._addresses, ports, own)
+        env = {**launch.base_environment(self._settings), **own, JOB_MARKER: self._uid, marker: name}
+        argv = launch.arguments(container, self._addresses, self._ports, own)
         folder = container.working_dir or self._settings.folder
         if not os.path.isdir(folder):  # noqa: PTH112
             raise _NotFound(f"working directory {folder}: no such folder")
@@ -170,32 +233,9 @@ class ProcessRuntime:
         return recorder.Program(executable, tuple(argv), env, folder, log, self._settings.umask)
 
     def _find(self, attempt: Attempt) -> tuple[ChildJob, Pod, Container]:
-        state = self._pod_state(attempt.pod)
-        job = next(item for item in self._workload.jobs if item.name == state.job)
-        pod = next(item for item in job.pods if item.index == state.index)
+        job, pod = self._pods[attempt.pod]
         containers = (*pod.init_containers, *pod.containers)
         return job, pod, next(item for item in containers if item.name == attempt.container)
-
-    def _prepare_pod(self, attempt: Attempt, job: ChildJob, pod: Pod) -> None:
-        folder = f"{self._folder}/pods/{attempt.pod}"
-        if os.path.exists(f"{folder}/pod.json"):  # noqa: PTH110
-            return
-        os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
-        state = self._pod_state(attempt.pod)
-        data = {
-            "name": attempt.pod,
-            "job": job.name,
-            "replicatedJob": job.replicated_job,
-            "jobIndex": job.index,
-            "index": pod.index,
-            "attempt": state.attempt,
-            "node": node_name(self._workload, job, pod.index),
-            "main": pod.containers[0].name if pod.containers else "",
-            "created": state.created,
-        }
-        with open(f"{folder}/pod.json.new", "w", encoding="utf-8", opener=_private) as file:
-            json.dump(data, file)
-        os.replace(f"{folder}/pod.json.new", f"{folder}/pod.json")  # noqa: PTH105
 
     def _path(self, attempt: Attempt, suffix: str) -> str:
         return f"{self._folder}/pods/{attempt.pod}/{attempt.container}.{attempt.restarts}.{suffix}"
@@ -210,6 +250,7 @@ class ProcessRuntime:
         self._sample(item, time.time())
         if item.descriptor is not None:
             os.close(item.descriptor)
+        self._starts.give_up(item.recorder)
         del self._watched[item.attempt]
 
     def _has_ended(self, item: _Watched) -> bool:
@@ -229,7 +270,7 @@ class ProcessRuntime:
                 _kill_tree(left.pid)
         # One look at all processes for all of them: a thousand nodes may end at once.
         host.kill_marked(*(self._marker(item.attempt) for item in ended))
-        self._exits += [_exit(item, left) for item, left in zip(ended, found, strict=True)]
+        self._facts += [_ended(item, left) for item, left in zip(ended, found, strict=True)]
 
     def _running_record(self, attempt: Attempt) -> record.Record | None:
         """The record once the main process runs; None when it ended or never will run."""
@@ -293,17 +334,17 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _exit(item: _Watched, found: record.Record | None) -> Exit:
+def _ended(item: _Watched, found: record.Record | None) -> Ended:
     if found is not None and found.state == "exited" and found.exit_code is not None:
-        return Exit(item.attempt, found.exit_code, found.reason, found.message, found.at)
+        return Ended(item.attempt, found.exit_code, found.reason, found.message, found.at)
     if item.status is not None and os.WIFEXITED(item.status):
         # It could not write (or the job removed its record), so it told its parent.
         return _told(item.attempt, os.WEXITSTATUS(item.status), found)
     message = "the recorder of this container was killed: its exit code is unknown"
-    return Exit(item.attempt, 137, RECORDER_LOST, message, time.time())
+    return Ended(item.attempt, 137, RECORDER_LOST, message, time.time())
 
 
-def _told(attempt: Attempt, code: int, found: record.Record | None) -> Exit:
+def _told(attempt: Attempt, code: int, found: record.Record | None) -> Ended:
     if found is not None and found.state != "running":
-        return Exit(attempt, code, START_ERROR, "the container's record could not be written", time.time())
-    return Exit(attempt, code, "Completed" if code == 0 else "Error", "", time.time())
+        return Ended(attempt, code, START_ERROR, "the container's record could not be written", time.time())
+    return Ended(attempt, code, "Completed" if code == 0 else "Error", "", time.time())

@@ -59,7 +59,7 @@ def test_a_variable_sees_only_those_before_it() -> None:
 
 
 def test_the_callers_environment_comes_without_what_belongs_to_other_jobs() -> None:
-    env = launch.base_environment(launch.Settings(CALLER, "/work", path=("/env/bin",), last="/kfrun/bin"))
+    env = launch.base_environment(launch.ProcessSettings(CALLER, "/work", path=("/env/bin",), last="/kfrun/bin"))
     assert env == {
         "PATH": "/env/bin:/usr/bin:/bin:/kfrun/bin",
         "HOME": "/home/me",
@@ -70,23 +70,23 @@ def test_the_callers_environment_comes_without_what_belongs_to_other_jobs() -> N
 
 
 def test_a_clean_environment_holds_what_every_program_needs() -> None:
-    env = launch.base_environment(launch.Settings(CALLER, "/work", clean_env=True))
+    env = launch.base_environment(launch.ProcessSettings(CALLER, "/work", clean_env=True))
     assert env == {"PATH": "/usr/bin:/bin", "HOME": "/home/me", "PYTHONUNBUFFERED": "1"}
 
 
 @pytest.mark.parametrize(("own", "kept"), [("/venv", False), ("/other", True), ("", True)])
 def test_only_kfruns_own_virtual_environment_is_not_passed_on(own: str, kept: bool) -> None:
-    settings = launch.Settings({"VIRTUAL_ENV": "/venv"}, "/work", own_venv=own)
+    settings = launch.ProcessSettings({"VIRTUAL_ENV": "/venv"}, "/work", own_venv=own)
     assert ("VIRTUAL_ENV" in launch.base_environment(settings)) == kept
 
 
 def test_without_a_path_the_systems_own_is_taken() -> None:
-    assert "/bin" in launch.base_environment(launch.Settings({}, "/work"))["PATH"]
+    assert "/bin" in launch.base_environment(launch.ProcessSettings({}, "/work"))["PATH"]
 
 
 def test_settings_survive_being_stored() -> None:
-    settings = launch.Settings({"A": "\udcff"}, "/work", ("/a", "/b"), "/c", "/d", clean_env=True, umask=0o27)
-    assert launch.Settings.from_json(settings.to_json()) == settings
+    settings = launch.ProcessSettings({"A": "\udcff"}, "/work", ("/a", "/b"), "/c", "/d", clean_env=True, umask=0o27)
+    assert launch.ProcessSettings.from_json(settings.to_json()) == settings
 
 
 @pytest.mark.parametrize(

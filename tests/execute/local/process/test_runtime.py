@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -10,8 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kfrun import host
+from kfrun.errors import Refused
+from kfrun.execute.controller.facts import Attempt, Ended, Started
+from kfrun.execute.local import jobfiles
 from kfrun.execute.local.process import launch, record, runtime
-from kfrun.execute.local.runtime import Attempt, Exit
+from kfrun.execute.local.runtime import JOB_MARKER
 from kfrun.model.running import ContainerState, PodState
 from kfrun.model.workload import ChildJob, Container, EnvVar, Pod, Workload
 from tests.conftest import eventually
@@ -30,20 +34,34 @@ class Machine:
         self.folder = folder
         pod = Pod(0, "tj-node-0-0", "tj-node-0-0.tj", (), (Container("node", command=command, env=env),))
         self.workload = Workload("default", "tj", (ChildJob("tj-node-0", "node", 0, (pod,)),), (("node", 1),))
-        self.pod = PodState(ATTEMPT.pod, "tj-node-0", 0, 0, time.time(), [ContainerState("node")])
+        self.pod = PodState(ATTEMPT.pod, "tj-node-0", "job-uid", 0, 0, time.time(), [ContainerState("node")])
+        self.facts: list[Started | Ended] = []
         self.runtime = self.make()
 
     def make(self) -> runtime.ProcessRuntime:
-        settings = launch.Settings(dict(os.environ), str(self.folder))
-        return runtime.ProcessRuntime(str(self.folder), str(self.folder), self.workload, settings, lambda _: self.pod)
+        settings = launch.ProcessSettings(dict(os.environ), str(self.folder))
+        return runtime.ProcessRuntime(str(self.folder), str(self.folder), self.workload, settings, {})
 
     def start(self) -> None:
-        self.runtime.start(ATTEMPT, {})
+        """As a supervisor starts it."""
+        jobfiles.write_pod(str(self.folder), self.workload, self.pod)
+        self.runtime.prepare_pod(self.pod)
+        self.runtime.start(ATTEMPT)
 
-    def exit(self) -> Exit:
-        found: list[Exit] = []
-        eventually(lambda: found.extend(self.runtime.collect()) or found, what="the container ends")
-        return found[0]
+    def fact(self, kind: type) -> Started | Ended:
+        """The first fact of that kind, which must come, and be told by a descriptor or soon."""
+
+        def found() -> list[Started | Ended]:
+            self.facts += self.runtime.collect()
+            return [fact for fact in self.facts if isinstance(fact, kind)]
+
+        eventually(found, what=f"{kind.__name__} is told")
+        return found()[0]
+
+    def exit(self) -> Ended:
+        found = self.fact(Ended)
+        assert isinstance(found, Ended)
+        return found
 
     @property
     def pod_folder(self) -> Path:
@@ -62,7 +80,61 @@ class Machine:
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
-    host.kill_marked(f"{launch.JOB_MARKER}={tmp_path}")
+    host.kill_marked(f"{JOB_MARKER}={tmp_path}")
+
+
+def test_a_start_is_told_as_soon_as_the_program_runs(folder: Path) -> None:
+    machine = Machine(folder, "sleep", "60")
+    before = time.time()
+    machine.start()
+    poller = select.poll()
+    for descriptor in machine.runtime.descriptors():
+        poller.register(descriptor, select.POLLIN)
+    assert poller.poll(20_000), "nobody has to ask again and again"
+    (found,) = machine.runtime.collect()
+    assert isinstance(found, Started)
+    assert (found.attempt, found.at) == (ATTEMPT, machine.running().at)
+    assert before <= found.at <= time.time()
+    assert len(machine.runtime.descriptors()) == 1, "of the end only"
+    machine.runtime.kill([ATTEMPT])
+    assert machine.exit().exit_code == 137
+
+
+def test_what_ends_at_once_has_started_before(folder: Path) -> None:
+    machine = Machine(folder, "true")
+    machine.start()
+    machine.exit()
+    assert [type(fact) for fact in machine.facts] == [Started, Ended]
+
+
+@pytest.mark.parametrize("command", [("no-such-program",), ("true", "x" * 2_000_000)])
+def test_what_cannot_start_never_started(folder: Path, command: tuple[str, ...]) -> None:
+    machine = Machine(folder, *command)
+    before = len(os.listdir("/proc/self/fd"))
+    machine.start()
+    assert machine.exit().reason == "StartError"
+    assert [type(fact) for fact in machine.facts] == [Ended]
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_nobody_can_be_sent_into_a_process_and_it_says_so(folder: Path) -> None:
+    machine = Machine(folder, "true")
+    with pytest.raises(Refused, match="tj-node-0-0-abcde/node is a process of this machine"):
+        machine.runtime.execute(ATTEMPT, ["sh"], (0, 1, 2), terminal=True)
+    assert machine.runtime.address(machine.pod) == "127.0.0.1"
+
+
+def test_usage_counts_what_fled_too(folder: Path) -> None:
+    machine = Machine(folder, "sh", "-c", "setsid sleep 60 & exec sleep 61")
+    assert machine.runtime.usage(ATTEMPT) is None
+    machine.start()
+    marker = f"{launch.ATTEMPT_MARKER}={folder}/{ATTEMPT.pod}/node.0"
+    eventually(lambda: len(host.marked_processes(marker)) == 2)
+    found = machine.runtime.usage(ATTEMPT)
+    assert found is not None
+    assert found.memory > host.usage([machine.running().pid])[1] > 0
+    machine.runtime.kill([ATTEMPT])
+    machine.exit()
 
 
 @pytest.mark.parametrize(
@@ -131,6 +203,7 @@ def test_an_adopted_container_ends_with_its_own_code(folder: Path) -> None:
     recorder = machine.running().recorder
     machine.runtime = machine.make()
     assert machine.runtime.adopt(ATTEMPT)
+    assert machine.fact(Started).at == machine.running().at
     (folder / "go").touch()
     assert machine.exit().exit_code == 4
     os.waitpid(recorder, 0)
@@ -139,17 +212,9 @@ def test_an_adopted_container_ends_with_its_own_code(folder: Path) -> None:
 def test_what_was_never_started_cannot_be_adopted(folder: Path) -> None:
     machine = Machine(folder, "true")
     assert not machine.runtime.adopt(ATTEMPT)
-    machine.pod_folder.mkdir(parents=True)
+    jobfiles.write_pod(str(folder), machine.workload, machine.pod)
     os.close(record.create(str(machine.pod_folder / "node.0.attempt")))
     assert not machine.runtime.adopt(ATTEMPT)
-
-
-def test_a_pod_folder_that_was_left_half_made_is_completed(folder: Path) -> None:
-    machine = Machine(folder, "true")
-    machine.pod_folder.mkdir(parents=True)
-    machine.start()
-    machine.exit()
-    assert (machine.pod_folder / "pod.json").exists()
 
 
 def test_the_marker_of_an_attempt_names_its_job(folder: Path) -> None:
