@@ -1,4 +1,4 @@
-"""Makes the pages of docs/reference that say what the code says: verbs, findings, settings.
+"""Makes the pages of docs/reference that say what the code says: verbs, findings, settings, support.
 
     python docs/generate.py            # write the pages
     python docs/generate.py --check    # exit 1 when they differ from what would be written
@@ -20,9 +20,13 @@ import click
 from kfrun import settings
 from kfrun.cli import exits, main
 from kfrun.flow import codes as remedies
+from kfrun.plan import support
+from kfrun.resolve import fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from kfrun.plan.support.table import Support
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "docs" / "reference"
@@ -38,6 +42,12 @@ A flag wins over a variable, a variable over the project's `kfrun.toml` (the nea
 upward), that over `$XDG_CONFIG_HOME/kfrun/config.toml`, and that over the default. `kfrun config view --origin` shows
 what is in force and where it comes from. A relative folder in a file is relative to that file.
 """
+SUPPORT = """\
+What each backend does with the fields of a JobSet, its Jobs, pods and containers: `yes`, it is honoured as on a
+cluster; `no effect`, nothing would be different; `no`, with the reason. A plan names those of a job that are not
+honoured, and `--strict` refuses it. Everything below a field goes with it. `process` runs containers as processes of
+this machine; in `memory` jobs take place in the mind only, for tests.
+"""
 STAGES = {
     "1": ("Load", "The text is not what kubectl would read, or no object."),
     "2": ("Structure", "A field, a type or a value that the schema of the kind does not allow."),
@@ -52,7 +62,7 @@ STAGES = {
 
 def pages() -> dict[str, str]:
     """Name -> content of every page that is made."""
-    return {"verbs.md": _verbs(), "findings.md": _findings(), "settings.md": _settings()}
+    return {"verbs.md": _verbs(), "findings.md": _findings(), "settings.md": _settings(), "support.md": _support()}
 
 
 def codes() -> dict[str, str]:
@@ -158,6 +168,35 @@ def _settings() -> str:
         rows.append((f"`{key}`", f"`KFRUN_{key.upper()}`", _escaped(meanings[key]), shown))
     table = _table(("key", "variable", "meaning", "default"), rows)
     return f"# Settings\n\n{NOTE}\n{SETTINGS}\n{table}"
+
+
+def _support() -> str:
+    """The matrix of fields and backends, a table a type, and what else a backend has none of."""
+    backends = [support.of(name) for name in support.BACKENDS]
+    parts = ["# Support\n", NOTE, SUPPORT]
+    for type_name in backends[0].honoured:
+        rows = [
+            (f"`{name}`", *(_cell(item, type_name, name) for item in backends)) for name in fields.fields(type_name)
+        ]
+        parts += [f"## {type_name}\n", _table(("field", *support.BACKENDS), rows)]
+    for title, reasons in (
+        ("ML policies", [item.policies for item in backends]),
+        ("Operations", [item.refusals for item in backends]),
+    ):
+        names = sorted({name for item in reasons for name in item})
+        rows = [(f"`{name}`", *(_no(item[name]) if name in item else "yes" for item in reasons)) for name in names]
+        parts += [f"## {title}\n", _table(("name", *support.BACKENDS), rows)]
+    return "\n".join(parts)
+
+
+def _cell(item: Support, type_name: str, name: str) -> str:
+    if name in item.honoured[type_name]:
+        return "yes"
+    return "no effect" if name in item.without_effect[type_name] else _no(item.not_honoured[type_name][name])
+
+
+def _no(reason: str) -> str:
+    return _escaped(f"no: {reason}")
 
 
 def _attributes(docstring: str) -> dict[str, str]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kfrun.observe.outcome import Outcome
     from kfrun.observe.selection import Selection
     from kfrun.observe.watch import Change
-    from kfrun.plan.support import Support
+    from kfrun.plan.support.table import Support
 
 Wish = Literal["suspend", "resume", "cancel", "kill", "delete"]
 """What can be asked of a stored job at any time; ``cancel`` is Ctrl-C, ``kill`` the second one."""

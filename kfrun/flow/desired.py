@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kfrun.errors import InvalidInput
 from kfrun.model.kinds import RUNTIMES, TRAIN_JOB
 from kfrun.model.source import Severity, without_text
+from kfrun.plan.support import BACKENDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -117,10 +118,15 @@ def admitted(
         return []
     from kfrun.validate.admission import check as admission
 
-    is_flag = settings.origins["backend"].layer == "flag"
-    backend = settings.backend if is_flag else resolution.backend or settings.backend
-    locally = asked == "local" and backend == "process"
+    locally = asked == "local" and _backend(resolution, settings) == "process"
     return admission.check(resolution, version=settings.trainer_version, locally=locally, priority_classes=priorities)
+
+
+def _backend(resolution: Resolution, settings: Settings) -> str:
+    """The backend of a job: the flag, else the manifest, else the setting; one that there is not is the planner's."""
+    is_flag = settings.origins["backend"].layer == "flag"
+    chosen = settings.backend if is_flag else resolution.backend or settings.backend
+    return chosen if chosen in BACKENDS else BACKENDS[0]
 
 
 def _material(stored: ObservedJob | None) -> Material:
@@ -136,12 +142,12 @@ def prepare(documents: Sequence[Document], known: Observed, *, settings: Setting
     Raises:
         InvalidInput: with every finding of every stage.
     """
-    from kfrun.resolve.pods import expand
+    from kfrun.plan.support import findings as support
 
     checked = check(documents, known, settings=settings, admission="local")
     findings = list(checked.findings)
     for resolution in checked.resolutions:
-        findings += expand.expand_findings(resolution)
+        findings += support.unable(resolution, _backend(resolution, settings))
     require_sound(findings)
     jobs, trainjobs = [], {}
     for resolution in checked.resolutions:
@@ -165,14 +171,12 @@ def require_sound(findings: Sequence[Finding]) -> None:
 
 def _desired(resolution: Resolution, stored: ObservedJob | None, settings: Settings) -> DesiredJob:
     from kfrun.plan import compare
-    from kfrun.resolve.pods import expand
 
     asked_for = resolution.runtime.document.data if resolution.runtime else None
     if stored is not None and stored.runtime is not None and not stored.finished:
         resolution = _with_own_runtime(resolution, stored.runtime, settings)
-    not_enforced = expand.expand(resolution).not_enforced
     resolution = replace(resolution, job=_with_defaults(resolution.job, settings))
-    return compare.desired(resolution, runtime=asked_for, not_enforced=not_enforced)
+    return compare.desired(resolution, runtime=asked_for)
 
 
 def _with_own_runtime(resolution: Resolution, runtime: Mapping[str, Any], settings: Settings) -> Resolution:

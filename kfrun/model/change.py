@@ -111,7 +111,6 @@ class DesiredJob:
     resolution: Resolution
     digest: str
     run_digest: str
-    not_enforced: tuple[NotEnforced, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,17 @@
-"""A resolved JobSet expanded into pods: what local executors run.
+"""A JobSet as those see it who run it here: its Jobs by name, and once for all of them what their pods are like.
 
-A `Workload` holds one `Pod` per completion index. It travels to the supervisor as JSON, hence `to_json`/`from_json`.
+What the manifest says stays as it was resolved, plain and whole, so that every field reaches whoever honours it. Pods
+are counted, not copied: a pod is its Job and its index.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from kfrun.model.values import dataclass
+
+_INDEX = "batch.kubernetes.io/job-completion-index"
 
 
 class NotEnforced(NamedTuple):
@@ -24,54 +27,6 @@ class NotEnforced(NamedTuple):
         return f"not enforced: {self.path} ({self.why})"
 
 
-@dataclass(frozen=True, slots=True)
-class EnvVar:
-    """One environment variable, in the order in which Kubernetes defines them.
-
-    Attributes:
-        value: the text before ``$(VAR)`` expansion; None when ``field`` gives it.
-        field: a downward-API field path (``metadata.name``) filled in when the container starts.
-        injected: the ML policy put it there, so its address and port may be replaced by local ones.
-    """
-
-    name: str
-    value: str | None = None
-    field: str | None = None
-    injected: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """One container of a pod. Command and args are as in the pod: ``$(VAR)`` is not expanded yet."""
-
-    name: str
-    image: str | None = None
-    command: tuple[str, ...] = ()
-    args: tuple[str, ...] = ()
-    env: tuple[EnvVar, ...] = ()
-    working_dir: str | None = None
-    ports: tuple[int, ...] = ()
-    restart_always: bool = False
-    """An init container with restartPolicy Always: a sidecar."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pod:
-    """One pod index of a child Job.
-
-    Attributes:
-        index: the completion index.
-        hostname: ``<job>-<index>``.
-        host: the cluster's name of it: ``<hostname>.<subdomain>``.
-    """
-
-    index: int
-    hostname: str
-    host: str
-    init_containers: tuple[Container, ...] = ()
-    containers: tuple[Container, ...] = ()
-
-
 class Dependency(NamedTuple):
     """A replicatedJob that must be ``Ready`` or ``Complete`` first."""
 
@@ -80,106 +35,166 @@ class Dependency(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class JobTemplate:
+    """What all Jobs of one replicatedJob have in common.
+
+    Attributes:
+        name: of the replicatedJob.
+        replicas: how many Jobs it gets.
+        labels, annotations: of its Jobs, without those that JobSet adds.
+        spec: the Job's spec with the pod template, as the JobSet controller writes it.
+        pod: the spec of its pods, as the Job controller writes it; only the hostname differs from pod to pod.
+        injected: by container, the variables that the ML policy put there: their addresses may be replaced by others.
+    """
+
+    name: str
+    replicas: int
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    spec: dict[str, Any]
+    pod: dict[str, Any]
+    depends_on: tuple[Dependency, ...] = ()
+    injected: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def init_containers(self) -> list[dict[str, Any]]:
+        """The init containers of a pod, sidecars included."""
+        found: list[dict[str, Any]] = self.pod.get("initContainers", [])
+        return found
+
+    @property
+    def containers(self) -> list[dict[str, Any]]:
+        """The main containers of a pod."""
+        found: list[dict[str, Any]] = self.pod.get("containers", [])
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class ChildJob:
     """One Job of the JobSet: ``<trainjob>-<replicatedJob>-<index>``.
 
     Attributes:
-        backoff_limit: retries; locally 0 where the manifest sets none (design section 5).
-        restart_policy: ``OnFailure`` or ``Never``.
-        active_deadline: seconds, None for no limit.
-        grace: terminationGracePeriodSeconds, 30 when unset.
-        labels, annotations: of the pod template, plus those that JobSet adds.
+        job_template: what it has in common with the other Jobs of its replicatedJob.
+        added: what JobSet writes on it and on its pods, as labels and as annotations.
     """
 
     name: str
-    replicated_job: str
     index: int
-    pods: tuple[Pod, ...]
-    backoff_limit: int = 0
-    restart_policy: str = "OnFailure"
-    active_deadline: int | None = None
-    grace: int = 30
-    depends_on: tuple[Dependency, ...] = ()
-    labels: dict[str, str] = field(default_factory=dict)
-    annotations: dict[str, str] = field(default_factory=dict)
+    job_template: JobTemplate
+    added: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def replicated_job(self) -> str:
+        """The name of its replicatedJob."""
+        return self.job_template.name
+
+    @property
+    def depends_on(self) -> tuple[Dependency, ...]:
+        """What has to be ready or complete before it is created."""
+        return self.job_template.depends_on
+
+    @property
+    def completions(self) -> int:
+        """How many pods it has; all of them run at once."""
+        number: int = self.job_template.spec["completions"]
+        return number
+
+    @property
+    def backoff_limit(self) -> int:
+        """Retries; locally 0 where the manifest sets none."""
+        limit: int = self.job_template.spec["backoffLimit"]
+        return limit
+
+    @property
+    def active_deadline(self) -> int | None:
+        """Seconds, None for no limit."""
+        return self.job_template.spec.get("activeDeadlineSeconds")
+
+    @property
+    def restart_policy(self) -> str:
+        """``OnFailure`` or ``Never``."""
+        policy: str = self.job_template.pod["restartPolicy"]
+        return policy
+
+    @property
+    def grace(self) -> int:
+        """Seconds between SIGTERM and SIGKILL."""
+        seconds: int = self.job_template.pod["terminationGracePeriodSeconds"]
+        return seconds
+
+    def hostname(self, index: int) -> str:
+        """The hostname of a pod."""
+        return f"{self.name}-{index}"
+
+    def node(self, index: int) -> str:
+        """How users name a pod: ``node-0``, or ``worker-2-0`` where the replicatedJob has several Jobs."""
+        job = self.job_template
+        return f"{job.name}-{index}" if job.replicas == 1 else f"{job.name}-{self.index}-{index}"
+
+    def template_metadata(self) -> dict[str, dict[str, str]]:
+        """Labels and annotations of its pod template."""
+        own = self.job_template.spec["template"].get("metadata", {})
+        return {key: {**own.get(key, {}), **self.added} for key in ("labels", "annotations")}
+
+    def pod_metadata(self, index: int) -> dict[str, dict[str, str]]:
+        """Labels and annotations of a pod."""
+        found = self.template_metadata()
+        found["labels"] |= {_INDEX: str(index), "batch.kubernetes.io/job-name": self.name, "job-name": self.name}
+        found["annotations"][_INDEX] = str(index)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Everything a local executor needs to run one TrainJob.
+    """Everything that is needed to run one TrainJob.
 
     Attributes:
-        jobset_name: name of the JobSet, which is the TrainJob's.
-        replicated_jobs: name and replicas of each, in the JobSet's order.
+        jobset: the JobSet, as resolved.
+        templates: its replicatedJobs, in their order.
+        jobs: the Jobs of all of them.
+        subdomain: of the pods' names, empty when they have none.
         success_operator: ``All`` or ``Any``.
         success_targets: replicatedJobs that count for success; empty means all.
+        in_order: one replicatedJob starts after another.
+        backoff_limit: retries of Jobs whose manifest sets none.
         active_deadline: TrainJob's activeDeadlineSeconds, None for no limit.
-        suspend: TrainJob's suspend.
-        not_enforced: what this executor does not honour of the manifest.
+        own_images: somebody chose the images; those of shipped runtimes only say what a cluster would run.
     """
 
-    namespace: str
-    jobset_name: str
-    jobs: tuple[ChildJob, ...]
-    replicated_jobs: tuple[tuple[str, int], ...]
+    jobset: dict[str, Any]
+    templates: tuple[JobTemplate, ...] = ()
+    jobs: tuple[ChildJob, ...] = ()
+    subdomain: str = ""
     success_operator: str = "All"
     success_targets: tuple[str, ...] = ()
-    active_deadline: int | None = None
-    suspend: bool = False
     in_order: bool = False
-    not_enforced: tuple[NotEnforced, ...] = ()
+    backoff_limit: int = 0
+    active_deadline: int | None = None
+    own_images: bool = True
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of all its objects."""
+        namespace: str = self.jobset["metadata"]["namespace"]
+        return namespace
+
+    @property
+    def jobset_name(self) -> str:
+        """Name of the JobSet, which is the TrainJob's."""
+        name: str = self.jobset["metadata"]["name"]
+        return name
+
+    @property
+    def replicated_jobs(self) -> tuple[tuple[str, int], ...]:
+        """Name and replicas of each replicatedJob."""
+        return tuple((item.name, item.replicas) for item in self.templates)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON-ready form; `from_json` reads it back."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Workload:
-        """Read what `to_json` wrote."""
-        return cls(
-            **{
-                **data,
-                "jobs": tuple(_child_job(job) for job in data["jobs"]),
-                "replicated_jobs": tuple((name, count) for name, count in data["replicated_jobs"]),
-                "success_targets": tuple(data["success_targets"]),
-                "not_enforced": tuple(NotEnforced(*item) for item in data["not_enforced"]),
-            }
-        )
-
-
-def node_name(workload: Workload, job: ChildJob, index: int) -> str:
-    """How users name a pod: ``node-0``, or ``worker-2-0`` where the replicatedJob has several Jobs."""
-    single = dict(workload.replicated_jobs).get(job.replicated_job, 1) == 1
-    return f"{job.replicated_job}-{index}" if single else f"{job.replicated_job}-{job.index}-{index}"
-
-
-def _child_job(data: dict[str, Any]) -> ChildJob:
-    return ChildJob(
-        **{
-            **data,
-            "pods": tuple(_pod(pod) for pod in data["pods"]),
-            "depends_on": tuple(Dependency(*item) for item in data["depends_on"]),
+        """A JSON-ready form: the JobSet and what it does not say. `kfrun.resolve.pods.expand` makes the rest of it."""
+        return {
+            "jobset": self.jobset,
+            "injected": {item.name: item.injected for item in self.templates if item.injected},
+            "backoff_limit": self.backoff_limit,
+            "active_deadline": self.active_deadline,
+            "own_images": self.own_images,
         }
-    )
-
-
-def _pod(data: dict[str, Any]) -> Pod:
-    return Pod(
-        **{
-            **data,
-            "init_containers": tuple(_container(item) for item in data["init_containers"]),
-            "containers": tuple(_container(item) for item in data["containers"]),
-        }
-    )
-
-
-def _container(data: dict[str, Any]) -> Container:
-    return Container(
-        **{
-            **data,
-            "command": tuple(data["command"]),
-            "args": tuple(data["args"]),
-            "ports": tuple(data["ports"]),
-            "env": tuple(EnvVar(**item) for item in data["env"]),
-        }
-    )

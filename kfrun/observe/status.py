@@ -48,7 +48,7 @@ def replicated_jobs_status(workload: Workload, state: RunState) -> list[dict[str
     for name, _ in sorted(workload.replicated_jobs, reverse=True):
         jobs = [job for job in state.jobs if job.replicated_job == name and not job.deleted]
         pods = {job.uid: _pods_of(state, job) for job in jobs}
-        sizes = {child.name: len(child.pods) for child in workload.jobs}
+        sizes = {child.name: child.completions for child in workload.jobs}
         rows.append(
             {
                 "name": name,
@@ -89,39 +89,24 @@ def job_object(workload: Workload, state: RunState, job: JobState, child: ChildJ
         status["completionTime"] = timestamp(job.completed)
     if job.conditions:
         status["conditions"] = conditions_json(job.conditions)
-    spec: dict[str, Any] = {
-        "parallelism": len(child.pods),
-        "completions": len(child.pods),
-        "completionMode": "Indexed",
-        "backoffLimit": child.backoff_limit,
-        "suspend": state.suspend,
-    }
-    if child.active_deadline is not None:
-        spec["activeDeadlineSeconds"] = child.active_deadline
+    wanted = child.job_template
+    template = {**wanted.spec["template"], "metadata": child.template_metadata()}
+    spec = {**wanted.spec, "suspend": state.suspend, "template": template}
     metadata = _metadata(workload, job.name, job.uid, job.created)
     metadata["ownerReferences"] = _owner("JobSet", workload.jobset_name, f"{state.uid}-jobset")
-    metadata["labels"] = {**child.labels, "jobset.sigs.k8s.io/restart-attempt": str(job.restart_attempt)}
+    added = {**child.added, "jobset.sigs.k8s.io/restart-attempt": str(job.restart_attempt)}
+    metadata["labels"] = {**wanted.labels, **added}
+    metadata["annotations"] = {**wanted.annotations, **added}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec, "status": status}
 
 
 def pod_object(workload: Workload, state: RunState, pod: PodState, child: ChildJob) -> dict[str, Any]:
     """A pod as `kubectl get pod -o yaml` would show it."""
-    wanted = next(item for item in child.pods if item.index == pod.index)
-    metadata = _metadata(workload, pod.name, f"{state.uid}-{pod.name}", pod.created)
+    metadata = _metadata(workload, pod.name, f"{state.uid}-{pod.name}", pod.created) | child.pod_metadata(pod.index)
     metadata["ownerReferences"] = _owner("Job", pod.job, pod.job_uid)
-    index = {"batch.kubernetes.io/job-completion-index": str(pod.index)}
-    metadata["labels"] = {**child.labels, **index, "batch.kubernetes.io/job-name": child.name, "job-name": child.name}
-    metadata["annotations"] = {**child.annotations, **index}
     if pod.kill_at is not None:
         metadata["deletionGracePeriodSeconds"] = child.grace
-    spec = {
-        "hostname": wanted.hostname,
-        "restartPolicy": child.restart_policy,
-        "terminationGracePeriodSeconds": child.grace,
-        "containers": [_container_spec(item) for item in wanted.containers],
-    }
-    if wanted.init_containers:
-        spec["initContainers"] = [_container_spec(item) for item in wanted.init_containers]
+    spec = {**child.job_template.pod, "hostname": child.hostname(pod.index)}
     status: dict[str, Any] = {"phase": pod.phase, **_lost(pod)}
     for key, init in (("initContainerStatuses", True), ("containerStatuses", False)):
         rows = [_container_status(item) for item in pod.containers if item.init == init]
@@ -136,17 +121,6 @@ def _lost(pod: PodState) -> dict[str, Any]:
     """Why nothing is known of a pod that runs, as a cluster says it of pods whose node is lost."""
     found = next((item for item in pod.containers if item.status == "running" and item.reason), None)
     return {"reason": found.reason, "message": found.message} if found else {}
-
-
-def _container_spec(container: Any) -> dict[str, Any]:
-    spec: dict[str, Any] = {"name": container.name}
-    if container.image:
-        spec["image"] = container.image
-    if container.command:
-        spec["command"] = list(container.command)
-    if container.args:
-        spec["args"] = list(container.args)
-    return spec
 
 
 def _container_status(container: ContainerState) -> dict[str, Any]:

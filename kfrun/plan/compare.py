@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from kfrun.model.resolution import Resolution
-    from kfrun.model.workload import NotEnforced
 
 _LIST_KEYS = {
     "runtimePatches": ("manager",),
@@ -54,7 +53,6 @@ def desired(
     resolution: Resolution,
     *,
     runtime: Mapping[str, Any] | None = None,
-    not_enforced: Sequence[NotEnforced] = (),
 ) -> DesiredJob:
     """The resolved job as the planner takes it, with both digests.
 
@@ -70,7 +68,6 @@ def desired(
         resolution=resolution,
         digest=digest([visible(job), None if runtime is None else visible(runtime)]) + written,
         run_digest=digest(_what_runs(resolution)),
-        not_enforced=tuple(not_enforced),
     )
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kfrun.model.change import ApplyObject, BuildEnvironment, DeleteJob, DeleteObject, Plan, Unchanged
-from kfrun.plan import compare, jobs, refusals
+from kfrun.plan import compare, jobs, refusals, support
 from kfrun.plan.jobs import Step
+from kfrun.resolve.pods import expand
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from kfrun.model.source import Document, Finding, ObjectKey
     from kfrun.model.state import Observed, ObservedJob
     from kfrun.model.wishes import Wishes
+    from kfrun.model.workload import NotEnforced
 
 
 class Limits(NamedTuple):
@@ -66,7 +68,9 @@ def plan(
     found += refusals.taken_names(starting, observed.child_jobs)
     made = Plan(
         actions=tuple(step.action for step in steps if step.action is not None),
-        not_enforced=tuple((job.resolution.trainjob, item) for job in starting for item in job.not_enforced),
+        not_enforced=tuple(
+            (job.resolution.trainjob, item) for job in starting for item in _not_enforced(job, wishes, limits)
+        ),
         refusals=tuple(found),
         jobs=tuple(desired),
     )
@@ -139,4 +143,12 @@ def _limits(job: DesiredJob, wishes: Wishes, limits: Limits) -> tuple[Finding, .
         return (refusals.of_job("KF506", message, job, hint),)
     if not limits.strict:
         return ()
-    return tuple(refusals.not_enforced(job, item, backend) for item in job.not_enforced)
+    return tuple(refusals.not_enforced(job.resolution, item, backend) for item in _not_enforced(job, wishes, limits))
+
+
+def _not_enforced(job: DesiredJob, wishes: Wishes, limits: Limits) -> tuple[NotEnforced, ...]:
+    """What the backend does not honour of a job that is to be started."""
+    backend, resolution = backend_of(job, wishes, limits), job.resolution
+    if backend not in limits.backends or resolution.jobset is None:
+        return ()
+    return support.of(backend).not_enforced(resolution.jobset, own_images=expand.own_images(resolution))

@@ -8,7 +8,22 @@ from kfrun.model.reason import Reason
 
 _STATE: Final = "kfrun: desired against stored"
 
+_HERE: Final = "A cluster runs it; local processes cannot"
+_LOCAL: Final = "kfrun: what local processes can run"
+
 REASONS: Final[dict[str, Reason]] = {
+    "KF420": Reason(
+        f"{_HERE}: the entrypoint of an image is in the image, and no image is used here.",
+        "give spec.trainer.command, or a command in the runtime's container",
+        "The container relies on its image's entrypoint.",
+        'spec:\n  trainer: {args: [--epochs, "3"]}\n',
+        'spec:\n  trainer: {command: [python, train.py], args: [--epochs, "3"]}\n', _LOCAL,
+    ),
+    "KF422": Reason(
+        f"{_HERE}: MPI and Flux start their nodes through sshd or a broker inside their images.",
+        "run it on a cluster; kfrun render shows what the controller would create",
+        "A runtime with mlPolicy mpi or flux.", source=_LOCAL,
+    ),
     "KF501": Reason(
         "A cluster takes the change of a finished TrainJob where the field may change, and nothing runs again. Here "
         "the new run would take the place of the old one with its logs, so somebody has to say it.",

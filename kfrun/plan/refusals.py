@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kfrun.load import excerpts
-from kfrun.model.source import Finding, Stage, field_text
+from kfrun.model.source import Finding, Severity, Stage, field_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -73,17 +73,19 @@ def missing(key: ObjectKey) -> Finding:
     return Finding("KF504", f"there is no {key.resource}{place}", Stage.BACKEND, object=key)
 
 
-def not_enforced(job: DesiredJob, item: NotEnforced, backend: str) -> Finding:
+def not_enforced(
+    resolution: Resolution, item: NotEnforced, backend: str, severity: Severity = Severity.ERROR
+) -> Finding:
     """A field of the JobSet that ``backend`` does not honour, pointed at where it was written."""
-    resolution = job.resolution
     position = _written_at(resolution, item.path) or resolution.job.positions.key(("spec",))
     document = resolution.job
     return Finding(
         "KF505",
         f"backend {backend} does not enforce {item.path}: {item.why}",
         Stage.BACKEND,
+        severity,
         position=position,
-        hint="leave --strict away to run it all the same",
+        hint="leave --strict away to run it all the same" if severity is Severity.ERROR else None,
         object=resolution.trainjob,
         excerpt=excerpts.excerpt(document, position) if position.file == document.source else None,
     )

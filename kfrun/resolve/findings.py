@@ -21,9 +21,7 @@ CODES = {
     "KF409": "an MPI job of more hosts than a hostfile can name",
     "KF411": "a line of kfrun.dev/packages is no requirement",
     "KF412": "a package is listed twice",
-    "KF420": "a container without a command cannot run as a process",
     "KF421": "more pods than this machine can be asked for",
-    "KF422": "an ML policy whose jobs cannot run as local processes",
 }
 """Every code of this stage and what it means."""
 

@@ -11,8 +11,6 @@ _EVENT: Final = (
     "The TrainJob is admitted and hangs without a condition: the controller cannot build its JobSet, and says so in "
     "an event, TrainJobResourcesCreationFailed, for ever."
 )
-_HERE: Final = "A cluster runs it; local processes cannot"
-_LOCAL: Final = "kfrun: what local processes can run"
 _PACKAGES: Final = "kfrun: the annotation kfrun.dev/packages; requirements as PEP 508 has them"
 _CONVERT: Final = "kfrun: convert; the older releases' own fields"
 
@@ -82,22 +80,10 @@ REASONS: Final[dict[str, Reason]] = {
         "metadata:\n  annotations:\n    kfrun.dev/packages: |\n      numpy==2.3.5\n      numpy==2.2.0\n",
         "metadata:\n  annotations:\n    kfrun.dev/packages: |\n      numpy==2.3.5\n", _PACKAGES,
     ),
-    "KF420": Reason(
-        f"{_HERE}: the entrypoint of an image is in the image, and no image is used here.",
-        "give spec.trainer.command, or a command in the runtime's container",
-        "The container relies on its image's entrypoint.",
-        'spec:\n  trainer: {args: [--epochs, "3"]}\n',
-        'spec:\n  trainer: {command: [python, train.py], args: [--epochs, "3"]}\n', _LOCAL,
-    ),
     "KF421": Reason(
-        f"{_HERE}: every pod is at least one process with a log of its own.",
+        "A cluster runs it; local processes cannot: every pod is at least one process with a log of its own.",
         "ask for fewer pods, or run it on a cluster",
-        "numNodes or replicas with a digit too many.", source=_LOCAL,
-    ),
-    "KF422": Reason(
-        f"{_HERE}: MPI and Flux start their nodes through sshd or a broker inside their images.",
-        "run it on a cluster; kfrun render shows what the controller would create",
-        "A runtime with mlPolicy mpi or flux.", source=_LOCAL,
+        "numNodes or replicas with a digit too many.", source="kfrun: what local processes can run",
     ),
     "KF430": Reason(
         "Today's API server refuses the field, or drops it; what it did is lost unless something else takes its place.",

@@ -17,6 +17,7 @@ import pytest
 from kfrun import host
 from kfrun.execute.local import jobfiles
 from kfrun.execute.local.process import record
+from kfrun.resolve.pods import expand
 from tests.conftest import eventually, manifest
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def test_an_apply_killed_between_file_and_store_changes_nothing(kfrun: Kfrun) ->
     changed = json.loads(json.dumps(job.workload.to_json()).replace("echo old", "echo new"))
     from dataclasses import replace
 
-    jobfiles.replace(run.folder, replace(job, workload=type(job.workload).from_json(changed)), "another-digest")
+    jobfiles.replace(run.folder, replace(job, workload=expand.of_jobset(**changed)), "another-digest")
     kill_supervisor(kfrun)
     kfrun.ok("resume", "job")
     assert kfrun("wait", "job").returncode == 0

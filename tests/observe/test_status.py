@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kfrun.model.running import Condition, ContainerState, JobSetState, JobState, PodState, RunState
-from kfrun.model.workload import ChildJob, Container, Pod, Workload
 from kfrun.observe import status
+from tests import workloads
+
+if TYPE_CHECKING:
+    from kfrun.model.workload import Workload
+
+
+CONTAINER = {
+    "name": "node",
+    "image": "img",
+    "command": ["true"],
+    "env": [{"name": "A", "value": "b"}],
+    "resources": {"limits": {"cpu": "1"}},
+    "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+}
 
 
 def workload(nodes: int = 2) -> Workload:
-    pods = tuple(
-        Pod(number, f"tj-node-0-{number}", f"tj-node-0-{number}.tj", (), (Container("node", command=("true",)),))
-        for number in range(nodes)
+    group = workloads.replicated(
+        nodes=nodes,
+        containers=[CONTAINER],
+        pod={"terminationGracePeriodSeconds": 7, "volumes": [{"name": "data", "emptyDir": {}}]},
+        metadata={"labels": {"team": "a"}},
+        activeDeadlineSeconds=60,
+        podFailurePolicy={"rules": []},
     )
-    child = ChildJob("tj-node-0", "node", 0, pods, grace=7, labels={"team": "a"})
-    return Workload("default", "tj", (child,), (("node", 1),))
+    return workloads.workload(group)
 
 
 def pod(index: int, phase: str = "Running", container: str = "running", **more: Any) -> PodState:
@@ -104,7 +120,17 @@ def test_a_job_is_shown_as_kubectl_would() -> None:
         "completedIndexes": "1",
         "startTime": "1970-01-01T00:00:01Z",
     }
-    assert shown["spec"]["completions"] == 2
+    spec = shown["spec"]
+    assert (spec["completions"], spec["parallelism"], spec["completionMode"], spec["backoffLimit"]) == (
+        2,
+        2,
+        "Indexed",
+        0,
+    )
+    assert (spec["activeDeadlineSeconds"], spec["podFailurePolicy"], spec["suspend"]) == (60, {"rules": []}, False)
+    assert spec["template"]["spec"]["containers"] == [CONTAINER]
+    assert spec["template"]["metadata"]["labels"]["team"] == "a"
+    assert "team" not in shown["metadata"]["labels"], "the Job has labels of its own"
     assert shown["metadata"]["ownerReferences"][0]["name"] == "tj"
 
 
@@ -137,3 +163,20 @@ def test_a_pod_that_is_being_removed_says_how_long_it_may_take() -> None:
     found = status.pod_object(workload(), run(state), state, workload().jobs[0])
     assert found["metadata"]["deletionGracePeriodSeconds"] == 7
     assert found["metadata"]["labels"]["team"] == "a"
+
+
+def test_a_pod_is_shown_with_everything_of_its_template() -> None:
+    state = pod(1)
+    found = status.pod_object(workload(), run(state), state, workload().jobs[0])
+    index = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
+    variable = {"name": "JOB_COMPLETION_INDEX", "valueFrom": {"fieldRef": {"fieldPath": index}}}
+    assert found["spec"] == {
+        "containers": [{**CONTAINER, "env": [{"name": "A", "value": "b"}, variable]}],
+        "hostname": "tj-node-0-1",
+        "restartPolicy": "OnFailure",
+        "subdomain": "tj",
+        "terminationGracePeriodSeconds": 7,
+        "volumes": [{"name": "data", "emptyDir": {}}],
+    }
+    assert found["metadata"]["labels"]["batch.kubernetes.io/job-name"] == "tj-node-0"
+    assert found["metadata"]["annotations"]["batch.kubernetes.io/job-completion-index"] == "1"

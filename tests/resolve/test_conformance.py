@@ -6,12 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from kfrun.model.running import JobState, RunState
+from kfrun.observe import status
 from kfrun.resolve.pods.expand import expand
 from tests.conformance import comparison
 
 FOLDER = Path(__file__).parents[1] / "conformance" / "cases"
 CASES = sorted(path.name for path in FOLDER.iterdir())
 WITH_CHILDREN = [case for case in CASES if "\n  childJobs:" in (FOLDER / case / "expected.yaml").read_text()]
+
+
+CLAIMED = {"name": "initializer", "persistentVolumeClaim": {"claimName": "initializer-tj"}}
 
 
 def _jobs(case: str):
@@ -46,15 +51,24 @@ def test_no_two_places_of_a_jobset_share_an_object(case):
 @pytest.mark.parametrize("case", WITH_CHILDREN)
 def test_expands_to_the_jobs_that_jobset_creates(case):
     ((resolution, answer),) = _jobs(case)
-    uid = "99999999-0000-0000-0000-000000000000"
-    workload = expand(resolution, uid=uid)
+    workload = expand(resolution, cluster_defaults=True)
+    state = RunState("uid", 0.0)
     for child, expected in zip(workload.jobs, answer["childJobs"], strict=True):
-        template = expected["spec"]["template"]
-        assert child.name == expected["metadata"]["name"]
-        assert child.labels == template["metadata"]["labels"]
-        assert child.annotations == template["metadata"]["annotations"]
-        assert len(child.pods) == expected["spec"]["completions"]
-        assert child.restart_policy == template["spec"]["restartPolicy"]
-        assert child.pods[0].host == f"{child.name}-0.{template['spec']['subdomain']}"
-        names = [item["name"] for item in template["spec"]["containers"]]
-        assert [container.name for container in child.pods[0].containers] == names
+        job = JobState(child.name, child.replicated_job, child.index, 0.0)
+        shown = status.job_object(workload, state, job, child)
+        assert shown["metadata"]["name"] == expected["metadata"]["name"]
+        for key in ("labels", "annotations"):
+            assert shown["metadata"][key] == _known_before(expected["metadata"][key])
+        metadata = expected["spec"]["template"]["metadata"]
+        metadata |= {key: _known_before(metadata[key]) for key in metadata}
+        pod = expected["spec"]["template"]["spec"]
+        # What the JobSet makes claims for is no part of its own template, nor are the API server's defaults.
+        assert pod.pop("volumes", None) == ([CLAIMED] if "volumeClaimPolicies" in workload.jobset["spec"] else None)
+        for port in (port for container in pod["containers"] for port in container.get("ports", ())):
+            assert port.pop("protocol") == "TCP"
+        assert shown["spec"] == {**expected["spec"], "backoffLimit": 6}
+
+
+def _known_before(labels):
+    """Without the uid of the JobSet: it gets that when it is created."""
+    return {key: value for key, value in labels.items() if key != "jobset.sigs.k8s.io/jobset-uid"}

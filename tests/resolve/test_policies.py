@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kfrun.plan.support.findings import unable
 from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.material import ENTROPY, Material
-from kfrun.resolve.pods.expand import expand_findings
 from kfrun.resolve.policies import torchtune
 from kfrun.resolve.resolver import resolve
 from tests.resolve.reading import document, node_container, resolved, runtime, trainjob
@@ -209,22 +209,6 @@ def test_init_containers_of_the_runtime_stay_before_that_of_flux():
     assert [item["name"] for item in pod["initContainers"]] == ["own", "flux-installer"]
 
 
-@pytest.mark.parametrize("kind", ["mpi", "flux"])
-def test_what_cannot_run_as_processes_is_told_with_the_reason(kind):
-    of = _mpi() if kind == "mpi" else runtime(policy={kind: {}})
-    resolution = resolved(trainjob(trainer={"numNodes": 1}), of)
-    (finding,) = expand_findings(resolution)
-    assert (finding.code, finding.field) == ("KF422", f"spec.mlPolicy.{kind}")
-    assert str(finding.position).startswith("runtime.yaml:")
-    assert "volumes" in finding.message
-
-
-@pytest.mark.parametrize("kind", ["torch", "jax", "xgboost"])
-def test_other_policies_run_as_processes(kind):
-    resolution = resolved(trainjob(trainer={"numNodes": 2}), runtime(policy={kind: {}}))
-    assert expand_findings(resolution) == []
-
-
 def _grouped(policy, **kwargs):
     of = runtime(policy={"torch": {}}, **kwargs)
     of["spec"]["podGroupPolicy"] = policy
@@ -326,4 +310,4 @@ def test_no_value_makes_a_policy_raise(data, of):
     job, of = _changed(_JOB, job_path, data.draw(_VALUES)), _changed(of, path, data.draw(_VALUES))
     resolution = _build(job, of, MATERIAL)
     assert resolution.jobset is not None or resolution.findings
-    expand_findings(resolution)
+    unable(resolution, "process")

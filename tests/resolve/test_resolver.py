@@ -11,7 +11,7 @@ from kfrun.errors import UsageProblem
 from kfrun.model.source import Document, Position
 from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.findings import CODES
-from kfrun.resolve.pods.expand import expand, expand_findings
+from kfrun.resolve.pods import expand
 from kfrun.resolve.resolver import resolve
 from tests.resolve.reading import document, documents, node_container, resolved, runtime, trainjob
 
@@ -297,6 +297,6 @@ def test_no_json_value_anywhere_makes_it_raise(path, runtime_path, value, runtim
     resolution = resolve(_plain(job), Catalogue([_plain(of)]))
     if resolution.jobset is None:
         assert resolution.findings
-    elif not expand_findings(resolution):
-        expand(resolution)
+    elif not expand.too_many(resolution):
+        expand.expand(resolution)
     assert {finding.code for finding in resolution.findings} <= set(CODES)

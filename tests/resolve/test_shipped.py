@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from kfrun.plan import support
+from kfrun.plan.support.findings import unable
 from kfrun.resolve.catalogue import Catalogue
-from kfrun.resolve.pods.expand import expand, expand_findings
+from kfrun.resolve.pods.expand import expand, own_images
 from kfrun.resolve.resolver import resolve
 from kfrun.resolve.shipped import shipped
 from kfrun.validate.schema import structure
@@ -14,6 +16,10 @@ NAMES = ["plain-python", "torch-distributed"]
 
 def _resolution(name, **spec):
     return resolve(document(trainjob(runtimeRef={"name": name}, **spec)), Catalogue([], [], shipped()))
+
+
+def _not_enforced(resolution):
+    return support.of("process").not_enforced(resolution.jobset, own_images=own_images(resolution))
 
 
 def test_all_shipped_runtimes_are_found():
@@ -33,26 +39,26 @@ def test_shipped_runtimes_are_valid_for_kubectl(name):
 def test_a_job_needs_only_a_command(name):
     resolution = _resolution(name, trainer={"command": ["train"], "numNodes": 2})
     assert not resolution.findings
-    assert not expand_findings(resolution)
+    assert not unable(resolution, "process")
     (job,) = expand(resolution).jobs
-    assert [pod.hostname for pod in job.pods] == ["tj-node-0-0", "tj-node-0-1"]
+    assert [job.hostname(index) for index in range(job.completions)] == ["tj-node-0-0", "tj-node-0-1"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_of_a_shipped_runtime_goes_unenforced(name):
-    assert expand(_resolution(name, trainer={"command": ["train"]})).not_enforced == ()
+    assert _not_enforced(_resolution(name, trainer={"command": ["train"]})) == ()
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_without_a_command_the_process_backend_says_what_to_do(name):
-    (finding,) = expand_findings(_resolution(name, trainer={}))
+    (finding,) = unable(_resolution(name, trainer={}), "process")
     assert finding.code == "KF420"
     assert finding.path == ("spec", "trainer")
     assert "spec.trainer.command" in finding.hint
 
 
 def test_an_image_of_the_jobs_own_is_named():
-    (named,) = expand(_resolution(NAMES[0], trainer={"command": ["train"], "image": "own"})).not_enforced
+    (named,) = _not_enforced(_resolution(NAMES[0], trainer={"command": ["train"], "image": "own"}))
     assert named.path.endswith("containers[0].image")
 
 

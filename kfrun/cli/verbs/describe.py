@@ -57,7 +57,22 @@ def _describe(backend: Backend, item: StoredObject) -> str:
     mine = (item.key.kind, item.key.name)
     rows = backend.events(item.key.namespace or None, owner=item.owner or None)
     events = _in_order(row for row in rows if (row[1].object.kind, row[1].object.name) == mine)
-    return describe.generic(item.data, events, time.time())
+    data = _without_secrets(item.data) if item.key.kind in ("Job", "Pod") else item.data
+    return describe.generic(data, events, time.time())
+
+
+def _without_secrets(value: Any) -> Any:
+    """The same without the values of variables that are likely to be secrets: ``-o yaml`` shows them."""
+    from kfrun.plan import masking
+
+    if isinstance(value, list):
+        return [_without_secrets(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if isinstance(value.get("name"), str) and isinstance(value.get("value"), str):
+        hidden = masking.MASK if masking.is_secret_name(value["name"]) else masking.text(value["value"])
+        return {**value, "value": hidden}
+    return {key: _without_secrets(item) for key, item in value.items()}
 
 
 def _in_order(rows: Iterable[tuple[int, Event]]) -> list[dict[str, Any]]:

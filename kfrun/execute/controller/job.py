@@ -11,7 +11,7 @@ from kfrun.model.running import ContainerState, PodState
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
     from kfrun.model.running import JobState
-    from kfrun.model.workload import ChildJob, Pod
+    from kfrun.model.workload import ChildJob
 
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 
@@ -36,7 +36,7 @@ def advance(p: Pass, job: JobState, *, suspend: bool) -> None:
     _count(p, job, child)
     if job.is_true("FailureTarget"):
         _fail(p, job, child)
-    elif len(job.completed_indexes) == len(child.pods):
+    elif len(job.completed_indexes) == child.completions:
         _complete(p, job)
     else:
         _create_missing(p, job, child)
@@ -139,24 +139,28 @@ def _create_missing(p: Pass, job: JobState, child: ChildJob) -> None:
         # would find their ports taken, or meet the old ones at the rendezvous.
         return
     present = {pod.index for pod in p.pods_of(job) if not pod.counted}
-    for wanted in child.pods:
-        if wanted.index in present or wanted.index in job.completed_indexes:
+    for index in range(child.completions):
+        if index in present or index in job.completed_indexes:
             continue
-        due = job.next_try.get(str(wanted.index), 0.0)
+        due = job.next_try.get(str(index), 0.0)
         if due > p.now:
             p.wake(due)
             continue
-        created = _create(p, job, wanted)
+        created = _create(p, job, child, index)
         pods.advance(p, created, child)
 
 
-def _create(p: Pass, job: JobState, wanted: Pod) -> PodState:
-    attempt = job.tries.get(str(wanted.index), 0)
-    job.tries[str(wanted.index)] = attempt + 1
-    name = f"{wanted.hostname}-{_suffix(p.state.uid, len(p.state.pods))}"
-    containers = [ContainerState(c.name, init=True, sidecar=c.restart_always) for c in wanted.init_containers]
-    containers += [ContainerState(c.name) for c in wanted.containers]
-    pod = PodState(name, job.name, job.uid, wanted.index, attempt, p.now, containers)
+def _create(p: Pass, job: JobState, child: ChildJob, index: int) -> PodState:
+    attempt = job.tries.get(str(index), 0)
+    job.tries[str(index)] = attempt + 1
+    name = f"{child.hostname(index)}-{_suffix(p.state.uid, len(p.state.pods))}"
+    template = child.job_template
+    containers = [
+        ContainerState(c["name"], init=True, sidecar=c.get("restartPolicy") == "Always")
+        for c in template.init_containers
+    ]
+    containers += [ContainerState(c["name"]) for c in template.containers]
+    pod = PodState(name, job.name, job.uid, index, attempt, p.now, containers)
     p.state.pods.append(pod)
     p.event("Job", job.name, "SuccessfulCreate", f"Created pod: {pod.name}")
     return pod

@@ -100,7 +100,7 @@ def _is_met(p: Pass, name: str, status: str) -> bool:
 
 def _is_ready(p: Pass, job: JobState) -> bool:
     ready = {pod.index for pod in p.pods_of(job) if pod.phase == "Succeeded" or pod.ready}
-    return len(ready) >= len(p.child(job.name).pods)
+    return len(ready) >= p.child(job.name).completions
 
 
 def _fail(p: Pass) -> bool:

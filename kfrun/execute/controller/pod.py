@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from kfrun.execute.controller.context import KillPod, StartContainer, TerminateContainer
 from kfrun.model.running import FirstFailure
-from kfrun.model.workload import node_name
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
@@ -165,5 +164,5 @@ def container_ended(
     if reason == "StartError":
         p.event("Pod", pod.name, "Failed", f"Error: {message}", warning=True)
     if exit_code != 0 and p.state.first_failure is None and not container.stopping:
-        node = node_name(p.workload, p.child(pod.job), pod.index)
+        node = p.child(pod.job).node(pod.index)
         p.state.first_failure = FirstFailure(node, pod.name, container.name, exit_code, reason, message)

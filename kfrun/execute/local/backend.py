@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kfrun.observe.selection import Selection
     from kfrun.observe.store import Run
     from kfrun.observe.watch import Change
-    from kfrun.plan.support import Support
+    from kfrun.plan.support.table import Support
     from kfrun.settings import Settings
 
 _JOBSET_NAME = "jobset.sigs.k8s.io/jobset-name"
@@ -125,17 +125,25 @@ class LocalBackend:
         jobs = {key: self._observed(item) for key, item in stored.items() if item and key.kind == kinds.TRAIN_JOB}
         return prune.as_seen(key, found, uids, jobs)
 
-    def preflight(self, jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller) -> Sequence[Finding]:  # noqa: ARG002
-        """See `Backend.preflight`: folders that the jobs need."""
-        from kfrun.execute.local.process import preparation
+    def preflight(self, jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller) -> Sequence[Finding]:
+        """See `Backend.preflight`."""
+        from kfrun.execute.local import runtimes
 
-        return [finding for job in jobs for finding in preparation.check(job.resolution, caller.folder)]
+        default = wishes.backend or self._settings.backend
+        return [
+            finding
+            for job in jobs
+            for finding in runtimes.named(wishes.backend or job.resolution.backend or default).preflight(
+                job.resolution, caller
+            )
+        ]
 
     def perform(self, steps: Sequence[Step], wishes: Wishes, caller: Caller, emit: Callable[[Action], None]) -> None:
         """See `Backend.perform`."""
         from kfrun.execute.local import creation, supervisors
+        from kfrun.execute.local.runtime import Way
 
-        creation.perform(self._store, steps, creation.Way(wishes, caller, self._settings), emit)
+        creation.perform(self._store, steps, Way(wishes, caller, self._settings), emit)
         # No further supervisor is needed for now.
         supervisors.dismiss()
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kfrun import host
 from kfrun.errors import Conflict, Refused, Unavailable
-from kfrun.execute.local import jobfiles, requests, supervisors
+from kfrun.execute.local import jobfiles, requests, runtimes, supervisors
 from kfrun.model import change
 from kfrun.observe import location
 from kfrun.observe.status import timestamp
@@ -20,21 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from kfrun.execute.backend import Step
-    from kfrun.execute.local.process.preparation import JobLaunch
+    from kfrun.execute.local.runtime import Launch, Way
     from kfrun.model.change import Action, DesiredJob
     from kfrun.model.source import ObjectKey
     from kfrun.model.state import StoredObject
-    from kfrun.model.wishes import Caller, Wishes
     from kfrun.observe.store import Store
-    from kfrun.settings import Settings
 
-
-class Way(NamedTuple):
-    """How jobs are to be started: as the flags say, for whom, and as the settings say."""
-
-    wishes: Wishes
-    caller: Caller
-    settings: Settings
+    Launcher = Callable[[str], Launch]
 
 
 def perform(store: Store, steps: Sequence[Step], way: Way, emit: Callable[[Action], None]) -> None:
@@ -50,16 +42,18 @@ def perform(store: Store, steps: Sequence[Step], way: Way, emit: Callable[[Actio
         emit(step.action)
 
 
-def _launch(step: Step, way: Way) -> JobLaunch | None:
-    """What the job's processes are given, where the step is going to start any; before anything is done."""
+def _launch(step: Step, way: Way) -> Launcher | None:
+    """What the job is started with, where the step is going to start any pods; before anything is done."""
     if step.job is None or not jobs.starts(step.action) or jobs.is_managed_elsewhere(step.job.resolution.job.data):
         return None
-    from kfrun.execute.local.process import preparation
-
-    return preparation.prepare(step.job.resolution, way.wishes, way.caller, installer=way.settings.installer)
+    return runtimes.named(_backend(step.job, way)).launch(step.job.resolution, way)
 
 
-def _perform(store: Store, step: Step, launch: JobLaunch | None, way: Way) -> None:
+def _backend(job: DesiredJob, way: Way) -> str:
+    return way.wishes.backend or job.resolution.backend or way.settings.backend
+
+
+def _perform(store: Store, step: Step, launch: Launcher | None, way: Way) -> None:
     action = step.action
     match action:
         case change.ApplyObject():
@@ -111,7 +105,7 @@ def _apply_object(store: Store, key: ObjectKey, data: dict[str, Any]) -> None:
     store.update({**data, "metadata": metadata}, expected=found.resource_version)
 
 
-def _create(store: Store, step: Step, launch: JobLaunch | None, way: Way) -> None:
+def _create(store: Store, step: Step, launch: Launcher | None, way: Way) -> None:
     key, uid, data = step.action.key, new_uid(), _data(step)
     if isinstance(step.action, change.ReplaceJob):
         requests.await_end(store, key)
@@ -171,28 +165,16 @@ def _refuse_changed(found: StoredObject, step: Step) -> None:
         raise Refused(f"{found.key.resource} was changed by another kfrun meanwhile", "try again")
 
 
-def _job(uid: str, desired: DesiredJob, launch: JobLaunch, way: Way) -> jobfiles.Job:
-    from pathlib import Path
-
+def _job(uid: str, desired: DesiredJob, launch: Launcher, way: Way) -> jobfiles.Job:
     from kfrun.resolve.pods import expand
 
-    environment, path, settings, cache = launch.environment, "", launch.settings, way.settings.cache_dir
-    if environment is not None:
-        from dataclasses import replace
-
-        from kfrun.execute import environments
-
-        if environment.isolated_for is not None:
-            environment = replace(environment, isolated_for=uid)
-        path = str(environments.location(environment, Path(cache)))
-        settings = replace(settings, path=(f"{path}/bin", *settings.path))
+    settings, environment, path = launch(uid)
     return jobfiles.Job(
         workload=expand.expand(desired.resolution, cluster_defaults=way.wishes.cluster_defaults),
-        settings=settings.to_json(),
-        jobset=desired.resolution.jobset or {},
-        environment=environment.to_json() if environment is not None else None,
+        settings=settings,
+        environment=environment,
         environment_path=path,
-        cache=cache,
+        cache=way.settings.cache_dir,
         keep_environment=way.wishes.keep_environment,
         back_off=(way.settings.retry_delay, way.settings.max_retry_delay),
     )
@@ -215,7 +197,7 @@ def _run(uid: str, folder: str, desired: DesiredJob, way: Way, previous: str) ->
         namespace=key.namespace,
         name=key.name,
         folder=folder,
-        backend=way.wishes.backend or desired.resolution.backend or way.settings.backend,
+        backend=_backend(desired, way),
         digest=desired.digest,
         run_digest=desired.run_digest,
         boot=host.boot_id(),
@@ -224,7 +206,7 @@ def _run(uid: str, folder: str, desired: DesiredJob, way: Way, previous: str) ->
     )
 
 
-def _update(store: Store, step: Step, launch: JobLaunch | None, way: Way) -> None:
+def _update(store: Store, step: Step, launch: Launcher | None, way: Way) -> None:
     key, data, desired = step.action.key, _data(step), _desired(step)
     with store.writing():
         found = store.find(key.kind, key.namespace, key.name)

@@ -21,13 +21,16 @@ def of(run: Run, pods: Sequence[Mapping[str, Any]]) -> JobDetails:
     if files is None:
         return JobDetails(pods, run.folder)
     from kfrun.execute.environments.credentials import without_credentials
+    from kfrun.plan import support
 
+    workload = files.workload
+    not_enforced = support.of(run.backend).not_enforced(workload.jobset, own_images=workload.own_images)
     return JobDetails(
         pods=_pods(run, files) if run.state else pods,
         folder=run.folder,
         environment=files.environment_path,
         packages=[without_credentials(item) for item in (files.environment or {}).get("requirements", ())],
-        not_enforced=[f"{item.path} ({item.why})" for item in files.workload.not_enforced],
+        not_enforced=[f"{item.path} ({item.why})" for item in not_enforced],
     )
 
 

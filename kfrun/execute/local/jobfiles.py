@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 from kfrun import host
 from kfrun.host import lock
 from kfrun.model.values import dataclass
-from kfrun.model.workload import Workload, node_name
+from kfrun.resolve.pods import expand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kfrun.model.running import PodState
+    from kfrun.model.workload import Workload
 
 _SLOT_BYTES = 128 * 1024
 _BYTES_PER_POD = 2048
@@ -36,7 +37,6 @@ class Job:
     Attributes:
         workload: what to run.
         settings: what its runtime is given: written and read by that alone.
-        jobset: the JobSet object as resolved, for the store.
         environment: an `EnvironmentRequest` as JSON, None when none is needed.
         environment_path: folder of the environment, empty when none is needed.
         cache: the cache folder in which environments are built.
@@ -46,7 +46,6 @@ class Job:
 
     workload: Workload
     settings: dict[str, Any]
-    jobset: dict[str, Any]
     environment: dict[str, Any] | None = None
     environment_path: str = ""
     cache: str = ""
@@ -67,7 +66,7 @@ def write(folder: str, job: Job) -> None:
         with open(f"{folder}/creator", "w", encoding="utf-8", opener=_private) as file:
             json.dump(host.identify(os.getpid()), file)
     replace(folder, job)
-    pods = sum(len(child.pods) for child in job.workload.jobs)
+    pods = sum(child.completions for child in job.workload.jobs)
     with open(f"{folder}/reserve", "wb", opener=_private) as file:
         file.write(b" " * (2 * (_SLOT_BYTES + pods * _BYTES_PER_POD)))
     os.mkfifo(f"{folder}/wake", 0o600)
@@ -112,7 +111,7 @@ def replace(folder: str, job: Job, digest: str = "") -> None:
     Raises:
         OSError: it cannot be written.
     """
-    # Not asdict: it would copy the workload, which has its own form, all over again.
+    # Not asdict: the workload has its own form, which says all of it once.
     data = {item.name: getattr(job, item.name) for item in fields(job)}
     _write(_path(folder, digest), {**data, "workload": job.workload.to_json()})
 
@@ -127,10 +126,14 @@ def read(folder: str, digest: str = "") -> Job:
     with open(path if os.path.exists(path) else _path(folder, ""), encoding="utf-8") as file:  # noqa: PTH110, PTH123
         data = json.load(file)
     try:
+        if "jobset" in data:
+            from kfrun.execute.local import formerfiles
+
+            data = formerfiles.converted(data)
         return Job(
             **{
                 **data,
-                "workload": Workload.from_json(data["workload"]),
+                "workload": expand.of_jobset(**data["workload"]),
                 "back_off": tuple(data["back_off"]),
             }
         )
@@ -161,7 +164,7 @@ def write_pod(folder: str, workload: Workload, pod: PodState) -> None:
         "jobIndex": job.index,
         "index": pod.index,
         "attempt": pod.attempt,
-        "node": node_name(workload, job, pod.index),
+        "node": job.node(pod.index),
         "main": next((item.name for item in pod.containers if not item.init), ""),
         "created": pod.created,
     }

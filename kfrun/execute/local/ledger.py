@@ -108,12 +108,12 @@ class Ledger:
     def _jobset(self, state: RunState) -> dict[str, Any] | None:
         if state.jobset.created is None or state.jobset.deleted:
             return None
+        workload = self._job.workload
         metadata = {
-            **self._job.jobset.get("metadata", {}),
-            "namespace": self._job.workload.namespace,
+            **workload.jobset["metadata"],
             "uid": f"{state.uid}-jobset",
             "creationTimestamp": status.timestamp(state.jobset.created),
         }
-        spec = {**self._job.jobset.get("spec", {}), "suspend": state.suspend}
-        shown = status.jobset_status(self._job.workload, state)
-        return {**self._job.jobset, "metadata": metadata, "spec": spec, "status": shown}
+        spec = {**workload.jobset["spec"], "suspend": state.suspend}
+        shown = status.jobset_status(workload, state)
+        return {**workload.jobset, "metadata": metadata, "spec": spec, "status": shown}

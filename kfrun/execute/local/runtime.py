@@ -9,17 +9,21 @@ supervisor: whatever `start` began can be taken over by `adopt` in another proce
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Self
 
     from kfrun.execute.controller.facts import Attempt, Fact
     from kfrun.execute.local.jobfiles import Job
     from kfrun.execute.local.needs.need import Need
+    from kfrun.model.resolution import Resolution
     from kfrun.model.running import PodState, RunState
+    from kfrun.model.source import Finding
+    from kfrun.model.wishes import Caller, Wishes
     from kfrun.observe.store import Run, Store
+    from kfrun.settings import Settings
 
 JOB_MARKER = "KFRUN_JOB_UID"
 """In the environment of every process that is started for a job, so that they are found wherever they fled to."""
@@ -32,8 +36,43 @@ class Usage(NamedTuple):
     memory: int
 
 
+class Way(NamedTuple):
+    """How jobs are to be started: as the flags say, for whom, and as the settings say."""
+
+    wishes: Wishes
+    caller: Caller
+    settings: Settings
+
+
+class Launch(NamedTuple):
+    """What a job is started with beside its manifest.
+
+    Attributes:
+        settings: the runtime's own part of the job's files.
+        environment: an `EnvironmentRequest` as JSON, None when none is needed.
+        environment_path: folder of the environment, empty when none is needed.
+    """
+
+    settings: dict[str, Any]
+    environment: dict[str, Any] | None = None
+    environment_path: str = ""
+
+
 class ContainerRuntime(Protocol):
     """What runs the containers of one job. Facts about them come from `collect`, and from nothing else."""
+
+    @classmethod
+    def preflight(cls, resolution: Resolution, caller: Caller) -> list[Finding]:
+        """What a job needs and this machine lacks."""
+
+    @classmethod
+    def launch(cls, resolution: Resolution, way: Way) -> Callable[[str], Launch]:
+        """What a job is started with, once it has a uid; whatever is wrong is told now.
+
+        Raises:
+            UsageProblem: a flag names what is not there.
+            EnvironmentFailed: no Python environment can be made.
+        """
 
     @classmethod
     def of(cls, run: Run, job: Job, state: RunState) -> Self:

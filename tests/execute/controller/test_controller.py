@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,7 +11,10 @@ from kfrun.execute.controller import trainjob
 from kfrun.execute.controller.context import BackOff, KillPod, Pass, StartContainer, TerminateContainer
 from kfrun.execute.controller.facts import Attempt, Ended, Lost, Started, Waiting, note
 from kfrun.model.running import ContainerState, PodState, RunState, job_uid
-from kfrun.model.workload import ChildJob, Container, Dependency, Pod, Workload
+from tests import workloads
+
+if TYPE_CHECKING:
+    from kfrun.model.workload import Workload
 
 
 class Machine:
@@ -91,26 +95,29 @@ def attempt(pod: PodState, container: ContainerState) -> Attempt:
     return Attempt(pod.name, container.name, container.restarts)
 
 
-def child(group: str = "node", index: int = 0, nodes: int = 1, containers: int = 1, **fields: object) -> ChildJob:
-    name = f"job-{group}-{index}"
+def child(
+    group: str = "node", *, nodes: int = 1, containers: int = 1, pod: dict[str, Any] | None = None, **job: Any
+) -> dict[str, Any]:
     names = [group, *[f"side{number}" for number in range(1, containers)]]
-    pods = tuple(
-        Pod(number, f"{name}-{number}", f"{name}-{number}.job", (), tuple(Container(item) for item in names))
-        for number in range(nodes)
-    )
-    return ChildJob(**{"name": name, "replicated_job": group, "index": index, "pods": pods, **fields})  # type: ignore[arg-type]
+    return workloads.replicated(group, nodes=nodes, containers=[{"name": name} for name in names], pod=pod, **job)
 
 
-def workload(*jobs: ChildJob, **fields: object) -> Workload:
-    counts: dict[str, int] = {}
-    for job in jobs:
-        counts[job.replicated_job] = counts.get(job.replicated_job, 0) + 1
-    made = Workload("default", "job", jobs, tuple(counts.items()))
-    return replace(made, **fields)  # type: ignore[arg-type]
+def workload(*jobs: dict[str, Any], **fields: Any) -> Workload:
+    return replace(workloads.workload(*jobs, name="job"), **fields)
 
 
-def with_inits(job: ChildJob, *inits: Container) -> ChildJob:
-    return replace(job, pods=tuple(replace(pod, init_containers=inits) for pod in job.pods))
+NEVER = {"restartPolicy": "Never"}
+
+
+def grace(seconds: int) -> dict[str, Any]:
+    return {"terminationGracePeriodSeconds": seconds}
+
+
+def inits(*containers: dict[str, Any]) -> dict[str, Any]:
+    return {"initContainers": list(containers)}
+
+
+PROXY = {"name": "proxy", "restartPolicy": "Always"}
 
 
 COMPLETE = [("Complete", "True", "AllJobsCompleted")]
@@ -129,7 +136,7 @@ def test_all_nodes_start_at_once_and_all_must_succeed() -> None:
 
 
 def test_a_failed_node_stops_the_others_and_the_end_waits_for_them() -> None:
-    machine = Machine(workload(child(nodes=2, grace=5)))
+    machine = Machine(workload(child(nodes=2, pod=grace(5))))
     machine.taken()
     machine.end(1, 5)
     assert machine.taken() == ["term job-node-0-0/node"]
@@ -148,7 +155,7 @@ def test_a_failed_node_stops_the_others_and_the_end_waits_for_them() -> None:
 
 @pytest.mark.parametrize(("limit", "runs"), [(0, 1), (1, 1), (2, 2), (4, 4)])
 def test_on_failure_a_container_runs_as_often_as_the_limit_says(limit: int, runs: int) -> None:
-    machine = Machine(workload(child(backoff_limit=limit)))
+    machine = Machine(workload(child(backoffLimit=limit)))
     for _ in range(runs):
         assert machine.taken() == ["start job-node-0-0/node"]
         machine.end(0, 3)
@@ -158,7 +165,7 @@ def test_on_failure_a_container_runs_as_often_as_the_limit_says(limit: int, runs
 
 
 def test_on_failure_waits_are_none_then_ten_then_twenty_seconds() -> None:
-    machine = Machine(workload(child(backoff_limit=9)))
+    machine = Machine(workload(child(backoffLimit=9)))
     waits = []
     for _ in range(8):
         machine.taken()
@@ -172,7 +179,7 @@ def test_on_failure_waits_are_none_then_ten_then_twenty_seconds() -> None:
 
 @pytest.mark.parametrize(("limit", "pods"), [(0, 1), (1, 2), (3, 4)])
 def test_never_makes_one_pod_more_than_the_limit(limit: int, pods: int) -> None:
-    machine = Machine(workload(child(backoff_limit=limit, restart_policy="Never")))
+    machine = Machine(workload(child(backoffLimit=limit, pod=NEVER)))
     for _ in range(pods):
         assert machine.taken() == ["start job-node-0-0/node"]
         machine.end(0, 3)
@@ -183,7 +190,7 @@ def test_never_makes_one_pod_more_than_the_limit(limit: int, pods: int) -> None:
 
 
 def test_a_retry_that_succeeds_makes_the_job_complete() -> None:
-    machine = Machine(workload(child(backoff_limit=1, restart_policy="Never")))
+    machine = Machine(workload(child(backoffLimit=1, pod=NEVER)))
     machine.end(0, 3)
     machine.at(9.9)
     assert len(machine.state.pods) == 1
@@ -194,7 +201,7 @@ def test_a_retry_that_succeeds_makes_the_job_complete() -> None:
 
 
 def test_the_deadline_of_the_job_template() -> None:
-    machine = Machine(workload(child(active_deadline=3)))
+    machine = Machine(workload(child(activeDeadlineSeconds=3)))
     machine.taken()
     assert machine.wake_at == 3
     machine.at(3)
@@ -242,7 +249,7 @@ def test_suspending_stops_pods_without_counting_them_and_resuming_starts_new_one
 
 
 def test_after_a_quick_resume_new_pods_wait_for_the_old_ones_to_be_gone() -> None:
-    machine = Machine(workload(child(nodes=2, grace=30)))
+    machine = Machine(workload(child(nodes=2, pod=grace(30))))
     machine.state.suspend = True
     machine.at(1)
     machine.state.suspend = False
@@ -257,7 +264,7 @@ def test_after_a_quick_resume_new_pods_wait_for_the_old_ones_to_be_gone() -> Non
 
 
 def test_when_the_clock_is_set_waits_last_as_long_as_they_would_have() -> None:
-    machine = Machine(workload(child(grace=30, restart_policy="Never", backoff_limit=5)))
+    machine = Machine(workload(child(pod={**NEVER, **grace(30)}, backoffLimit=5)))
     machine.end(0, 1)
     assert machine.wake_at == 10
     trainjob.shift_waits(machine.state, 3600)
@@ -282,7 +289,7 @@ def test_a_node_that_succeeded_in_the_moment_of_suspension_stays_done() -> None:
 
 
 def test_a_failure_with_retries_left_in_the_moment_of_suspension_fails_nothing() -> None:
-    machine = Machine(workload(child(backoff_limit=3)))
+    machine = Machine(workload(child(backoffLimit=3)))
     machine.state.suspend = True
     machine.end(0, 1)
     assert machine.job() == [("Suspended", "JobSuspended")]
@@ -294,7 +301,7 @@ def test_a_failure_with_retries_left_in_the_moment_of_suspension_fails_nothing()
 
 @pytest.mark.parametrize("request_", ["cancel", "kill"])
 def test_a_cancelled_job_fails_as_cancelled(request_: str) -> None:
-    machine = Machine(workload(child(grace=30)))
+    machine = Machine(workload(child(pod=grace(30))))
     machine.taken()
     machine.state.request = request_
     machine.turn()
@@ -304,7 +311,7 @@ def test_a_cancelled_job_fails_as_cancelled(request_: str) -> None:
 
 
 def test_deletion_stops_gracefully_and_writes_no_condition() -> None:
-    machine = Machine(workload(child(grace=3)))
+    machine = Machine(workload(child(pod=grace(3))))
     machine.taken()
     machine.state.request = "delete"
     machine.turn()
@@ -317,8 +324,7 @@ def test_deletion_stops_gracefully_and_writes_no_condition() -> None:
 
 
 def test_init_containers_run_one_after_another_before_the_main_ones() -> None:
-    job = with_inits(child(containers=2), Container("one"), Container("two"))
-    machine = Machine(workload(job))
+    machine = Machine(workload(child(containers=2, pod=inits({"name": "one"}, {"name": "two"}))))
     assert machine.taken() == ["start job-node-0-0/one"]
     machine.end(0, container="one")
     assert machine.taken() == ["start job-node-0-0/two"]
@@ -331,14 +337,14 @@ def test_init_containers_run_one_after_another_before_the_main_ones() -> None:
 
 
 def test_a_failed_init_container_keeps_the_main_ones_from_starting() -> None:
-    machine = Machine(workload(with_inits(child(restart_policy="Never"), Container("one"))))
+    machine = Machine(workload(child(pod={**NEVER, **inits({"name": "one"})})))
     machine.end(0, 4, container="one")
     assert machine.taken() == ["start job-node-0-0/one"]
     assert machine.conditions == FAILED
 
 
 def test_a_sidecar_runs_beside_the_main_container_and_ends_with_it() -> None:
-    machine = Machine(workload(with_inits(child(grace=2), Container("proxy", restart_always=True))))
+    machine = Machine(workload(child(pod={**grace(2), **inits(PROXY)})))
     assert machine.taken() == ["start job-node-0-0/proxy", "start job-node-0-0/node"]
     machine.end(0)
     assert machine.taken() == ["term job-node-0-0/proxy"]
@@ -348,7 +354,7 @@ def test_a_sidecar_runs_beside_the_main_container_and_ends_with_it() -> None:
 
 
 def test_a_sidecar_that_dies_is_started_again() -> None:
-    machine = Machine(workload(with_inits(child(), Container("proxy", restart_always=True))))
+    machine = Machine(workload(child(pod=inits(PROXY))))
     machine.taken()
     machine.end(0, 1, container="proxy")
     machine.at(10)
@@ -357,7 +363,7 @@ def test_a_sidecar_that_dies_is_started_again() -> None:
 
 
 def test_a_job_waits_for_what_it_depends_on() -> None:
-    second = child("node", depends_on=(Dependency("prepare", "Complete"),))
+    second = {**child("node"), "dependsOn": [{"name": "prepare", "status": "Complete"}]}
     machine = Machine(workload(child("prepare"), second))
     assert machine.taken() == ["start job-prepare-0-0/prepare"]
     machine.end(0, container="prepare")
@@ -367,7 +373,7 @@ def test_a_job_waits_for_what_it_depends_on() -> None:
 
 
 def test_a_job_may_wait_for_readiness_only() -> None:
-    second = child("node", depends_on=(Dependency("server", "Ready"),))
+    second = {**child("node"), "dependsOn": [{"name": "server", "status": "Ready"}]}
     machine = Machine(workload(child("server"), second))
     assert machine.taken() == ["start job-server-0-0/server", "start job-node-0-0/node"]
 
@@ -396,7 +402,7 @@ def test_a_failed_job_wins_over_a_successful_one() -> None:
 
 
 def test_a_job_that_cannot_start_fails_like_one_that_did() -> None:
-    machine = Machine(workload(child(restart_policy="Never")))
+    machine = Machine(workload(child(pod=NEVER)))
     machine.end(0, 128, reason="StartError")
     assert machine.conditions == FAILED
     assert ("Pod", "Failed") in machine.events
@@ -432,7 +438,7 @@ def test_what_was_asked_to_start_waits_until_it_is_told_to_have_started() -> Non
 
 
 def test_readiness_is_waited_for_through_slow_starts_and_probes() -> None:
-    second = child("node", depends_on=(Dependency("server", "Ready"),))
+    second = {**child("node"), "dependsOn": [{"name": "server", "status": "Ready"}]}
     machine = Machine(workload(child("server"), second), slow=True)
     assert machine.taken() == ["start job-server-0-0/server"]
     machine.tell(Waiting(machine.attempt(container="server"), "ContainerCreating"))
@@ -452,14 +458,14 @@ def test_in_order_waits_until_the_first_have_started() -> None:
 
 
 def test_a_sidecar_has_started_before_the_main_container_is_asked_to() -> None:
-    machine = Machine(workload(with_inits(child(), Container("proxy", restart_always=True))), slow=True)
+    machine = Machine(workload(child(pod=inits(PROXY))), slow=True)
     assert machine.taken() == ["start job-node-0-0/proxy"]
     machine.tell(Started(machine.attempt(container="proxy"), 1.0))
     assert machine.taken() == ["start job-node-0-0/node"]
 
 
 def test_what_is_lost_runs_on_and_is_not_ready() -> None:
-    machine = Machine(workload(child(restart_policy="Never")))
+    machine = Machine(workload(child(pod=NEVER)))
     pod, container = machine.running(0)
     lost = Lost(machine.attempt(), "EngineLost", "it does not answer")
     machine.tell(lost)
@@ -475,7 +481,7 @@ def test_what_is_lost_runs_on_and_is_not_ready() -> None:
 
 
 def test_what_ended_while_the_engine_was_away_is_a_failure_like_any_other() -> None:
-    machine = Machine(workload(child(restart_policy="Never", backoff_limit=1)))
+    machine = Machine(workload(child(pod=NEVER, backoffLimit=1)))
     machine.tell(Lost(machine.attempt(), "EngineLost", "it does not answer"))
     machine.end(0, 143, reason="EngineRestarted")
     machine.at(10)
@@ -484,7 +490,7 @@ def test_what_ended_while_the_engine_was_away_is_a_failure_like_any_other() -> N
 
 
 def test_what_is_told_of_an_earlier_attempt_changes_nothing() -> None:
-    machine = Machine(workload(child(backoff_limit=3)))
+    machine = Machine(workload(child(backoffLimit=3)))
     old = machine.attempt()
     machine.end(0, 1)
     _, container = machine.running(0)
@@ -501,7 +507,7 @@ def test_what_is_told_of_an_earlier_attempt_changes_nothing() -> None:
 
 def test_a_restarted_job_does_not_count_the_pods_of_the_one_before_it() -> None:
     machine = Machine(
-        workload(child(nodes=2, restart_policy="Never"), child("peer", depends_on=(Dependency("node", "Ready"),)))
+        workload(child(nodes=2, pod=NEVER), {**child("peer"), "dependsOn": [{"name": "node", "status": "Ready"}]})
     )
     machine.end(0)
     machine.end(1, 1)

@@ -13,8 +13,8 @@ from kfrun.execute.controller.facts import Attempt, Ended, Lost, Started
 from kfrun.execute.local import jobfiles
 from kfrun.execute.local.needs.need import Answer, Met
 from kfrun.execute.local.supervisor import Supervisor
-from kfrun.model.workload import ChildJob, Container, Pod, Workload
 from kfrun.observe.store import Store
+from tests import workloads
 from tests.observe import runs
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from kfrun.execute.controller.facts import Fact
     from kfrun.model.running import PodState, RunState
+    from kfrun.model.workload import Workload
     from kfrun.observe.store import Run
 
 UID = "uid-default-tj"
-_JOBSET = {"apiVersion": "jobset.x-k8s.io/v1alpha2", "kind": "JobSet", "metadata": {"name": "tj"}, "spec": {}}
 _MET = Met()
 
 
@@ -168,7 +168,7 @@ class Site:
         FakeRuntime.engine, FakeRuntime.need = self.engine, self.need
         self.store = store
         self.folder = str(folder)
-        jobfiles.write(self.folder, jobfiles.Job(workload(*groups, **child), {"engine": "unix:///fake"}, _JOBSET))
+        jobfiles.write(self.folder, jobfiles.Job(workload(*groups, **child), {"engine": "unix:///fake"}))
         runs.add(store, runs.trainjob("tj"), folder, ended=False, backend="fake", boot=host.boot_id())
         self.supervisor = self.supervise()
 
@@ -220,18 +220,9 @@ class Site:
         return [event.reason for _, event in self.store.events("default")]
 
 
-def workload(*groups: str, **child: Any) -> Workload:
-    """One Job of one node for each group."""
-    names, depends_on = groups or ("node",), child.pop("depends_on", ())
-    jobs = tuple(
-        ChildJob(
-            f"tj-{name}-0",
-            name,
-            0,
-            (Pod(0, f"tj-{name}-0-0", f"tj-{name}-0-0.tj", (), (Container("node", image="example/image:1"),)),),
-            depends_on=depends_on if name == names[-1] else (),
-            **child,
-        )
-        for name in names
-    )
-    return Workload("default", "tj", jobs, tuple((name, 1) for name in names))
+def workload(*groups: str, **job: Any) -> Workload:
+    """One Job of one node for each group; what it depends on is said of the last one."""
+    names, depends_on = groups or ("node",), job.pop("dependsOn", [])
+    containers = [{"name": "node", "image": "example/image:1"}]
+    jobs = [workloads.replicated(name, containers=containers, **job) for name in names]
+    return workloads.workload(*jobs[:-1], {**jobs[-1], "dependsOn": depends_on})

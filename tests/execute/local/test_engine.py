@@ -10,7 +10,6 @@ import pytest
 from kfrun.execute.controller.facts import Ended, Lost, Started, Waiting
 from kfrun.execute.local import runtimes, supervisors, takeover
 from kfrun.execute.local.needs.need import Denied, Met, Unmet
-from kfrun.model.workload import Dependency
 from kfrun.observe import logfiles, outcome
 from kfrun.observe.store import Store
 from tests.execute.local.engine import UID, FakeRuntime, Site
@@ -58,7 +57,7 @@ def test_an_image_that_is_pulled_slowly_is_seen_waiting_and_then_runs(store: Sto
 
 
 def test_a_job_that_needs_another_one_ready_waits_for_its_image_and_its_probe(store: Store, folder: Path) -> None:
-    site = Site(store, folder, "server", "node", depends_on=(Dependency("server", "Ready"),))
+    site = Site(store, folder, "server", "node", dependsOn=[{"name": "server", "status": "Ready"}])
     site.turn(Waiting(site.attempt("server"), "ErrImagePull", "manifest unknown"))
     site.turn(Started(site.attempt("server"), 5.0, ready=False))
     assert site.engine.taken() == ["prepare tj-server-0-0", "start tj-server-0-0.0"]
@@ -101,7 +100,7 @@ def test_an_engine_that_goes_away_and_comes_back_has_lost_nothing(store: Store, 
 
 
 def test_a_container_that_is_gone_when_the_engine_is_back_fails_the_job_as_lost(store: Store, folder: Path) -> None:
-    site = Site(store, folder, backoff_limit=5)
+    site = Site(store, folder, backoffLimit=5)
     site.turn(Started(site.attempt(), 5.0))
     site.turn(Lost(site.attempt(), "EngineLost", "it does not answer"))
     site.turn(Ended(site.attempt(), 137, "EngineLost", "the engine has forgotten it", 6.0))
@@ -134,7 +133,7 @@ def test_a_killed_supervisor_is_replaced_in_the_middle_of_a_start(store: Store, 
 
 
 def test_a_pod_that_cannot_be_prepared_is_a_start_error_and_tried_again(store: Store, folder: Path) -> None:
-    site = Site(store, folder, backoff_limit=3, broken="no space for a network")
+    site = Site(store, folder, backoffLimit=3, broken="no space for a network")
     assert site.engine.taken() == []
     waiting = {"waiting": {"reason": "CrashLoopBackOff"}}
     assert (site.container(), site.pod()["containerStatuses"][0]["restartCount"]) == (waiting, 2)
@@ -183,7 +182,7 @@ def test_a_request_ends_the_wait_for_a_need(store: Store, folder: Path) -> None:
 
 
 def test_needs_are_asked_again_before_a_retry_when_nothing_runs(store: Store, folder: Path) -> None:
-    site = Site(store, folder, "node", "peer", backoff_limit=3)
+    site = Site(store, folder, "node", "peer", backoffLimit=3)
     assert site.need.log == ["advance"]
     node, peer = site.attempt("node"), site.attempt("peer")
     site.turn(Started(node, 5.0), Started(peer, 5.0))

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kfrun.execute.local import jobfiles, supervisors
+from kfrun.execute.local import formerfiles, jobfiles, supervisors
 from kfrun.model.running import ContainerState, PodState
-from kfrun.model.workload import ChildJob, Pod, Workload
 from kfrun.observe import logfiles
 from kfrun.observe.store import Store
+from kfrun.plan import support
+from tests import workloads
 from tests.conftest import eventually
 from tests.observe import runs
 
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
 
 
 def job(name: str = "tj", pods: int = 1) -> jobfiles.Job:
-    nodes = tuple(Pod(number, f"{name}-{number}", f"{name}-{number}.{name}") for number in range(pods))
-    workload = Workload("default", name, (ChildJob(f"{name}-node-0", "node", 0, nodes),), (("node", 1),))
-    return jobfiles.Job(workload, {"caller": {"A": "b"}}, {"kind": "JobSet"}, back_off=(1.0, 2.0))
+    workload = workloads.workload(workloads.replicated(nodes=pods), name=name)
+    return jobfiles.Job(workload, {"caller": {"A": "b"}}, back_off=(1.0, 2.0))
 
 
 @pytest.fixture
@@ -50,6 +50,47 @@ def test_a_replacement_counts_only_for_the_digest_that_the_store_names(folder: s
     jobfiles.replace(folder, job("other"), "d2")
     assert jobfiles.read(folder, "d1") == job()
     assert jobfiles.read(folder, "d2") == job("other")
+
+
+def test_a_thousand_nodes_take_no_more_room_than_their_template(folder: str) -> None:
+    jobfiles.write(folder, job(pods=1000))
+    assert os.stat(f"{folder}/job.json").st_size < 2000
+    jobs = [workloads.replicated("node", replicas=1000)]
+    assert len(json.dumps(workloads.workload(*jobs).to_json())) < 2000
+
+
+def test_the_files_of_the_version_before_are_read(folder: str) -> None:
+    """A job.json that kfrun wrote at commit ea65de9, and what it writes of the same manifest today."""
+    jobfiles.write(folder, job())
+    former = json.loads((Path(__file__).parent / "data" / "former_job.json").read_text())
+    Path(folder, "job.json").write_text(json.dumps(former))
+    found = jobfiles.read(folder)
+    jobfiles.replace(folder, found)
+    assert jobfiles.read(folder) == found
+    workload = found.workload
+    assert workload.jobset == former["jobset"]
+    assert (workload.backoff_limit, workload.active_deadline, workload.own_images) == (0, 600, True)
+    (child,) = workload.jobs
+    assert [f"{child.hostname(index)}.{workload.subdomain}" for index in range(child.completions)] == [
+        pod["host"] for pod in former["workload"]["jobs"][0]["pods"]
+    ]
+    assert child.template_metadata()["labels"] == former["workload"]["jobs"][0]["labels"]
+    policy = ["PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_MASTER_ADDR", "PET_MASTER_PORT"]
+    assert child.job_template.injected == {"node": policy}
+    named = support.of("process").not_enforced(workload.jobset, own_images=workload.own_images)
+    assert [list(item) for item in named] == former["workload"]["not_enforced"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "limits", "expected"),
+    [({}, [6], 6), ({}, [0], 0), ({"backoffLimit": 3}, [3], 0), ({"backoffLimitPerIndex": 1}, [2**31 - 1], 0)],
+)
+def test_the_retries_of_the_version_before_are_kept(spec: dict[str, int], limits: list[int], expected: int) -> None:
+    former = json.loads((Path(__file__).parent / "data" / "former_job.json").read_text())
+    for child, limit in zip(former["workload"]["jobs"], limits, strict=True):
+        child["backoff_limit"] = limit
+    former["jobset"]["spec"]["replicatedJobs"][0]["template"]["spec"].update(spec)
+    assert formerfiles.converted(former)["workload"]["backoff_limit"] == expected
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"workload": 1}', '{"workload": {}, "settings": {}}'])

@@ -1,4 +1,4 @@
-"""From a container of the workload to the program that is started: environment, arguments, executable.
+"""What a process is given beside the manifest's: the caller's environment, and the executable of a command's name.
 
 Pure but for `find_executable`, which looks at the file system as execvp would.
 """
@@ -6,22 +6,14 @@ Pure but for `find_executable`, which looks at the file system as execvp would.
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kfrun.execute.local.runtime import JOB_MARKER
 from kfrun.model.values import dataclass
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from kfrun.execute.local.process.addresses import Addresses
-    from kfrun.model.workload import ChildJob, Container, Pod
-
 ATTEMPT_MARKER = "KFRUN_ATTEMPT"
 
-_REFERENCE = re.compile(r"\$(\$|\(([^)]*)\))")
 _DROPPED = frozenset({"PYTHONHOME", "PYTHONPATH", "RANK", "WORLD_SIZE", "LOCAL_RANK", JOB_MARKER, ATTEMPT_MARKER})
 _DROPPED_PREFIXES = ("MASTER_", "PET_")
 _CLEAN = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
@@ -81,54 +73,6 @@ def base_environment(settings: ProcessSettings) -> dict[str, str]:
 
 def _is_dropped(name: str) -> bool:
     return name in _DROPPED or name.startswith(_DROPPED_PREFIXES)
-
-
-def container_environment(
-    container: Container, addresses: Addresses, ports: dict[str, int], fields: Mapping[str, str]
-) -> dict[str, str]:
-    """The manifest's variables in order; ``$(VAR)`` sees only what was defined before it (Kubernetes' rule)."""
-    env: dict[str, str] = {}
-    for variable in container.env:
-        if variable.field is not None:
-            env[variable.name] = fields.get(variable.field, "")
-        else:
-            env[variable.name] = expand(addresses.variable(variable, ports) or "", env)
-    return env
-
-
-def expand(text: str, env: Mapping[str, str]) -> str:
-    """Kubernetes' ``$(VAR)`` expansion: unknown references stay as they are, ``$$`` is one dollar sign."""
-
-    def value(match: re.Match[str]) -> str:
-        if match[1] == "$":
-            return "$"
-        return env.get(match[2], match[0])
-
-    return _REFERENCE.sub(value, text)
-
-
-def arguments(container: Container, addresses: Addresses, ports: dict[str, int], env: Mapping[str, str]) -> list[str]:
-    """Command and args with local addresses and variables filled in."""
-    return [expand(addresses.text(text, ports), env) for text in (*container.command, *container.args)]
-
-
-def pod_fields(namespace: str, uid: str, name: str, job: ChildJob, pod: Pod) -> dict[str, str]:
-    """What the downward API knows of a pod of this machine."""
-    annotations = {**job.annotations, "batch.kubernetes.io/job-completion-index": str(pod.index)}
-    labels = {**job.labels, "batch.kubernetes.io/job-completion-index": str(pod.index)}
-    return {
-        "metadata.name": name,
-        "metadata.namespace": namespace,
-        "metadata.uid": f"{uid}-{name}",
-        "spec.nodeName": os.uname().nodename,
-        "spec.serviceAccountName": "default",
-        "status.podIP": "127.0.0.1",
-        "status.podIPs": "127.0.0.1",
-        "status.hostIP": "127.0.0.1",
-        "status.hostIPs": "127.0.0.1",
-        **{f"metadata.labels['{key}']": value for key, value in labels.items()},
-        **{f"metadata.annotations['{key}']": value for key, value in annotations.items()},
-    }
 
 
 def find_executable(name: str, path: str, folder: str) -> str | None:

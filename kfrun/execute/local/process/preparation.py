@@ -4,44 +4,37 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kfrun.errors import UsageProblem
 from kfrun.execute.backend import working_folder
 from kfrun.execute.local.process import launch
+from kfrun.execute.local.runtime import Launch
 from kfrun.model.source import Finding, Stage
-from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from kfrun.execute.environments import EnvironmentRequest
+    from kfrun.execute.local.runtime import Way
     from kfrun.model.resolution import PackageSet, Resolution
     from kfrun.model.source import FieldPath, Position
-    from kfrun.model.wishes import Caller, Wishes
+    from kfrun.model.wishes import Caller
 
 CODES = {"KF601": "a folder that the job runs in does not exist"}
 
 
-@dataclass(frozen=True, slots=True)
-class JobLaunch:
-    """What the processes of one job are given of the caller's surroundings.
-
-    Attributes:
-        environment: None when none is needed; its ``isolated_for`` is filled in when the job has a uid.
-    """
-
-    settings: launch.ProcessSettings
-    environment: EnvironmentRequest | None = None
-
-
-def prepare(resolution: Resolution, wishes: Wishes, caller: Caller, *, installer: str) -> JobLaunch:
-    """What a job's processes are given.
+def prepare(resolution: Resolution, way: Way) -> Callable[[str], Launch]:
+    """What a job's processes are given, once the job has a uid.
 
     Raises:
         UsageProblem: the interpreter asked for is not there.
         EnvironmentFailed: it cannot be run.
     """
+    wishes, caller, _ = way
     python = _interpreter(wishes.python, caller)
     settings = launch.ProcessSettings(
         caller=dict(caller.environ),
@@ -52,9 +45,20 @@ def prepare(resolution: Resolution, wishes: Wishes, caller: Caller, *, installer
         clean_env=wishes.clean_env,
         umask=_umask(),
     )
-    packages = resolution.packages
-    environment = _request(packages, caller.environ, python, installer) if packages.needs_environment else None
-    return JobLaunch(settings, environment)
+    if not resolution.packages.needs_environment:
+        return lambda _: Launch(settings.to_json())
+    request = _request(resolution.packages, caller.environ, python, way.settings.installer)
+    return partial(_with_environment, settings, request, way.settings.cache_dir)
+
+
+def _with_environment(settings: launch.ProcessSettings, request: EnvironmentRequest, cache: str, uid: str) -> Launch:
+    from kfrun.execute import environments
+
+    if request.isolated_for is not None:
+        request = replace(request, isolated_for=uid)
+    path = str(environments.location(request, Path(cache)))
+    settings = replace(settings, path=(f"{path}/bin", *settings.path))
+    return Launch(settings.to_json(), request.to_json(), path)
 
 
 def _interpreter(python: str | None, caller: Caller) -> str | None:

@@ -7,26 +7,31 @@ import os
 import signal
 import struct
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kfrun import host
 from kfrun.errors import Refused
 from kfrun.execute.controller.facts import RECORDER_LOST, START_ERROR, START_ERROR_CODE, Attempt, Ended, Started
 from kfrun.execute.local.needs.environment import EnvironmentNeed
 from kfrun.execute.local.needs.ports import PortsNeed
+from kfrun.execute.local.pods import variables
 from kfrun.execute.local.process import launch, record, recorder
-from kfrun.execute.local.process.addresses import LOOPBACK, Addresses
+from kfrun.execute.local.process.addresses import LOOPBACK, Addresses, LocalAddresses
 from kfrun.execute.local.runtime import JOB_MARKER, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Self
 
     from kfrun.execute.controller.facts import Fact
     from kfrun.execute.local.jobfiles import Job
     from kfrun.execute.local.needs.need import Need
+    from kfrun.execute.local.runtime import Launch, Way
+    from kfrun.model.resolution import Resolution
     from kfrun.model.running import PodState, RunState
-    from kfrun.model.workload import ChildJob, Container, Pod, Workload
+    from kfrun.model.source import Finding
+    from kfrun.model.wishes import Caller
+    from kfrun.model.workload import ChildJob, Workload
     from kfrun.observe.store import Run, Store
 
 _POLL_SECONDS = 0.02
@@ -68,7 +73,7 @@ class ProcessRuntime:
         self._settings = settings
         self._ports = ports
         self._addresses = Addresses.of(workload)
-        self._pods: dict[str, tuple[ChildJob, Pod]] = {}
+        self._pods: dict[str, tuple[ChildJob, PodState]] = {}
         self._watched: dict[Attempt, _Watched] = {}
         self._starts = recorder.Starts()
         self._facts: list[Fact] = []
@@ -80,6 +85,20 @@ class ProcessRuntime:
         """See `ContainerRuntime.of`."""
         settings = launch.ProcessSettings.from_json(job.settings)
         return cls(run.folder, run.uid, job.workload, settings, state.ports)
+
+    @classmethod
+    def preflight(cls, resolution: Resolution, caller: Caller) -> list[Finding]:
+        """See `ContainerRuntime.preflight`: folders."""
+        from kfrun.execute.local.process import preparation
+
+        return preparation.check(resolution, caller.folder)
+
+    @classmethod
+    def launch(cls, resolution: Resolution, way: Way) -> Callable[[str], Launch]:
+        """See `ContainerRuntime.launch`: the caller's surroundings, and a Python environment."""
+        from kfrun.execute.local.process import preparation
+
+        return preparation.prepare(resolution, way)
 
     @classmethod
     def clean(cls, uid: str) -> None:
@@ -96,7 +115,7 @@ class ProcessRuntime:
     def prepare_pod(self, pod: PodState) -> None:
         """See `ContainerRuntime.prepare_pod`: processes share the machine, there is nothing to make."""
         job = next(item for item in self._workload.jobs if item.name == pod.job)
-        self._pods[pod.name] = job, next(item for item in job.pods if item.index == pod.index)
+        self._pods[pod.name] = job, pod
 
     def remove_pod(self, pod: PodState) -> None:
         """See `ContainerRuntime.remove_pod`."""
@@ -215,12 +234,13 @@ class ProcessRuntime:
 
     def _program(self, attempt: Attempt) -> recorder.Program:
         job, pod, container = self._find(attempt)
-        fields = launch.pod_fields(self._workload.namespace, self._uid, attempt.pod, job, pod)
-        own = launch.container_environment(container, self._addresses, self._ports, fields)
+        local = LocalAddresses(self._addresses, self._ports)
+        injected = job.job_template.injected.get(attempt.container, ())
+        own = variables.environment(container, self._pod_facts(job, pod), local, injected)
         marker, _, name = self._marker(attempt).partition("=")
         env = {**launch.base_environment(self._settings), **own, JOB_MARKER: self._uid, marker: name}
-        argv = launch.arguments(container, self._addresses, self._ports, own)
-        folder = container.working_dir or self._settings.folder
+        argv = variables.arguments(container, local, own)
+        folder = container.get("workingDir") or self._settings.folder
         if not os.path.isdir(folder):  # noqa: PTH112
             raise _NotFound(f"working directory {folder}: no such folder")
         if not argv:
@@ -232,10 +252,22 @@ class ProcessRuntime:
         log = self._path(attempt, "log")
         return recorder.Program(executable, tuple(argv), env, folder, log, self._settings.umask)
 
-    def _find(self, attempt: Attempt) -> tuple[ChildJob, Pod, Container]:
+    def _find(self, attempt: Attempt) -> tuple[ChildJob, PodState, dict[str, Any]]:
         job, pod = self._pods[attempt.pod]
-        containers = (*pod.init_containers, *pod.containers)
-        return job, pod, next(item for item in containers if item.name == attempt.container)
+        containers = (*job.job_template.init_containers, *job.job_template.containers)
+        return job, pod, next(item for item in containers if item["name"] == attempt.container)
+
+    def _pod_facts(self, job: ChildJob, pod: PodState) -> variables.PodFacts:
+        return variables.PodFacts(
+            name=pod.name,
+            namespace=self._workload.namespace,
+            uid=f"{self._uid}-{pod.name}",
+            **job.pod_metadata(pod.index),
+            service_account=job.job_template.pod.get("serviceAccountName", "default"),
+            node=os.uname().nodename,
+            addresses=(LOOPBACK,),
+            host_addresses=(LOOPBACK,),
+        )
 
     def _path(self, attempt: Attempt, suffix: str) -> str:
         return f"{self._folder}/pods/{attempt.pod}/{attempt.container}.{attempt.restarts}.{suffix}"

@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kfrun.execute.local.process import launch
-from kfrun.execute.local.process.addresses import Addresses
-from kfrun.model.workload import ChildJob, Container, EnvVar, Pod, Workload
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-NOWHERE = Addresses.of(Workload("default", "tj", (), ()))
 CALLER = {
     "PATH": "/usr/bin:/bin",
     "HOME": "/home/me",
@@ -29,33 +26,6 @@ CALLER = {
     "KFRUN_ATTEMPT": "outer/pod",
     "KFRUN_HOME": "/state",
 }
-
-
-@pytest.mark.parametrize(
-    ("text", "expanded"),
-    [
-        ("$(A)", "1"),
-        ("x$(A)y$(B)", "x1y2"),
-        ("$$(A)", "$(A)"),
-        ("$$$(A)", "$1"),
-        ("$(C)", "$(C)"),
-        ("$A ${A} $ $", "$A ${A} $ $"),
-        ("$()", "$()"),
-        ("$(A", "$(A"),
-        ("$(A B)", "3"),
-        ("", ""),
-    ],
-)
-def test_references_are_expanded_as_on_a_cluster(text: str, expanded: str) -> None:
-    assert launch.expand(text, {"A": "1", "B": "2", "A B": "3"}) == expanded
-
-
-def test_a_variable_sees_only_those_before_it() -> None:
-    variables = (EnvVar("A", "$(B)"), EnvVar("B", "b"), EnvVar("C", "$(B)$(A)"), EnvVar("D", field="metadata.name"))
-    container = Container("node", env=variables, command=("echo", "$(C)"), args=("$(D)", "$(E)"))
-    env = launch.container_environment(container, NOWHERE, {}, {"metadata.name": "pod-1"})
-    assert env == {"A": "$(B)", "B": "b", "C": "b$(B)", "D": "pod-1"}
-    assert launch.arguments(container, NOWHERE, {}, env) == ["echo", "b$(B)", "pod-1", "$(E)"]
 
 
 def test_the_callers_environment_comes_without_what_belongs_to_other_jobs() -> None:
@@ -111,12 +81,3 @@ def test_executables_are_found_as_execvp_would(tmp_path: Path, name: str, found:
     path = f"/nowhere:{tmp_path}/bin:rel"
     expected = None if found is None else str(tmp_path / found)
     assert launch.find_executable(name, path, str(tmp_path)) == expected
-
-
-def test_the_downward_api_knows_the_pod() -> None:
-    job = ChildJob("tj-node-0", "node", 0, (), labels={"team": "a"}, annotations={"note": "b"})
-    fields = launch.pod_fields("default", "u1", "tj-node-0-1-abcde", job, Pod(1, "tj-node-0-1", "tj-node-0-1.tj"))
-    assert fields["metadata.name"] == "tj-node-0-1-abcde"
-    assert fields["metadata.labels['team']"] == "a"
-    assert fields["metadata.annotations['note']"] == "b"
-    assert fields["metadata.annotations['batch.kubernetes.io/job-completion-index']"] == "1"

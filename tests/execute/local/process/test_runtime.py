@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,11 +18,11 @@ from kfrun.execute.local import jobfiles
 from kfrun.execute.local.process import launch, record, runtime
 from kfrun.execute.local.runtime import JOB_MARKER
 from kfrun.model.running import ContainerState, PodState
-from kfrun.model.workload import ChildJob, Container, EnvVar, Pod, Workload
+from tests import workloads
 from tests.conftest import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 ATTEMPT = Attempt("tj-node-0-0-abcde", "node", 0)
@@ -30,10 +31,10 @@ ATTEMPT = Attempt("tj-node-0-0-abcde", "node", 0)
 class Machine:
     """A runtime for one container, and another one after it, as a new supervisor would make it."""
 
-    def __init__(self, folder: Path, *command: str, env: tuple[EnvVar, ...] = ()) -> None:
+    def __init__(self, folder: Path, *command: str, env: Mapping[str, str] = MappingProxyType({})) -> None:
         self.folder = folder
-        pod = Pod(0, "tj-node-0-0", "tj-node-0-0.tj", (), (Container("node", command=command, env=env),))
-        self.workload = Workload("default", "tj", (ChildJob("tj-node-0", "node", 0, (pod,)),), (("node", 1),))
+        container = {"name": "node", "command": list(command), "env": [{"name": n, "value": v} for n, v in env.items()]}
+        self.workload = workloads.workload(workloads.replicated(containers=[container]))
         self.pod = PodState(ATTEMPT.pod, "tj-node-0", "job-uid", 0, 0, time.time(), [ContainerState("node")])
         self.facts: list[Started | Ended] = []
         self.runtime = self.make()
@@ -149,10 +150,10 @@ def test_exit_codes_are_those_of_the_program(folder: Path, script: str, code: in
 
 @pytest.mark.parametrize(
     ("command", "env"),
-    [(("sh", "-c", "a\0b"), ()), (("sh", "-c", "true"), (EnvVar("A", "b\0c"),)), (("true", "x" * 2_000_000), ())],
+    [(("sh", "-c", "a\0b"), {}), (("sh", "-c", "true"), {"A": "b\0c"}), (("true", "x" * 2_000_000), {})],
 )
 def test_what_no_system_call_can_carry_is_a_start_error(
-    folder: Path, command: tuple[str, ...], env: tuple[EnvVar, ...]
+    folder: Path, command: tuple[str, ...], env: dict[str, str]
 ) -> None:
     machine = Machine(folder, *command, env=env)
     machine.start()

@@ -1,22 +1,10 @@
-"""Which fields of a JobSet local processes honour, and why they do not honour the others. Called by expand.
-
-Every field of the types below is in exactly one of three tables; a test says so. What is in none of a type's tables
-cannot occur: `decode` lets only known fields through.
-"""
+"""What local processes honour of a JobSet, and why they do not honour the rest."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Final
 
-from kfrun.model.source import field_text
-from kfrun.model.workload import NotEnforced
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from kfrun.model.source import FieldPath
-
-    Node = dict[str, Any]
+from kfrun.plan.support.table import Support
 
 _SCHEDULING = "there is only this machine to run on"
 _VOLUMES = "a process sees this machine's file system"
@@ -25,9 +13,10 @@ _USER = "a process runs as the user who starts it"
 _RETRIES = "retries are counted per Job only"
 _PROBES = "probes are not run"
 _TERMINAL = "a process gets no terminal and no input"
+_UNABLE = "cannot run as local processes"
 _IMAGE = "a process runs from this machine's programs and packages"
 
-HONOURED: dict[str, frozenset[str]] = {
+_HONOURED: Final[dict[str, frozenset[str]]] = {
     "JobSetSpec": frozenset({"replicatedJobs", "network", "successPolicy", "startupPolicy", "suspend", "coordinator"}),
     "Network": frozenset({"enableDNSHostnames", "subdomain"}),
     "ReplicatedJob": frozenset({"name", "groupName", "template", "replicas", "dependsOn"}),
@@ -39,7 +28,7 @@ HONOURED: dict[str, frozenset[str]] = {
     "EnvVarSource": frozenset({"fieldRef"}),
 }
 
-WITHOUT_EFFECT: dict[str, frozenset[str]] = {
+_WITHOUT_EFFECT: Final[dict[str, frozenset[str]]] = {
     "JobSetSpec": frozenset(),
     # addresses of local pods are there from the start
     "Network": frozenset({"publishNotReadyAddresses"}),
@@ -63,7 +52,7 @@ WITHOUT_EFFECT: dict[str, frozenset[str]] = {
     "EnvVarSource": frozenset(),
 }
 
-NOT_HONOURED: dict[str, dict[str, str]] = {
+_NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
     "JobSetSpec": {
         "failurePolicy": "the JobSet is not restarted",
         "managedBy": "kfrun runs the JobSet whoever manages it",
@@ -139,56 +128,23 @@ NOT_HONOURED: dict[str, dict[str, str]] = {
     },
 }
 
-_FALSE_MATTERS = frozenset({"hostUsers"})
-
-
-def not_enforced(jobset: Node, *, name_images: bool) -> tuple[NotEnforced, ...]:
-    """The fields of a resolved JobSet that local processes do not honour, in the JobSet's order.
-
-    Args:
-        jobset: the JobSet.
-        name_images: whether images are named; those of shipped runtimes only say what a cluster would run.
-    """
-    found = dict.fromkeys(_jobset(jobset["spec"], ("spec",)))
-    return tuple(item for item in found if name_images or item.why != _IMAGE)
-
-
-def _named(node: Node, type_name: str, path: FieldPath) -> Iterator[NotEnforced]:
-    reasons = NOT_HONOURED[type_name]
-    for key, value in node.items():
-        if key in reasons and (value or (value is False and key in _FALSE_MATTERS)):
-            yield NotEnforced(field_text((*path, key)), reasons[key])
-
-
-def _jobset(spec: Node, path: FieldPath) -> Iterator[NotEnforced]:
-    for index, replicated_job in enumerate(spec.get("replicatedJobs", [])):
-        below = (*path, "replicatedJobs", index, "template", "spec")
-        yield from _job(replicated_job["template"]["spec"], below)
-    yield from _named(spec, "JobSetSpec", path)
-
-
-def _job(spec: Node, path: FieldPath) -> Iterator[NotEnforced]:
-    if spec.get("completionMode", "Indexed") != "Indexed":
-        yield NotEnforced(field_text((*path, "completionMode")), "every pod gets an index")
-    yield from _named(spec, "JobSpec", path)
-    yield from _pod(spec["template"]["spec"], (*path, "template", "spec"))
-
-
-def _pod(spec: Node, path: FieldPath) -> Iterator[NotEnforced]:
-    yield from _named(spec, "PodSpec", path)
-    for key in ("initContainers", "containers"):
-        for index, container in enumerate(spec.get(key, [])):
-            yield from _container(container, (*path, key, index), is_init=key == "initContainers")
-
-
-def _container(container: Node, path: FieldPath, *, is_init: bool) -> Iterator[NotEnforced]:
-    yield from _named(container, "Container", path)
-    if container.get("restartPolicy") and not (is_init and container["restartPolicy"] == "Always"):
-        yield NotEnforced(field_text((*path, "restartPolicy")), "containers restart as their pod says")
-    for index, entry in enumerate(container.get("env", [])):
-        below = (*path, "env", index, "valueFrom")
-        source: Node | None = entry.get("valueFrom")
-        if source is not None:
-            yield from _named(source, "EnvVarSource", below)
-        if source == {}:
-            yield NotEnforced(field_text(below), "it names no source")
+SUPPORT: Final = Support(
+    backend="process",
+    honoured=_HONOURED,
+    without_effect=_WITHOUT_EFFECT,
+    not_honoured=_NOT_HONOURED,
+    refusals={
+        "exec": "a process has no container that another program could be started in: start it on this machine",
+        "copy": "a process has no file system of its own: copy files as you do on this machine",
+        "forward": "a process listens on this machine's own ports: connect to them as they are",
+        "usage": "a process is not metered: this machine's own tools, top for instance, show what it takes",
+    },
+    policies={
+        "mpi": f"{_UNABLE}: the launcher reaches the nodes through sshd, with a key and a hostfile that are mounted as "
+        "volumes",
+        "flux": f"{_UNABLE}: Flux is brought by an init container, its scripts and its certificate are mounted as "
+        "volumes",
+    },
+    needs_command="a process has no image whose entrypoint it could run",
+)
+"""Containers as processes of this machine."""

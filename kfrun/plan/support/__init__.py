@@ -1,0 +1,22 @@
+"""support: what each backend honours of a manifest, field by field, and why not the rest.
+
+Feeds the plan, ``--strict``, ``validate --backend`` and the matrix in the documentation. A new backend is a module here
+with a `Support` named SUPPORT, and its name below.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from kfrun.plan.support.table import Support
+
+BACKENDS: Final = ("process", "memory")
+"""Every backend that there is a table for."""
+
+
+def of(backend: str) -> Support:
+    """What a backend of `BACKENDS` supports."""
+    found: Support = import_module(f"{__name__}.{backend}").SUPPORT
+    return found

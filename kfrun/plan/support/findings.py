@@ -1,0 +1,94 @@
+"""Why a backend cannot run a job, or not as it is written, as findings at the lines where it is. Pure.
+
+Called before planning, and by ``validate --backend``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kfrun.model.source import Severity, Stage
+from kfrun.plan import refusals
+from kfrun.plan.support import of
+from kfrun.resolve.findings import finding
+from kfrun.resolve.pods import expand
+from kfrun.resolve.podsets import NODE, TRAINER, all_containers, ancestor, pod_spec
+
+if TYPE_CHECKING:
+    from kfrun.model.resolution import Resolution
+    from kfrun.model.source import FieldPath, Finding
+    from kfrun.plan.support.table import Support
+
+    Node = dict[str, Any]
+
+CODES = {
+    "KF420": "a container without a command cannot run as a process",
+    "KF422": "an ML policy whose jobs cannot run as local processes",
+}
+
+
+def check(resolution: Resolution, backend: str) -> list[Finding]:
+    """Everything that a backend of `kfrun.plan.support.BACKENDS` has against a resolution.
+
+    What keeps the job from running is an error; a field that is not honoured is a warning. Empty for a resolution
+    without a JobSet: its own findings say why.
+    """
+    if resolution.jobset is None:
+        return []
+    found = of(backend).not_enforced(resolution.jobset, own_images=expand.own_images(resolution))
+    warnings = [refusals.not_enforced(resolution, item, backend, Severity.WARNING) for item in found]
+    return [*unable(resolution, backend), *warnings]
+
+
+def unable(resolution: Resolution, backend: str) -> list[Finding]:
+    """Why a backend cannot run a resolution: its policy, too many pods, containers without a command.
+
+    Empty for a resolution without a JobSet: its own findings say why.
+    """
+    if resolution.jobset is None:
+        return []
+    support = of(backend)
+    return _policy(resolution, support) or [*expand.too_many(resolution), *_commands(resolution, support)]
+
+
+def _policy(resolution: Resolution, support: Support) -> list[Finding]:
+    """The ML policy, where its jobs need more than the backend has."""
+    assert resolution.runtime is not None
+    runtime = resolution.runtime.document
+    spec = runtime.data.get("spec")
+    policy = spec.get("mlPolicy") if isinstance(spec, dict) else None
+    for kind, why in support.policies.items():
+        if isinstance(policy, dict) and policy.get(kind) is not None:
+            message = f"jobs of the ML policy {kind} {why}"
+            hint = "`kfrun validate` and `kfrun render` do work; run it on a cluster, or use another policy's runtime"
+            path = ("spec", "mlPolicy", kind)
+            return [finding("KF422", message, runtime, path, stage=Stage.BACKEND, hint=hint)]
+    return []
+
+
+def _commands(resolution: Resolution, support: Support) -> list[Finding]:
+    """Containers that leave their command to the image, where no image is used."""
+    assert resolution.jobset is not None
+    if not support.needs_command:
+        return []
+    found = []
+    for index, replicated_job in enumerate(resolution.jobset["spec"].get("replicatedJobs", [])):
+        below: FieldPath = ("spec", "replicatedJobs", index, "template", "spec", "template", "spec")
+        for key, number, container in all_containers(pod_spec(replicated_job)):
+            if not container.get("command"):
+                message = f'container "{container["name"]}" has no command: {support.needs_command}'
+                is_trainer = ancestor(replicated_job) == TRAINER and container["name"] == NODE
+                path = ("spec", "trainer") if is_trainer else (*below, key, number)
+                found.append(_no_command(resolution, message, path))
+    return found
+
+
+def _no_command(resolution: Resolution, message: str, path: FieldPath) -> Finding:
+    if path == ("spec", "trainer"):
+        hint = "set spec.trainer.command, for instance [python, train.py]"
+        return finding("KF420", message, resolution.job, path, stage=Stage.BACKEND, hint=hint)
+    hint = "give it a command in the runtime, or use a container backend"
+    runtime = resolution.runtime
+    if runtime is None:
+        return finding("KF420", message, resolution.job, ("spec",), stage=Stage.BACKEND, hint=hint)
+    return finding("KF420", message, runtime.document, ("spec", "template", *path), stage=Stage.BACKEND, hint=hint)

@@ -1,0 +1,95 @@
+"""What one backend supports, as data, and what of a JobSet it therefore does not enforce."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import TYPE_CHECKING, Any
+
+from kfrun.model.source import field_text
+from kfrun.model.values import dataclass
+from kfrun.model.workload import NotEnforced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from kfrun.model.source import FieldPath
+
+    Node = dict[str, Any]
+    Reasons = Mapping[str, Mapping[str, str]]
+
+_FALSE_MATTERS = frozenset({"hostUsers"})
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """What a backend honours and why not the rest, by the type of the Kubernetes API and its field.
+
+    Every field of a type is in exactly one of the three tables. What is in none cannot occur: `kfrun.resolve.decode`
+    lets only known fields through.
+
+    Attributes:
+        honoured: does what it does on a cluster.
+        without_effect: changes nothing here, and nobody would miss it.
+        not_honoured: with the reason, one clause.
+        refusals: operations that the backend has none of (``exec``, ``copy``, ``forward``, ``usage``), with the reason
+            and the way out.
+        policies: ML policies whose jobs it cannot run, and why: the end of a sentence about them.
+        needs_command: why a container without a command cannot run; empty where it can.
+    """
+
+    backend: str
+    honoured: Mapping[str, frozenset[str]]
+    without_effect: Mapping[str, frozenset[str]]
+    not_honoured: Reasons
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    policies: Mapping[str, str] = field(default_factory=dict)
+    needs_command: str = ""
+
+    def not_enforced(self, jobset: Node, *, own_images: bool) -> tuple[NotEnforced, ...]:
+        """The fields of a resolved JobSet that are not honoured, in the JobSet's order.
+
+        ``own_images``: somebody chose the images, see `kfrun.model.workload.Workload`.
+        """
+        found = dict.fromkeys(_jobset(self.not_honoured, jobset["spec"], ("spec",)))
+        return tuple(item for item in found if own_images or not item.path.endswith(".image"))
+
+
+def _named(reasons: Mapping[str, str], node: Node, path: FieldPath) -> Iterator[NotEnforced]:
+    for key, value in node.items():
+        if key in reasons and (value or (value is False and key in _FALSE_MATTERS)):
+            yield NotEnforced(field_text((*path, key)), reasons[key])
+
+
+def _jobset(table: Reasons, spec: Node, path: FieldPath) -> Iterator[NotEnforced]:
+    for index, replicated_job in enumerate(spec.get("replicatedJobs", [])):
+        below = (*path, "replicatedJobs", index, "template", "spec")
+        yield from _job(table, replicated_job["template"]["spec"], below)
+    yield from _named(table["JobSetSpec"], spec, path)
+
+
+def _job(table: Reasons, spec: Node, path: FieldPath) -> Iterator[NotEnforced]:
+    if spec.get("completionMode", "Indexed") != "Indexed":
+        yield NotEnforced(field_text((*path, "completionMode")), "every pod gets an index")
+    yield from _named(table["JobSpec"], spec, path)
+    yield from _pod(table, spec["template"]["spec"], (*path, "template", "spec"))
+
+
+def _pod(table: Reasons, spec: Node, path: FieldPath) -> Iterator[NotEnforced]:
+    yield from _named(table["PodSpec"], spec, path)
+    for key in ("initContainers", "containers"):
+        for index, container in enumerate(spec.get(key, [])):
+            yield from _container(table, container, (*path, key, index))
+
+
+def _container(table: Reasons, container: Node, path: FieldPath) -> Iterator[NotEnforced]:
+    yield from _named(table["Container"], container, path)
+    is_sidecar = path[-2] == "initContainers" and container.get("restartPolicy") == "Always"
+    if container.get("restartPolicy") and not is_sidecar:
+        yield NotEnforced(field_text((*path, "restartPolicy")), "containers restart as their pod says")
+    for index, entry in enumerate(container.get("env", [])):
+        below = (*path, "env", index, "valueFrom")
+        source: Node | None = entry.get("valueFrom")
+        if source is not None:
+            yield from _named(table["EnvVarSource"], source, below)
+        if source == {}:
+            yield NotEnforced(field_text(below), "it names no source")
