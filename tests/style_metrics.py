@@ -1,14 +1,16 @@
-"""Measures the sizes that CONTRIBUTING.md bounds: ``python -m tests.style_metrics`` prints the table.
+"""Measures the sizes that CONTRIBUTING.md bounds: ``python -m tests.style_metrics [CHECKOUT]`` prints the table.
 
 Code lines are lines that hold a token of the program: no blanks, comments or docstrings. Nesting counts what branches
-or repeats: if, for, while, try, match.
+or repeats: if, for, while, try, match. The ``__init__`` of a folder is none of its modules.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import io
 import tokenize
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,21 +41,34 @@ class Function:
 
 @dataclass(frozen=True)
 class Module:
-    """One file."""
+    """One file; ``name`` is its path, from the measured folder's name on."""
 
     path: Path
+    name: str
     lines: int
     tree: ast.Module
     functions: list[Function] = field(default_factory=list)
 
-    @property
-    def name(self) -> str:
-        return self.path.relative_to(ROOT).as_posix()
-
 
 def measure(folder: Path) -> list[Module]:
     """Every module below ``folder``."""
-    return [_module(path) for path in sorted(folder.rglob("*.py"))]
+    return [_module(path, path.relative_to(folder.parent).as_posix()) for path in sorted(folder.rglob("*.py"))]
+
+
+def folders(modules: list[Module]) -> dict[str, int]:
+    """How many modules lie in each folder, those below it not counted."""
+    found = Counter(module.name.rpartition("/")[0] for module in modules if module.path.stem != "__init__")
+    return dict(sorted(found.items()))
+
+
+def class_names(modules: list[Module]) -> dict[str, list[str]]:
+    """The modules that define a class of each name, private and nested ones too; one that does it twice is twice."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for module in modules:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ClassDef):
+                found[node.name].append(module.name)
+    return dict(sorted(found.items()))
 
 
 def percentile(values: list[int], share: float) -> int:
@@ -64,13 +79,16 @@ def percentile(values: list[int], share: float) -> int:
 
 def table(modules: list[Module]) -> str:
     """The sizes of each package, for people."""
-    rows = [("package", "files", "code lines", "file p50/p90/max", "function p50/p90/max", "nesting max")]
+    rows = [
+        ("package", "files", "code lines", "modules a folder p50/max", "file p50/p90/max", "function p50/p90/max",
+         "nesting max"),
+    ]  # fmt: skip
     packages: dict[str, list[Module]] = {}
     for module in modules:
-        parts = module.path.relative_to(ROOT).parts
+        parts = module.name.split("/")
         packages.setdefault("/".join(parts[:2]) if len(parts) > 2 else parts[0], []).append(module)
     for name, members in [*sorted(packages.items()), ("all", modules)]:
-        files = [module.lines for module in members]
+        files, counts = [module.lines for module in members], list(folders(members).values()) or [0]
         functions = [item for module in members for item in module.functions]
         lengths = [item.lines for item in functions] or [0]
         rows.append(
@@ -78,6 +96,7 @@ def table(modules: list[Module]) -> str:
                 name,
                 str(len(files)),
                 str(sum(files)),
+                f"{percentile(counts, 0.5)} / {max(counts)}",
                 f"{percentile(files, 0.5)} / {percentile(files, 0.9)} / {max(files)}",
                 f"{percentile(lengths, 0.5)} / {percentile(lengths, 0.9)} / {max(lengths)}",
                 str(max((item.nesting for item in functions), default=0)),
@@ -88,11 +107,11 @@ def table(modules: list[Module]) -> str:
     return "\n".join(lines)
 
 
-def _module(path: Path) -> Module:
+def _module(path: Path, name: str) -> Module:
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
     code = _code_lines(text) - _docstring_lines(tree)
-    module = Module(path, len(code), tree)
+    module = Module(path, name, len(code), tree)
     for node in ast.walk(tree):
         if isinstance(node, _FUNCTIONS):
             module.functions.append(_function(node, code, f"{module.name}:{node.lineno} {node.name}"))
@@ -144,9 +163,12 @@ def _nesting(body: list[ast.stmt], depth: int = 0) -> int:
 
 def main() -> int:
     """Print the table of the package and of the tests."""
-    print(table(measure(ROOT / "kfrun")))
+    parser = argparse.ArgumentParser(prog="python -m tests.style_metrics", description="Sizes of files and functions.")
+    parser.add_argument("checkout", nargs="?", type=Path, default=ROOT, help="another checkout")
+    root = parser.parse_args().checkout.resolve()
+    print(table(measure(root / "kfrun")))
     print()
-    print(table(measure(ROOT / "tests")))
+    print(table(measure(root / "tests")))
     return 0
 
 
