@@ -1,6 +1,7 @@
 """``python -m tests.bench``: measures kfrun, side by side with what else there is for the same purpose.
 
-That is the Kubeflow SDK's LocalProcessBackend for jobs, and kubeconform for validation.
+That is the Kubeflow SDK's LocalProcessBackend for jobs, and kubeconform for validation; with ``--before``, kfrun as it
+was.
 
 Nothing here is part of the test suite but a smoke test: what is timed depends on the machine, and the figures of one
 are kept in docs/performance.md.
@@ -12,11 +13,14 @@ import argparse
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from tests import style_metrics
 from tests.bench import (
     commands,
+    comparison,
     concurrency,
     deletion,
     exit_status,
@@ -28,6 +32,7 @@ from tests.bench import (
     validation,
 )
 from tests.bench import machine as this_machine
+from tests.bench.installations import ROOT
 from tests.bench.peer import Peer
 from tests.bench.program import Program
 from tests.bench.setting import TINY, Setting, Sizes
@@ -35,7 +40,11 @@ from tests.bench.setting import TINY, Setting, Sizes
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-BENCHMARKS: dict[str, Callable[[Setting], list[figures.Figure]]] = {
+    from tests.bench.comparison import Benchmark, Measure
+
+    Mode = tuple[Measure, Callable[[list[figures.Figure], dict[str, str]], str]]
+
+BENCHMARKS: dict[str, Benchmark] = {
     "first-line": first_line.without_packages,
     "first-line-numpy": first_line.with_numpy,
     "first-line-torch": first_line.with_torch,
@@ -50,7 +59,7 @@ BENCHMARKS: dict[str, Callable[[Setting], list[figures.Figure]]] = {
 }
 VALIDATION = {"validation", "validation-large"}
 """These have a peer of their own."""
-PAGE = installations.ROOT / "docs" / "performance.md"
+PAGE = ROOT / "docs" / "performance.md"
 
 
 def main() -> int:
@@ -65,50 +74,58 @@ def _run(options: argparse.Namespace) -> int:
     installations.make_job_python()
     command = [options.program] if options.program else [str(installations.install_kfrun())]
     names = options.only or list(BENCHMARKS)
-    peers = _peers(names) if options.peer else _Peers()
+    if options.before:
+        source = installations.checkout(options.before)
+        machine["lines of code"] = f"{_lines(source):,} before, {_lines(ROOT):,} after"
+        measure, to_markdown = _comparing(command, source, options)
+    else:
+        measure, to_markdown = _measuring(command, names, options)
     found = figures.read(options.json) if options.json else {}
     for name in names:
         started = time.monotonic()
-        found[name] = _measured(name, command, peers, options)
+        found[name] = measure(BENCHMARKS[name])
         _say(f"{name}: {time.monotonic() - started:.0f} s")
         if options.json:
             figures.write(options.json, found, machine)
-    table = figures.to_markdown([figure for name in BENCHMARKS for figure in found.get(name, ())], machine)
+    table = to_markdown([figure for name in BENCHMARKS for figure in found.get(name, ())], machine)
     print(table)
     if options.update:
         PAGE.write_text(figures.put_into(PAGE.read_text(encoding="utf-8"), table), encoding="utf-8")
     return 0
 
 
-class _Peers(NamedTuple):
-    sdk: Peer | None = None
-    kubeconform: Path | None = None
-
-
-def _peers(names: Collection[str]) -> _Peers:
-    """Only those that the benchmarks need: each takes its time to install."""
-    return _Peers(
-        sdk=None if VALIDATION.issuperset(names) else Peer(installations.install_peer()),
-        kubeconform=None if VALIDATION.isdisjoint(names) else kubeconform.install(),
+def _measuring(command: list[str], names: Collection[str], options: argparse.Namespace) -> Mode:
+    """kfrun, and what it is compared with. Only the peers that the benchmarks need: each takes its time to install."""
+    setting = partial(
+        Setting,
+        peer=Peer(installations.install_peer()) if options.peer and not VALIDATION.issuperset(names) else None,
+        kubeconform=kubeconform.install() if options.peer and not VALIDATION.isdisjoint(names) else None,
+        runs=options.runs,
+        peer_runs=min(options.runs, options.peer_runs),
+        torch=options.torch,
+        sizes=TINY if options.tiny else Sizes(),
     )
+    return partial(measured, command, "kfrun-cache", setting), figures.to_markdown
 
 
-def _measured(name: str, command: list[str], peers: _Peers, options: argparse.Namespace) -> list[figures.Figure]:
+def _comparing(command: list[str], source: Path, options: argparse.Namespace) -> Mode:
+    """kfrun, and that of ``source``, by turns; each time a benchmark has a state folder of its own."""
+    setting = partial(Setting, runs=1, sizes=TINY if options.tiny else Sizes())
+    before = partial(measured, [str(installations.install_kfrun(source, "before"))], "before-cache", setting)
+    after = partial(measured, command, "kfrun-cache", setting)
+    return partial(comparison.by_turns, before, after, options.runs), comparison.to_markdown
+
+
+def measured(
+    command: list[str], cache: str, setting: Callable[[Program], Setting], benchmark: Benchmark
+) -> list[figures.Figure]:
+    """What a benchmark finds, with a state folder that is empty before; ``cache`` is kept below the cache."""
     with tempfile.TemporaryDirectory(prefix="kfrun-bench-") as folder:
-        program = Program(command, Path(folder), installations.cache() / "kfrun-cache")
-        setting = Setting(
-            program,
-            peers.sdk,
-            kubeconform=peers.kubeconform,
-            runs=options.runs,
-            peer_runs=min(options.runs, options.peer_runs),
-            torch=options.torch,
-            sizes=TINY if options.tiny else Sizes(),
-        )
+        program = Program(command, Path(folder), installations.cache() / cache)
         # The first call compiles what is imported and makes the store.
         program("get", "trainjobs")
         try:
-            return BENCHMARKS[name](setting)
+            return benchmark(setting(program))
         finally:
             program.clear()
 
@@ -122,9 +139,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--torch", action="store_true", help="measure the peer with torch too: 5 GB a run")
     parser.add_argument("--tiny", action="store_true", help="tiny sizes, to try the benchmarks themselves")
     parser.add_argument("--program", help="this kfrun instead of one installed from the checkout")
-    parser.add_argument("--update", action="store_true", help=f"put the table into {PAGE.name}")
+    table = parser.add_mutually_exclusive_group()
+    table.add_argument("--update", action="store_true", help=f"put the table into {PAGE.name}")
+    table.add_argument(
+        "--before", metavar="CHECKOUT", help="compare with the kfrun of that folder or revision, not with the peers"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep every single value there")
     return parser.parse_args()
+
+
+def _lines(source: Path) -> int:
+    return sum(module.lines for module in style_metrics.measure(source / "kfrun"))
 
 
 def _say(text: str) -> None:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.bench import installations
 from tests.bench.figures import Figure
-from tests.bench.program import Program, manifest
+from tests.bench.program import Program, manifest, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kfrun.model.state import Event
-    from kfrun.observe.store import Run
     from tests.bench.setting import Setting
 
 _LIKE_THE_PEER = ("--version", "get")
@@ -24,7 +20,7 @@ _EXAMPLE = installations.ROOT / "examples" / "quickstart" / "job.yaml"
 
 
 def commands(setting: Setting) -> list[Figure]:
-    """Commands that look: each is taken ten times as often as other things, because each is so short."""
+    """Commands that look."""
     program, stored = setting.program, setting.sizes.stored
     name = _fill(program, stored)
     cases: dict[str, tuple[float | None, tuple[str, ...]]] = {
@@ -46,10 +42,9 @@ def commands(setting: Setting) -> list[Figure]:
         samples["peer"] = lambda: peer("importing")["seconds"] * 1000
     for sample in samples.values():
         sample()
-    often = replace(setting, runs=setting.runs * (10 if setting.runs > 1 else 1))
-    taken = often.interleaved(samples, at_most={"peer": setting.runs})
+    taken = setting.interleaved(samples, at_most={"peer": setting.runs}, often=True)
     note = (
-        f"Wall time of the process, {often.runs} runs. Directly: `python -c pass`, how quiet the machine is. "
+        f"Wall time of the process, {len(taken['python'])} runs. Directly: `python -c pass`, how quiet the machine is. "
         "The peer has no commands: what is shown is the import of its client, with which every script that looks at a "
         "job begins."
     )
@@ -74,42 +69,7 @@ def _fill(program: Program, count: int) -> str:
     path = program.write(f"{name}.yaml", manifest(name, ["python3", "-c", "print('done')"]))
     program("apply", "-q", "-f", path)
     program("wait", name)
+    until(lambda: not program.supervisors(), 30, "its supervisor leaves")
     with program.store() as store:
-        job = store.find("TrainJob", "default", name)
-        assert job is not None
-        run = store.run(job.uid)
-        assert run is not None
-        objects = [item.data for kind in ("JobSet", "Job", "Pod") for item in store.objects(kind, owner=job.uid)]
-        events = [event for _, event in store.events(owner=job.uid)]
-        with store.writing():
-            for number in range(1, count):
-                copy = _Copy(name, f"{name}-{number:05d}", job.uid, f"{job.uid[:-5]}{number:05x}")
-                store.create(copy.of(job.data))
-                for data in objects:
-                    store.create(copy.of(data), owner=copy.uid)
-                store.record([copy.event(event) for event in events])
-                store.add_run(copy.run(run))
+        store.multiply(name, count)
     return name
-
-
-class _Copy:
-    """A stored job under another name."""
-
-    def __init__(self, old_name: str, name: str, old_uid: str, uid: str) -> None:
-        self._old_name, self._name = old_name, name
-        self._old_uid, self.uid = old_uid, uid
-
-    def of(self, data: dict) -> dict:
-        return json.loads(self._text(json.dumps(data)))
-
-    def _text(self, text: str) -> str:
-        return text.replace(self._old_uid, self.uid).replace(self._old_name, self._name)
-
-    def event(self, event: Event) -> Event:
-        key = event.object._replace(name=self._text(event.object.name))
-        return replace(event, object=key, message=self._text(event.message), owner=self.uid)
-
-    def run(self, run: Run) -> Run:
-        return replace(
-            run, uid=self.uid, name=self._name, folder=self._text(run.folder), state=self._text(run.state), ended=True
-        )

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kfrun.observe import outcome
+from tests.bench import store
 from tests.bench.figures import Figure
 from tests.bench.program import Program, manifest, until
 
@@ -61,7 +61,7 @@ def memory(setting: Setting) -> list[Figure]:
     weights: list[dict[str, float]] = []
     _trivial(program, count, ("sleep", "600"))
     try:
-        until(lambda: _running(program) == count, _TIMEOUT, f"{count} jobs run")
+        until(lambda: program.running() == count, _TIMEOUT, f"{count} jobs run")
         weights += [_weigh(program) for _ in range(setting.runs)]
     finally:
         program.clear()
@@ -110,26 +110,16 @@ def _manifests(program: Program, count: int, command: tuple[str, ...]) -> str:
 
 
 def _until_complete(program: Program, count: int) -> None:
-    with program.store() as store:
+    with program.store() as opened:
 
         def is_done() -> bool:
-            jobs = store.objects("TrainJob")
-            ended = [outcome.is_finished(job.data) for job in jobs]
-            return len(jobs) == count and all(ended)
+            ended = [store.is_over(job) for job in opened.jobs()]
+            return len(ended) == count and all(ended)
 
         until(is_done, _TIMEOUT, f"{count} jobs are Complete")
-        failed = [job.key.name for job in store.objects("TrainJob") if not _is_complete(job.data)]
+        failed = [job["metadata"]["name"] for job in opened.jobs() if "Complete" not in store.conditions(job)]
     if failed:
         raise RuntimeError(f"jobs failed: {', '.join(failed)}")
-
-
-def _is_complete(job: dict) -> bool:
-    return any(item["type"] == "Complete" and item["status"] == "True" for item in job["status"]["conditions"])
-
-
-def _running(program: Program) -> int:
-    with program.store() as store:
-        return sum(pod.data.get("status", {}).get("phase") == "Running" for pod in store.objects("Pod"))
 
 
 def _cleared(program: Program, taken: float) -> float:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def delete(setting: Setting) -> list[Figure]:
     """``kfrun delete`` of a running job, until nothing of it is left."""
     program, nodes = setting.program, setting.sizes.nodes
-    taken = setting.interleaved({"kfrun": lambda: _sample(program, nodes)})
+    taken = setting.interleaved({"kfrun": lambda: _sample(program, nodes)}, often=True)
     note = (
         "The nodes run `sleep`, which ends on SIGTERM; `kfrun delete` returns when processes and logs are gone. The "
         "peer has no jobs of several nodes as processes, and its delete does not stop what is running."
@@ -26,10 +26,5 @@ def _sample(program: Program, nodes: int) -> float:
     name = program.name("nodes")
     path = program.write(f"{name}.yaml", manifest(name, ["sleep", "600"], nodes=nodes))
     program("apply", "-q", "-f", path)
-    with program.store() as store:
-
-        def all_run() -> bool:
-            return sum(pod.data["status"].get("phase") == "Running" for pod in store.objects("Pod")) == nodes
-
-        until(all_run, 60, f"{nodes} nodes run")
+    until(lambda: program.running() == nodes, 60, f"{nodes} nodes run")
     return program.seconds("delete", "trainjob", name)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+MORE, HARDLY_MORE = 1.05, 1.03
+"""How much more than before a figure may be."""
+
 _HEAD = (
     "| what | goal | kfrun | directly | peer | ratio | |\n"
     "|---|---|---|---|---|---|---|\n"
@@ -24,10 +27,12 @@ class Figure:
     Attributes:
         unit: of goal and values: ``s``, ``ms`` or ``MB``.
         goal: the largest median that meets the goal; None where there is none.
-        ratio_goal: the same for kfrun's median by the peer's.
+        ratio_goal: the same for kfrun's median by the peer's, ``before_goal`` for that by what it was before.
         directly: the same work without kfrun or peer, where that makes sense.
         peer_note: says what the peer's value is when it was not measured as such.
         note: shown below the table.
+        before: kfrun's values before a change.
+        documents: how many of them a run takes, if their rate is to be shown; the unit is ``ms`` then.
     """
 
     name: str
@@ -39,6 +44,9 @@ class Figure:
     peer: tuple[float, ...] = ()
     peer_note: str = ""
     note: str = ""
+    before: tuple[float, ...] = ()
+    before_goal: float = MORE
+    documents: int = 0
 
     @property
     def ratio(self) -> float | None:
@@ -84,7 +92,7 @@ def read(path: Path) -> dict[str, list[Figure]]:
 
 
 def _figure(data: dict[str, Any]) -> Figure:
-    values = {item.name: data[item.name] for item in fields(Figure)}
+    values = {item.name: data[item.name] for item in fields(Figure) if item.name in data}
     return Figure(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
@@ -93,11 +101,11 @@ def _row(figure: Figure, notes: list[str]) -> str:
     ratio = "" if figure.ratio is None else f"{figure.ratio:.2g}"
     verdict = {None: "", True: "met", False: "**missed**"}[figure.is_met]
     cells = (
-        figure.name + mark,
+        figure.name + _rate(figure) + mark,
         _goal(figure),
-        _shown(figure.kfrun, figure.unit),
-        _shown(figure.directly, figure.unit),
-        _shown(figure.peer, figure.unit) + (f" {figure.peer_note}" if figure.peer_note and figure.peer else ""),
+        shown(figure.kfrun, figure.unit),
+        shown(figure.directly, figure.unit),
+        shown(figure.peer, figure.unit) + (f" {figure.peer_note}" if figure.peer_note and figure.peer else ""),
         ratio,
         verdict,
     )
@@ -111,7 +119,16 @@ def _goal(figure: Figure) -> str:
     return ", ".join(goals)
 
 
-def _shown(values: Sequence[float], unit: str) -> str:
+def _rate(figure: Figure) -> str:
+    if not figure.documents:
+        return ""
+    values = [item for item in (figure.kfrun, figure.peer) if item]
+    ours, *peer = (f"{figure.documents * 1000 / statistics.median(item):,.0f}" for item in values)
+    return f": {ours} documents/s" + "".join(f", peer {rate}" for rate in peer)
+
+
+def shown(values: Sequence[float], unit: str) -> str:
+    """The median, with the smallest and the largest of several."""
     if not values:
         return ""
     middle = f"{_number(statistics.median(values), unit)} {unit}"

@@ -1,14 +1,17 @@
 """What is compared, each in an environment of its own below the cache: kfrun as a user installs it, and the peer.
 
-Both come with byte-code: compiling on import would cost either more than most of what is measured here.
+All come with byte-code: compiling on import would cost either more than most of what is measured here.
 """
 
 from __future__ import annotations
 
 import fcntl
+import io
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,12 +70,29 @@ def make_job_python() -> None:
     _make(cache() / "python")
 
 
-def install_kfrun() -> Path:
-    """Build a wheel of this checkout, install it, and return the program."""
-    folder = cache() / "kfrun"
+def install_kfrun(source: Path = ROOT, name: str = "kfrun") -> Path:
+    """Build a wheel of a checkout, install it into the environment ``name``, and return the program.
+
+    What it needs is of the newest release that it allows: what is compared differs in nothing but itself.
+    """
+    folder = cache() / name
     _make(folder)
-    _pip_install(folder, "--reinstall-package=kfrun", str(ROOT))
+    _pip_install(folder, "--upgrade", "--reinstall-package=kfrun", str(source))
     return folder / "bin" / "kfrun"
+
+
+def checkout(revision: str) -> Path:
+    """The folder of that name; where there is none, what git knows under it, copied to below the cache."""
+    if Path(revision).is_dir():
+        return Path(revision).resolve()
+    done = subprocess.run(["git", "archive", revision], cwd=ROOT, stdout=subprocess.PIPE)
+    if done.returncode:
+        raise SystemExit(f"{revision} is neither a checkout nor a revision")
+    folder = cache() / "before-source"
+    shutil.rmtree(folder, ignore_errors=True)
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
 
 
 def install_peer() -> Path:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import time
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kfrun import host
-from kfrun.observe.store import Store
 from tests.bench import installations
+from tests.bench.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -84,9 +85,17 @@ class Program:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def store(self) -> Store:
+    @contextmanager
+    def store(self) -> Iterator[Store]:
         """The program's store, read from here."""
-        return Store.open(self.folder / "state" / host.machine_id() / "kfrun.db", create=False)
+        (path,) = (self.folder / "state").glob("*/kfrun.db")
+        with closing(sqlite3.connect(path, timeout=20, isolation_level=None)) as database:
+            yield Store(database)
+
+    def running(self) -> int:
+        """How many pods run, says the program."""
+        pods = json.loads(self("get", "pods", "-o", "json"))["items"]
+        return sum(pod.get("status", {}).get("phase") == "Running" for pod in pods)
 
     def supervisors(self) -> list[int]:
         """Pids of the supervisors: of whoever holds the lock of one of the jobs."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much of everything."""
+    """How much of everything; what is short is taken ``often`` times as often."""
 
     jobs: int = 50
     lines: int = 1_000_000
@@ -27,9 +27,10 @@ class Sizes:
     nodes: int = 12
     documents: int = 1_000
     megabytes: int = 100
+    often: int = 10
 
 
-TINY = Sizes(jobs=2, lines=2_000, peer_lines=1_000, stored=5, nodes=2, documents=10, megabytes=1)
+TINY = Sizes(jobs=2, lines=2_000, peer_lines=1_000, stored=5, nodes=2, documents=10, megabytes=1, often=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +54,17 @@ class Setting:
     sizes: Sizes = field(default_factory=Sizes)
 
     def interleaved(
-        self, samples: dict[str, Callable[[], float]], *, at_most: dict[str, int] | None = None
+        self, samples: dict[str, Callable[[], float]], *, at_most: dict[str, int] | None = None, often: bool = False
     ) -> dict[str, tuple[float, ...]]:
         """Take the samples in turns, so that whatever disturbs the machine disturbs all of them.
 
-        ``at_most`` bounds how often one of them is taken.
+        ``at_most`` bounds how often one of them is taken, ``often`` is for those that are short.
         """
-        limits = at_most or {}
+        limits, turns = at_most or {}, self.runs * (self.sizes.often if often else 1)
         taken: dict[str, list[float]] = {name: [] for name in samples}
-        for turn in range(self.runs):
+        for turn in range(turns):
             for name, sample in samples.items():
-                if turn < limits.get(name, self.runs):
+                if turn < limits.get(name, turns):
                     taken[name].append(sample())
         return {name: tuple(values) for name, values in taken.items()}
 

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.bench import corpus, figures, first_line, installations, kubeconform, process, validation
-from tests.bench.__main__ import BENCHMARKS, PAGE
+from tests.bench import (
+    commands,
+    comparison,
+    corpus,
+    figures,
+    first_line,
+    installations,
+    kubeconform,
+    process,
+    validation,
+)
+from tests.bench.__main__ import BENCHMARKS, PAGE, measured
 from tests.bench.figures import Figure
 from tests.bench.program import Program
 from tests.bench.setting import TINY, Setting
+from tests.load import gitrepos
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +51,55 @@ def test_a_benchmark_yields_figures(name: str, setting: Setting) -> None:
         assert not figure.peer
     assert set(setting.program.supervisors()) == set()
     assert len(figures.to_markdown(found, {}).splitlines()) > len(found)
+
+
+def test_two_programs_are_compared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KFRUN_BENCH_CACHE", str(tmp_path))
+    tiny = partial(Setting, runs=1, sizes=TINY)
+    before, after = (partial(measured, [sys.executable, "-m", "kfrun"], name, tiny) for name in ("old", "new"))
+    (found,) = comparison.by_turns(before, after, 2, BENCHMARKS["exit-status"])
+    assert len(found.before) == len(found.kfrun) == 2
+    assert all(value > 0 for value in (*found.before, *found.kfrun))
+    assert comparison.to_markdown([found], {}).splitlines()[-1].startswith("| exit of the process → status stored | ")
+
+
+def test_programs_take_turns_in_being_the_first() -> None:
+    order: list[str] = []
+
+    def measure(name: str, _benchmark: object) -> list[Figure]:
+        order.append(name)
+        return [Figure("x", "s", (float(len(order)),)), Figure("y", "ms", (1.0, 2.0), goal=3.0)]
+
+    found = comparison.by_turns(partial(measure, "before"), partial(measure, "after"), 3, BENCHMARKS["delete"])
+    assert order == ["before", "after", "after", "before", "before", "after"]
+    assert found == [
+        Figure("x", "s", (2.0, 3.0, 6.0), before=(1.0, 4.0, 5.0)),
+        Figure("y", "ms", (1.0, 2.0) * 3, goal=3.0, before=(1.0, 2.0) * 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("goal", "after", "row"),
+    [
+        (figures.MORE, 2.1, "| x | 2.00 s (1.00-3.00) | 2.10 s | 1.050 | ≤ 1.05 | met |"),
+        (figures.HARDLY_MORE, 2.1, "| x | 2.00 s (1.00-3.00) | 2.10 s | 1.050 | ≤ 1.03 | **missed** |"),
+    ],
+)
+def test_nothing_may_take_more_than_before(goal: float, after: float, row: str) -> None:
+    figure = Figure("x", "s", (after,), goal=1.0, before=(1.0, 2.0, 3.0), before_goal=goal)
+    assert row in comparison.to_markdown([figure, Figure("measured alone", "s", (1.0,))], {}).splitlines()
+
+
+def test_what_was_before_is_a_folder_or_a_revision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    gitrepos.commit(repository, {"kfrun/version.py": "old"})
+    gitrepos.commit(repository, {"kfrun/version.py": "new"})
+    monkeypatch.setattr(installations, "ROOT", repository)
+    monkeypatch.setenv("KFRUN_BENCH_CACHE", str(tmp_path / "cache"))
+    assert (installations.checkout("HEAD~1") / "kfrun" / "version.py").read_text() == "old"
+    assert installations.checkout(str(repository)) == repository
+    with pytest.raises(SystemExit, match="neither a checkout nor a revision"):
+        installations.checkout("nothing")
 
 
 @pytest.fixture
@@ -94,6 +156,19 @@ def test_a_process_is_weighed_with_its_children(tmp_path: Path) -> None:
     assert 120 < usage.megabytes < 220
 
 
+def test_a_stored_job_is_there_as_often_as_asked_for(setting: Setting) -> None:
+    name = commands._fill(setting.program, 3)
+    copies = [f"{name}-00001", f"{name}-00002"]
+    for kind in ("trainjobs", "pods"):
+        found = json.loads(setting.program("get", kind, "-o", "json"))["items"]
+        assert len({item["metadata"]["uid"] for item in found}) == 3, kind
+        assert all(item["metadata"]["name"].startswith(name) for item in found)
+    assert f"trainjob.trainer.kubeflow.org/{copies[0]}" in setting.program("get", "trainjobs", "-o", "name").split()
+    assert copies[1] in setting.program("events", copies[1])
+    setting.program("delete", *copies)
+    assert len(json.loads(setting.program("get", "pods", "-o", "json"))["items"]) == 1
+
+
 def test_samples_are_taken_in_turns(setting: Setting) -> None:
     taken: list[str] = []
     samples = {name: lambda name=name: float(len(taken.append(name) or taken)) for name in "ab"}
@@ -113,6 +188,11 @@ def test_samples_are_taken_in_turns(setting: Setting) -> None:
             "| x | ratio ≤ 0.07 | 1.00 s | 0.50 s | 10.00 s | 0.1 | **missed** |",
         ),
         (Figure("x", "MB", (150.2,), note="why"), None, "| x (1) |  | 150 MB |  |  |  |  |"),
+        (
+            Figure("x", "ms", (500.0,), peer=(250.0,), documents=1000),
+            None,
+            "| x: 2,000 documents/s, peer 4,000 |  | 500 ms |  | 250 ms | 2 |  |",
+        ),
     ],
 )
 def test_a_goal_is_judged_by_the_median(figure: Figure, met: bool | None, row: str) -> None:
