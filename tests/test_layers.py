@@ -23,12 +23,13 @@ VIOLATIONS = {
     "settings.py": "import kfrun.report.table",
     "execute/controller/job.py": "import kfrun.execute.local.jobfiles",
     "execute/local/supervisor.py": "import kfrun.execute.local.process.record",
+    "execute/local/pods/variables.py": "import kfrun.execute.local.runtimes",
     "cli/verbs/get.py": "import kfrun.cli.verbs.describe",
     "load/data.py": "import asyncio, jinja2",
 }
 """Module -> an import that it must not have. Together they break every contract."""
 
-PURE = ("model", "validate", "resolve", "plan", "execute/controller", "report")
+PURE = ("model", "validate", "resolve", "plan", "execute/controller", "execute/local/pods", "report")
 PURE_FILES = ("observe/status.py", "observe/outcome.py", "execute/local/process/addresses.py")
 ALLOWED = {
     "model/values.py": {"exec"},  # compiles the __init__ of a class, once

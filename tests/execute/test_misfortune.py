@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,8 +22,6 @@ from kfrun.resolve.pods import expand
 from tests.conftest import eventually, manifest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Kfrun
 
 
@@ -218,3 +217,23 @@ def test_another_user_may_not_look_into_the_state(kfrun: Kfrun, tmp_path: Path) 
     code = f"import os; os.setuid(65534); print(os.access({str(kfrun.home)!r}, os.R_OK))"
     tmp_path.chmod(0o755)
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
+
+
+def test_a_job_that_runs_while_kfrun_is_replaced_is_adopted(kfrun: Kfrun) -> None:
+    """Its files are those that the version before wrote."""
+    former = json.loads((Path(__file__).parent / "local" / "data" / "former_job.json").read_text())
+    (spec,) = (item["template"]["spec"] for item in former["jobset"]["spec"]["replicatedJobs"])
+    command = spec["template"]["spec"]["containers"][0]["command"]
+    text = manifest("job", command, nodes=2, ml="torch").replace("torch: {}", "numNodes: 2\n    torch: {}")
+    kfrun.ok("apply", "-q", "-f", kfrun.write("job.yaml", text))
+    started(kfrun, 2)
+    (path,) = kfrun.home.rglob("job.json")
+    settings = json.loads(path.read_text())["settings"]
+    kill_supervisor(kfrun)
+    path.write_text(json.dumps({**former, "settings": settings}))
+    kfrun.write("go", "")
+    assert kfrun("wait", "job", "--timeout", "20s").returncode == 6
+    text = kfrun.ok("describe", "trainjob", "job")
+    assert "containers[0].resources (CPU, memory and devices are neither limited nor allocated)" in text
+    template = json.loads(kfrun.ok("get", "job", "job-node-0", "-o", "json"))["spec"]["template"]
+    assert template["spec"]["containers"][0]["resources"] == {"limits": {"cpu": "1"}}

@@ -12,6 +12,7 @@ from kfrun.observe import status
 
 if TYPE_CHECKING:
     from kfrun.execute.local.jobfiles import Job
+    from kfrun.model.running import PodState
     from kfrun.model.state import Event
     from kfrun.observe.store import Run, Store
 
@@ -30,6 +31,7 @@ class Ledger:
         self._run = run
         self._job = job
         self._written: dict[tuple[str, str], str] = {}
+        self._pods: dict[str, dict[str, Any]] = {}
         self._last_state = ""
         self._events: list[Event] = []
         self.is_behind = False
@@ -45,37 +47,44 @@ class Ledger:
 
     def save(self, state: RunState, events: list[Event]) -> bool:
         """Store state, objects and events; True if they are safe, in the store or in the reserve."""
-        text = json.dumps({**state.to_json(), "sequence": 0}, separators=(",", ":"))
+        data = state.to_json()
+        text = _dumps({**data, "sequence": 0})
         self._events += events
         if text == self._last_state and not self._events and not self.is_behind:
             return True
         if text != self._last_state:
             state.sequence += 1
+        data["sequence"] = state.sequence
         try:
-            self._store_all(state)
+            self._store_all(state, data)
         except StoreFailed:
             self.is_behind = True
-            return self._reserve(state)
+            return self._reserve(data)
         self._last_state, self._events, self.is_behind = text, [], False
         return True
 
-    def _reserve(self, state: RunState) -> bool:
+    def _reserve(self, data: dict[str, Any]) -> bool:
         try:
-            jobfiles.save_in_reserve(self._run.folder, state.to_json())
+            jobfiles.save_in_reserve(self._run.folder, data)
         except OSError:
             return False
         return True
 
-    def _store_all(self, state: RunState) -> None:
+    def _store_all(self, state: RunState, data: dict[str, Any]) -> None:
         objects = self._objects(state)
-        texts = {key: json.dumps(data, separators=(",", ":")) if data else _GONE for key, data in objects.items()}
+        texts = {key: _dumps(item) if item else _GONE for key, item in objects.items()}
+        pods = {pod["name"]: pod for pod in data["pods"]}
         with self._store.writing():
-            for key, data in objects.items():
+            for key, item in objects.items():
                 if self._written.get(key) != texts[key]:
-                    self._put(key, data)
+                    self._put(key, item)
+            for pod in state.pods:
+                # Of a thousand pods one has changed: the others are not even made anew.
+                if self._pods.get(pod.name) != pods[pod.name]:
+                    self._put(("Pod", pod.name), self._pod(state, pod))
             self._store.record(self._events)
-            self._store.change_run(self._run.uid, state=json.dumps(state.to_json(), separators=(",", ":")))
-        self._written = texts
+            self._store.change_run(self._run.uid, state=_dumps(data))
+        self._written, self._pods = texts, pods
 
     def _put(self, key: tuple[str, str], data: dict[str, Any] | None) -> None:
         kind, name = key
@@ -90,7 +99,7 @@ class Ledger:
             self._store.put(data, owner=self._run.uid)
 
     def _objects(self, state: RunState) -> dict[tuple[str, str], dict[str, Any] | None]:
-        """Every object by kind and name; None for those that are gone."""
+        """Every object but the pods, by kind and name; None for those that are gone."""
         workload = self._job.workload
         objects: dict[tuple[str, str], dict[str, Any] | None] = {}
         objects["TrainJob", workload.jobset_name] = status.trainjob_status(workload, state)
@@ -100,10 +109,14 @@ class Ledger:
             gone = job.deleted or state.jobset.deleted
             data = None if gone else status.job_object(workload, state, job, children[job.name])
             objects["Job", job.name] = data
-        for pod in state.pods:
-            gone = pod.deleted and pod.ended
-            objects["Pod", pod.name] = None if gone else status.pod_object(workload, state, pod, children[pod.job])
         return objects
+
+    def _pod(self, state: RunState, pod: PodState) -> dict[str, Any] | None:
+        if pod.deleted and pod.ended:
+            return None
+        workload = self._job.workload
+        child = next(child for child in workload.jobs if child.name == pod.job)
+        return status.pod_object(workload, state, pod, child)
 
     def _jobset(self, state: RunState) -> dict[str, Any] | None:
         if state.jobset.created is None or state.jobset.deleted:
@@ -117,3 +130,7 @@ class Ledger:
         spec = {**workload.jobset["spec"], "suspend": state.suspend}
         shown = status.jobset_status(workload, state)
         return {**workload.jobset, "metadata": metadata, "spec": spec, "status": shown}
+
+
+def _dumps(data: dict[str, Any]) -> str:
+    return json.dumps(data, separators=(",", ":"))

@@ -63,6 +63,18 @@ def test_other_kinds_are_outlined(described):
     assert "Created   trainjob" not in text
 
 
+def test_variables_that_are_likely_secrets_are_not_told(home):
+    """The pod holds them, as on a cluster, and ``-o yaml`` shows them."""
+    values = {"API_TOKEN": "hush", "URL": "https://me:hush@example.com/", "PLAIN": "told"}
+    given = pod()
+    given["spec"]["containers"][0]["env"] = [{"name": name, "value": value} for name, value in values.items()]
+    add(home.store, JOB, home.run_folder(), given)
+    text = home.ok("describe", "pod", given["metadata"]["name"])
+    assert "told" in text
+    assert "hush" not in text
+    assert "hush" in home.ok("get", "pod", given["metadata"]["name"], "-o", "yaml")
+
+
 def test_terminal_is_not_commanded(home):
     add(home.store, trainjob("x", condition("Failed", "E", "\x1b[31mred\nnext")), home.run_folder("x"))
     text = home.ok("describe", "x")
