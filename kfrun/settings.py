@@ -24,7 +24,7 @@ TABLES = ("lint",)
 
 INSTALLERS = ("auto", "uv", "pip")
 COLORS = ("auto", "always", "never")
-BACKENDS: tuple[str, ...] = ("process",)
+BACKENDS: tuple[str, ...] = ("process", "memory")
 """What can carry a job out. Named here because the setting, the flag and the planner must agree."""
 
 TRAINER_VERSION = "v2.3"

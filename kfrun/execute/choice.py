@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kfrun.model.state import Observed
+from kfrun.settings import BACKENDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,10 +29,17 @@ def open_backend(settings: Settings, *, create: bool = False, heal: bool = True)
         Unavailable: it cannot be reached.
     """
     if settings.backend == MEMORY:
-        raise NotImplementedError
+        from kfrun.execute import memory
+
+        return memory.shared()
     from kfrun.execute.local.backend import LocalBackend
 
     return LocalBackend.open(settings, create=create, heal=heal)
+
+
+def served(settings: Settings) -> tuple[str, ...]:
+    """The backends that the place offers, by the names that manifests and flags use."""
+    return (MEMORY,) if settings.backend == MEMORY else tuple(name for name in BACKENDS if name != MEMORY)
 
 
 def observe(settings: Settings, keys: Sequence[ObjectKey], apply_set: ObjectKey | None = None) -> Observed:
@@ -55,7 +63,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     Nothing is changed, and what cannot be opened is one of the answers.
     """
     if settings.backend == MEMORY:
-        return iter(())
+        return open_backend(settings).checks()
     import os
 
     from kfrun.execute.local import health

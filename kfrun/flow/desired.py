@@ -116,9 +116,12 @@ def admitted(
     """What the stages after a job's resolution say; nothing where they are not asked for."""
     if asked is None:
         return []
+    from kfrun.plan import support
     from kfrun.validate.admission import check as admission
 
-    locally = asked == "local" and _backend(resolution, settings) == "process"
+    # Where no image is used, nothing that a cluster asks of one matters.
+    without_images = "image" in support.of(_backend(resolution, settings)).not_honoured["Container"]
+    locally = asked == "local" and without_images
     return admission.check(resolution, version=settings.trainer_version, locally=locally, priority_classes=priorities)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from kfrun.execute import choice
 from kfrun.flow import applysets, desired, documents
 from kfrun.plan import planner
-from kfrun.settings import BACKENDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,5 +78,5 @@ def of(read: Sequence[Document], observed: Observed, wishes: Wishes, settings: S
         InvalidInput: they are refused.
     """
     state = desired.prepare(read, observed, settings=settings)
-    limits = planner.Limits(settings.strict, settings.backend, BACKENDS)
+    limits = planner.Limits(settings.strict, settings.backend, choice.served(settings))
     return Ready(planner.plan(state.jobs, state.objects, observed, wishes, limits), state, observed, wishes, settings)

@@ -76,6 +76,19 @@ def _active(pods: list[PodState]) -> int:
     return sum(not pod.ended and pod.kill_at is None for pod in pods)
 
 
+def jobset_object(workload: Workload, state: RunState) -> dict[str, Any] | None:
+    """The JobSet as it is stored; None before it is created and when it was deleted."""
+    if state.jobset.created is None or state.jobset.deleted:
+        return None
+    metadata = {
+        **workload.jobset["metadata"],
+        "uid": f"{state.uid}-jobset",
+        "creationTimestamp": timestamp(state.jobset.created),
+    }
+    spec = {**workload.jobset["spec"], "suspend": state.suspend}
+    return {**workload.jobset, "metadata": metadata, "spec": spec, "status": jobset_status(workload, state)}
+
+
 def job_object(workload: Workload, state: RunState, job: JobState, child: ChildJob) -> dict[str, Any]:
     """A child Job as `kubectl get job -o yaml` would show it."""
     pods = _pods_of(state, job)

@@ -9,7 +9,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from kfrun.execute.backend import JobDetails, unsupported
+from kfrun.execute.backend import JobDetails, SealedPods
 from kfrun.model import kinds
 from kfrun.model.source import without_text
 from kfrun.model.state import JobRun, Observed, ObservedJob
@@ -18,9 +18,9 @@ from kfrun.observe.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import BinaryIO, Self
+    from typing import Self
 
-    from kfrun.execute.backend import Check, Step, Usage, Wish
+    from kfrun.execute.backend import Check, Step, Wish
     from kfrun.model.change import Action, DesiredJob
     from kfrun.model.source import Document, Finding, ObjectKey
     from kfrun.model.state import ApplySet, Event, StoredObject
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _JOBSET_NAME = "jobset.sigs.k8s.io/jobset-name"
 
 
-class LocalBackend:
+class LocalBackend(SealedPods):
     """See `kfrun.execute.backend.Backend`."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
@@ -260,32 +260,6 @@ class LocalBackend:
         from kfrun.execute.local import supervisors
 
         supervisors.revive(self._store)
-
-    # Pods
-
-    def execute(
-        self,
-        pod: StoredObject,  # noqa: ARG002
-        container: str,  # noqa: ARG002
-        command: Sequence[str],  # noqa: ARG002
-        *,
-        stdin: BinaryIO | None,  # noqa: ARG002
-        terminal: bool,  # noqa: ARG002
-    ) -> int:
-        """See `Backend.execute`: processes have no container to go into."""
-        raise unsupported(self.support, "exec")
-
-    def copy(self, pod: StoredObject, container: str, source: str, target: str, *, upload: bool) -> None:  # noqa: ARG002
-        """See `Backend.copy`: processes have this machine's files."""
-        raise unsupported(self.support, "copy")
-
-    def forward(self, pod: StoredObject, ports: Sequence[tuple[int, int]]) -> None:  # noqa: ARG002
-        """See `Backend.forward`: processes have this machine's ports."""
-        raise unsupported(self.support, "forward")
-
-    def usage(self, namespace: str | None) -> Sequence[Usage]:  # noqa: ARG002
-        """See `Backend.usage`."""
-        raise unsupported(self.support, "usage")
 
     # The place itself
 

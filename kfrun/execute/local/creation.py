@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
 from kfrun import host
 from kfrun.errors import Conflict, Refused, Unavailable
+from kfrun.execute import objects
 from kfrun.execute.local import jobfiles, requests, runtimes, supervisors
 from kfrun.model import change
 from kfrun.observe import location
-from kfrun.observe.status import timestamp
 from kfrun.observe.store import Run
 from kfrun.plan import jobs
 
@@ -77,7 +76,7 @@ def put(store: Store, data: Mapping[str, Any]) -> None:
     with store.writing():
         found = store.find(data["kind"], metadata["namespace"], metadata["name"])
         if found is None:
-            store.create({**data, "metadata": {**metadata, "uid": new_uid()}})
+            store.create({**data, "metadata": {**metadata, "uid": objects.new_uid()}})
         else:
             store.update({**data, "metadata": {**metadata, "uid": found.uid}})
 
@@ -94,19 +93,14 @@ def _desired(step: Step) -> DesiredJob:
 
 def _apply_object(store: Store, key: ObjectKey, data: dict[str, Any]) -> None:
     found = store.find(key.kind, key.namespace, key.name)
-    metadata = _metadata(data, key, found.uid if found else new_uid())
     if found is None:
-        store.create({**data, "metadata": metadata})
-        return
-    old = found.data["metadata"]
-    changed = data.get("spec") != found.data.get("spec")
-    metadata["creationTimestamp"] = old["creationTimestamp"]
-    metadata["generation"] = old.get("generation", 1) + int(changed)
-    store.update({**data, "metadata": metadata}, expected=found.resource_version)
+        store.create(objects.created(data, key, objects.new_uid(), time.time()))
+    else:
+        store.update(objects.updated(data, found.data, key), expected=found.resource_version)
 
 
 def _create(store: Store, step: Step, launch: Launcher | None, way: Way) -> None:
-    key, uid, data = step.action.key, new_uid(), _data(step)
+    key, uid = step.action.key, objects.new_uid()
     if isinstance(step.action, change.ReplaceJob):
         requests.await_end(store, key)
     supervisors.sweep(store, key.namespace, key.name)
@@ -116,7 +110,7 @@ def _create(store: Store, step: Step, launch: Launcher | None, way: Way) -> None
     try:
         with store.writing():
             replaced = _take_place(store, step)
-            store.create({**data, "metadata": _metadata(data, key, uid)})
+            store.create(objects.created(_data(step), key, uid, time.time()))
             if launch is not None:
                 store.add_run(_run(uid, folder, _desired(step), way, replaced.folder if replaced else ""))
     except Conflict as error:
@@ -213,12 +207,7 @@ def _update(store: Store, step: Step, launch: Launcher | None, way: Way) -> None
         if found is None:
             raise Conflict(f"{key.resource} was deleted by another kfrun meanwhile", "apply it again")
         _refuse_changed(found, step)
-        metadata = _metadata(data, key, found.uid)
-        old = found.data["metadata"]
-        metadata["creationTimestamp"] = old["creationTimestamp"]
-        metadata["generation"] = old.get("generation", 1) + int(data.get("spec") != found.data.get("spec"))
-        status = {"status": found.data["status"]} if "status" in found.data else {}
-        store.update({**data, "metadata": metadata, **status})
+        store.update(objects.updated(data, found.data, key))
         store.change_run(found.uid, digest=desired.digest)
         run = store.run(found.uid)
         if run is not None and launch is not None:
@@ -227,20 +216,3 @@ def _update(store: Store, step: Step, launch: Launcher | None, way: Way) -> None
             store.change_run(run.uid, run_digest=desired.run_digest)
     if run is not None and not run.ended:
         supervisors.wake(run.folder)
-
-
-def _metadata(data: dict[str, Any], key: ObjectKey, uid: str) -> dict[str, Any]:
-    """What the API server fills in on creation."""
-    metadata = {**data.get("metadata", {}), "name": key.name, "uid": uid, "generation": 1}
-    if key.namespace:
-        metadata["namespace"] = key.namespace
-    metadata["creationTimestamp"] = timestamp(time.time())
-    return metadata
-
-
-def new_uid() -> str:
-    """A random UUID (version 4), without importing uuid and what it imports."""
-    value = bytearray(os.urandom(16))
-    value[6], value[8] = value[6] & 0x0F | 0x40, value[8] & 0x3F | 0x80
-    text = value.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

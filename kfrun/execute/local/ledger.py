@@ -103,7 +103,7 @@ class Ledger:
         workload = self._job.workload
         objects: dict[tuple[str, str], dict[str, Any] | None] = {}
         objects["TrainJob", workload.jobset_name] = status.trainjob_status(workload, state)
-        objects["JobSet", workload.jobset_name] = self._jobset(state)
+        objects["JobSet", workload.jobset_name] = status.jobset_object(workload, state)
         children = {child.name: child for child in workload.jobs}
         for job in state.jobs:
             gone = job.deleted or state.jobset.deleted
@@ -117,19 +117,6 @@ class Ledger:
         workload = self._job.workload
         child = next(child for child in workload.jobs if child.name == pod.job)
         return status.pod_object(workload, state, pod, child)
-
-    def _jobset(self, state: RunState) -> dict[str, Any] | None:
-        if state.jobset.created is None or state.jobset.deleted:
-            return None
-        workload = self._job.workload
-        metadata = {
-            **workload.jobset["metadata"],
-            "uid": f"{state.uid}-jobset",
-            "creationTimestamp": status.timestamp(state.jobset.created),
-        }
-        spec = {**workload.jobset["spec"], "suspend": state.suspend}
-        shown = status.jobset_status(workload, state)
-        return {**workload.jobset, "metadata": metadata, "spec": spec, "status": shown}
 
 
 def _dumps(data: dict[str, Any]) -> str:

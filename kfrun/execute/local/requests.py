@@ -6,10 +6,10 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kfrun.execute import objects
 from kfrun.execute.local import supervisors
 from kfrun.model import kinds
 from kfrun.observe import outcome, watch
-from kfrun.observe.status import timestamp
 
 if TYPE_CHECKING:
     from kfrun.model.source import ObjectKey
@@ -29,9 +29,8 @@ def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: 
         run = store.run(found.uid)
         if run is not None and not run.ended:
             if wish == "delete" and "deletionTimestamp" not in found.data["metadata"]:
-                metadata = {**found.data["metadata"], "deletionTimestamp": timestamp(time.time())}
-                store.update({**found.data, "metadata": metadata})
-            store.change_run(run.uid, request=_stronger(run.request, f"{wish} now" if now else wish))
+                store.update(objects.being_deleted(found.data, time.time()))
+            store.change_run(run.uid, request=objects.stronger(run.request, f"{wish} now" if now else wish))
     if run is None:
         store.forget(found.uid)
     elif not run.ended:
@@ -39,17 +38,6 @@ def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: 
     elif wish == "delete":
         supervisors.remove(store, run)
     return True
-
-
-_REQUESTS = ("", "cancel", "kill", "delete", "delete now")
-"""The weakest first."""
-
-
-def _stronger(old: str, new: str) -> str:
-    """What two requests come to: nobody's deletion is taken back by somebody else's Ctrl-C."""
-    if {old, new} == {"kill", "delete"}:
-        return "delete now"
-    return max(old, new, key=_REQUESTS.index)
 
 
 def set_suspend(store: Store, key: ObjectKey, *, suspend: bool, uid: str = "") -> bool | None:
@@ -60,9 +48,7 @@ def set_suspend(store: Store, key: ObjectKey, *, suspend: bool, uid: str = "") -
             return None
         if bool(found.data["spec"].get("suspend", False)) == suspend:
             return False
-        metadata = {**found.data["metadata"], "generation": found.data["metadata"].get("generation", 1) + 1}
-        spec = {**found.data["spec"], "suspend": suspend}
-        store.update({**found.data, "metadata": metadata, "spec": spec}, expected=found.resource_version)
+        store.update(objects.with_suspend(found.data, suspend=suspend), expected=found.resource_version)
         run = store.run(found.uid)
     if run is not None and not run.ended:
         supervisors.wake(run.folder)

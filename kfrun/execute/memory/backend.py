@@ -1,0 +1,382 @@
+"""The place in memory as a `kfrun.execute.backend.Backend`."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from kfrun.errors import Conflict, NotFound, Refused
+from kfrun.execute import objects
+from kfrun.execute.backend import Check, JobDetails, SealedPods
+from kfrun.execute.controller.context import BackOff
+from kfrun.execute.memory.job import Act, MemoryJob
+from kfrun.execute.memory.logs import MemoryJobLogs
+from kfrun.execute.memory.shelf import Shelf
+from kfrun.model import change, kinds
+from kfrun.model.source import without_text
+from kfrun.model.state import JobRun, Observed, ObservedJob
+from kfrun.observe import outcome, status, watch
+from kfrun.plan import jobs, prune, support
+from kfrun.resolve.pods import expand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Self
+
+    from kfrun.execute.backend import Step, Wish
+    from kfrun.execute.memory.job import Call, Script
+    from kfrun.model.change import Action, DesiredJob
+    from kfrun.model.source import Finding, ObjectKey
+    from kfrun.model.state import ApplySet, Event, StoredObject
+    from kfrun.model.wishes import Caller, Wishes
+    from kfrun.observe.outcome import Outcome
+    from kfrun.observe.selection import Selection
+    from kfrun.observe.watch import Change
+    from kfrun.plan.support.table import Support
+
+_JOBSET_NAME = "jobset.sigs.k8s.io/jobset-name"
+_MOMENT = 0.001
+"""Seconds by which time passes at least whenever somebody waits."""
+
+
+def succeed(_: Call) -> Act:
+    """The script of containers that end at once and well."""
+    return Act()
+
+
+class MemoryBackend(SealedPods):
+    """Jobs in the mind. Time passes when somebody waits, and never by itself.
+
+    Args:
+        script: what containers do.
+        now: the time at the beginning, seconds since the epoch; that of the machine without one.
+        back_off: waits between tries.
+    """
+
+    def __init__(self, script: Script = succeed, *, now: float | None = None, back_off: BackOff | None = None) -> None:
+        self.now = time.time() if now is None else now
+        self.script = script
+        self._back_off = back_off or BackOff()
+        self._shelf = Shelf()
+        self._jobs: dict[str, MemoryJob] = {}
+
+    @property
+    def support(self) -> Support:
+        """See `Backend.support`."""
+        return support.of("memory")
+
+    def close(self) -> None:
+        """See `Backend.close`: whoever opens it again finds it as it was."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Time
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, with all that happens meanwhile."""
+        end, before = self.now + seconds, None
+        while (due := self._due()) is not None and due <= end and due != before:
+            self.now, before = max(self.now, due), due
+            self._settle()
+        self.now = end
+        self._settle()
+
+    def _due(self) -> float | None:
+        return min((at for job in self._jobs.values() if (at := job.due()) is not None), default=None)
+
+    def _settle(self) -> None:
+        for job in list(self._jobs.values()):
+            if not job.ended or job.state.request:
+                self._run(job)
+
+    def _run(self, job: MemoryJob) -> None:
+        self._shelf.record(job.advance(self.now, self._back_off))
+        if job.ended and job.state.is_deleting:
+            self._forget(job.uid)
+            return
+        for (kind, name), data in _objects(job):
+            if data is None:
+                self._shelf.remove((kind, job.key.namespace, name))
+            else:
+                self._shelf.put(data, job.uid)
+        found = self._shelf[job.key]
+        self._shelf.put({**found.data, "status": status.trainjob_status(job.workload, job.state)})
+
+    def _forget(self, uid: str) -> None:
+        """A TrainJob is gone, with everything that it owned."""
+        self._shelf.forget(uid)
+        self._jobs.pop(uid, None)
+
+    # Plans
+
+    def observe(self, keys: Iterable[ObjectKey], apply_set: ObjectKey | None = None) -> Observed:
+        """See `Backend.observe`."""
+        wanted = list(keys)
+        stored = {key: item for key in wanted if (item := self._shelf.get(key[1:])) is not None}
+        runtimes = [without_text(item.data, "store") for item in self._shelf.of(*kinds.RUNTIMES)]
+        names = tuple((key.namespace, f"{key.name}-") for key in wanted if key.kind == kinds.TRAIN_JOB)
+        child_jobs = {
+            (item.key.namespace, item.key.name): item.data["metadata"]["labels"][_JOBSET_NAME]
+            for item in self._shelf.of("Job")
+            if any(item.key.namespace == place and item.key.name.startswith(begin) for place, begin in names)
+        }
+        return Observed(
+            tuple(runtimes),
+            {key: self._observed(item) for key, item in stored.items() if key.kind == kinds.TRAIN_JOB},
+            {key: item.data for key, item in stored.items() if key.kind != kinds.TRAIN_JOB},
+            child_jobs,
+            apply_set and self._apply_set(apply_set),
+        )
+
+    def _apply_set(self, key: ObjectKey) -> ApplySet:
+        found = {item.key: prune.members_of(item.data) for item in self._shelf.of(prune.KIND)}
+        members = {member.key for all_of in found.values() for member in all_of}
+        stored = {member: item for member in members if (item := self._shelf.get(member[1:])) is not None}
+        uids = {member: item.uid for member, item in stored.items()}
+        jobs_of = {m: self._observed(item) for m, item in stored.items() if m.kind == kinds.TRAIN_JOB}
+        return prune.as_seen(key, found, uids, jobs_of)
+
+    def _observed(self, item: StoredObject) -> ObservedJob:
+        job = self._jobs.get(item.uid)
+        runtime = job.desired.resolution.runtime if job else None
+        return ObservedJob(
+            key=item.key,
+            uid=item.uid,
+            resource_version=item.resource_version,
+            data=item.data,
+            runtime=runtime.document.data if runtime else None,
+            digest=job.digest if job else "",
+            run_digest=job.run_digest if job else "",
+            finished=outcome.is_finished(item.data),
+            suspended=bool(item.data["spec"].get("suspend", False)),
+            deleting=job is not None and job.state.is_deleting,
+        )
+
+    def preflight(self, jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller) -> Sequence[Finding]:  # noqa: ARG002
+        """See `Backend.preflight`: nothing is needed."""
+        return ()
+
+    def perform(
+        self,
+        steps: Sequence[Step],
+        wishes: Wishes,
+        caller: Caller,  # noqa: ARG002
+        emit: Callable[[Action], None],
+    ) -> None:
+        """See `Backend.perform`."""
+        for step in steps:
+            self._perform(step, wishes)
+            emit(step.action)
+
+    def _perform(self, step: Step, wishes: Wishes) -> None:
+        key = step.action.key
+        found = self._shelf.get(key[1:])
+        match step.action:
+            case change.ApplyObject():
+                assert step.data is not None
+                self._shelf.put(
+                    objects.updated(step.data, found.data, key)
+                    if found
+                    else objects.created(step.data, key, objects.new_uid(), self.now)
+                )
+            case change.CreateJob() | change.ReplaceJob():
+                self._create(step, found, wishes)
+            case change.UpdateJob() | change.SuspendJob() | change.ResumeJob():
+                self._update(step, found, wishes)
+            case change.DeleteJob() | change.DeleteObject():
+                self.wish(key, "delete")
+
+    def _create(self, step: Step, found: StoredObject | None, wishes: Wishes) -> None:
+        key, replaced = step.action.key, None
+        assert step.job is not None
+        assert step.data is not None
+        if found is not None and isinstance(step.action, change.CreateJob):
+            message = f"{key.resource} was created by another kfrun at the same time"
+            raise Conflict(message, f"look at it with `kfrun get trainjob {key.name}`, or try again")
+        if found is not None:
+            _refuse_changed(found, step)
+            replaced = self._jobs.get(found.uid)
+            self._forget(found.uid)
+        uid = objects.new_uid()
+        self._shelf.put(objects.created(step.data, key, uid, self.now))
+        if jobs.is_managed_elsewhere(step.data):
+            return
+        workload = expand.expand(step.job.resolution, cluster_defaults=wishes.cluster_defaults)
+        job = self._jobs[uid] = MemoryJob(key, uid, step.job, workload, self.script, self.now)
+        job.replaced = replaced.logs if replaced else None
+        job.state.suspend = bool(step.data["spec"].get("suspend", False))
+        self._run(job)
+
+    def _update(self, step: Step, found: StoredObject | None, wishes: Wishes) -> None:
+        key = step.action.key
+        assert step.job is not None
+        assert step.data is not None
+        if found is None:
+            raise Conflict(f"{key.resource} was deleted by another kfrun meanwhile", "apply it again")
+        _refuse_changed(found, step)
+        self._shelf.put(objects.updated(step.data, found.data, key))
+        job = self._jobs.get(found.uid)
+        if job is None:
+            return
+        job.digest = step.job.digest
+        job.state.suspend = bool(step.data["spec"].get("suspend", False))
+        if jobs.starts(step.action):
+            # Nothing runs now: what the job is resumed with is the new manifest.
+            job.workload = expand.expand(step.job.resolution, cluster_defaults=wishes.cluster_defaults)
+            job.run_digest = step.job.run_digest
+        self._run(job)
+
+    def put(self, data: Mapping[str, Any]) -> None:
+        """See `Backend.put`."""
+        metadata = data["metadata"]
+        found = self._shelf.get((data["kind"], metadata["namespace"], metadata["name"]))
+        self._shelf.put({**data, "metadata": {**metadata, "uid": found.uid if found else objects.new_uid()}})
+
+    # Jobs
+
+    def wish(self, key: ObjectKey, wish: Wish, *, uid: str = "", now: bool = False) -> bool | None:
+        """See `Backend.wish`."""
+        found = self._shelf.get(key[1:])
+        if found is None or (uid and found.uid != uid):
+            return None
+        if wish in ("suspend", "resume"):
+            return self._set_suspend(found, suspend=wish == "suspend")
+        job = self._jobs.get(found.uid)
+        if job is None:
+            if wish == "delete":
+                self._shelf.remove(key[1:])
+            return True
+        if wish == "delete":
+            self._shelf.put(objects.being_deleted(found.data, self.now))
+        if not job.ended or wish == "delete":
+            job.state.request = objects.stronger(job.state.request, f"{wish} now" if now else wish)
+            self._run(job)
+        return True
+
+    def _set_suspend(self, found: StoredObject, *, suspend: bool) -> bool:
+        if bool(found.data["spec"].get("suspend", False)) == suspend:
+            return False
+        self._shelf.put(objects.with_suspend(found.data, suspend=suspend))
+        job = self._jobs.get(found.uid)
+        if job is not None:
+            job.state.suspend = suspend
+            self._run(job)
+        return True
+
+    def tidy(self, namespace: str) -> None:
+        """See `Backend.tidy`: nothing can be left behind."""
+
+    def runs(self, uids: Sequence[str] | None = None, *, brief: bool = False) -> Mapping[str, JobRun]:
+        """See `Backend.runs`."""
+        chosen = [job for job in self._jobs.values() if uids is None or job.uid in uids]
+        return {job.uid: _brief(job) if brief else _run_of(job) for job in chosen}
+
+    def outcome(self, job: StoredObject) -> Outcome | None:
+        """See `Backend.outcome`."""
+        pods = [item.data for item in self._shelf.of("Pod") if item.owner == job.uid]
+        run = self.runs([job.uid]).get(job.uid)
+        return outcome.outcome(job.data, pods, run.first_failure if run else None)
+
+    def details(self, job: StoredObject) -> JobDetails:
+        """See `Backend.details`."""
+        found = self._jobs.get(job.uid)
+        if found is None:
+            return JobDetails()
+        workload, children = found.workload, {child.name: child for child in found.workload.jobs}
+        pods = [status.pod_object(workload, found.state, pod, children[pod.job]) for pod in found.pods()]
+        left_out = self.support.not_enforced(workload.jobset, own_images=workload.own_images)
+        return JobDetails(pods, not_enforced=[f"{item.path} ({item.why})" for item in left_out])
+
+    def logs(self, job: StoredObject) -> MemoryJobLogs:
+        """See `Backend.logs`."""
+        found = self._jobs.get(job.uid)
+        if found is None:
+            raise NotFound(f"{job.key.name} does not run in memory: there are no logs")
+        return MemoryJobLogs(found)
+
+    # Objects
+
+    def find(self, kind: str, namespace: str, name: str) -> StoredObject | None:
+        """See `Backend.find`."""
+        return self._shelf.get((kind, namespace, name))
+
+    def objects(self, wanted: Selection) -> list[StoredObject]:
+        """See `Backend.objects`."""
+        return self._shelf.select(wanted)
+
+    def events(
+        self, namespace: str | None = None, *, owner: str | None = None, after: int = 0
+    ) -> list[tuple[int, Event]]:
+        """See `Backend.events`."""
+        return self._shelf.events(namespace, owner=owner, after=after)
+
+    def watch(self, *selections: Selection, timeout: float | None = None) -> Iterator[Sequence[Change]]:
+        """See `Backend.watch`. It ends, too, when nothing can happen any more by itself."""
+        feed, end = watch.ObjectFeed(), None if timeout is None else self.now + timeout
+        yield feed.update(item for wanted in selections for item in self.objects(wanted))
+        while (due := self._due()) is not None and (end is None or due <= end):
+            self.advance(max(due - self.now, 0.0))
+            changes = feed.update(item for wanted in selections for item in self.objects(wanted))
+            if changes:
+                yield changes
+        if end is not None:
+            self.advance(max(end - self.now, 0.0))
+        changes = feed.update(item for wanted in selections for item in self.objects(wanted))
+        if changes:
+            yield changes
+
+    def pause(self, seconds: float) -> None:
+        """See `Backend.pause`: to the next thing that happens, where that is later."""
+        due = self._due()
+        self.advance(max(seconds, _MOMENT, 0.0 if due is None else due - self.now))
+
+    # The place itself
+
+    def environments(self) -> frozenset[str]:
+        """See `Backend.environments`: nothing is installed."""
+        return frozenset()
+
+    def checks(self) -> Iterator[Check]:
+        """See `Backend.checks`."""
+        yield Check("memory", "ok", f"{len(self._jobs)} jobs in the mind; they are gone with this process")
+
+
+@cache
+def shared() -> MemoryBackend:
+    """The one of this process, for whoever names it by settings."""
+    return MemoryBackend()
+
+
+def _objects(job: MemoryJob) -> Iterator[tuple[tuple[str, str], dict[str, Any] | None]]:
+    """What belongs to a job, by kind and name; None for what is gone."""
+    workload, state, children = job.workload, job.state, {child.name: child for child in job.workload.jobs}
+    yield ("JobSet", workload.jobset_name), status.jobset_object(workload, state)
+    for item in state.jobs:
+        is_gone = item.deleted or state.jobset.deleted
+        yield ("Job", item.name), None if is_gone else status.job_object(workload, state, item, children[item.name])
+    for pod in state.pods:
+        is_gone = pod.deleted and pod.ended
+        yield ("Pod", pod.name), None if is_gone else status.pod_object(workload, state, pod, children[pod.job])
+
+
+def _refuse_changed(found: StoredObject, step: Step) -> None:
+    """The plan was made for another job, or for another wish of the same one."""
+    now = (found.uid, int(found.data["metadata"].get("generation", 1)))
+    if step.planned not in (None, now):
+        raise Refused(f"{found.key.resource} was changed by another kfrun meanwhile", "try again")
+
+
+def _brief(job: MemoryJob) -> JobRun:
+    runtime = job.desired.resolution.runtime
+    return JobRun(job.uid, runtime=runtime.document.data if runtime else None)
+
+
+def _run_of(job: MemoryJob) -> JobRun:
+    first = job.state.first_failure
+    failure = None if first is None else {"node": first.node, "exit_code": first.exit_code, "reason": first.reason}
+    return _brief(job)._replace(backend="memory", ended=job.ended, first_failure=failure)

@@ -1,0 +1,59 @@
+"""What an API server does to objects that are written: uid, times and generation. For places that have none."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from kfrun.observe.status import timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kfrun.model.source import ObjectKey
+
+_REQUESTS = ("", "cancel", "kill", "delete", "delete now")
+"""The weakest first."""
+
+
+def new_uid() -> str:
+    """A random UUID (version 4), without importing uuid and what it imports."""
+    value = bytearray(os.urandom(16))
+    value[6], value[8] = value[6] & 0x0F | 0x40, value[8] & 0x3F | 0x80
+    text = value.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def created(data: Mapping[str, Any], key: ObjectKey, uid: str, now: float) -> dict[str, Any]:
+    """A new object, with what is filled in on creation; ``now`` is in seconds since the epoch."""
+    metadata = {**data.get("metadata", {}), "name": key.name, "uid": uid, "generation": 1}
+    if key.namespace:
+        metadata["namespace"] = key.namespace
+    return {**data, "metadata": {**metadata, "creationTimestamp": timestamp(now)}}
+
+
+def updated(data: Mapping[str, Any], before: Mapping[str, Any], key: ObjectKey) -> dict[str, Any]:
+    """An object in the place of what it was ``before``: its generation counts changes of the spec, its status stays."""
+    old = before["metadata"]
+    made = created(data, key, old["uid"], 0)
+    made["metadata"]["creationTimestamp"] = old["creationTimestamp"]
+    made["metadata"]["generation"] = old.get("generation", 1) + int(data.get("spec") != before.get("spec"))
+    return {**made, "status": before["status"]} if "status" in before else made
+
+
+def with_suspend(data: Mapping[str, Any], *, suspend: bool) -> dict[str, Any]:
+    """A stored TrainJob with ``spec.suspend`` set."""
+    metadata = {**data["metadata"], "generation": data["metadata"].get("generation", 1) + 1}
+    return {**data, "metadata": metadata, "spec": {**data["spec"], "suspend": suspend}}
+
+
+def being_deleted(data: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """A stored object whose deletion has begun."""
+    return {**data, "metadata": {"deletionTimestamp": timestamp(now), **data["metadata"]}}
+
+
+def stronger(old: str, new: str) -> str:
+    """What two requests to a supervisor come to: nobody's deletion is taken back by somebody else's Ctrl-C."""
+    if {old, new} == {"kill", "delete"}:
+        return "delete now"
+    return max(old, new, key=_REQUESTS.index)
