@@ -220,7 +220,7 @@ def test_the_guide_names_every_annotation():
     assert named == [PREFIX + key for key in CHOICES]
 
 
-NAMING_CALLS = {"set_condition", "_fail_with", "fail", "event"}
+NAMING_CALLS = {"set_condition", "_fail_with", "fail", "event", "Met", "Unmet", "Denied"}
 NAMING_VARIABLES = re.compile(r"(.*\.)?(RECORDER_LOST|NODE_RESTARTED|START_ERROR|reason)\b.*")
 
 

@@ -98,7 +98,10 @@ class LogFile:
 
     @property
     def place(self) -> tuple[str, int, str]:
-        """What stays the same over all attempts: child Job, completion index, container."""
+        """What stays the same over all attempts: name of the child Job, completion index, container.
+
+        Not the Job's uid: the logs of a Job that was made anew under its name follow those of the one before.
+        """
         return (self.job, self.index, self.container)
 
 

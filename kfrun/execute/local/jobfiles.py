@@ -159,7 +159,6 @@ def write_pod(folder: str, workload: Workload, pod: PodState) -> None:
     data = {
         "name": pod.name,
         "job": job.name,
-        "jobUid": pod.job_uid,
         "replicatedJob": job.replicated_job,
         "jobIndex": job.index,
         "index": pod.index,

@@ -27,7 +27,9 @@ def named(backend: str) -> type[ContainerRuntime]:
     return _RUNTIMES[backend]
 
 
-def clean(run: Run) -> None:
-    """Remove whatever of a job still runs, without its files; of a backend that is not known nothing can be found."""
-    if run.backend in _RUNTIMES:
-        _RUNTIMES[run.backend].clean(run.uid)
+def clean(run: Run) -> bool:
+    """Remove whatever of a job still runs, without its files; False if nobody here knows its backend."""
+    if run.backend not in _RUNTIMES:
+        return False
+    _RUNTIMES[run.backend].clean(run.uid)
+    return True

@@ -68,20 +68,25 @@ def _supervise(folder: str) -> None:
 
 def _reconcile(store: Store, run: Run) -> None:
     try:
-        supervisor = Supervisor(store, run, jobfiles.read(run.folder, run.run_digest))
+        job = jobfiles.read(run.folder, run.run_digest)
     except (OSError, ValueError) as error:
+        _abandon(store, run, str(error))
+        return
+    try:
+        supervisor = Supervisor(store, run, job)
+    except ValueError as error:
         _abandon(store, run, str(error))
         return
     supervisor.work()
 
 
 def _abandon(store: Store, run: Run, why: str) -> None:
-    """The job's own files are damaged: nothing can be adopted or started. Stop what runs, and say so."""
-    runtimes.clean(run)
+    """The job's own files tell nothing: nothing can be adopted or started. Stop what runs, and say so."""
+    left = "it was stopped" if runtimes.clean(run) else "what runs of it was left alone"
     if run.request.startswith("delete"):
         supervisors.remove(store, run)
         return
-    now, message = time.time(), f"its own files cannot be read, so it was stopped; run its manifest again ({why})"
+    now, message = time.time(), f"its own files cannot be read, {left}; run its manifest again ({why})"
     with store.writing():
         found = store.find("TrainJob", run.namespace, run.name)
         if found is not None and found.uid == run.uid and not outcome.is_finished(found.data):

@@ -149,6 +149,24 @@ def test_the_logs_of_an_engine_are_found_as_those_of_processes(store: Store, fol
     assert (found.label, found.pod) == ("node-0", site.attempt().pod)
 
 
+def test_a_job_that_is_made_anew_under_its_name_is_another_one(store: Store, folder: Path) -> None:
+    """What a restart of the JobSet comes to: nothing of the Job before it is counted, shown or removed with it."""
+    site = Site(store, folder, restartPolicy="Never", backoffLimit=5)
+    site.turn(Ended(site.attempt(), 1, "Error", "", 6.0))
+    state = site.supervisor._state
+    (before,) = state.jobs
+    before.deleted, state.jobset.restarts = True, 1
+    site.turn()
+    (shown,) = [item.data for item in store.objects("Job", "default")]
+    assert (shown["metadata"]["uid"], shown["status"]["failed"]) == (f"{before.uid}-r1", 0)
+    pods = [item.data for item in store.objects("Pod", "default")]
+    owners = [pod["metadata"]["ownerReferences"][0]["uid"] for pod in pods]
+    assert sorted(owners) == [before.uid, f"{before.uid}-r1"]
+    site.supervise()
+    site.turn(Started(site.attempt(), 7.0), Ended(site.attempt(), 0, "Completed", "", 8.0))
+    assert site.conditions() == [("Complete", "AllJobsCompleted")]
+
+
 # Needs
 
 
@@ -221,7 +239,7 @@ def test_a_backend_of_another_version_is_refused_in_one_sentence_and_nothing_is_
     found = store.find("TrainJob", "default", "tj")
     assert found is not None
     assert found.data["status"]["conditions"][0]["message"] == (
-        "its own files cannot be read, so it was stopped; run its manifest again"
+        "its own files cannot be read, what runs of it was left alone; run its manifest again"
         ' (another version of kfrun runs it with the backend "fake", which this one does not have)'
     )
 
@@ -232,6 +250,8 @@ def test_a_state_of_a_later_version_is_refused_in_one_sentence(store: Store, fol
     takeover._reconcile(store, site.run())
     assert site.conditions() == [("Failed", "RecorderLost")]
     assert site.engine.taken()[-1] == f"clean {UID}", "what it left running is stopped"
+    (told,) = [event.message for _, event in store.events("default") if event.reason == "RecorderLost"]
+    assert told.startswith("its own files cannot be read, it was stopped; run its manifest again (the state of the job")
 
 
 def test_a_job_of_a_runtime_whose_folder_is_gone_is_cleaned_by_its_runtime(store: Store, folder: Path) -> None:
