@@ -92,9 +92,10 @@ class Session:
         shutil.copytree(ROOT / "examples", self._folder / "examples", ignore=shutil.ignore_patterns("output", "__*"))
         bin_folder = folder / "bin"
         bin_folder.mkdir()
-        program = bin_folder / "kfrun"
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m kfrun "$@"\n')
-        program.chmod(0o755)
+        for name, options in (("kfrun", " -m kfrun"), ("python", "")):
+            program = bin_folder / name
+            program.write_text(f'#!/bin/sh\nexec "{sys.executable}"{options} "$@"\n')
+            program.chmod(0o755)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("KFRUN_", "PYTHON"))}
         self._environ = {
             **kept,

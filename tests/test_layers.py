@@ -24,6 +24,8 @@ VIOLATIONS = {
     "execute/controller/job.py": "import kfrun.execute.local.jobfiles",
     "execute/local/supervisor.py": "import kfrun.execute.local.process.record",
     "execute/local/pods/variables.py": "import kfrun.execute.local.runtimes",
+    "execute/memory/job.py": "import kfrun.execute.local.ledger",
+    "flow/waits.py": "import kfrun.execute.memory, kfrun.observe.store",
     "cli/verbs/get.py": "import kfrun.cli.verbs.describe",
     "load/data.py": "import asyncio, jinja2",
 }

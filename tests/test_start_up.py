@@ -33,7 +33,11 @@ print(json.dumps({"code": code, "modules": sorted(set(sys.modules) - before)}), 
 COMMANDS = {
     "version": (["--version"], 8, {"click", "json", "kfrun.cli"}),
     "help": (["--help"], 90, {"yaml", "jsonschema_rs", "sqlite3", "packaging", "kfrun.load", "kfrun.execute"}),
-    "help of a verb": (["run", "--help"], 150, {"yaml", "jsonschema_rs", "sqlite3", "packaging", "kfrun.resolve"}),
+    "help of a verb": (
+        ["run", "--help"],
+        150,
+        {"yaml", "jsonschema_rs", "sqlite3", "packaging", "kfrun.execute.local"},
+    ),
     "validate": (["validate", "-f", str(JOB)], 215, {"sqlite3", "packaging", "kfrun.execute.local", "subprocess"}),
     "plan": (["plan", "-f", str(JOB)], 235, {"sqlite3", "packaging", "kfrun.execute.local", "subprocess"}),
     "render": (["render", "-f", str(JOB)], 215, {"sqlite3", "packaging", "kfrun.execute.local", "subprocess"}),

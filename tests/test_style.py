@@ -99,7 +99,6 @@ def test_a_class_name_has_one_meaning(package):
     assert {name: where for name, where in style_metrics.class_names(package).items() if len(where) > 1} == {}
 
 
-@pytest.mark.xfail(strict=True, reason="these modules are to be renamed")
 def test_modules_and_folders_are_named_for_things(package):
     names = {part.removesuffix(".py") for module in package for part in module.name.split("/")}
     assert {name for name in names if name.endswith("ing")} == NOUNS.keys()

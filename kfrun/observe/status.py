@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kfrun.model.running import Condition, ContainerState, JobState, PodState, RunState
+    from kfrun.model.runstate import Condition, ContainerState, JobState, PodState, RunState
     from kfrun.model.workload import ChildJob, Workload
 
 

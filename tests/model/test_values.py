@@ -119,7 +119,7 @@ def test_copies_are_equal_and_apart(made):
 
 def test_they_survive_pickling():
     from kfrun.model.resolution import PackageSet
-    from kfrun.model.running import Condition
+    from kfrun.model.runstate import Condition
 
     for item in (PackageSet(("six",)), Condition("Complete", "True", "x", "y", 1.0)):
         assert pickle.loads(pickle.dumps(item)) == item

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kfrun.model.running import Condition, ContainerState, JobSetState, JobState, PodState, RunState
+from kfrun.model.runstate import Condition, ContainerState, JobSetState, JobState, PodState, RunState
 from kfrun.observe import status
 from tests import workloads
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kfrun.model.running import JobState, RunState
+from kfrun.model.runstate import JobState, RunState
 from kfrun.observe import status
 from kfrun.resolve.pods.expand import expand
 from tests.conformance import comparison
@@ -54,7 +54,7 @@ def test_expands_to_the_jobs_that_jobset_creates(case):
     workload = expand(resolution, cluster_defaults=True)
     state = RunState("uid", 0.0)
     for child, expected in zip(workload.jobs, answer["childJobs"], strict=True):
-        job = JobState(child.name, child.replicated_job, child.index, 0.0)
+        job = JobState(child.name, "uid", child.replicated_job, child.index, 0.0)
         shown = status.job_object(workload, state, job, child)
         assert shown["metadata"]["name"] == expected["metadata"]["name"]
         for key in ("labels", "annotations"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from kfrun.model.running import RunState
+from kfrun.model.runstate import RunState
 from kfrun.observe import status
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kfrun.cli import kinds, options, suspending
+from kfrun.cli import kinds, options, suspension
 
 
 @click.command("resume")
@@ -12,4 +12,4 @@ from kfrun.cli import kinds, options, suspending
 @options.namespace
 def command(names: tuple[str, ...], namespace: str | None) -> None:
     """Start suspended jobs; their deadlines count from now."""
-    suspending.set_suspend(names, namespace, suspend=False)
+    suspension.set_suspend(names, namespace, suspend=False)

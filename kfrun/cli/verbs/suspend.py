@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kfrun.cli import kinds, options, suspending
+from kfrun.cli import kinds, options, suspension
 
 
 @click.command("suspend")
@@ -12,4 +12,4 @@ from kfrun.cli import kinds, options, suspending
 @options.namespace
 def command(names: tuple[str, ...], namespace: str | None) -> None:
     """Stop the pods of jobs gracefully, and keep the jobs: kfrun resume starts them again."""
-    suspending.set_suspend(names, namespace, suspend=True)
+    suspension.set_suspend(names, namespace, suspend=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from kfrun.model.running import Condition
+from kfrun.model.runstate import Condition
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import Event
 from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
-    from kfrun.model.running import ContainerState, JobState, PodState, RunState
+    from kfrun.model.runstate import ContainerState, JobState, PodState, RunState
     from kfrun.model.workload import ChildJob, Workload
 
 _API_VERSIONS = {

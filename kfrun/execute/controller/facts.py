@@ -14,7 +14,7 @@ from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
-    from kfrun.model.running import ContainerState, PodState
+    from kfrun.model.runstate import ContainerState, PodState
 
 ENGINE_LOST = "EngineLost"
 NODE_RESTARTED = "NodeRestarted"

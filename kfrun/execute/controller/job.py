@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from kfrun.execute.controller import pod as pods
 from kfrun.execute.controller.context import set_condition
-from kfrun.model.running import ContainerState, PodState
+from kfrun.model.runstate import ContainerState, PodState
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
-    from kfrun.model.running import JobState
+    from kfrun.model.runstate import JobState
     from kfrun.model.workload import ChildJob
 
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"

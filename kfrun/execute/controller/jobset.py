@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kfrun.execute.controller import job as jobs
 from kfrun.execute.controller.context import set_condition
-from kfrun.model.running import JobState, is_true, job_uid
+from kfrun.model.runstate import JobState, is_true, job_uid
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass

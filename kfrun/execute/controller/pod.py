@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kfrun.execute.controller.context import KillPod, StartContainer, TerminateContainer
-from kfrun.model.running import FirstFailure
+from kfrun.model.runstate import FirstFailure
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
-    from kfrun.model.running import ContainerState, PodState
+    from kfrun.model.runstate import ContainerState, PodState
     from kfrun.model.workload import ChildJob
 
 

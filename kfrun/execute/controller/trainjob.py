@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from kfrun.execute.controller import jobset
 from kfrun.execute.controller import pod as pods
 from kfrun.execute.controller.context import set_condition
-from kfrun.model.running import is_true
+from kfrun.model.runstate import is_true
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
-    from kfrun.model.running import RunState
+    from kfrun.model.runstate import RunState
 
 
 def step(p: Pass) -> None:

@@ -50,7 +50,7 @@ def _files(run: Run) -> Job | None:
 
 def _pods(run: Run, files: Job) -> list[dict[str, Any]]:
     """Every pod that there was, those that were removed too, as the supervisor's state tells."""
-    from kfrun.model.running import RunState
+    from kfrun.model.runstate import RunState
     from kfrun.observe import status
 
     state = RunState.from_json(json.loads(run.state))

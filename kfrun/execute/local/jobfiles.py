@@ -23,7 +23,7 @@ from kfrun.resolve.pods import expand
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kfrun.model.running import PodState
+    from kfrun.model.runstate import PodState
     from kfrun.model.workload import Workload
 
 _SLOT_BYTES = 128 * 1024

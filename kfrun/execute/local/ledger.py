@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import StoreFailed
 from kfrun.execute.local import jobfiles
-from kfrun.model.running import RunState
+from kfrun.model.runstate import RunState
 from kfrun.observe import status
 
 if TYPE_CHECKING:
     from kfrun.execute.local.jobfiles import Job
-    from kfrun.model.running import PodState
+    from kfrun.model.runstate import PodState
     from kfrun.model.state import Event
     from kfrun.observe.store import Run, Store
 

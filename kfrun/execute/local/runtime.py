@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kfrun.execute.local.jobfiles import Job
     from kfrun.execute.local.needs.need import Need
     from kfrun.model.resolution import Resolution
-    from kfrun.model.running import PodState, RunState
+    from kfrun.model.runstate import PodState, RunState
     from kfrun.model.source import Finding
     from kfrun.model.wishes import Caller, Wishes
     from kfrun.observe.store import Run, Store

@@ -25,7 +25,7 @@ from kfrun.execute.local.needs.need import Denied, Met, Needs, Unmet
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.facts import Fact
-    from kfrun.model.running import ContainerState, PodState
+    from kfrun.model.runstate import ContainerState, PodState
     from kfrun.observe.store import Run, Store
 
 _SAMPLE_SECONDS = 0.1

@@ -17,7 +17,7 @@ from kfrun.execute.controller.facts import RECORDER_LOST
 from kfrun.execute.local import jobfiles, runtimes, supervisors
 from kfrun.execute.local.supervisor import Supervisor
 from kfrun.host import lock
-from kfrun.model.running import Condition
+from kfrun.model.runstate import Condition
 from kfrun.model.state import Event
 from kfrun.observe import location, outcome, status
 from kfrun.observe.store import Store

@@ -9,7 +9,7 @@ from kfrun.execute.controller import facts, trainjob
 from kfrun.execute.controller.context import BackOff, KillPod, Pass, StartContainer
 from kfrun.execute.controller.facts import Attempt
 from kfrun.execute.memory.logs import MemoryLogs, MemoryText
-from kfrun.model.running import RunState
+from kfrun.model.runstate import RunState
 from kfrun.observe.logtexts import LogFile
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from kfrun.execute.controller.context import Command
     from kfrun.model.change import DesiredJob
-    from kfrun.model.running import ContainerState, PodState
+    from kfrun.model.runstate import ContainerState, PodState
     from kfrun.model.source import ObjectKey
     from kfrun.model.state import Event
     from kfrun.model.workload import Workload

@@ -12,7 +12,7 @@ from kfrun.errors import InvalidInput
 from kfrun.resolve import keys
 from kfrun.resolve.findings import finding
 from kfrun.resolve.podsets import NODE, TRAINER, ancestor, counting_resources, pod_spec, same_mount, upsert
-from kfrun.resolve.policies import counting, fluxscripts
+from kfrun.resolve.policies import counts, fluxscripts
 
 if TYPE_CHECKING:
     from kfrun.resolve.origins import Mark
@@ -60,7 +60,7 @@ def add_objects(build: Build) -> None:
             namespace=build.namespace,
             nodes=build.trainer["numNodes"],
             tasks=build.trainer.get("numProcPerNode", build.policy["flux"].get("numProcPerNode", 1)),
-            gpus=counting.gpus(counting_resources(build)),
+            gpus=counts.gpus(counting_resources(build)),
             device=settings["FLUX_NETWORK_DEVICE"],
             queue_policy=settings["FLUX_QUEUE_POLICY"],
         )

@@ -12,7 +12,7 @@ from kfrun.errors import InvalidInput
 from kfrun.resolve import env, keys
 from kfrun.resolve.findings import finding
 from kfrun.resolve.podsets import NODE, counting_resources, same_mount, upsert
-from kfrun.resolve.policies import counting
+from kfrun.resolve.policies import counts
 
 if TYPE_CHECKING:
     from kfrun.resolve.origins import Mark
@@ -104,7 +104,7 @@ def _slots(build: Build, policy: Node) -> int:
     if asked is not None:
         return asked
     own: int = policy.get("numProcPerNode", 1)
-    return max(own, counting.gpus(counting_resources(build))) if own == 1 else own
+    return max(own, counts.gpus(counting_resources(build))) if own == 1 else own
 
 
 def _set_count(build: Build, pods: PodSet, *, as_node: bool) -> None:

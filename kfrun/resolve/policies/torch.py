@@ -8,7 +8,7 @@ from kfrun.errors import InvalidInput
 from kfrun.resolve import env
 from kfrun.resolve.findings import finding
 from kfrun.resolve.podsets import PORT, set_count, trainer_container
-from kfrun.resolve.policies import counting, torchtune
+from kfrun.resolve.policies import counts, torchtune
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ def enforce(build: Build) -> None:
     set_count(build, pods)
     # upstream sets the settings per trainer pod set; without one there is nothing to count
     count = pods.count if pods is not None else 1
-    processes = counting.processes(build)
+    processes = counts.processes(build)
 
     def settings() -> list[Node]:
         return _settings(build, count, processes)

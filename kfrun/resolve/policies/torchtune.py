@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kfrun.resolve.podsets import NODE, PORT, TRAINER, ancestor, counting_resources, pod_spec
-from kfrun.resolve.policies import counting
+from kfrun.resolve.policies import counts
 from kfrun.validate.admission.torchtune import COMMAND, MANAGED, model, variants
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def command(build: Build, count: int, processes: str) -> list[str]:
         count: of the trainer's pods.
         processes: per node, a number or ``auto``.
     """
-    gpus = counting.gpus(counting_resources(build))
+    gpus = counts.gpus(counting_resources(build))
     args = (build.trainer or {}).get("args", ())
     chosen = choose(model(_runtime_name(build)), args, count=count, processes=processes, gpus=gpus)
-    several = gpus > 1 if processes == counting.AUTO else int(processes) > 1
+    several = gpus > 1 if processes == counts.AUTO else int(processes) > 1
     rendezvous = [f"--rdzv_endpoint={build.rank_zero}:{PORT}"] if count > 1 or several else []
     kept = [item for item in _runtime_command(build) if item.partition("=")[0] in MANAGED]
     return [*COMMAND, *rendezvous, chosen.recipe, "--config", chosen.config, *kept]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kfrun.resolve import env
 from kfrun.resolve.podsets import PORT, counting_resources, set_count, trainer_container
-from kfrun.resolve.policies import counting
+from kfrun.resolve.policies import counts
 
 if TYPE_CHECKING:
     from kfrun.resolve.podsets import Build
@@ -23,7 +23,7 @@ def enforce(build: Build) -> None:
     if pods is None or container is None:
         return
     mark = build.runtime_mark.at("mlPolicy", "xgboost").as_policy("xgboost")
-    workers = pods.count * max(1, counting.gpus(counting_resources(build)))
+    workers = pods.count * max(1, counts.gpus(counting_resources(build)))
     settings = [
         env.literal("DMLC_TRACKER_URI", build.rank_zero),
         env.literal("DMLC_TRACKER_PORT", str(PORT)),

@@ -10,7 +10,7 @@ import pytest
 from kfrun.execute.controller import trainjob
 from kfrun.execute.controller.context import BackOff, KillPod, Pass, StartContainer, TerminateContainer
 from kfrun.execute.controller.facts import Attempt, Ended, Lost, Started, Waiting, note
-from kfrun.model.running import ContainerState, PodState, RunState, job_uid
+from kfrun.model.runstate import ContainerState, PodState, RunState, job_uid
 from tests import workloads
 
 if TYPE_CHECKING:

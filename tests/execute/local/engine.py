@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kfrun.execute.controller.facts import Fact
-    from kfrun.model.running import PodState, RunState
+    from kfrun.model.runstate import PodState, RunState
     from kfrun.model.workload import Workload
     from kfrun.observe.store import Run
 

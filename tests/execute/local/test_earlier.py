@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kfrun.execute.local.process import record
-from kfrun.model.running import RunState
+from kfrun.model.runstate import RunState
 from tests.conftest import eventually, manifest
 
 if TYPE_CHECKING:

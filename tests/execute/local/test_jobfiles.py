@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kfrun.execute.local import formerfiles, jobfiles, supervisors
-from kfrun.model.running import ContainerState, PodState
+from kfrun.model.runstate import ContainerState, PodState
 from kfrun.observe import logfiles
 from kfrun.observe.store import Store
 from kfrun.plan import support

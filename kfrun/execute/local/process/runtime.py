@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kfrun.execute.local.needs.need import Need
     from kfrun.execute.local.runtime import Launch, Way
     from kfrun.model.resolution import Resolution
-    from kfrun.model.running import PodState, RunState
+    from kfrun.model.runstate import PodState, RunState
     from kfrun.model.source import Finding
     from kfrun.model.wishes import Caller
     from kfrun.model.workload import ChildJob, Workload

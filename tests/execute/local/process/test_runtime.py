@@ -17,7 +17,7 @@ from kfrun.execute.controller.facts import Attempt, Ended, Started
 from kfrun.execute.local import jobfiles
 from kfrun.execute.local.process import launch, record, runtime
 from kfrun.execute.local.runtime import JOB_MARKER
-from kfrun.model.running import ContainerState, PodState
+from kfrun.model.runstate import ContainerState, PodState
 from tests import workloads
 from tests.conftest import eventually
 
