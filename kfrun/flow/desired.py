@@ -1,40 +1,28 @@
-"""From documents to desired jobs: validate and resolve.
+"""From documents to desired jobs, once they are checked.
 
 All findings of an input are collected before it is refused, so that one call shows everything that is wrong.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kfrun.errors import InvalidInput
+from kfrun.flow.checker import stages
+from kfrun.flow.checker.stages import Asked
 from kfrun.model.kinds import RUNTIMES, TRAIN_JOB
 from kfrun.model.source import Severity, without_text
-from kfrun.plan.support import BACKENDS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from typing import Literal
+    from collections.abc import Mapping, Sequence
 
     from kfrun.model.change import DesiredJob
     from kfrun.model.resolution import Resolution
     from kfrun.model.source import Document, Finding, ObjectKey
     from kfrun.model.state import Observed, ObservedJob
-    from kfrun.resolve.material import Material
     from kfrun.settings import Settings
-
-    Admission = Literal["cluster", "local"]
-
-
-class Checked(NamedTuple):
-    """Documents with their namespaces filled in, what was found, and the resolutions of the jobs that are sound."""
-
-    documents: tuple[Document, ...]
-    findings: tuple[Finding, ...]
-    resolutions: tuple[Resolution, ...] = ()
 
 
 class DesiredState(NamedTuple):
@@ -53,92 +41,6 @@ class DesiredState(NamedTuple):
     warnings: tuple[Finding, ...] = ()
 
 
-def check(
-    documents: Sequence[Document],
-    known: Observed,
-    *,
-    settings: Settings,
-    with_keys: bool = False,
-    admission: Admission | None = None,
-    updated: Collection[ObjectKey] = (),
-) -> Checked:
-    """Validate the documents and resolve their jobs; findings are returned, not raised.
-
-    ``with_keys`` makes the keys of MPI and Flux jobs too, anew each time: only who shows or applies them needs any.
-    ``admission`` asks for the later stages, too: webhooks, and what becomes of the JobSet and its Jobs. ``local``
-    leaves out, or only warns of, what local processes do not need. ``updated`` are objects that exist already.
-    """
-    from kfrun.resolve import resolver, shipped
-    from kfrun.resolve.catalogue import Catalogue
-    from kfrun.validate import documents as validation
-
-    version = settings.trainer_version
-    findings = list(validation.check(documents, version=version))
-    wrong = broken(findings)
-    if admission is not None:
-        findings += _runtimes_admitted(documents, wrong, settings, updated)
-        wrong = broken(findings)
-    catalogue = Catalogue(documents, known.runtimes, shipped.shipped())
-    priorities = [item.key.name for item in documents if item.data.get("kind") == "PriorityClass"]
-    resolutions = []
-    for document in documents:
-        if document.key.kind != TRAIN_JOB or document.key in wrong:
-            continue
-        material = _material(known.jobs.get(document.key)) if with_keys else None
-        resolution = resolver.resolve(document, catalogue, version=version, material=material)
-        # What follows from a runtime that was found to be wrong would only repeat it.
-        if resolution.runtime is None or resolution.runtime.document.key not in wrong:
-            findings += resolution.findings
-            findings += admitted(resolution, admission, settings, priorities)
-            resolutions.append(resolution)
-    return Checked(tuple(documents), tuple(findings), tuple(resolutions))
-
-
-def broken(findings: Iterable[Finding]) -> set[ObjectKey | None]:
-    """The objects that are refused: nothing further is asked about them."""
-    return {finding.object for finding in findings if finding.severity is Severity.ERROR}
-
-
-def _runtimes_admitted(
-    documents: Iterable[Document], wrong: set[ObjectKey | None], settings: Settings, updated: Collection[ObjectKey]
-) -> Iterator[Finding]:
-    from kfrun.validate.admission import check as admission
-
-    for document in documents:
-        if document.key.kind in RUNTIMES and document.key not in wrong:
-            is_update = document.key in updated
-            yield from admission.check_runtime(document, version=settings.trainer_version, is_update=is_update)
-
-
-def admitted(
-    resolution: Resolution, asked: Admission | None, settings: Settings, priorities: Collection[str]
-) -> list[Finding]:
-    """What the stages after a job's resolution say; nothing where they are not asked for."""
-    if asked is None:
-        return []
-    from kfrun.plan import support
-    from kfrun.validate.admission import check as admission
-
-    # Where no image is used, nothing that a cluster asks of one matters.
-    without_images = "image" in support.of(_backend(resolution, settings)).not_honoured["Container"]
-    locally = asked == "local" and without_images
-    return admission.check(resolution, version=settings.trainer_version, locally=locally, priority_classes=priorities)
-
-
-def _backend(resolution: Resolution, settings: Settings) -> str:
-    """The backend of a job: the flag, else the manifest, else the setting; one that there is not is the planner's."""
-    is_flag = settings.origins["backend"].layer == "flag"
-    chosen = settings.backend if is_flag else resolution.backend or settings.backend
-    return chosen if chosen in BACKENDS else BACKENDS[0]
-
-
-def _material(stored: ObservedJob | None) -> Material:
-    from kfrun.resolve.material import ENTROPY, Material
-
-    # a job gets its uid when it is created; until then any text nobody can guess stands for it
-    return Material(stored.uid if stored else os.urandom(16).hex(), os.urandom(ENTROPY))
-
-
 def prepare(documents: Sequence[Document], known: Observed, *, settings: Settings) -> DesiredState:
     """Validate and resolve the documents for the planner.
 
@@ -147,10 +49,10 @@ def prepare(documents: Sequence[Document], known: Observed, *, settings: Setting
     """
     from kfrun.plan.support import findings as support
 
-    checked = check(documents, known, settings=settings, admission="local")
+    checked = stages.check(documents, known, Asked(settings, admission="local"))
     findings = list(checked.findings)
     for resolution in checked.resolutions:
-        findings += support.unable(resolution, _backend(resolution, settings))
+        findings += support.unable(resolution, stages.backend_of(resolution, settings))
     require_sound(findings)
     jobs, trainjobs = [], {}
     for resolution in checked.resolutions:

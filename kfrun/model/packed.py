@@ -43,3 +43,8 @@ def pack(document: Document, *, with_data: bool = True) -> Packed:
     return Packed(
         document.key, document.source, data, document.positions, document.text, document.index, document.folder
     )
+
+
+def unpacked(item: Document | Packed) -> Document:
+    """The document, whether it was put away or not."""
+    return item.unpack() if isinstance(item, Packed) else item

@@ -20,7 +20,7 @@ CODES = {
     "KF502": "run: a job of that name is there and has not finished",
     "KF503": "the job is being deleted",
     "KF504": "there is no such object to delete",
-    "KF505": "--strict: the backend cannot honour a field",
+    "KF505": "the backend cannot honour a field",
     "KF506": "the backend asked for is not available",
     "KF508": "two TrainJobs would make a Job of the same name",
 }
@@ -78,7 +78,8 @@ def not_enforced(
 ) -> Finding:
     """A field of the JobSet that ``backend`` does not honour, pointed at where it was written."""
     position = _written_at(resolution, item.path) or resolution.job.positions.key(("spec",))
-    document = resolution.job
+    runtime = [resolution.runtime.document] if resolution.runtime is not None else []
+    documents = (one for one in (resolution.job, *runtime) if one.source == position.file and one.text)
     return Finding(
         "KF505",
         f"backend {backend} does not enforce {item.path}: {item.why}",
@@ -87,7 +88,7 @@ def not_enforced(
         position=position,
         hint="leave --strict away to run it all the same" if severity is Severity.ERROR else None,
         object=resolution.trainjob,
-        excerpt=excerpts.excerpt(document, position) if position.file == document.source else None,
+        excerpt=next((excerpts.excerpt(one, position) for one in documents), None),
     )
 
 

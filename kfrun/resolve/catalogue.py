@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kfrun.model.kinds import API_VERSION, DEFAULT_NAMESPACE, GROUP, runtime_key
-from kfrun.model.packed import Packed
+from kfrun.model.packed import unpacked
 from kfrun.model.resolution import RuntimeSource
 from kfrun.model.source import ObjectKey, Stage
 from kfrun.resolve.findings import finding
@@ -17,6 +17,7 @@ from kfrun.resolve.findings import finding
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from kfrun.model.packed import Packed
     from kfrun.model.source import Document, Finding
 
 CLUSTER_KIND: Final = "ClusterTrainingRuntime"
@@ -88,7 +89,7 @@ class _Layer(NamedTuple):
 
     def source(self, key: ObjectKey) -> RuntimeSource:
         item = self.items[key]
-        return RuntimeSource(key, self.found_in or item.source, item.unpack() if isinstance(item, Packed) else item)
+        return RuntimeSource(key, self.found_in or item.source, unpacked(item))
 
 
 def _by_runtime_key(documents: Iterable[Document | Packed]) -> dict[ObjectKey, Document | Packed]:

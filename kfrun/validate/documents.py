@@ -1,35 +1,25 @@
-"""Checks documents of every kind that kfrun reads, alone and against each other. Called by the CLI."""
+"""Checks documents of every kind that kfrun reads, alone and against each other. Called by flow."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from kfrun.model import kinds
-from kfrun.model.packed import Packed
-from kfrun.model.source import Document, Finding, ObjectKey, Stage
+from kfrun.model.packed import unpacked
+from kfrun.model.source import Stage
 from kfrun.validate import located
 from kfrun.validate.located import Problem
 from kfrun.validate.rules import cel
 from kfrun.validate.schema import schemas, structure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
+
+    from kfrun.model.packed import Packed
+    from kfrun.model.source import Document, Finding, ObjectKey
 
 
-def check(documents: Sequence[Document], *, version: str = schemas.DEFAULT_VERSION) -> list[Finding]:
-    """Every finding of the documents, those of one document in the order of its source.
-
-    Raises:
-        UsageProblem: an unknown Trainer version.
-        Unavailable: the installation lacks its schemas.
-    """
-    found = []
-    for document in documents:
-        found += check_one(document, version=version)
-    return found + list(repeated((document.key, document) for document in documents))
-
-
-def check_one(document: Document, *, version: str, with_rules: bool = True) -> list[Finding]:
+def check(document: Document, *, version: str = schemas.DEFAULT_VERSION, with_rules: bool = True) -> list[Finding]:
     """Every finding of one document, of its structure alone if so asked, in the order of its source.
 
     Raises:
@@ -52,15 +42,16 @@ def _in_order(found: list[Finding]) -> list[Finding]:
     return sorted(found, key=lambda one: one.position[1:] if one.position else (0, 0))
 
 
-def repeated(documents: Iterable[tuple[ObjectKey, Document | Packed]]) -> Iterator[Finding]:
+def repeated(documents: Iterable[Document | Packed]) -> Iterator[Finding]:
     """Objects that come twice, by their keys: which one is meant?"""
     seen: dict[ObjectKey, Document | Packed] = {}
-    for given, one in documents:
+    for one in documents:
+        given = one.key
         key = kinds.identity(given)
         first = seen.setdefault(key, one)
         if first is one or not key.name or not key.kind:
             continue
-        document, earlier = (item.unpack() if isinstance(item, Packed) else item for item in (one, first))
+        document, earlier = unpacked(one), unpacked(first)
         place = earlier.positions.value(())
         message = f"{given.resource} is in the input already, at {place}"
         problem = Problem("KF209", ("metadata", "name"), message, "remove one of them or rename it")

@@ -20,7 +20,7 @@ from kfrun.model.source import Severity, Stage
 from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.material import ENTROPY, Material
 from kfrun.resolve.resolver import resolve
-from kfrun.validate import documents as validation
+from kfrun.validate import documents
 from kfrun.validate.admission import check as admission
 from kfrun.validate.admission import jobsetdefaults
 from kfrun.validate.rules import update
@@ -62,7 +62,7 @@ class Entry:
         return self.answer["operation"] == "update"
 
     def validated(self) -> list[Finding]:
-        return validation.check([self.document], version=VERSION)
+        return documents.check(self.document, version=VERSION)
 
     def resolved(self) -> Resolution:
         return resolve(self.document, Catalogue(self.before), version=VERSION, material=MATERIAL)

@@ -15,13 +15,14 @@ from hypothesis import HealthCheck, given, settings
 
 from kfrun import settings as settings_module
 from kfrun.errors import InvalidInput
-from kfrun.flow import desired
+from kfrun.flow.checker import stages
+from kfrun.flow.checker.stages import Asked
 from kfrun.load import kubeyaml
 from kfrun.model.source import Stage
 from kfrun.model.state import Observed
-from kfrun.validate import documents as validation
 from tests.conformance.generator import valid, wrong_objects, wrong_texts
 from tests.fuzzing import campaign, manifests, way
+from tests.validate import reading
 
 if TYPE_CHECKING:
     from kfrun.model.source import Document, Finding
@@ -108,11 +109,11 @@ def _documents(one: Input) -> tuple[Document, ...]:
 @given(wrong_objects())
 def test_the_order_of_documents_does_not_matter(one: Input) -> None:
     documents = _documents(one)
-    first = desired.check(documents, Observed(), settings=SETTINGS, admission="cluster")
+    first = stages.check(documents, Observed(), Asked(SETTINGS))
     if len({document.key[1:] for document in documents}) < len(documents):
         return  # of two objects with one name the first counts
     for order in itertools.islice(itertools.permutations(documents), 6):
-        again = desired.check(order, Observed(), settings=SETTINGS, admission="cluster")
+        again = stages.check(order, Observed(), Asked(SETTINGS))
         assert _told(list(again.findings)) == _told(list(first.findings))
 
 
@@ -124,7 +125,7 @@ def test_the_style_of_a_text_does_not_matter(one: Valid) -> None:
     read = [kubeyaml.parse(text, "job.yaml")[0] for text in texts]
     assert [item.data for item in read[0]] == [item.data for item in read[1]]
     found = [
-        sorted((item.code, item.field, item.message) for item in validation.check(documents, version=one.version))
+        sorted((item.code, item.field, item.message) for item in reading.checked(documents, one.version))
         for documents in read
     ]
     assert found[0] == found[1]

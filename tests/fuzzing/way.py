@@ -18,7 +18,9 @@ from xml.etree import ElementTree as ET
 from kfrun.cli import reports
 from kfrun.cli.verbs import render
 from kfrun.errors import InvalidInput
-from kfrun.flow import desired, documents, plans
+from kfrun.flow import documents, plans
+from kfrun.flow.checker import stages
+from kfrun.flow.checker.stages import Asked
 from kfrun.load import kubeyaml
 from kfrun.model import kinds
 from kfrun.model.state import Observed
@@ -125,7 +127,7 @@ class _Steps:
         self._texts = {item.source: item.text for item in (*documents, *shipped.shipped())}
 
     def take(self) -> None:
-        checked = desired.check(self._documents, Observed(), settings=self._settings, admission="cluster")
+        checked = stages.check(self._documents, Observed(), Asked(self._settings))
         self.found = checked.findings
         self._tell(checked.findings)
         self._update()

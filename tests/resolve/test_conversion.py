@@ -143,7 +143,7 @@ def check(objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Validate the objects as written, resolve their jobs, and return the JobSets."""
     read, findings = kubeyaml.parse(yamljson.to_yaml(objects), "new.yaml")
     assert findings == []
-    assert documents.check(read) == []
+    assert [found for one in read for found in documents.check(one)] == []
     catalogue = Catalogue(read, (), shipped())
     jobsets = []
     for one in read:

@@ -6,13 +6,17 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kfrun.flow.checker import stages
+from kfrun.flow.checker.stages import Asked
 from kfrun.load import kubeyaml
+from kfrun.model.state import Observed
+from kfrun.settings import Settings
 from kfrun.validate.schema import schemas
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from kfrun.model.source import Document
+    from kfrun.model.source import Document, Finding
 
 DATA = Path(__file__).resolve().parent / "data"
 
@@ -53,6 +57,12 @@ def documents(text: str, source: str = "job.yaml") -> list[Document]:
     found, findings = kubeyaml.parse(text, source)
     assert findings == []
     return found
+
+
+def checked(found: Iterable[Document], version: str = schemas.DEFAULT_VERSION) -> Sequence[Finding]:
+    """What is wrong with documents by their structure and rules, and because some come twice."""
+    settings = Settings(None, "", "", trainer_version=version)
+    return stages.check(tuple(found), Observed(), Asked(settings, until="rule")).findings
 
 
 def document(text: str, source: str = "job.yaml") -> Document:

@@ -5,18 +5,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kfrun.errors import UsageProblem
-from kfrun.validate import documents
 from tests.validate import reading
 from tests.validate.reading import JOB, RUNTIME
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kfrun.model.source import Finding
 
 CORE = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\ndata:\n  rate: '0.1'\n"
 
 
-def check(*texts: str) -> list[Finding]:
-    return documents.check(reading.documents("---\n".join(texts)))
+def check(*texts: str) -> Sequence[Finding]:
+    return reading.checked(reading.documents("---\n".join(texts)))
 
 
 def test_a_job_with_its_runtime_and_settings_is_fine() -> None:
@@ -93,9 +94,9 @@ def test_objects_without_a_name_are_not_the_same() -> None:
 
 
 def test_nothing_to_check() -> None:
-    assert documents.check([]) == []
+    assert reading.checked([]) == []
 
 
 def test_unknown_trainer_version() -> None:
     with pytest.raises(UsageProblem):
-        documents.check(reading.documents(JOB), version="v1")
+        reading.checked(reading.documents(JOB), "v1")

@@ -10,7 +10,6 @@ import os
 import pytest
 
 from kfrun.report import findings as reports
-from kfrun.validate import documents
 from tests.validate import reading
 
 GOLDEN = reading.DATA / "golden"
@@ -19,7 +18,7 @@ GOLDEN = reading.DATA / "golden"
 @pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.yaml")))
 def test_text_of_the_findings(name: str) -> None:
     source = (GOLDEN / f"{name}.yaml").read_text(encoding="utf-8")
-    text = reports.to_text(documents.check(reading.documents(source, f"{name}.yaml")))
+    text = reports.to_text(reading.checked(reading.documents(source, f"{name}.yaml")))
     expected = GOLDEN / f"{name}.txt"
     if os.environ.get("KFRUN_UPDATE_GOLDEN"):
         expected.write_text(text, encoding="utf-8")

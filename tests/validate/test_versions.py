@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kfrun.validate import documents
 from kfrun.validate.schema import migration, schemas, structure
-from tests.validate.reading import JOB, RUNTIME, document
+from tests.validate.reading import JOB, RUNTIME, checked, document
 
 POD_SPEC = "  podSpecOverrides:\n  - targetJobs:\n    - name: node\n    serviceAccountName: trainer\n"
 POD_TEMPLATE = (
@@ -101,4 +100,4 @@ def test_first_and_last_release_of_a_field(path: tuple[str, ...], since: str | N
 
 @pytest.mark.parametrize("version", migration.RELEASES)
 def test_every_release_checks_whole_inputs(version: str) -> None:
-    assert documents.check([document(JOB), document(RUNTIME)], version=version) == []
+    assert checked([document(JOB), document(RUNTIME)], version) == []

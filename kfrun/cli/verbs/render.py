@@ -9,6 +9,8 @@ import click
 from kfrun.cli import options
 from kfrun.execute import choice
 from kfrun.flow import desired, documents
+from kfrun.flow.checker import stages
+from kfrun.flow.checker.stages import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +32,7 @@ def command(wishes: Wishes, output: str, explain: bool) -> int:
     settings = options.load_settings(**wishes.settings)
     read = documents.read(wishes, settings)
     observed = choice.observe(settings, [document.key for document in read])
-    checked = desired.check(read, observed, settings=settings, with_keys=True)
+    checked = stages.check(read, observed, Asked(settings, admission=None, with_keys=True))
     desired.require_sound(checked.findings)
     options.write(_explained(checked.resolutions, output) if explain else _plain(checked.resolutions, output))
     return 0

@@ -8,12 +8,16 @@ import click
 
 from kfrun.cli import exits, options, reports
 from kfrun.errors import UsageProblem
+from kfrun.flow.checker.stages import Asked
+from kfrun.flow.documents import read_values
+from kfrun.plan.support import BACKENDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kfrun.cli.reports import Target
-    from kfrun.flow.checker.structure import Until
+    from kfrun.flow.checker.pipeline import CheckedInput
+    from kfrun.flow.checker.stages import Until
     from kfrun.model.source import Document, Finding, ObjectKey
     from kfrun.model.wishes import Values
     from kfrun.report.checks import Report, Subject
@@ -47,6 +51,11 @@ if TYPE_CHECKING:
     help="The last stage: the structure; the rules across fields, too; everything up to the Jobs. No runtime is looked "
     "for before the last one.",
 )
+@click.option(
+    "--backend",
+    type=click.Choice(BACKENDS),
+    help="Say as well what this backend could not run, and which fields it would not honour.",
+)
 @click.option("--no-cache", "cache", is_flag=True, flag_value=False, default=True, help="Check what was valid, too.")
 @reports.outputs
 def command(
@@ -61,6 +70,7 @@ def command(
     previous_ref: str | None,
     previous_stored: bool,
     until: Until,
+    backend: str | None,
     cache: bool,
     outputs: tuple[Target, ...],
     fail_on: str,
@@ -75,8 +85,11 @@ def command(
     """
     from kfrun.report.checks import Report
 
+    if until != "job" and backend is not None:
+        raise UsageProblem("--backend is asked at the last stage only", "leave --until out, or --backend")
     settings = options.load_settings(namespace=namespace, trainer_version=trainer_version)
     names = reports.named(paths, filenames)
+    asked = Asked(settings, until, backend=backend, only_own_kinds=skip_other_kinds)
     documents: Sequence[Subject]
     findings: Sequence[Finding]
     before: Mapping[ObjectKey, Document] = {}
@@ -86,18 +99,24 @@ def command(
         if until != "job":
             raise UsageProblem("--until goes with new objects only", "leave it out, or the older objects")
         comparison = earlier.Comparison(names, previous, previous_ref, previous_stored, recursive, values)
-        documents, findings, before = earlier.check(comparison, settings, only_own_kinds=skip_other_kinds)
+        documents, findings, before = earlier.check(comparison, asked)
     else:
-        from kfrun.flow.checker import pipeline, remembered
-        from kfrun.flow.checker.structure import Asked
-        from kfrun.flow.documents import read_values
-
-        asked = Asked(settings, until, skip_other_kinds, read_values(values))
-        memory = remembered.Verdicts.open(asked) if cache else None
-        documents, findings = pipeline.check(names, asked, recursive=recursive, verdicts=memory)
+        documents, findings = _as_new(names, asked._replace(values=read_values(values)), recursive, cache)
     report = Report("validate", documents, findings, reports.severities(fail_on))
     reports.write(report, outputs, text=lambda: _text(report, before, settings))
     return exits.REFUSED if report.refused else exits.SUCCESS
+
+
+def _as_new(names: Sequence[str], asked: Asked, recursive: bool, cache: bool) -> CheckedInput:
+    from kfrun.flow.checker import pipeline
+
+    texts = pipeline.opened(names, recursive=recursive)
+    if not cache:
+        return pipeline.check(texts, asked)
+    from kfrun.flow.checker import remembered
+    from kfrun.flow.checker.verdicts import Verdicts
+
+    return remembered.check(texts, asked, Verdicts.open(asked))
 
 
 def _text(report: Report, before: Mapping[ObjectKey, Document], settings: Settings) -> str:

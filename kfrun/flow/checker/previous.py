@@ -1,7 +1,4 @@
-"""Objects as updates of what they were, in files, in git or in the store.
-
-Called by ``validate`` when it is told what was before.
-"""
+"""The checker for updates: objects against what they were, in files, in git or in the store."""
 
 from __future__ import annotations
 
@@ -12,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kfrun.errors import InvalidInput, UsageProblem
 from kfrun.execute import choice
-from kfrun.flow import desired, documents
+from kfrun.flow import documents
+from kfrun.flow.checker import stages
 from kfrun.load.sources import is_no_object
 from kfrun.model.kinds import identity, is_own
 from kfrun.model.source import Severity, Stage, without_text
@@ -20,6 +18,7 @@ from kfrun.model.source import Severity, Stage, without_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from kfrun.flow.checker.stages import Asked
     from kfrun.model.source import Document, Finding, ObjectKey
     from kfrun.model.state import Observed
     from kfrun.model.wishes import Values
@@ -48,7 +47,7 @@ class Comparison(NamedTuple):
     values: Values
 
 
-class Outcome(NamedTuple):
+class CheckedUpdate(NamedTuple):
     """The documents of an input, what was found, and what those that existed already were."""
 
     documents: Sequence[Document]
@@ -56,7 +55,7 @@ class Outcome(NamedTuple):
     before: Mapping[ObjectKey, Document]
 
 
-def check(asked: Comparison, settings: Settings, *, only_own_kinds: bool) -> Outcome:
+def check(comparison: Comparison, asked: Asked) -> CheckedUpdate:
     """Check every object of an input as a cluster would: those that existed before as updates, the others as new.
 
     What is wrong with older objects is no finding, only that they cannot be read.
@@ -66,24 +65,26 @@ def check(asked: Comparison, settings: Settings, *, only_own_kinds: bool) -> Out
         NotFound: a file or the revision does not exist.
         Unavailable: something could not be read.
     """
-    _require_sense(asked)
+    _require_sense(comparison)
+    settings = asked.settings
     # For the templates of both versions: what they are read from may be a pipe.
-    values = cache(lambda: documents.read_values(asked.values))
+    values = cache(lambda: documents.read_values(comparison.values))
+    only_own_kinds, recursive = asked.only_own_kinds, comparison.recursive
     found, findings = documents.or_findings(
-        lambda: documents.load(asked.names, values(), settings, recursive=asked.recursive, only_objects=only_own_kinds)
+        lambda: documents.load(comparison.names, values(), settings, recursive=recursive, only_objects=only_own_kinds)
     )
     if findings:
-        return Outcome(found, findings, {})
+        return CheckedUpdate(found, findings, {})
     if only_own_kinds:
         found = tuple(item for item in found if is_own(item.key))
     known = choice.observe(settings, [document.key for document in found])
-    older, unread = (_stored(known), ()) if asked.stored else _older(asked, values(), settings)
+    older, unread = (_stored(known), ()) if comparison.stored else _older(comparison, values(), settings)
     if only_own_kinds:
         unread = [one for one in unread if not is_no_object(one)]
     before = _existing(found, older)
-    checked = desired.check(found, known, settings=settings, admission="cluster", updated=before)
-    changes = _changes(checked.documents, before, checked.findings, settings)
-    return Outcome(checked.documents, (*checked.findings, *changes, *unread), before)
+    checked = stages.check(found, known, asked._replace(updated=before))
+    changes = _changes(found, before, checked.findings, settings)
+    return CheckedUpdate(found, (*checked.findings, *changes, *unread), before)
 
 
 def _require_sense(asked: Comparison) -> None:

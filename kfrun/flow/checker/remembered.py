@@ -1,181 +1,169 @@
-"""What was found sound before, so that it need not be looked at again. Called by `checking`.
+"""The checker with memory: what was found sound before is not looked at again, and what is found is the same.
 
-A file under the cache folder for every way of checking: the program, the Trainer version, the namespace, the last
-stage. It knows texts by their digest, and of each the objects in it; a TrainJob is sound together with its runtime.
-Only what nothing at all was found about is remembered, so nothing that should be told is ever lost here. Without the
-file everything is checked: a file that is damaged, or cannot be written, is as good as none.
+Texts are known by their digest. A text that was sound is looked at anew only if one of its jobs has another runtime now
+than it was sound with, or if another text needs it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from kfrun import paths
-from kfrun.model.source import ObjectKey
-from kfrun.version import __version__
-
-try:
-    # hashlib has the same function, and loads OpenSSL first: 2 ms
-    from _blake2 import blake2b
-except ImportError:
-    from hashlib import blake2b
+from kfrun.flow.checker import pipeline, structure
+from kfrun.flow.checker.pipeline import CheckedInput
+from kfrun.flow.checker.structure import Examined, Part
+from kfrun.flow.checker.verdicts import SHIPPED, Remembered, digest, digest_of
+from kfrun.model.kinds import identity, runtime_key
+from kfrun.model.packed import Packed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from kfrun.flow.checker.structure import Asked
-    from kfrun.model.source import Document
-
-SHIPPED: Final = "shipped"
-"""In the place of a runtime's digest: one that came with this kfrun."""
-
-_FORMAT: Final = 1
-_MOST_OBJECTS: Final = 50_000
-"""Objects that are remembered in one file, about 12 MB; those not asked for any more go first."""
+    from kfrun.flow.checker.stages import Asked
+    from kfrun.flow.checker.structure import Text
+    from kfrun.flow.checker.verdicts import Verdicts
+    from kfrun.model.source import ObjectKey
 
 
-_ALWAYS_READ: Final = 500_000
-"""Bytes of memory that are read for the smallest input: 5 ms."""
+class _Placed(NamedTuple):
+    """An object, the number of its text, and the digest of the runtime that it was sound with, if it was so before."""
+
+    one: Examined
+    text: int
+    with_runtime: str | None
+
+    @property
+    def key(self) -> ObjectKey:
+        return self.one.packed.key
 
 
-class Known(NamedTuple):
-    """An object of a sound text.
+def check(texts: Sequence[Text], asked: Asked, verdicts: Verdicts) -> CheckedInput:
+    """As `kfrun.flow.checker.pipeline.check`, by the verdicts of earlier checks; they learn what is sound now."""
+    verdicts.recall(sum(len(text.text) for text in texts))
+    memory = _Memory(texts, asked, verdicts)
+    refused = pipeline.unread(texts, memory.parts, asked)
+    if refused:
+        return CheckedInput((), refused)
+    memory.look_at_what_is_doubtful()
+    if not memory.looked_at:
+        return CheckedInput([item.one.packed for item in memory.objects], ())
+    checked = pipeline.together(memory.parts, asked, memory.store)
+    memory.teach(verdicts, checked)
+    return checked
+
+
+class _Memory:
+    """The texts of one check, and what is known of each, from now or from earlier.
 
     Attributes:
-        wanted: the runtime that a TrainJob refers to.
-        with_runtime: digest of the runtime that the TrainJob was sound with.
+        parts: what became of every text; of one that was sound before, only the names of its objects.
+        objects: all objects in their order.
+        looked_at: numbers of the texts that are known from now.
+        store: what there is already.
     """
 
-    key: ObjectKey
-    wanted: ObjectKey | None = None
-    with_runtime: str | None = None
+    def __init__(self, texts: Sequence[Text], asked: Asked, verdicts: Verdicts) -> None:
+        self._texts = texts
+        self._asked = asked
+        self._digests = ["" if structure.is_template(text, asked) else digest(text.text) for text in texts]
+        self._known = [verdicts.objects(item) if item else None for item in self._digests]
+        self.parts = [_named(text, known or ()) for text, known in zip(texts, self._known, strict=True)]
+        self.store = pipeline.store(asked.settings)
+        self.looked_at: set[int] = set()
+        self._look_at(index for index, known in enumerate(self._known) if known is None)
+        self.objects = list(self._placed())
 
+    def _look_at(self, indexes: Iterable[int]) -> bool:
+        """Look at these texts, unless that was done; whether there was anything to do."""
+        chosen = sorted(set(indexes) - self.looked_at)
+        if chosen:
+            found = structure.examine([self._texts[index] for index in chosen], self._asked)
+            for index, part in zip(chosen, found, strict=True):
+                self.parts[index] = part
+            self.looked_at.update(chosen)
+            self.objects = list(self._placed())
+        return bool(chosen)
 
-class Verdicts:
-    """The texts that were sound, by digest. Those that are asked for or learnt are kept longest."""
+    def _placed(self) -> Iterator[_Placed]:
+        for index, part in enumerate(self.parts):
+            known = () if index in self.looked_at else self._known[index] or ()
+            for number, one in enumerate(part.documents):
+                if pipeline.is_asked_for(one, self._asked):
+                    yield _Placed(one, index, known[number].with_runtime if known else None)
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._known: dict[str, list[Any]] = {}
-        self._is_too_large = False
-        self._is_new = False
+    def look_at_what_is_doubtful(self) -> None:
+        """Look at what was sound before as well, where that says nothing of now."""
+        if _are_entangled(self.objects):
+            # What is told of them needs their places, so memory is of no use.
+            self._look_at(range(len(self._texts)))
+        while self._asked.until == "job" and self._look_at(self._doubtful()):
+            # Of what was looked at again, other jobs need their runtimes now.
+            pass
 
-    @classmethod
-    def open(cls, asked: Asked) -> Verdicts:
-        """The memory of this way of checking; nothing is read yet."""
-        settings = asked.settings
-        # Only a flag contradicts what a manifest says.
-        namespace = (settings.namespace, settings.origins["namespace"].layer == "flag")
-        way = (_FORMAT, _program(), settings.trainer_version, namespace, asked.until, asked.only_own_kinds)
-        return cls(paths.join(settings.cache_dir, "verdicts", f"{digest(repr(way))}.json"))
+    def _doubtful(self) -> Iterator[int]:
+        """Texts of jobs that were not sound with the runtime that they refer to now, and of these runtimes."""
+        runtimes = self._runtimes()
+        for item in self.objects:
+            wanted = item.one.wanted
+            if wanted is None:
+                continue
+            if item.text not in self.looked_at:
+                if item.with_runtime == self._digest(wanted, runtimes):
+                    continue
+                yield item.text
+            if wanted in runtimes:
+                yield runtimes[wanted].text
 
-    def recall(self, size: int) -> None:
-        """Read what was learnt before, unless that takes longer than looking at ``size`` characters anew."""
-        try:
-            with open(self._path, "rb") as file:  # noqa: PTH123
-                state = os.fstat(file.fileno())
-                self._is_too_large = state.st_size > max(_ALWAYS_READ, size)
-                # In a cache that others write to, anybody could say what is sound.
-                is_ours = state.st_uid == os.geteuid() and not self._is_too_large
-                known = json.loads(file.read()) if is_ours else {}
-        except (OSError, ValueError, RecursionError):
+    def _runtimes(self) -> dict[ObjectKey, _Placed]:
+        """The runtimes of the input; of several of one name the last counts."""
+        found = ((runtime_key(item.key), item) for item in self.objects)
+        return {key: item for key, item in found if key is not None}
+
+    def _digest(self, wanted: ObjectKey, runtimes: Mapping[ObjectKey, _Placed]) -> str:
+        """The digest of a runtime that is referred to."""
+        if wanted in runtimes:
+            runtime = runtimes[wanted]
+            # The text of a template does not say what it is rendered to.
+            return self._digests[runtime.text] or digest_of(runtime.one.packed.unpack())
+        stored = next((item for item in self.store().runtimes if runtime_key(item.key) == wanted), None)
+        return digest_of(stored) if stored is not None else SHIPPED
+
+    def teach(self, verdicts: Verdicts, checked: CheckedInput) -> None:
+        """Have ``verdicts`` learn which texts nothing was found about, and their jobs."""
+        wrong = {finding.object for finding in checked.findings}
+        if not checked.documents or None in wrong or _are_entangled(self.objects):
             return
-        if isinstance(known, dict) and all(isinstance(objects, list) for objects in known.values()):
-            self._known = known
+        runtimes = self._runtimes()
+        # What a job finds wrong in its runtime is said of the runtime, and again whenever the job is looked at.
+        unsound = {runtime_key(key) for key in wrong if key is not None} - {None}
+        by_text: dict[int, list[_Placed]] = {}
+        for item in self.objects:
+            by_text.setdefault(item.text, []).append(item)
+        for index, items in by_text.items():
+            is_sound = wrong.isdisjoint(item.key for item in items) and unsound.isdisjoint(
+                item.one.wanted for item in items
+            )
+            if self._digests[index] and is_sound:
+                verdicts.learn(self._digests[index], [self._learnt(item, runtimes) for item in items])
+        verdicts.save()
 
-    def objects(self, text: str) -> list[Known] | None:
-        """The objects of the text with that digest, when it was sound."""
-        try:
-            found = [_known(entry) for entry in self._known[text]]
-        except (KeyError, TypeError, ValueError):
-            return None
-        self._known[text] = self._known.pop(text)  # moved to the end
-        return found
-
-    def learn(self, text: str, objects: Iterable[Known]) -> None:
-        """The text with that digest is sound."""
-        entries = [[*known.key, known.wanted and list(known.wanted), known.with_runtime] for known in objects]
-        if self._known.pop(text, None) != entries:
-            self._is_new = True
-        self._known[text] = entries
-
-    def save(self) -> None:
-        """Write down what is new, if that is possible."""
-        if not self._is_new or self._is_too_large or not _has_a_place(self._path):
-            return
-        from kfrun import host
-
-        temporary = f"{self._path}.{os.getpid()}"
-        try:
-            host.make_private_folder(paths.parent(self._path))
-            with open(temporary, "w", encoding="utf-8", opener=_private) as file:
-                # json.dump writes piece by piece, which takes ten times as long
-                file.write(json.dumps(self._kept(), separators=(",", ":")))
-            os.replace(temporary, self._path)  # noqa: PTH105
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)  # noqa: PTH108
-
-    def _kept(self) -> dict[str, list[Any]]:
-        kept: dict[str, list[Any]] = {}
-        room = _MOST_OBJECTS
-        for text in reversed(self._known):
-            size = len(self._known[text]) + 1
-            # A text of its own that is too large leaves room for others.
-            if size <= room:
-                room -= size
-                kept[text] = self._known[text]
-        return dict(reversed(kept.items()))
+    def _learnt(self, item: _Placed, runtimes: Mapping[ObjectKey, _Placed]) -> Remembered:
+        wanted = item.one.wanted
+        if wanted is None or self._asked.until != "job":
+            return Remembered(item.key, wanted)
+        return Remembered(item.key, wanted, self._digest(wanted, runtimes))
 
 
-def _has_a_place(path: str) -> bool:
-    """Whether any folder above ``path`` is there, beside the root: nobody's home is made up for a cache."""
-    folder = paths.parent(path)
-    while not os.path.isdir(folder):  # noqa: PTH112
-        folder = paths.parent(folder)
-    return folder != "/"
+def _named(text: Text, known: Iterable[Remembered]) -> Part:
+    """The objects of a text that was sound before: they have no data, and nobody will ask for them."""
+    return Part([Examined(Packed(one.key, text.name, b"", None, "", 0, None), one.wanted) for one in known])
 
 
-def digest(text: str) -> str:
-    """What tells a text from all others."""
-    return blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
-
-
-def digest_of(document: Document) -> str:
-    """What tells an object's data from all others."""
-    return digest(json.dumps(document.data, sort_keys=True))
-
-
-def _known(entry: Sequence[Any]) -> Known:
-    *key, wanted, with_runtime = entry
-    return Known(ObjectKey(*key), None if wanted is None else ObjectKey(*wanted), with_runtime)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_EXCL, 0o600)
-
-
-def _program() -> str:
-    """An installation's version and time; of a source checkout, which changes without both, the state of its files."""
-    from kfrun.load import data
-
-    if data.is_installed():
-        return f"{__version__} {_state(__file__)}"
-    states = sorted((path, *_state(path)) for folder in data.checkout() for path in _files(folder))
-    return digest(repr(states))
-
-
-def _files(folder: str) -> Iterator[str]:
-    for parent, _, names in os.walk(folder):
-        yield from (f"{parent}/{name}" for name in names if not name.endswith(".pyc"))
-
-
-def _state(path: str) -> tuple[int, int]:
-    try:
-        state = os.stat(path)  # noqa: PTH116
-    except OSError:  # an editor's lock, or a file that Python is just writing
-        return 0, 0
-    return state.st_mtime_ns, state.st_size
+def _are_entangled(objects: Iterable[_Placed]) -> bool:
+    """Whether objects depend on each other beyond jobs on their runtime: two are one, or are there for all jobs."""
+    seen: set[ObjectKey] = set()
+    for item in objects:
+        key = identity(item.key)
+        if key in seen or key.kind == "PriorityClass":
+            return True
+        seen.add(key)
+    return False

@@ -1,50 +1,28 @@
-"""From opened texts to packed documents and what their structure and rules are wrong about, on all cores.
+"""From opened texts to packed documents and what is wrong with each by itself, on all cores.
 
-Called by `checking`. Only what is found travels between processes: texts and positions stay where they are.
+Only what is found travels between processes: texts and positions stay where they are.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kfrun.flow import documents
-from kfrun.flow.checker import workers
+from kfrun.flow.checker import stages, workers
 from kfrun.load import sources
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.packed import Packed, pack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from typing import Literal
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from kfrun.flow.checker.stages import Asked
     from kfrun.load.kubeyaml.chunks import Chunk
     from kfrun.load.kubeyaml.documents import Reading
     from kfrun.model.source import Document, FieldPath, Finding, ObjectKey
-    from kfrun.settings import Settings
-
-    Until = Literal["schema", "rule", "job"]
 
 WORTH: Final = 100_000
 """Characters of text that a process of its own is worth; it takes 5 ms to start and to hear."""
-
-
-class Asked(NamedTuple):
-    """How documents are checked.
-
-    Attributes:
-        until: the last stage: the structure, the rules of the CRDs too, or everything up to the Jobs.
-        only_own_kinds: objects of kinds that kfrun does not read are passed over.
-        values: what templates are rendered with; given, every text is one.
-    """
-
-    settings: Settings
-    until: Until = "job"
-    only_own_kinds: bool = False
-    values: Mapping[str, Any] | None = None
-
-    def is_template(self, text: Text) -> bool:
-        """Whether the text is to be rendered first."""
-        return self.values is not None or text.name.endswith(sources.TEMPLATES)
 
 
 class Text(NamedTuple):
@@ -85,12 +63,17 @@ class _Task(NamedTuple):
     chunk: Chunk
 
 
+def is_template(text: Text, asked: Asked) -> bool:
+    """Whether the text is to be rendered first."""
+    return asked.values is not None or text.name.endswith(sources.TEMPLATES)
+
+
 def examine(texts: Sequence[Text], asked: Asked) -> list[Part]:
     """What became of every text, in their order."""
     from kfrun.load.kubeyaml.documents import Reading
 
     readings = [
-        Reading(text.text, text.name, text.folder) if text.refusal is None and not asked.is_template(text) else None
+        Reading(text.text, text.name, text.folder) if text.refusal is None and not is_template(text, asked) else None
         for text in texts
     ]
     tasks = [_Task(reading, chunk) for reading in readings if reading is not None for chunk in reading.chunks()]
@@ -113,12 +96,9 @@ def _examined(task: _Task, asked: Asked) -> tuple[list[_Found], list[Finding]]:
 
 
 def _checked(document: Document, asked: Asked) -> Examined:
-    from kfrun.validate import documents as validation
-
     contradiction = documents.contradiction(document, asked.settings)
     document = documents.in_namespace(document, asked.settings.namespace)
-    version = asked.settings.trainer_version
-    found = validation.check_one(document, version=version, with_rules=asked.until != "schema")
+    found = stages.alone(document, asked)
     # after the schema nobody looks at a document any more
     packed = pack(document, with_data=asked.until != "schema")
     return Examined(packed, _wanted(document) if asked.until == "job" else None, found, contradiction)

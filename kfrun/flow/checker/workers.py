@@ -1,4 +1,4 @@
-"""The same function of very many things, on all cores. Called by `checking`.
+"""The same function of very many things, on all cores.
 
 Workers are forks of this process: they have everything that it has read, and send back results only. What a worker
 cannot deliver, because it was killed, is done here instead: a result never depends on how many there were.

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import os
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kfrun import settings as settings_module
-from kfrun.flow.checker import pipeline
-from kfrun.flow.checker import remembered as verdicts
-from kfrun.flow.checker.remembered import Known, Verdicts
-from kfrun.flow.checker.structure import Asked
-from kfrun.load import data
-from kfrun.model.source import ObjectKey
+from kfrun.flow.checker import structure, verdicts
+from kfrun.load import sources
+from tests.bench import corpus
 from tests.cli.manifests import JOB
 from tests.cli.manifests import RUNTIME as WITHOUT_IMAGE
+from tests.flow.checker.ways import DOCUMENTS, again, many, one_by_one, settings_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from kfrun.settings import Settings
 
 
@@ -28,15 +25,6 @@ RUNTIME = WITHOUT_IMAGE.replace(
     "- name: node\n                  ", "- name: node\n                  image: python\n                  "
 )
 MINE = JOB.replace("name: plain-python", "name: mine\n    kind: TrainingRuntime")
-
-
-def settings_of(folder: Path, **flags: Any) -> Settings:
-    return settings_module.load(flags, {"KFRUN_HOME": str(folder / "home")}, folder)
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_of(tmp_path)
 
 
 @pytest.fixture
@@ -48,16 +36,9 @@ def files(tmp_path: Path) -> Path:
 
 def remembered(folder: Path, settings: Settings, **asked: Any) -> list[Any]:
     """What is found when earlier checks are remembered: what is found without memory."""
-    wish = Asked(settings, **asked)
-    found = pipeline.check([str(folder)], wish, recursive=True, verdicts=Verdicts.open(wish))
-    assert list(found.findings) == list(pipeline.check([str(folder)], wish, recursive=True).findings)
-    return list(found.findings)
-
-
-def recalled(settings: Settings) -> Verdicts:
-    memory = Verdicts.open(Asked(settings))
-    memory.recall(0)
-    return memory
+    found = again([str(folder)], settings, **asked)
+    assert found == many([str(folder)], settings, **asked)
+    return found[1]
 
 
 def test_minus_n_contradicts_what_was_sound_without_it(tmp_path: Path, files: Path) -> None:
@@ -97,51 +78,6 @@ def test_what_a_job_finds_wrong_in_its_runtime_is_told_again(files: Path, settin
     assert remembered(files, settings) == first
 
 
-def test_a_checkout_with_links_to_nothing_has_a_state(
-    files: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (files / ".#module.py").symlink_to("nowhere")
-    (files / "module.py").write_text("x = 1\n")
-    monkeypatch.setattr(data, "is_installed", lambda: False)
-    monkeypatch.setattr(data, "checkout", lambda: (str(files),))
-    before = recalled(settings)
-    before.learn("text", [])
-    before.save()
-    assert recalled(settings).objects("text") == []
-    (files / "module.py").write_text("x = 1234\n")
-    assert recalled(settings).objects("text") is None
-
-
-def test_an_installation_of_the_same_version_forgets_what_another_one_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = settings_of(tmp_path)
-    module = tmp_path / "verdicts.py"
-    module.write_text("x = 1\n")
-    monkeypatch.setattr(data, "is_installed", lambda: True)
-    monkeypatch.setattr(verdicts, "__file__", str(module))
-    before = recalled(settings)
-    before.learn("text", [])
-    before.save()
-    assert recalled(settings).objects("text") == []
-    os.utime(module, (1, 1))
-    assert recalled(settings).objects("text") is None
-
-
-def test_a_text_that_is_too_large_to_remember_leaves_others_their_place(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(verdicts, "_MOST_OBJECTS", 10)
-    known = Known(ObjectKey("v1", "ConfigMap", "default", "x"))
-    memory = recalled(settings)
-    for text, count in (("oldest", 5), ("older", 3), ("large", 100), ("newest", 2)):
-        memory.learn(text, [known] * count)
-    memory.save()
-    kept = recalled(settings)
-    assert {text for text in ("oldest", "older", "large", "newest") if kept.objects(text)} == {"older", "newest"}
-    assert kept.objects("newest") == [known, known]
-
-
 YOURS = RUNTIME.replace("name: mine", "name: yours")
 MINE_TOO, HIS = MINE.replace("name: mnist", "name: too"), MINE.replace("name: mnist", "name: his\n  namespace: team")
 ON_YOURS = MINE.replace("name: mnist", "name: other").replace("name: mine", "name: yours")
@@ -173,3 +109,159 @@ def test_whatever_changes_memory_changes_no_answer(seed: int, tmp_path: Path, fi
         (files / name).write_text("---\n".join(chance.choice(VARIANTS[name])))
         flags = chance.choice(({}, {}, {}, {"namespace": "default"}))
         remembered(files, settings_of(tmp_path, **flags), only_own_kinds=chance.random() < 0.2)
+
+
+# What is looked at
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return corpus.write(tmp_path / "files", DOCUMENTS)
+
+
+@pytest.fixture
+def examined(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts that were looked at."""
+    seen: list[str] = []
+    real = structure.examine
+
+    def spy(texts: Any, asked: Any) -> Any:
+        seen.extend(Path(text.name).name for text in texts)
+        return real(texts, asked)
+
+    monkeypatch.setattr(structure, "examine", spy)
+    return seen
+
+
+def test_what_did_not_change_is_not_looked_at_again(folder: Path, settings: Settings, examined: list[str]) -> None:
+    first = again([str(folder)], settings)
+    assert len(examined) == DOCUMENTS
+    assert again([str(folder)], settings) == first
+    assert len(examined) == DOCUMENTS
+    assert first[1] == []
+
+
+def test_a_changed_job_is_looked_at_with_its_runtime(folder: Path, settings: Settings, examined: list[str]) -> None:
+    again([str(folder)], settings)
+    examined.clear()
+    job = sources.load([str(folder / "00003-job.yaml")])[0]
+    path = folder / "00003-job.yaml"
+    path.write_text(path.read_text().replace("numNodes:", "numNodes: 1000000000000 #"))
+    found = again([str(folder)], settings)
+    assert found == one_by_one([str(folder)], settings)
+    assert {one.object for one in found[1]} == {job.key._replace(namespace="default")}
+    assert sorted(set(examined)) == ["00003-job.yaml", "00003-runtime.yaml"]
+
+
+def test_a_changed_runtime_is_looked_at_with_its_jobs(folder: Path, settings: Settings, examined: list[str]) -> None:
+    again([str(folder)], settings)
+    examined.clear()
+    path = folder / "00004-runtime.yaml"
+    path.write_text(path.read_text().replace("image:", "image: ' ' #", 1))
+    found = again([str(folder)], settings)
+    assert found == one_by_one([str(folder)], settings)
+    assert sorted(set(examined)) == ["00004-job.yaml", "00004-runtime.yaml"]
+
+
+def test_a_runtime_that_went_away_is_missed(folder: Path, settings: Settings) -> None:
+    again([str(folder)], settings)
+    (folder / "00005-runtime.yaml").unlink()
+    found = again([str(folder)], settings)
+    assert [one.code for one in found[1]] == ["KF401"]
+    assert found == one_by_one([str(folder)], settings)
+
+
+def test_the_same_object_twice_is_told_although_both_texts_are_known(folder: Path, settings: Settings) -> None:
+    again([str(folder)], settings)
+    (folder / "again.yaml").write_bytes((folder / "00001-job.yaml").read_bytes())
+    found = again([str(folder)], settings)
+    assert [one.code for one in found[1]] == ["KF209"]
+    assert found == one_by_one([str(folder)], settings)
+
+
+def test_what_was_wrong_is_told_again_and_again(folder: Path, settings: Settings) -> None:
+    path = folder / "00002-job.yaml"
+    path.write_text(path.read_text().replace("numNodes:", "nodes:"))
+    first = again([str(folder)], settings)
+    assert first[1]
+    assert again([str(folder)], settings) == first
+
+
+@pytest.mark.parametrize("change", [{"until": "schema"}, {"only_own_kinds": True}])
+def test_every_way_of_checking_has_a_memory_of_its_own(
+    change: dict[str, Any], folder: Path, settings: Settings, examined: list[str]
+) -> None:
+    again([str(folder)], settings)
+    examined.clear()
+    again([str(folder)], settings, **change)
+    assert len(examined) == DOCUMENTS
+
+
+def test_another_version_forgets(folder: Path, settings: Settings, examined: list[str]) -> None:
+    again([str(folder)], settings)
+    examined.clear()
+    other = settings._replace(trainer_version="v2.2")
+    again([str(folder)], other)
+    assert len(examined) == DOCUMENTS
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"x": 1}', b"\xff", b"[" * 100_000])
+def test_a_damaged_memory_is_none(content: bytes, folder: Path, settings: Settings) -> None:
+    expected = again([str(folder)], settings)
+    (kept,) = Path(settings.cache_dir, "verdicts").iterdir()
+    kept.write_bytes(content)
+    assert again([str(folder)], settings) == expected
+
+
+def test_entries_of_another_shape_are_none(folder: Path, settings: Settings) -> None:
+    import json
+
+    expected = again([str(folder)], settings)
+    (kept,) = Path(settings.cache_dir, "verdicts").iterdir()
+    kept.write_text(json.dumps({text: [[1]] for text in json.loads(kept.read_text())}))
+    assert again([str(folder)], settings) == expected
+
+
+def test_memory_is_private_and_its_loss_is_none(folder: Path, settings: Settings) -> None:
+    again([str(folder)], settings)
+    place = Path(settings.cache_dir, "verdicts")
+    (kept,) = place.iterdir()
+    assert (place.stat().st_mode & 0o777, kept.stat().st_mode & 0o777) == (0o700, 0o600)
+    kept.unlink()
+    place.rmdir()
+    place.write_text("in the way")
+    assert again([str(folder)], settings)[1] == []
+
+
+def test_no_home_is_made_up_for_it(folder: Path, tmp_path: Path) -> None:
+    nowhere = settings_module.load({}, {"HOME": "/kfrun-test-no-such-home"}, tmp_path)
+    assert again([str(folder)], nowhere)[1] == []
+    assert not Path("/kfrun-test-no-such-home").exists()
+
+
+def test_a_large_memory_is_left_alone_by_small_inputs(
+    folder: Path, settings: Settings, examined: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again([str(folder)], settings)
+    (kept,) = Path(settings.cache_dir, "verdicts").iterdir()
+    before = kept.read_bytes()
+    monkeypatch.setattr(verdicts, "_ALWAYS_READ", 100)
+    examined.clear()
+    (folder / "00001-job.yaml").rename(folder.parent / "job.yaml")
+    again([str(folder.parent / "job.yaml"), str(folder / "00001-runtime.yaml")], settings)
+    assert examined == []
+    monkeypatch.setattr(verdicts, "_ALWAYS_READ", -1)
+    tiny = folder.parent / "tiny.yaml"
+    tiny.write_text("{apiVersion: v1, kind: Namespace, metadata: {name: a}}")
+    assert again([str(tiny)], settings)[1] == []
+    assert kept.read_bytes() == before
+
+
+def test_the_memory_of_somebody_else_is_not_believed(
+    folder: Path, settings: Settings, examined: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again([str(folder)], settings)
+    examined.clear()
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    again([str(folder)], settings)
+    assert len(examined) == DOCUMENTS

@@ -197,7 +197,7 @@ sys.modules["kubeflow_trainer_api"] = None
 from kfrun.load import kubeyaml
 from kfrun.validate import documents
 (one,), _ = kubeyaml.parse({text!r}, "job.yaml")
-found = documents.check([one])
+found = documents.check(one)
 print(len(found), "jsonschema" in sys.modules, "jsonschema_rs" in sys.modules)
 """
 

@@ -1,0 +1,215 @@
+"""The stages of a check, the same for one object and for 100,000: each by itself, and then all of them together.
+
+Objects are documents, or documents that were put away packed. One that was packed without its data is only there to be
+named: jobs find it, and nothing is asked about it. Where the objects come from, how many processes look at them and
+what was found before is not known here.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from kfrun.model.kinds import RUNTIMES, TRAIN_JOB
+from kfrun.model.packed import Packed, unpacked
+from kfrun.model.source import Severity, Stage
+from kfrun.plan.support import BACKENDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from typing import Any, Literal
+
+    from kfrun.model.resolution import Resolution
+    from kfrun.model.source import Document, Finding, ObjectKey
+    from kfrun.model.state import Observed, ObservedJob
+    from kfrun.resolve.material import Material
+    from kfrun.settings import Settings
+
+    Admission = Literal["cluster", "local"]
+    Until = Literal["schema", "rule", "job"]
+    Object = Document | Packed
+    Ask = Callable[[Callable[[Object], "Answer"], Sequence[Object]], list["Answer"]]
+
+
+class Asked(NamedTuple):
+    """How objects are checked.
+
+    Attributes:
+        until: the last stage: the structure, the rules of the CRDs too, or everything up to the Jobs.
+        admission: whether webhooks are asked, and what becomes of the JobSet and its Jobs. ``local`` leaves out, or
+            only warns of, what local processes do not need.
+        backend: one of `kfrun.plan.support.BACKENDS` that is asked, too, what it has against the jobs.
+        updated: objects that exist already.
+        with_keys: make the keys of MPI and Flux jobs too, anew each time: only who shows or applies them needs any.
+        only_own_kinds: objects of kinds that kfrun does not read are passed over.
+        values: what templates are rendered with; given, every text is one.
+    """
+
+    settings: Settings
+    until: Until = "job"
+    admission: Admission | None = "cluster"
+    backend: str | None = None
+    updated: Collection[ObjectKey] = ()
+    with_keys: bool = False
+    only_own_kinds: bool = False
+    values: Mapping[str, Any] | None = None
+
+
+class Checked(NamedTuple):
+    """What was found, and the resolutions of the sound jobs among the objects that were not packed."""
+
+    findings: Sequence[Finding]
+    resolutions: Sequence[Resolution] = ()
+
+
+class Answer(NamedTuple):
+    """What is said of an object, and what a job was resolved to: its runtime, and all of it unless it was packed."""
+
+    findings: Sequence[Finding] = ()
+    runtime: ObjectKey | None = None
+    resolution: Resolution | None = None
+
+
+def check(documents: Sequence[Document], observed: Observed, asked: Asked) -> Checked:
+    """Check documents, here and now; findings are returned, not raised."""
+    found = [finding for document in documents for finding in alone(document, asked)]
+    return together(documents, found, observed, asked)
+
+
+def alone(document: Document, asked: Asked) -> list[Finding]:
+    """What is wrong with a document whatever else there is: its structure and its rules."""
+    from kfrun.validate import documents
+
+    return documents.check(document, version=asked.settings.trainer_version, with_rules=asked.until != "schema")
+
+
+def _in_turn(answer: Callable[[Object], Answer], objects: Sequence[Object]) -> list[Answer]:
+    return [answer(item) for item in objects]
+
+
+def together(
+    objects: Sequence[Object], found: Iterable[Finding], observed: Observed, asked: Asked, ask: Ask = _in_turn
+) -> Checked:
+    """What is wrong with the objects once each of them was looked at by itself.
+
+    Args:
+        objects: all of them, in their order.
+        found: what `alone` says of them.
+        observed: what is there already.
+        asked: how far to go.
+        ask: gets the answers about objects, in their order; in other processes, if they are packed.
+    """
+    findings = list(found)
+    if asked.until == "schema":
+        return Checked(findings)
+    from kfrun.validate.documents import repeated
+
+    findings += repeated(objects)
+    if asked.until == "rule":
+        return Checked(findings)
+    judge = _Judge(objects, observed, asked, broken(findings))
+    runtimes = judge.sound(objects, RUNTIMES) if asked.admission is not None else []
+    jobs = judge.sound(objects, (TRAIN_JOB,))
+    answers = ask(judge.answer, [*runtimes, *jobs])
+    for one in answers[: len(runtimes)]:
+        findings += one.findings
+    # What follows from a runtime that was found to be wrong would only repeat it.
+    wrong = broken(findings)
+    sound = [one for one in answers[len(runtimes) :] if one.runtime is None or one.runtime not in wrong]
+    findings += _once(finding for one in sound for finding in one.findings)
+    return Checked(findings, [one.resolution for one in sound if one.resolution is not None])
+
+
+def broken(findings: Iterable[Finding]) -> set[ObjectKey | None]:
+    """The objects that are refused: nothing further is asked about them."""
+    return {finding.object for finding in findings if finding.severity is Severity.ERROR}
+
+
+def _once(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings, but what a backend has against a runtime not anew for each of its jobs."""
+    told = set()
+    for finding in findings:
+        if finding.stage is Stage.BACKEND:
+            place = (finding.object, finding.position, finding.message)
+            if place in told:
+                continue
+            told.add(place)
+        yield finding
+
+
+class _Judge:
+    """Says what the stages after structure and rules say of one object, with everything at hand that it depends on."""
+
+    def __init__(
+        self, objects: Sequence[Object], observed: Observed, asked: Asked, wrong: set[ObjectKey | None]
+    ) -> None:
+        from kfrun.resolve import shipped
+        from kfrun.resolve.catalogue import Catalogue
+
+        self._catalogue = Catalogue(objects, observed.runtimes, shipped.shipped())
+        self._priorities = [item.key.name for item in objects if item.key.kind == "PriorityClass"]
+        self._stored = observed.jobs
+        self._asked = asked
+        self._wrong = wrong
+
+    def sound(self, objects: Iterable[Object], kinds: Collection[str]) -> list[Object]:
+        """Those of these kinds that there is something to ask about."""
+        there = (item for item in objects if not isinstance(item, Packed) or item.data)
+        return [item for item in there if item.key.kind in kinds and item.key not in self._wrong]
+
+    def answer(self, item: Object) -> Answer:
+        """What is said of a runtime or a TrainJob."""
+        return self._of_job(item) if item.key.kind == TRAIN_JOB else self._of_runtime(unpacked(item))
+
+    def _of_runtime(self, document: Document) -> Answer:
+        from kfrun.validate.admission import check as admission
+
+        version, is_update = self._asked.settings.trainer_version, document.key in self._asked.updated
+        return Answer(admission.check_runtime(document, version=version, is_update=is_update))
+
+    def _of_job(self, item: Object) -> Answer:
+        from kfrun.resolve import resolver
+
+        document, version = unpacked(item), self._asked.settings.trainer_version
+        material = _material(self._stored.get(document.key)) if self._asked.with_keys else None
+        resolution = resolver.resolve(document, self._catalogue, version=version, material=material)
+        runtime = resolution.runtime.document.key if resolution.runtime else None
+        if runtime is not None and runtime in self._wrong:
+            return Answer((), runtime)
+        findings = [*resolution.findings, *self._admitted(resolution)]
+        if self._asked.backend is not None:
+            from kfrun.plan.support import findings as support
+
+            findings += support.check(resolution, self._asked.backend)
+        return Answer(findings, runtime, resolution if document is item else None)
+
+    def _admitted(self, resolution: Resolution) -> list[Finding]:
+        """What the stages after a job's resolution say; nothing where they are not asked for."""
+        if self._asked.admission is None:
+            return []
+        from kfrun.validate.admission import check as admission
+
+        version, locally = self._asked.settings.trainer_version, self._asked.admission == "local"
+        locally = locally and not _uses_images(backend_of(resolution, self._asked.settings))
+        return admission.check(resolution, version=version, locally=locally, priority_classes=self._priorities)
+
+
+def _uses_images(backend: str) -> bool:
+    """Where no image is used, nothing that a cluster asks of one matters."""
+    from kfrun.plan import support
+
+    return "image" not in support.of(backend).not_honoured["Container"]
+
+
+def backend_of(resolution: Resolution, settings: Settings) -> str:
+    """The backend of a job: the flag, else the manifest, else the setting; one that there is not is the planner's."""
+    is_flag = settings.origins["backend"].layer == "flag"
+    chosen = settings.backend if is_flag else resolution.backend or settings.backend
+    return chosen if chosen in BACKENDS else BACKENDS[0]
+
+
+def _material(stored: ObservedJob | None) -> Material:
+    from kfrun.resolve.material import ENTROPY, Material
+
+    # a job gets its uid when it is created; until then any text nobody can guess stands for it
+    return Material(stored.uid if stored else os.urandom(16).hex(), os.urandom(ENTROPY))
