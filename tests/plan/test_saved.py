@@ -14,6 +14,17 @@ def test_a_plan_is_read_back_as_it_was_written():
     assert SavedPlan.parse(PLAN.to_text(), "plan.json") == PLAN
 
 
+FORMER = """{"formatVersion": 1, "kind": "SavedPlan", "call": {"filenames": ["/project/job.yaml"], "recursive": true,
+"namespace": null, "trainer_version": null, "backend": null, "strict": true, "cluster_defaults": false,
+"replace": false, "value_files": ["/project/v.yaml"], "set_digest": "x", "apply_set": "", "prune": false},
+"sources": {"/project/job.yaml": "1"}, "stored": {"default/job": "2"}, "plan": {"actions": [{"type": "CreateJob"}]}}"""
+"""As version 0.1 wrote it, before wishes were one record."""
+
+
+def test_a_plan_of_the_version_before_is_read():
+    assert SavedPlan.parse(FORMER, "plan.json") == PLAN
+
+
 def test_the_same_plan_is_accepted():
     require_same(PLAN, PLAN)
 

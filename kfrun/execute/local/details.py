@@ -26,7 +26,7 @@ def of(run: Run, pods: Sequence[Mapping[str, Any]]) -> JobDetails:
     workload = files.workload
     not_enforced = support.of(run.backend).not_enforced(workload.jobset, own_images=workload.own_images)
     return JobDetails(
-        pods=_pods(run, files) if run.state else pods,
+        pods=_pods(run, files) or pods,
         folder=run.folder,
         environment=files.environment_path,
         packages=[without_credentials(item) for item in (files.environment or {}).get("requirements", ())],
@@ -49,10 +49,14 @@ def _files(run: Run) -> Job | None:
 
 
 def _pods(run: Run, files: Job) -> list[dict[str, Any]]:
-    """Every pod that there was, those that were removed too, as the supervisor's state tells."""
+    """Every pod that there was, those that were removed too, as the supervisor's state tells; none if it does not."""
     from kfrun.model.runstate import RunState
     from kfrun.observe import status
 
-    state = RunState.from_json(json.loads(run.state))
+    try:
+        state = RunState.from_json(json.loads(run.state))
+    except ValueError:
+        # It never ran yet, or another version wrote it.
+        return []
     children = {child.name: child for child in files.workload.jobs}
     return [status.pod_object(files.workload, state, pod, children[pod.job]) for pod in state.pods]
