@@ -85,7 +85,8 @@ class Follower:
 
     def _follow(self) -> Outcome | None:
         if self._logs is None:
-            if self._backend.find(*self._job.key[1:]) is None:
+            if self._job.uid not in self._backend.runs([self._job.uid]):
+                # Deleted already, or left to another controller.
                 return None
             self._logs = self._backend.logs(self._job)
             self._installer = _Lines(self._logs.installer())

@@ -321,6 +321,7 @@ def test_a_deleted_job_is_gone_with_everything(place: Place, is_running_still: b
 def test_a_runtime_is_deleted_and_nothing_else_can_be_asked_of_it(place: Place) -> None:
     place.run("job", "echo a")
     (runtime,) = place.backend.objects(Selection(RUNTIMES[1]))
+    assert place.backend.wish(runtime.key, "delete", uid="another") is None
     assert place.backend.wish(runtime.key, "delete") is True
     assert place.backend.objects(Selection(RUNTIMES[1])) == []
 
@@ -332,6 +333,9 @@ def test_a_job_of_another_controller_is_kept_and_not_run(place: Place) -> None:
     assert place.backend.outcome(job) is None
     with pytest.raises(NotFound):
         place.backend.logs(job)
+    silent: list[bytes] = []
+    follower = Follower(place.backend, job, write=silent.append, tell=print, options=LogOptions())
+    assert (follower.follow(), silent) == (None, [])
     assert place.backend.wish(job.key, "delete") is True
     assert place.backend.find(TRAIN_JOB, "default", "job") is None
 

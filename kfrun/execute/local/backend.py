@@ -160,6 +160,9 @@ class LocalBackend(SealedPods):
         from kfrun.execute.local import requests
 
         if key.kind != kinds.TRAIN_JOB:
+            found = self._store.find(key.kind, key.namespace, key.name)
+            if found is None or uid not in ("", found.uid):
+                return None
             return self._store.delete(key.kind, key.namespace, key.name) or None
         if wish in ("suspend", "resume"):
             return requests.set_suspend(self._store, key, suspend=wish == "suspend", uid=uid)
