@@ -9,14 +9,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from kfrun import digests
 from kfrun.model.change import DesiredJob, FieldChange
 from kfrun.plan import masking
-
-try:
-    # hashlib would load OpenSSL: 2 ms and 3.6 MB for the same function.
-    from _blake2 import blake2b
-except ImportError:
-    from hashlib import blake2b
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,7 +41,7 @@ _SUSPEND_WRITTEN = "+suspend"
 def digest(value: object) -> str:
     """A short fingerprint of JSON-like data; the order of mapping keys does not matter, that of lists does."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return digests.blake2(text.encode("utf-8", "surrogatepass"))
 
 
 def desired(

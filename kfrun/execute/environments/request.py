@@ -8,15 +8,10 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from kfrun import digests
 from kfrun.errors import EnvironmentFailed
 from kfrun.execute.environments.credentials import without_credentials
 from kfrun.model.values import dataclass
-
-try:
-    # hashlib loads OpenSSL, 3.6 MB that every supervisor would carry.
-    from _blake2 import blake2b
-except ImportError:
-    from hashlib import blake2b
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +90,7 @@ def key(request: EnvironmentRequest) -> str:
 
 def digest(text: str) -> str:
     """32 hexadecimal digits that stand for ``text``."""
-    return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+    return digests.blake2(text.encode("utf-8", "surrogateescape"))
 
 
 def folder(cache: Path) -> Path:

@@ -7,15 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from kfrun import digests
 from kfrun.errors import InvalidInput
 from kfrun.model.source import Stage
 from kfrun.model.workload import ChildJob, Dependency, JobTemplate, Workload
-
-try:
-    # hashlib would load OpenSSL: 2 ms and 3.6 MB for the same function.
-    from _sha1 import sha1  # type: ignore[import-not-found]
-except ImportError:
-    from hashlib import sha1
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -229,7 +224,7 @@ def _jobs(jobset: Node, templates: tuple[JobTemplate, ...], subdomain: str) -> I
             added = {
                 **shared[template.name],
                 "job-index": str(index),
-                "job-key": sha1(f"{namespace}/{name}".encode(), usedforsecurity=False).hexdigest(),
+                "job-key": digests.sha1(f"{namespace}/{name}".encode()),
                 "job-global-index": str(number),
                 "job-group-index": str(in_group.get(group, 0)),
             }
