@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 def absolute(path: str | Path, folder: str) -> str:
     """``path``, seen from the absolute ``folder``, the way `pathlib` writes it: links and ``..`` stay as they are."""
-    parts = os.path.join(folder, path).split("/")  # noqa: PTH118
+    parts = os.path.join(folder, path).split("/")
     return "/" + "/".join(part for part in parts if part not in ("", "."))
 
 
 def join(folder: str, *names: str) -> str:
     """Names below a folder."""
-    return os.path.join(folder, *names)  # noqa: PTH118
+    return os.path.join(folder, *names)
 
 
 def parent(path: str) -> str:
     """The folder that holds ``path``; of the root, the root."""
-    return os.path.dirname(path)  # noqa: PTH120
+    return os.path.dirname(path)

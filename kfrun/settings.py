@@ -172,7 +172,7 @@ def _user_home(environ: Mapping[str, str]) -> str:
     given = environ.get("HOME", "")
     if given.startswith("/"):
         return given
-    found = os.path.expanduser("~")  # noqa: PTH111
+    found = os.path.expanduser("~")
     if not found.startswith("/"):
         raise UsageProblem("your home folder is unknown", "set HOME or KFRUN_HOME")
     return found
@@ -199,7 +199,7 @@ def _project_file(folder: str) -> str | None:
 
 def _is_file(path: str) -> bool:
     try:
-        return stat.S_ISREG(os.stat(path).st_mode)  # noqa: PTH116
+        return stat.S_ISREG(os.stat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
 
@@ -220,7 +220,7 @@ def _parse(path: str) -> tuple[dict[str, Any], str]:
     import tomllib
 
     try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123
+        with open(path, encoding="utf-8") as file:
             text = file.read()
         return tomllib.loads(text), text
     except tomllib.TOMLDecodeError as error:
@@ -235,7 +235,7 @@ def _anchored(key: str, value: object, folder: str) -> object:
     """Folders in a file are relative to the file, or to the user's home with ``~``."""
     if key not in _PATHS or not isinstance(value, str):
         return value
-    return paths.absolute(os.path.expanduser(value), folder)  # noqa: PTH111
+    return paths.absolute(os.path.expanduser(value), folder)
 
 
 def _line_of(key: str, text: str) -> int:
@@ -280,7 +280,7 @@ def _check(key: str, value: Any, name: str) -> Any:
         return float(value)
     _require(isinstance(value, str) and value != "", name, value, "text")
     if key in _PATHS:
-        return paths.absolute(value, "/" if value.startswith("/") else os.getcwd())  # noqa: PTH109
+        return paths.absolute(value, "/" if value.startswith("/") else os.getcwd())
     return _check_text(key, value, name)
 
 

@@ -150,7 +150,7 @@ def caller() -> Caller:
         UsageProblem: the current folder is gone.
     """
     try:
-        return Caller(os.environ, os.getcwd())  # noqa: PTH109 (pathlib takes 3 ms to import)
+        return Caller(os.environ, os.getcwd())
     except FileNotFoundError:
         raise UsageProblem("the current folder does not exist any more", "cd to one that does") from None
 

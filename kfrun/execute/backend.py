@@ -264,4 +264,4 @@ def _unsupported(support: Support, operation: str) -> Unsupported:
 def working_folder(resolution: Resolution, current: str) -> str:
     """The working directory of a job: ``kfrun.dev/source`` (relative to the manifest), else the manifest's folder."""
     base = resolution.job.folder or current
-    return os.path.normpath(os.path.join(base, resolution.source)) if resolution.source else base  # noqa: PTH118
+    return os.path.normpath(os.path.join(base, resolution.source)) if resolution.source else base

@@ -110,7 +110,7 @@ def read(path: str) -> SavedPlan:
     from kfrun.plan.saved import SavedPlan
 
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+        with open(path, encoding="utf-8", errors="replace") as file:
             text = file.read(_MAX_PLAN_BYTES)
     except FileNotFoundError as error:
         raise NotFound(f"there is no plan {path}", "kfrun plan --out FILE makes one; -f names a manifest") from error
@@ -139,7 +139,7 @@ def _set_digest(values: Values) -> str:
 
 
 def _absolute(name: str) -> str:
-    return name if "://" in name else os.path.abspath(name)  # noqa: PTH100
+    return name if "://" in name else os.path.abspath(name)
 
 
 def _code(made: Ready) -> Iterator[tuple[str, str]]:

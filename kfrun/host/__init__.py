@@ -81,7 +81,7 @@ def start_time(pid: int) -> str | None:
     if is_portable():
         return _portable_start_time(pid)
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/stat", "rb") as file:
             stat = file.read()
     except OSError:
         # Gone, or hidden from us (hidepid): none of ours either way.
@@ -110,7 +110,7 @@ def is_alive(identity: ProcessIdentity) -> bool:
 def set_process_name(name: str) -> None:
     """Show ``name`` (15 bytes of it) in ``ps -o comm`` and ``top`` for this process, where the system lets us."""
     if not is_portable():
-        with contextlib.suppress(OSError), open("/proc/self/comm", "wb", buffering=0) as file:  # noqa: PTH123
+        with contextlib.suppress(OSError), open("/proc/self/comm", "wb", buffering=0) as file:
             file.write(name.encode()[:15])
 
 
@@ -160,10 +160,10 @@ def _environments() -> Iterator[tuple[int, Iterable[bytes]]]:
             if fields:
                 yield int(fields[0]), [field.encode() for field in fields[1:]]
         return
-    for name in os.listdir("/proc"):  # noqa: PTH208 (hot, and only the names are needed)
+    for name in os.listdir("/proc"):
         if name.isdigit():
             try:
-                with open(f"/proc/{name}/environ", "rb") as file:  # noqa: PTH123 (hot: some 100 processes)
+                with open(f"/proc/{name}/environ", "rb") as file:
                     yield int(name), file.read().split(b"\0")
             except OSError:
                 continue
@@ -219,11 +219,11 @@ def make_private_folder(path: str | Path) -> None:
         OSError: it cannot be made.
     """
     missing = [os.fspath(path)]
-    while not os.path.exists(missing[-1]):  # noqa: PTH110
-        missing.append(os.path.dirname(missing[-1]) or ".")  # noqa: PTH120
+    while not os.path.exists(missing[-1]):
+        missing.append(os.path.dirname(missing[-1]) or ".")
     for folder in reversed(missing[:-1]):
         with contextlib.suppress(FileExistsError):
-            os.mkdir(folder, mode=0o700)  # noqa: PTH102
+            os.mkdir(folder, mode=0o700)
 
 
 def allow_many_files() -> None:
@@ -274,7 +274,7 @@ def is_network_file_system(path: str | Path) -> bool:
 
 def _text(path: str, *, errors: str = "strict") -> str:
     # not with pathlib: it takes 3 ms to import
-    with open(path, encoding="ascii", errors=errors) as file:  # noqa: PTH123
+    with open(path, encoding="ascii", errors=errors) as file:
         return file.read()
 
 

@@ -76,7 +76,7 @@ def _bytes(source: Source) -> bytes:
             return source.stream.read(MAX_BYTES + 1)
         return _content(source.name)
     except FileNotFoundError as error:
-        what = "a link to nothing" if os.path.islink(source.name) else "not there"  # noqa: PTH114
+        what = "a link to nothing" if os.path.islink(source.name) else "not there"
         raise NotFound(f"{source.name} is {what}") from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -85,7 +85,7 @@ def _bytes(source: Source) -> bytes:
 
 def _content(path: str) -> bytes:
     """Not more than `MAX_BYTES` and one; a thousand small files are read in 10 ms this way."""
-    state = os.stat(path)  # noqa: PTH116
+    state = os.stat(path)
     _refuse_special(path, state.st_mode)
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -20,7 +20,7 @@ def _roots() -> tuple[str, str]:
 
 def is_installed() -> bool:
     """Whether this is an installation, rather than a source checkout."""
-    return os.path.isdir(_roots()[0])  # noqa: PTH112
+    return os.path.isdir(_roots()[0])
 
 
 def checkout() -> tuple[str, ...]:
@@ -45,7 +45,7 @@ def names(*parts: str) -> list[str]:
     """
     path = data_path(*parts)
     try:
-        return sorted(os.listdir(path))  # noqa: PTH208
+        return sorted(os.listdir(path))
     except OSError as error:
         raise _unavailable(path, parts, error) from error
 
@@ -58,7 +58,7 @@ def read_text(*parts: str) -> str:
     """
     path = data_path(*parts)
     try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123
+        with open(path, encoding="utf-8") as file:
             return file.read()
     except OSError as error:
         raise _unavailable(path, parts, error) from error

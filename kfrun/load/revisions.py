@@ -127,9 +127,9 @@ class _Repositories:
 def _files(names: Sequence[str], repositories: _Repositories, *, recursive: bool) -> Iterator[_File]:
     for name in names:
         for target in _targets(name):
-            is_folder = os.path.isdir(target)  # noqa: PTH112
+            is_folder = os.path.isdir(target)
             # A link is looked up by its own name: at the revision it may have led elsewhere.
-            is_itself = is_folder and not os.path.islink(target.rstrip("/") or "/")  # noqa: PTH114
+            is_itself = is_folder and not os.path.islink(target.rstrip("/") or "/")
             folder, base = (target, "") if is_itself else os.path.split(target.rstrip("/"))
             found, path = repositories.of(os.path.realpath(folder or "."), target)
             path = "/".join(part for part in (path, base) if part)
@@ -152,7 +152,7 @@ def _targets(name: str) -> list[str]:
         return [name]
     import glob
 
-    return sorted(glob.glob(name, recursive=True))  # noqa: PTH207
+    return sorted(glob.glob(name, recursive=True))
 
 
 def _at(
@@ -207,7 +207,7 @@ def _named(found: Repository, path: str, folder: Entry) -> Iterator[tuple[str, E
 def _in_submodule(found: Repository, path: str, entry: Entry, repositories: _Repositories) -> Iterator[_File]:
     """The files of a submodule, at the commit that ``found`` has of it; none where it is not checked out."""
     folder = os.path.realpath(f"{found.top}/{path}")
-    if not os.path.isdir(folder) or repositories.top(folder) != folder:  # noqa: PTH112
+    if not os.path.isdir(folder) or repositories.top(folder) != folder:
         return
     repositories.submodules.add(folder)
     inner = repositories.at(folder, entry.oid)

@@ -136,7 +136,7 @@ def _file(path: str) -> Source:
     if is_descriptor(path):
         return Source(path, folder=None)
     # not with pathlib: it takes 3 ms to import, and as long for a few hundred files
-    current = "/" if path.startswith("/") else os.getcwd()  # noqa: PTH109
+    current = "/" if path.startswith("/") else os.getcwd()
     return Source(path, folder=_absolute(path.rpartition("/")[0], current))
 
 
@@ -151,9 +151,7 @@ def _paths(name: str, *, recursive: bool) -> list[str]:
         import glob
 
         paths = [
-            path
-            for match in sorted(glob.glob(name, recursive=True))  # noqa: PTH207
-            for path in _expanded(match, recursive=recursive)
+            path for match in sorted(glob.glob(name, recursive=True)) for path in _expanded(match, recursive=recursive)
         ]
         if not paths:
             raise NotFound(f"no file matches {name}")
@@ -173,7 +171,7 @@ def _exists(path: str) -> bool:
 
 def _expanded(path: str, *, recursive: bool) -> list[str]:
     """The path itself, or what is to be read of a folder."""
-    if not os.path.isdir(path):  # noqa: PTH112
+    if not os.path.isdir(path):
         return [path]
     found = list(_in_folder(path, recursive=recursive))
     if not found:
@@ -223,7 +221,7 @@ def _near_names(name: str) -> str | None:
 
     folder, _, base = name.rpartition("/")
     try:
-        present = os.listdir((folder or "/") if "/" in name else ".")  # noqa: PTH208
+        present = os.listdir((folder or "/") if "/" in name else ".")
     except (OSError, ValueError):
         return f"there is no folder {folder}" if folder else None
     near = difflib.get_close_matches(base, sorted(present), n=3, cutoff=0.6)

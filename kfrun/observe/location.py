@@ -29,7 +29,7 @@ def state_folder(settings: Settings) -> Path:
 
 def _state_folder(settings: Settings) -> str:
     wanted = existing = settings.state_dir
-    while not os.path.exists(existing) and existing != paths.parent(existing):  # noqa: PTH110
+    while not os.path.exists(existing) and existing != paths.parent(existing):
         existing = paths.parent(existing)
     if host.is_network_file_system(existing):
         wanted = _local_substitute()
@@ -59,7 +59,7 @@ def database_name(settings: Settings) -> str:
 
 def has_database(settings: Settings) -> bool:
     """Whether there is a store at all."""
-    return os.path.exists(database_name(settings))  # noqa: PTH110
+    return os.path.exists(database_name(settings))
 
 
 def job_folder(database_path: str | Path, namespace: str, name: str, uid: str) -> Path:

@@ -56,7 +56,7 @@ def signature(folder: Path) -> tuple[int, ...]:
         stamps.append((folder / "pods").stat().st_mtime_ns)
         with os.scandir(folder / "pods") as entries:
             for entry in entries:
-                stamps.append(os.stat(entry.path).st_mtime_ns)  # noqa: PTH116, PERF401 (may vanish half way)
+                stamps.append(os.stat(entry.path).st_mtime_ns)  # noqa: PERF401 (may vanish half way)
     except OSError:
         stamps.append(-1)
     return tuple(stamps)
@@ -86,7 +86,7 @@ def _facts(path: Path) -> dict[str, object] | None:
 
 def _log_names(path: Path) -> Iterator[tuple[str, int]]:
     try:
-        names = sorted(os.listdir(path))  # noqa: PTH208 (names, not paths)
+        names = sorted(os.listdir(path))
     except OSError:
         return
     for name in names:
@@ -137,7 +137,7 @@ class FileIndex(TimeIndex):
     def __init__(self, log: str) -> None:
         self._path = f"{log.removesuffix('.log')}.idx"
         try:
-            self._count = os.stat(self._path).st_size // _RECORD.size  # noqa: PTH116
+            self._count = os.stat(self._path).st_size // _RECORD.size
         except OSError:
             self._count = 0
 
@@ -145,7 +145,7 @@ class FileIndex(TimeIndex):
         return self._count
 
     def __getitem__(self, number: int) -> Sample:
-        with open(self._path, "rb") as file:  # noqa: PTH123
+        with open(self._path, "rb") as file:
             return Sample(*_RECORD.unpack(os.pread(file.fileno(), _RECORD.size, number * _RECORD.size)))
 
     def _from(self, number: int) -> Iterator[tuple[float, int]]:
@@ -156,7 +156,7 @@ class FileIndex(TimeIndex):
     def _block(self, number: int) -> Iterator[tuple[float, int]]:
         wanted = min(_BLOCK_RECORDS, self._count - number)
         try:
-            with open(self._path, "rb") as file:  # noqa: PTH123
+            with open(self._path, "rb") as file:
                 block = os.pread(file.fileno(), wanted * _RECORD.size, number * _RECORD.size)
         except FileNotFoundError:
             return iter(())

@@ -98,7 +98,7 @@ class Store:
         import sqlite3
 
         path = os.fspath(path)
-        if not os.path.exists(path):  # noqa: PTH110
+        if not os.path.exists(path):
             if not create:
                 raise NotFound(f"there is no store at {path}")
             _make_private(path)

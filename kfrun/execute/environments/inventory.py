@@ -118,7 +118,7 @@ def remove_tree(path: Path) -> None:
         except PermissionError:
             # A package may hold folders that nobody may write to.
             for place, _, _ in os.walk(path):
-                os.chmod(place, 0o700)  # noqa: PTH101 -- as os.walk gives it
+                os.chmod(place, 0o700)
             shutil.rmtree(path)
 
 
@@ -128,7 +128,7 @@ def size(path: Path) -> int:
     for place, _, names in os.walk(path):
         for name in names:
             try:
-                total += os.lstat(os.path.join(place, name)).st_size  # noqa: PTH118 -- 20,000 files
+                total += os.lstat(os.path.join(place, name)).st_size
             except FileNotFoundError:
                 continue
     return total

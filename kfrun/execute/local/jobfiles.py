@@ -95,7 +95,7 @@ def exclusive(folder: str) -> Iterator[None]:
 def is_being_created(folder: str) -> bool:
     """Whether the process that made the folder still lives: its job may be recorded any moment."""
     try:
-        with open(f"{folder}/creator", encoding="utf-8") as file:  # noqa: PTH123
+        with open(f"{folder}/creator", encoding="utf-8") as file:
             creator = host.ProcessIdentity(*json.load(file))
     except (OSError, ValueError, TypeError):
         return False
@@ -123,7 +123,7 @@ def read(folder: str, digest: str = "") -> Job:
         OSError, ValueError: it is not there or damaged.
     """
     path = _path(folder, digest)
-    with open(path if os.path.exists(path) else _path(folder, ""), encoding="utf-8") as file:  # noqa: PTH110, PTH123
+    with open(path if os.path.exists(path) else _path(folder, ""), encoding="utf-8") as file:
         data = json.load(file)
     try:
         if "jobset" in data:
@@ -152,9 +152,9 @@ def write_pod(folder: str, workload: Workload, pod: PodState) -> None:
         OSError: it cannot be written.
     """
     path = f"{folder}/pods/{pod.name}"
-    if os.path.exists(f"{path}/pod.json"):  # noqa: PTH110
+    if os.path.exists(f"{path}/pod.json"):
         return
-    os.makedirs(path, mode=0o700, exist_ok=True)  # noqa: PTH103
+    os.makedirs(path, mode=0o700, exist_ok=True)
     job = next(item for item in workload.jobs if item.name == pod.job)
     data = {
         "name": pod.name,
@@ -174,7 +174,7 @@ def _write(path: str, data: dict[str, Any]) -> None:
     """Write a file whole or not at all."""
     with open(f"{path}.new", "w", encoding="utf-8", opener=_private) as file:
         json.dump(data, file, separators=(",", ":"))
-    os.replace(f"{path}.new", path)  # noqa: PTH105
+    os.replace(f"{path}.new", path)
 
 
 def save_in_reserve(folder: str, state: dict[str, Any]) -> None:
@@ -184,7 +184,7 @@ def save_in_reserve(folder: str, state: dict[str, Any]) -> None:
         OSError: even that failed.
     """
     text = json.dumps(state, separators=(",", ":")).encode()
-    with open(f"{folder}/reserve", "r+b") as file:  # noqa: PTH123
+    with open(f"{folder}/reserve", "r+b") as file:
         size = os.fstat(file.fileno()).st_size // 2
         if len(text) > size:
             raise OSError(errno.ENOSPC, "the state is larger than its reserve")
@@ -197,7 +197,7 @@ def save_in_reserve(folder: str, state: dict[str, Any]) -> None:
 def read_reserve(folder: str) -> dict[str, Any] | None:
     """The latest state in the reserve; None when there is none."""
     try:
-        with open(f"{folder}/reserve", "rb") as file:  # noqa: PTH123
+        with open(f"{folder}/reserve", "rb") as file:
             content = file.read()
     except OSError:
         return None

@@ -62,7 +62,7 @@ def _supervise(folder: str) -> None:
             os.dup2(source, target)
         os.close(log)
         os.close(null)
-    host.set_process_name(f"kfrun:{os.path.basename(os.path.dirname(folder))}")  # noqa: PTH119, PTH120
+    host.set_process_name(f"kfrun:{os.path.basename(os.path.dirname(folder))}")
     try:
         takeover.main(folder)
     except BaseException:

@@ -40,7 +40,7 @@ def prepare() -> None:
     """
     if _Nursery.descriptor is not None:
         return
-    package_root = os.path.dirname(os.path.abspath(kfrun.__path__[0]))  # noqa: PTH100, PTH120
+    package_root = os.path.dirname(os.path.abspath(kfrun.__path__[0]))
     # Isolated and without site: it needs the standard library and kfrun, and starts in half the time.
     command = [sys.executable, "-I", "-S", "-c", _MAIN, package_root]
     reading, writing = os.pipe()
@@ -116,7 +116,7 @@ def wake(folder: str) -> None:
     except OSError as error:
         if error.errno not in (errno.ENXIO, errno.ENOENT):
             raise
-        if os.path.isdir(folder):  # noqa: PTH112
+        if os.path.isdir(folder):
             start(folder)
         return
     try:
@@ -139,7 +139,7 @@ def is_supervised(folder: str) -> bool:
 def revive(store: Store) -> None:
     """Start a supervisor for every job of this host that should have one and has none."""
     for run in store.unended_runs():
-        if not os.path.isdir(run.folder):  # noqa: PTH112
+        if not os.path.isdir(run.folder):
             # Somebody removes it just now, was killed while at it, or removed it by hand: nothing is known any more.
             from kfrun.execute.local import runtimes
 
@@ -175,7 +175,7 @@ def sweep(store: Store, namespace: str, name: str = "*") -> None:
             continue
         with jobfiles.exclusive(folder):
             # It may have been recorded since the runs were read.
-            if jobfiles.is_being_created(folder) or store.run(os.path.basename(folder)) is not None:  # noqa: PTH119
+            if jobfiles.is_being_created(folder) or store.run(os.path.basename(folder)) is not None:
                 continue
             _set_aside(folder)
         remove_folder(folder)
@@ -191,15 +191,15 @@ def remove_folder(folder: str) -> None:
         _set_aside(folder)
     shutil.rmtree(_aside(folder), ignore_errors=True)
     with jobfiles.exclusive(folder):
-        for parent in (os.path.dirname(folder), os.path.dirname(os.path.dirname(folder))):  # noqa: PTH120
+        for parent in (os.path.dirname(folder), os.path.dirname(os.path.dirname(folder))):
             with contextlib.suppress(OSError):
-                os.rmdir(parent)  # noqa: PTH106
+                os.rmdir(parent)
 
 
 def _set_aside(folder: str) -> None:
     """Take the folder away at one stroke: nobody may find it half removed, or put a file into it again."""
     with contextlib.suppress(OSError):
-        os.rename(folder, _aside(folder))  # noqa: PTH104
+        os.rename(folder, _aside(folder))
 
 
 def _aside(folder: str) -> str:

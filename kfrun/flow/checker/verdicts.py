@@ -76,7 +76,7 @@ class Verdicts:
     def recall(self, size: int) -> None:
         """Read what was learnt before, unless that takes longer than looking at ``size`` characters anew."""
         try:
-            with open(self._path, "rb") as file:  # noqa: PTH123
+            with open(self._path, "rb") as file:
                 state = os.fstat(file.fileno())
                 self._is_too_large = state.st_size > max(_ALWAYS_READ, size)
                 # In a cache that others write to, anybody could say what is sound.
@@ -115,10 +115,10 @@ class Verdicts:
             with open(temporary, "w", encoding="utf-8", opener=_private) as file:
                 # json.dump writes piece by piece, which takes ten times as long
                 file.write(json.dumps(self._kept(), separators=(",", ":")))
-            os.replace(temporary, self._path)  # noqa: PTH105
+            os.replace(temporary, self._path)
         except OSError:
             with contextlib.suppress(OSError):
-                os.unlink(temporary)  # noqa: PTH108
+                os.unlink(temporary)
 
     def _kept(self) -> dict[str, list[Any]]:
         kept: dict[str, list[Any]] = {}
@@ -135,7 +135,7 @@ class Verdicts:
 def _has_a_place(path: str) -> bool:
     """Whether any folder above ``path`` is there, beside the root: nobody's home is made up for a cache."""
     folder = paths.parent(path)
-    while not os.path.isdir(folder):  # noqa: PTH112
+    while not os.path.isdir(folder):
         folder = paths.parent(folder)
     return folder != "/"
 
@@ -176,7 +176,7 @@ def _files(folder: str) -> Iterator[str]:
 
 def _state(path: str) -> tuple[int, int]:
     try:
-        state = os.stat(path)  # noqa: PTH116
+        state = os.stat(path)
     except OSError:  # an editor's lock, or a file that Python is just writing
         return 0, 0
     return state.st_mtime_ns, state.st_size

@@ -99,7 +99,7 @@ class EnvironmentNeed:
         request = f"{self._folder}/environment.json"
         with open(request, "w", encoding="utf-8", opener=_private) as file:
             json.dump(self._job.environment, file)
-        package_root = os.path.dirname(os.path.abspath(kfrun.__path__[0]))  # noqa: PTH100, PTH120
+        package_root = os.path.dirname(os.path.abspath(kfrun.__path__[0]))
         command = [sys.executable, "-I", "-c", _MAIN, package_root, request, self._job.cache]
         env = {**self._caller, JOB_MARKER: self._uid}
         log = os.open(f"{self._folder}/environment.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -124,7 +124,7 @@ class EnvironmentNeed:
     def _last_lines(self) -> str:
         """The end of the installer's output."""
         try:
-            with open(f"{self._folder}/environment.log", "rb") as file:  # noqa: PTH123
+            with open(f"{self._folder}/environment.log", "rb") as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_BYTES))
                 lines = file.read().decode("utf-8", "replace").splitlines()
         except OSError:

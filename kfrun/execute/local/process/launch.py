@@ -78,14 +78,14 @@ def _is_dropped(name: str) -> bool:
 def find_executable(name: str, path: str, folder: str) -> str | None:
     """The absolute file that execvp would run for ``name`` in ``folder``, or None."""
     if "/" in name:
-        candidate = os.path.normpath(os.path.join(folder, name))  # noqa: PTH118
+        candidate = os.path.normpath(os.path.join(folder, name))
         return candidate if _is_executable(candidate) else None
     for entry in path.split(os.pathsep):
-        candidate = os.path.normpath(os.path.join(folder, entry, name))  # noqa: PTH118
+        candidate = os.path.normpath(os.path.join(folder, entry, name))
         if _is_executable(candidate):
             return candidate
     return None
 
 
 def _is_executable(path: str) -> bool:
-    return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113
+    return os.path.isfile(path) and os.access(path, os.X_OK)

@@ -39,8 +39,8 @@ def prepare(resolution: Resolution, way: Way) -> Callable[[str], Launch]:
     settings = launch.ProcessSettings(
         caller=dict(caller.environ),
         folder=working_folder(resolution, caller.folder),
-        path=(os.path.dirname(python),) if python else (),  # noqa: PTH120
-        last=os.path.dirname(sys.executable),  # noqa: PTH120
+        path=(os.path.dirname(python),) if python else (),
+        last=os.path.dirname(sys.executable),
         own_venv=sys.prefix if sys.prefix != sys.base_prefix else "",
         clean_env=wishes.clean_env,
         umask=_umask(),
@@ -100,13 +100,13 @@ def _request(
 def check(resolution: Resolution, current: str) -> list[Finding]:
     """Folders that the job needs and the host lacks: kfrun makes none outside its own."""
     found, folder = [], working_folder(resolution, current)
-    if not os.path.isdir(folder):  # noqa: PTH112
+    if not os.path.isdir(folder):
         path: FieldPath = ("metadata", "annotations", "kfrun.dev/source")
         message = f'the job\'s source folder "{folder}" does not exist'
         position = resolution.job.positions.value(path) if resolution.source else None
         found.append(_finding(resolution, message, path if resolution.source else (), position))
     for path, working_dir in _working_dirs(resolution):
-        if os.path.isabs(working_dir) and not os.path.isdir(working_dir):  # noqa: PTH112, PTH117
+        if os.path.isabs(working_dir) and not os.path.isdir(working_dir):
             message = f'the working directory "{working_dir}" does not exist on this machine'
             found.append(_finding(resolution, message, path, _position(resolution, path)))
     return found

@@ -241,7 +241,7 @@ class ProcessRuntime:
         env = {**launch.base_environment(self._settings), **own, JOB_MARKER: self._uid, marker: name}
         argv = variables.arguments(container, local, own)
         folder = container.get("workingDir") or self._settings.folder
-        if not os.path.isdir(folder):  # noqa: PTH112
+        if not os.path.isdir(folder):
             raise _NotFound(f"working directory {folder}: no such folder")
         if not argv:
             raise _NotFound("the container has no command")
@@ -341,7 +341,7 @@ class ProcessRuntime:
 
     def _sample(self, item: _Watched, now: float) -> None:
         try:
-            size = os.stat(self._path(item.attempt, "log")).st_size  # noqa: PTH116
+            size = os.stat(self._path(item.attempt, "log")).st_size
             if size == item.log_size:
                 return
             with open(self._path(item.attempt, "idx"), "ab", opener=_private) as file:
