@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kfrun.model.source import FieldPath, Finding
-    from kfrun.resolve.origins import Ledger, Mark
+    from kfrun.resolve.origins import Mark, OriginLog
 
 _INT64 = range(-(2**63), 2**63)
 _WRONG = object()
@@ -33,7 +33,7 @@ class Decoder:
         written: values as the controller writes them (zero values and empty lists left out), not as it reads them.
     """
 
-    def __init__(self, mark: Mark, ledger: Ledger, *, written: bool) -> None:
+    def __init__(self, mark: Mark, ledger: OriginLog, *, written: bool) -> None:
         self._mark = mark
         self._ledger = ledger
         self._written = written

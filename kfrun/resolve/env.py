@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kfrun.resolve.podsets import COMPLETION_INDEX, same_name, upsert
 
 if TYPE_CHECKING:
-    from kfrun.resolve.origins import Ledger, Mark
+    from kfrun.resolve.origins import Mark, OriginLog
 
     Node = dict[str, Any]
 
@@ -43,7 +43,7 @@ def _source(source: Node) -> Node:
     return result
 
 
-def upsert_user_env(target: list[Node], entries: list[Node], mark: Mark, ledger: Ledger) -> None:
+def upsert_user_env(target: list[Node], entries: list[Node], mark: Mark, ledger: OriginLog) -> None:
     """Put a TrainJob's ``entries`` into ``target``, replacing entries of the same name where they stand.
 
     Args:
@@ -66,7 +66,7 @@ def completion_index(name: str) -> Node:
     return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": f"metadata.annotations['{COMPLETION_INDEX}']"}}}
 
 
-def upsert_policy_env(target: list[Node], entries: list[Node], mark: Mark, ledger: Ledger) -> None:
+def upsert_policy_env(target: list[Node], entries: list[Node], mark: Mark, ledger: OriginLog) -> None:
     """Put ``entries`` of an ML policy into ``target``; ``mark`` says which policy."""
     for entry in entries:
         upsert(target, ledger.place(entry, mark), same_name)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Settings:
+class Extensions:
     """What the annotations of a job and its runtime say together."""
 
     packages: PackageSet = field(default_factory=PackageSet)
@@ -30,9 +30,9 @@ class Settings:
     findings: list[Finding] = field(default_factory=list)
 
 
-def read(job: Document, runtime: Document | None) -> Settings:
+def read(job: Document, runtime: Document | None) -> Extensions:
     """Read and merge the annotations; what is wrong with the packages is in ``findings``, the rest validate says."""
-    settings = Settings()
+    settings = Extensions()
     documents = [job] if runtime is None else [job, runtime]
 
     def chosen(key: str) -> str | None:

@@ -1,7 +1,7 @@
 """Where each field of the JobSet comes from. Filled by decode, strategic and builder; read by resolver.
 
 The merge moves objects and reorders lists, so an origin is kept by the object itself (its identity), not by its
-path: `Ledger.place` says where an object stands in its document, `Ledger.mark` where a single field of it comes
+path: `OriginLog.place` says where an object stands in its document, `OriginLog.mark` where a single field of it comes
 from when that is elsewhere. `Origins` turns both into paths of the finished JobSet, when somebody asks.
 """
 
@@ -65,7 +65,7 @@ def _has(data: Any, path: FieldPath) -> bool:
     return True
 
 
-class Ledger:
+class OriginLog:
     """The marks of all objects of one resolution."""
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ class Origins(Mapping["FieldPath", Origin]):
     Most jobs are valid and nobody asks: finding out where every field stands takes as long as resolving the job.
     """
 
-    def __init__(self, ledger: Ledger, root: dict[str, Any]) -> None:
+    def __init__(self, ledger: OriginLog, root: dict[str, Any]) -> None:
         self._ledger = ledger
         self._root = root
         self._found: dict[FieldPath, Origin] | None = None

@@ -9,12 +9,12 @@ from kfrun.resolve import strategic
 from kfrun.resolve.decode import Decoder, complete
 
 if TYPE_CHECKING:
-    from kfrun.resolve.origins import Ledger, Mark
+    from kfrun.resolve.origins import Mark, OriginLog
 
     Node = dict[str, Any]
 
 
-def apply(template: Node, patches: list[Any], job: Mark, ledger: Ledger) -> None:
+def apply(template: Node, patches: list[Any], job: Mark, ledger: OriginLog) -> None:
     """Merge ``patches`` in their order into ``template``, a JobSet template, in place.
 
     Labels and annotations of the template's metadata go to the JobSet object; jobs keep the runtime's order, with
@@ -42,7 +42,7 @@ def apply(template: Node, patches: list[Any], job: Mark, ledger: Ledger) -> None
     complete(template, "JobSetTemplateSpec")
 
 
-def _decoded(raw: Any, mark: Mark, ledger: Ledger) -> Node:
+def _decoded(raw: Any, mark: Mark, ledger: OriginLog) -> Node:
     decoder = Decoder(mark, ledger, written=True)
     patch = decoder.struct(raw, "RuntimePatch", mark.path)
     if decoder.findings:
@@ -61,7 +61,7 @@ def _strip_metadata(owner: Node) -> None:
         del metadata[key]
 
 
-def _merge_metadata(target: Node, patch: Node, ledger: Ledger) -> None:
+def _merge_metadata(target: Node, patch: Node, ledger: OriginLog) -> None:
     for key in ("labels", "annotations"):
         if key in patch:
             strategic.merge(target, {key: patch[key]}, ledger)

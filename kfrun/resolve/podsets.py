@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from kfrun.resolve.material import Material
-    from kfrun.resolve.origins import Ledger, Mark
+    from kfrun.resolve.origins import Mark, OriginLog
 
 Node = dict[str, Any]
 
@@ -101,7 +101,7 @@ class Build:
     template: Node
     job_mark: Mark
     runtime_mark: Mark
-    ledger: Ledger
+    ledger: OriginLog
     pod_group_policy: Node = field(default_factory=dict)
     material: Material | None = None
     pod_sets: list[PodSet] = field(default_factory=list)

@@ -15,7 +15,7 @@ from kfrun.model.resolution import Resolution, RuntimeSource
 from kfrun.resolve import builder, extensions, patches, podgroups, podsets, policies
 from kfrun.resolve.decode import Decoder, describe
 from kfrun.resolve.findings import finding
-from kfrun.resolve.origins import Ledger, Mark, Origins
+from kfrun.resolve.origins import Mark, OriginLog, Origins
 from kfrun.resolve.podsets import Build
 from kfrun.validate.schema import defaults, schemas
 
@@ -84,7 +84,7 @@ def resolve(
 
 def _build(job: Document, key: ObjectKey, runtime: RuntimeSource, version: str) -> Build:
     """Decode both documents, merge the patches and derive the pod sets."""
-    ledger = Ledger()
+    ledger = OriginLog()
     _require_name(job, key)
     job_mark = Mark("job", job, ("spec",))
     runtime_mark = Mark("runtime", runtime.document, ("spec",))
@@ -123,13 +123,13 @@ def _decoded(value: Any, type_name: str, decoder: Decoder) -> Node:
     return spec
 
 
-def _policies(spec: Any, mark: Mark, ledger: Ledger) -> Node:
+def _policies(spec: Any, mark: Mark, ledger: OriginLog) -> Node:
     """The runtime's mlPolicy and podGroupPolicy."""
     parts = {key: spec[key] for key in ("mlPolicy", "podGroupPolicy") if isinstance(spec, dict) and key in spec}
     return _decoded(parts, "TrainingRuntimeSpec", Decoder(mark, ledger, written=False))
 
 
-def _template(spec: Any, mark: Mark, ledger: Ledger) -> Node:
+def _template(spec: Any, mark: Mark, ledger: OriginLog) -> Node:
     decoder = Decoder(mark, ledger, written=True)
     parts = {"template": spec["template"]} if isinstance(spec, dict) and "template" in spec else {}
     decoded = _decoded(parts if isinstance(spec, dict) else spec, "TrainingRuntimeSpec", decoder)

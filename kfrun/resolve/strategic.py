@@ -12,7 +12,7 @@ from kfrun.resolve.findings import finding
 
 if TYPE_CHECKING:
     from kfrun.model.source import Finding
-    from kfrun.resolve.origins import Ledger
+    from kfrun.resolve.origins import OriginLog
 
     Node = dict[str, Any]
 
@@ -29,7 +29,7 @@ MERGE_KEYS = {
 """Lists that are merged by key; every other list is replaced as a whole."""
 
 
-def merge(original: Node, patch: Node, ledger: Ledger) -> None:
+def merge(original: Node, patch: Node, ledger: OriginLog) -> None:
     """Merge ``patch`` into ``original``, in place.
 
     Objects merge field by field, lists of `MERGE_KEYS` item by item, everything else is replaced.
@@ -51,7 +51,7 @@ def merge(original: Node, patch: Node, ledger: Ledger) -> None:
                 ledger.mark(original, key, mark)
 
 
-def _merged_list(original: list[Node], patch: list[Node], key: str, ledger: Ledger) -> list[Node]:
+def _merged_list(original: list[Node], patch: list[Node], key: str, ledger: OriginLog) -> list[Node]:
     merged = list(original)
     for item in patch:
         if not item.get(key):
@@ -67,7 +67,7 @@ def _merged_list(original: list[Node], patch: list[Node], key: str, ledger: Ledg
     return _ordered(original, patch, merged, key)
 
 
-def _no_merge_key(item: Node, key: str, ledger: Ledger) -> list[Finding]:
+def _no_merge_key(item: Node, key: str, ledger: OriginLog) -> list[Finding]:
     mark = ledger.of(item, key)
     assert mark is not None
     message = f"has no {key}, by which the item to patch is found"

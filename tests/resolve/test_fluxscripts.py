@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kfrun.resolve.policies import fluxscripts
-from kfrun.resolve.policies.fluxscripts import Facts
+from kfrun.resolve.policies.fluxscripts import ScriptFacts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FACTS = Facts("tj", "default", nodes=2, tasks=4, gpus=2, device="ib0", queue_policy="easy")
+FACTS = ScriptFacts("tj", "default", nodes=2, tasks=4, gpus=2, device="ib0", queue_policy="easy")
 FLUX = """\
 #!/bin/sh
 printf '%s\\n' "$*" >> "$CALLS"
@@ -118,5 +118,5 @@ def test_another_node_tries_until_the_first_one_is_there(pod: _Pod) -> None:
         (FACTS._replace(nodes=0), 'flags="-N 0 -n 0 -g 2  "'),
     ],
 )
-def test_counts_become_flags(facts: Facts, line: str) -> None:
+def test_counts_become_flags(facts: ScriptFacts, line: str) -> None:
     assert line in fluxscripts.scripts(facts)["entrypoint.sh"]

@@ -4,7 +4,7 @@ import pytest
 
 from kfrun.errors import InvalidInput
 from kfrun.resolve import strategic
-from kfrun.resolve.origins import Ledger, Mark
+from kfrun.resolve.origins import Mark, OriginLog
 from tests.resolve.reading import document
 
 
@@ -25,7 +25,7 @@ def _env(*names):
 )
 def test_lists_merged_by_key_keep_both_orders_as_far_as_they_agree(original, patch, expected):
     target = _env(*original)
-    strategic.merge(target, _env(*patch), Ledger())
+    strategic.merge(target, _env(*patch), OriginLog())
     assert [item["name"] for item in target["env"]] == expected
 
 
@@ -49,14 +49,14 @@ def test_lists_merged_by_key_keep_both_orders_as_far_as_they_agree(original, pat
     ],
 )
 def test_fields_merge_by_their_kind(original, patch, expected):
-    strategic.merge(original, patch, Ledger())
+    strategic.merge(original, patch, OriginLog())
     assert original == expected
 
 
 def test_an_item_without_its_key_is_refused_where_it_stands():
     patch = {"containers": [{"env": []}]}
     source = document(patch)
-    ledger = Ledger()
+    ledger = OriginLog()
     ledger.place(patch["containers"][0], Mark("patch", source, ("containers", 0)))
     with pytest.raises(InvalidInput) as caught:
         strategic.merge({}, patch, ledger)

@@ -112,7 +112,7 @@ def _name(data: Node, notes: Notes) -> Any:
     return mended
 
 
-def _plain(kind: str, form: Form, spec: Node, replicas: dict[str, Node], notes: Notes) -> pods.Job:
+def _plain(kind: str, form: Form, spec: Node, replicas: dict[str, Node], notes: Notes) -> pods.ConvertedJob:
     """Jobs whose replicas are all nodes of one kind: the leader becomes node 0."""
     base: FieldPath = ("spec", form.replicas)
     present = [name for name in form.types if name in replicas]
@@ -137,7 +137,7 @@ def _plain(kind: str, form: Form, spec: Node, replicas: dict[str, Node], notes: 
         runtime_ref = {"name": TORCH_RUNTIME}
         trainer = {"image": found.spec["containers"][0].get("image"), **trainer}
     template = found.replicated_job("node", is_trainer=True)
-    return pods.Job(trainer, {form.policy: {}, "numNodes": 1}, [template], runtime_ref)
+    return pods.ConvertedJob(trainer, {form.policy: {}, "numNodes": 1}, [template], runtime_ref)
 
 
 def _torch(spec: Node, trainer: Node, notes: Notes) -> None:
@@ -168,7 +168,7 @@ def _torch(spec: Node, trainer: Node, notes: Notes) -> None:
     notes.add(path, message, "let the command start torchrun")
 
 
-def _mpi(spec: Node, replicas: dict[str, Node], notes: Notes) -> pods.Job:
+def _mpi(spec: Node, replicas: dict[str, Node], notes: Notes) -> pods.ConvertedJob:
     """A launcher that leads, and workers that it reaches by ssh."""
     base: FieldPath = ("spec", "mpiReplicaSpecs")
     main = spec.get("mainContainer", FORMS["MPIJob"].container)
@@ -184,10 +184,10 @@ def _mpi(spec: Node, replicas: dict[str, Node], notes: Notes) -> pods.Job:
     first = worker.replicated_job("node", is_trainer=False, keeps=True)
     second = launcher.replicated_job("launcher", is_trainer=True)
     trainer = {**launcher.trainer, "numNodes": pods.replicas(replicas["Worker"]), "numProcPerNode": processes}
-    return pods.Job(trainer, policy, [first, second])
+    return pods.ConvertedJob(trainer, policy, [first, second])
 
 
-def _run_policy(spec: Node, job: pods.Job, notes: Notes) -> None:
+def _run_policy(spec: Node, job: pods.ConvertedJob, notes: Notes) -> None:
     policy = mapping(spec.get("runPolicy"))
     path: FieldPath = ("spec", "runPolicy")
     notes.rest(path, policy, _RUN_POLICY)
@@ -213,7 +213,7 @@ def _run_policy(spec: Node, job: pods.Job, notes: Notes) -> None:
         notes.add((*path, "schedulingPolicy"), "schedulingPolicy was left out: gangs belong to the runtime", hint)
 
 
-def _objects(data: Node, name: Any, job: pods.Job) -> list[Node]:
+def _objects(data: Node, name: Any, job: pods.ConvertedJob) -> list[Node]:
     metadata = {
         key: value
         for key, value in mapping(data.get("metadata")).items()
@@ -242,5 +242,5 @@ def _objects(data: Node, name: Any, job: pods.Job) -> list[Node]:
     return [runtime, trainjob]
 
 
-def _has_limit(job: pods.Job) -> bool:
+def _has_limit(job: pods.ConvertedJob) -> bool:
     return any("backoffLimit" in item["template"]["spec"] for item in job.replicated_jobs)

@@ -25,7 +25,7 @@ _PORTS: Final = frozenset({"pytorchjob-port", "jaxjob-port", "xgboostjob-port", 
 
 
 @dataclass(slots=True)
-class Job:
+class ConvertedJob:
     """A converted job, in parts.
 
     Attributes:

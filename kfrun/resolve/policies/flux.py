@@ -55,7 +55,7 @@ def add_objects(build: Build) -> None:
     assert build.trainer is not None
     settings = _settings(build)
     scripts = fluxscripts.scripts(
-        fluxscripts.Facts(
+        fluxscripts.ScriptFacts(
             name=build.name,
             namespace=build.namespace,
             nodes=build.trainer["numNodes"],

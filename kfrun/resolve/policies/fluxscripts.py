@@ -13,7 +13,7 @@ SHARED: Final = "/mnt/flux"
 _PORT: Final = 8050
 
 
-class Facts(NamedTuple):
+class ScriptFacts(NamedTuple):
     """What the scripts depend on; ``tasks`` and ``gpus`` are per node."""
 
     name: str
@@ -132,7 +132,7 @@ done
 """
 
 
-def scripts(facts: Facts) -> dict[str, str]:
+def scripts(facts: ScriptFacts) -> dict[str, str]:
     """The scripts by the names of their files."""
     return {
         "entrypoint.sh": _filled(
@@ -164,12 +164,12 @@ def _filled(template: str, values: dict[str, str]) -> str:
     return template
 
 
-def _resources(facts: Facts) -> str:
+def _resources(facts: ScriptFacts) -> str:
     gpus = f" --gpu={_range(facts.gpus)}" if facts.gpus > 0 else ""
     return f"--cores={_range(facts.tasks)}{gpus}"
 
 
-def _flags(facts: Facts) -> str:
+def _flags(facts: ScriptFacts) -> str:
     gpus = f" -g {facts.gpus}" if facts.gpus > 0 else ""
     return f"-N {facts.nodes} -n {facts.tasks * facts.nodes}{gpus}  "
 

@@ -24,7 +24,7 @@ _LORA: Final = "lora_finetune"
 _FULL: Final = "full_finetune"
 
 
-class Choice(NamedTuple):
+class RecipeChoice(NamedTuple):
     """A recipe and its configuration."""
 
     recipe: str
@@ -53,7 +53,7 @@ def command(build: Build, count: int, processes: str) -> list[str]:
     return [*COMMAND, *rendezvous, chosen.recipe, "--config", chosen.config, *kept]
 
 
-def choose(model_name: str, args: Iterable[str], *, count: int, processes: str, gpus: int) -> Choice:
+def choose(model_name: str, args: Iterable[str], *, count: int, processes: str, gpus: int) -> RecipeChoice:
     """Recipe and configuration for a model.
 
     Args:
@@ -72,7 +72,7 @@ def choose(model_name: str, args: Iterable[str], *, count: int, processes: str, 
         kind, suffix = _FULL, "full_single_device"
     else:
         kind, suffix = _FULL, "full_multinode" if count > 1 else "full"
-    return Choice(f"{kind}_{'single_device' if one_device else 'distributed'}", f"{model_name}_{suffix}")
+    return RecipeChoice(f"{kind}_{'single_device' if one_device else 'distributed'}", f"{model_name}_{suffix}")
 
 
 def _runtime_name(build: Build) -> str:
