@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kfrun.cli.kinds import Target
     from kfrun.execute.backend import Backend
     from kfrun.model.state import StoredObject
-    from kfrun.observe.selection import Requirement
+    from kfrun.observe.selection import LabelRequirement
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Query:
 
     targets: tuple[Target, ...]
     namespace: str | None
-    labels: tuple[Requirement, ...] = ()
+    labels: tuple[LabelRequirement, ...] = ()
     sort_by: str | None = None
 
     def check(self) -> None:

@@ -35,7 +35,7 @@ _EXISTS = re.compile(rf"(!?)\s*({_KEY})")
 
 
 @dataclass(frozen=True, slots=True)
-class Requirement:
+class LabelRequirement:
     """One term of a label selector.
 
     Attributes:
@@ -54,7 +54,7 @@ class Requirement:
         return (self.key in labels and labels[self.key] in self.values) != self.negated
 
 
-def parse_selector(text: str) -> tuple[Requirement, ...]:
+def parse_selector(text: str) -> tuple[LabelRequirement, ...]:
     """Parse a label selector in kubectl's syntax: ``a=b,c!=d,e in (f,g),h notin (i),j,!k``.
 
     Raises:
@@ -65,11 +65,11 @@ def parse_selector(text: str) -> tuple[Requirement, ...]:
         stripped = term.strip()
         if match := _SET.fullmatch(stripped):
             values = frozenset(value.strip() for value in match[3].split(","))
-            found.append(Requirement(match[1], values, match[2] == "notin"))
+            found.append(LabelRequirement(match[1], values, match[2] == "notin"))
         elif match := _EQUAL.fullmatch(stripped):
-            found.append(Requirement(match[1], frozenset({match[3]}), match[2] == "!="))
+            found.append(LabelRequirement(match[1], frozenset({match[3]}), match[2] == "!="))
         elif match := _EXISTS.fullmatch(stripped):
-            found.append(Requirement(match[2], None, bool(match[1])))
+            found.append(LabelRequirement(match[2], None, bool(match[1])))
         else:
             raise UsageProblem(
                 f'"{stripped}" is no label selector',
@@ -83,7 +83,7 @@ def _split(text: str) -> list[str]:
     return [term for term in re.split(r",(?![^(]*\))", text) if term.strip()] if text.strip() else []
 
 
-def matches(obj: StoredObject, selector: Sequence[Requirement]) -> bool:
+def matches(obj: StoredObject, selector: Sequence[LabelRequirement]) -> bool:
     """Whether an object's labels meet every term."""
     labels = obj.data.get("metadata", {}).get("labels") or {}
     return all(term.holds(labels) for term in selector)
@@ -101,7 +101,7 @@ class Selection(NamedTuple):
     namespace: str | None = None
     name: str = ""
     owner: str = ""
-    labels: tuple[Requirement, ...] = ()
+    labels: tuple[LabelRequirement, ...] = ()
 
     @property
     def place(self) -> str | None:

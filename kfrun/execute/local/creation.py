@@ -159,11 +159,11 @@ def _refuse_changed(found: StoredObject, step: Step) -> None:
         raise Refused(f"{found.key.resource} was changed by another kfrun meanwhile", "try again")
 
 
-def _job(uid: str, desired: DesiredJob, launch: Launcher, way: Way) -> jobfiles.Job:
+def _job(uid: str, desired: DesiredJob, launch: Launcher, way: Way) -> jobfiles.RunFiles:
     from kfrun.resolve.pods import expand
 
     settings, environment, path = launch(uid)
-    return jobfiles.Job(
+    return jobfiles.RunFiles(
         workload=expand.expand(desired.resolution, cluster_defaults=way.wishes.cluster_defaults),
         settings=settings,
         environment=environment,
@@ -174,7 +174,7 @@ def _job(uid: str, desired: DesiredJob, launch: Launcher, way: Way) -> jobfiles.
     )
 
 
-def _write_files(folder: str, job: jobfiles.Job) -> None:
+def _write_files(folder: str, job: jobfiles.RunFiles) -> None:
     try:
         jobfiles.write(folder, job)
     except OSError as error:

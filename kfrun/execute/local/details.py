@@ -11,7 +11,7 @@ from kfrun.execute.local import jobfiles
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kfrun.execute.local.jobfiles import Job
+    from kfrun.execute.local.jobfiles import RunFiles
     from kfrun.observe.store import Run
 
 
@@ -40,7 +40,7 @@ def environment(run: Run) -> str:
     return "" if files is None else files.environment_path
 
 
-def _files(run: Run) -> Job | None:
+def _files(run: Run) -> RunFiles | None:
     """The run's own files; None when they are gone, damaged or of another version."""
     try:
         return jobfiles.read(run.folder, run.run_digest)
@@ -48,7 +48,7 @@ def _files(run: Run) -> Job | None:
         return None
 
 
-def _pods(run: Run, files: Job) -> list[dict[str, Any]]:
+def _pods(run: Run, files: RunFiles) -> list[dict[str, Any]]:
     """Every pod that there was, those that were removed too, as the supervisor's state tells; none if it does not."""
     from kfrun.model.runstate import RunState
     from kfrun.observe import status

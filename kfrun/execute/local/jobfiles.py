@@ -31,7 +31,7 @@ _BYTES_PER_POD = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class RunFiles:
     """What a supervisor is started with.
 
     Attributes:
@@ -53,7 +53,7 @@ class Job:
     back_off: tuple[float, float] = (10.0, 300.0)
 
 
-def write(folder: str, job: Job) -> None:
+def write(folder: str, job: RunFiles) -> None:
     """Make the folder and write everything that a supervisor needs.
 
     Raises:
@@ -102,7 +102,7 @@ def is_being_created(folder: str) -> bool:
     return host.is_alive(creator)
 
 
-def replace(folder: str, job: Job, digest: str = "") -> None:
+def replace(folder: str, job: RunFiles, digest: str = "") -> None:
     """Write what the supervisor is to run, whole or not at all.
 
     With ``digest``, the ``run_digest`` that the run is going to have: it counts from the moment that the store says so,
@@ -116,7 +116,7 @@ def replace(folder: str, job: Job, digest: str = "") -> None:
     _write(_path(folder, digest), {**data, "workload": job.workload.to_json()})
 
 
-def read(folder: str, digest: str = "") -> Job:
+def read(folder: str, digest: str = "") -> RunFiles:
     """Read what the run with that ``run_digest`` runs; without one, what it was created with.
 
     Raises:
@@ -130,7 +130,7 @@ def read(folder: str, digest: str = "") -> Job:
             from kfrun.execute.local import formerfiles
 
             data = formerfiles.converted(data)
-        return Job(
+        return RunFiles(
             **{
                 **data,
                 "workload": expand.of_jobset(**data["workload"]),

@@ -11,7 +11,7 @@ from kfrun.model.runstate import RunState
 from kfrun.observe import status
 
 if TYPE_CHECKING:
-    from kfrun.execute.local.jobfiles import Job
+    from kfrun.execute.local.jobfiles import RunFiles
     from kfrun.model.runstate import PodState
     from kfrun.model.state import Event
     from kfrun.observe.store import Run, Store
@@ -26,7 +26,7 @@ class Ledger:
         is_behind: the store does not hold the latest state yet.
     """
 
-    def __init__(self, store: Store, run: Run, job: Job) -> None:
+    def __init__(self, store: Store, run: Run, job: RunFiles) -> None:
         self._store = store
         self._run = run
         self._job = job

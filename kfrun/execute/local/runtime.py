@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from kfrun.execute.controller.facts import Attempt, Fact
-    from kfrun.execute.local.jobfiles import Job
+    from kfrun.execute.local.jobfiles import RunFiles
     from kfrun.execute.local.needs.need import Need
     from kfrun.model.resolution import Resolution
     from kfrun.model.runstate import PodState, RunState
@@ -29,7 +29,7 @@ JOB_MARKER = "KFRUN_JOB_UID"
 """In the environment of every process that is started for a job, so that they are found wherever they fled to."""
 
 
-class Usage(NamedTuple):
+class ContainerUsage(NamedTuple):
     """What a container has taken so far: seconds of CPU time; and takes now: bytes of memory."""
 
     cpu: float
@@ -75,7 +75,7 @@ class ContainerRuntime(Protocol):
         """
 
     @classmethod
-    def of(cls, run: Run, job: Job, state: RunState) -> Self:
+    def of(cls, run: Run, job: RunFiles, state: RunState) -> Self:
         """The runtime of a job. ``job.settings`` is its own part of the job's files.
 
         Raises:
@@ -86,7 +86,7 @@ class ContainerRuntime(Protocol):
     def clean(cls, uid: str) -> None:
         """Remove whatever of a job still runs: it must leave nothing behind, though its files may be gone."""
 
-    def needs(self, store: Store, job: Job) -> list[Need]:
+    def needs(self, store: Store, job: RunFiles) -> list[Need]:
         """What must be there before anything of the job starts, in this order."""
 
     def prepare_pod(self, pod: PodState) -> None:
@@ -133,7 +133,7 @@ class ContainerRuntime(Protocol):
     def address(self, pod: PodState) -> str:
         """The address under which this machine reaches the ports of a pod."""
 
-    def usage(self, attempt: Attempt) -> Usage | None:
+    def usage(self, attempt: Attempt) -> ContainerUsage | None:
         """What a container takes; None when it does not run."""
 
     def descriptors(self) -> Sequence[int]:

@@ -37,7 +37,7 @@ _CLOCK_STEP = 1.0
 class Supervisor:
     """Reconciles one job."""
 
-    def __init__(self, store: Store, run: Run, job: jobfiles.Job) -> None:
+    def __init__(self, store: Store, run: Run, job: jobfiles.RunFiles) -> None:
         self._store = store
         self._run = run
         self._ledger = Ledger(store, run, job)
@@ -50,7 +50,7 @@ class Supervisor:
         self._due: float | None = None
         self._offset = time.time() - time.monotonic()
 
-    def _use(self, job: jobfiles.Job) -> None:
+    def _use(self, job: jobfiles.RunFiles) -> None:
         self._job = job
         self._runtime = runtimes.named(self._run.backend).of(self._run, job, self._state)
         self._needs = Needs(self._runtime.needs(self._store, job))

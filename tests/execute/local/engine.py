@@ -93,7 +93,7 @@ class FakeRuntime:
         self._run = run
 
     @classmethod
-    def of(cls, run: Run, job: jobfiles.Job, state: RunState) -> FakeRuntime:
+    def of(cls, run: Run, job: jobfiles.RunFiles, state: RunState) -> FakeRuntime:
         del state
         assert job.settings == {"engine": "unix:///fake"}, "as it was written"
         return cls(run)
@@ -103,7 +103,7 @@ class FakeRuntime:
         cls.engine.log.append(f"clean {uid}")
         cls.engine.containers.clear()
 
-    def needs(self, store: Store, job: jobfiles.Job) -> list[FakeNeed]:
+    def needs(self, store: Store, job: jobfiles.RunFiles) -> list[FakeNeed]:
         del job
         self._store = store
         return [self.need]
@@ -168,7 +168,7 @@ class Site:
         FakeRuntime.engine, FakeRuntime.need = self.engine, self.need
         self.store = store
         self.folder = str(folder)
-        jobfiles.write(self.folder, jobfiles.Job(workload(*groups, **child), {"engine": "unix:///fake"}))
+        jobfiles.write(self.folder, jobfiles.RunFiles(workload(*groups, **child), {"engine": "unix:///fake"}))
         runs.add(store, runs.trainjob("tj"), folder, ended=False, backend="fake", boot=host.boot_id())
         self.supervisor = self.supervise()
 

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def job(name: str = "tj", pods: int = 1) -> jobfiles.Job:
+def job(name: str = "tj", pods: int = 1) -> jobfiles.RunFiles:
     workload = workloads.workload(workloads.replicated(nodes=pods), name=name)
-    return jobfiles.Job(workload, {"caller": {"A": "b"}}, back_off=(1.0, 2.0))
+    return jobfiles.RunFiles(workload, {"caller": {"A": "b"}}, back_off=(1.0, 2.0))
 
 
 @pytest.fixture

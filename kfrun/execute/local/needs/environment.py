@@ -17,7 +17,7 @@ from kfrun.execute.local.needs.need import Denied, Met, Unmet
 from kfrun.execute.local.runtime import JOB_MARKER
 
 if TYPE_CHECKING:
-    from kfrun.execute.local.jobfiles import Job
+    from kfrun.execute.local.jobfiles import RunFiles
     from kfrun.execute.local.needs.need import Answer
 
 _MAIN = (
@@ -37,7 +37,7 @@ class EnvironmentNeed:
         caller: the environment variables of whoever applied the job: settings of pip, uv and the proxies.
     """
 
-    def __init__(self, folder: str, uid: str, job: Job, caller: dict[str, str]) -> None:
+    def __init__(self, folder: str, uid: str, job: RunFiles, caller: dict[str, str]) -> None:
         self._folder = folder
         self._uid = uid
         self._job = job

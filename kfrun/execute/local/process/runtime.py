@@ -17,14 +17,14 @@ from kfrun.execute.local.needs.ports import PortsNeed
 from kfrun.execute.local.pods import variables
 from kfrun.execute.local.process import launch, record, recorder
 from kfrun.execute.local.process.addresses import LOOPBACK, Addresses, LocalAddresses
-from kfrun.execute.local.runtime import JOB_MARKER, Usage
+from kfrun.execute.local.runtime import JOB_MARKER, ContainerUsage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Self
 
     from kfrun.execute.controller.facts import Fact
-    from kfrun.execute.local.jobfiles import Job
+    from kfrun.execute.local.jobfiles import RunFiles
     from kfrun.execute.local.needs.need import Need
     from kfrun.execute.local.runtime import Launch, Way
     from kfrun.model.resolution import Resolution
@@ -81,7 +81,7 @@ class ProcessRuntime:
     # ContainerRuntime
 
     @classmethod
-    def of(cls, run: Run, job: Job, state: RunState) -> Self:
+    def of(cls, run: Run, job: RunFiles, state: RunState) -> Self:
         """See `ContainerRuntime.of`."""
         settings = launch.ProcessSettings.from_json(job.settings)
         return cls(run.folder, run.uid, job.workload, settings, state.ports)
@@ -105,7 +105,7 @@ class ProcessRuntime:
         """See `ContainerRuntime.clean`."""
         host.kill_marked(f"{JOB_MARKER}={uid}")
 
-    def needs(self, store: Store, job: Job) -> list[Need]:
+    def needs(self, store: Store, job: RunFiles) -> list[Need]:
         """See `ContainerRuntime.needs`: the Python environment, and ports of the address that all processes share."""
         ports = PortsNeed(store, self._uid, self._addresses.needed(self._workload), self._ports)
         if job.environment is None:
@@ -186,10 +186,10 @@ class ProcessRuntime:
         del pod
         return LOOPBACK
 
-    def usage(self, attempt: Attempt) -> Usage | None:
+    def usage(self, attempt: Attempt) -> ContainerUsage | None:
         """See `ContainerRuntime.usage`."""
         found = host.marked_processes(self._marker(attempt))
-        return Usage(*host.usage(found)) if found else None
+        return ContainerUsage(*host.usage(found)) if found else None
 
     def descriptors(self) -> Sequence[int]:
         """See `ContainerRuntime.descriptors`."""
