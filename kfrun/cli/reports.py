@@ -31,25 +31,25 @@ _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 _FOLDER: Final = "the folder must exist and be yours to write"
 
 
-class Target(NamedTuple):
+class OutputTarget(NamedTuple):
     """One output: its format, and the file that it goes to; None is standard output."""
 
     format: str
     path: str | None
 
 
-class _TargetType(click.ParamType[Target]):
+class _TargetType(click.ParamType[OutputTarget]):
     name = "FORMAT[=FILE]"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Target:
-        if isinstance(value, Target):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> OutputTarget:
+        if isinstance(value, OutputTarget):
             return value
         name, equals, path = value.partition("=")
         if name not in FORMATS:
             self.fail(f'"{name}" is no format; there are {", ".join(FORMATS)}', param, ctx)
         if equals and not path:
             self.fail(f'"{value}" names no file', param, ctx)
-        return Target(name, path if path != "-" and equals else None)
+        return OutputTarget(name, path if path != "-" and equals else None)
 
 
 def files(function: Function) -> Function:
@@ -95,14 +95,14 @@ def severities(fail_on: str) -> frozenset[Severity]:
     return checks.ANYTHING if fail_on == "warning" else checks.ERRORS
 
 
-def write(report: Report, targets: Sequence[Target], *, text: Callable[[], str]) -> None:
+def write(report: Report, targets: Sequence[OutputTarget], *, text: Callable[[], str]) -> None:
     """Write the report in every format that was asked for; ``text`` draws the one for people.
 
     Raises:
         UsageProblem: two outputs would go to one place, or a file cannot be written.
         Unavailable: there is no room for a file.
     """
-    targets = targets or (Target("text", None),)
+    targets = targets or (OutputTarget("text", None),)
     places = [target.path and os.path.realpath(target.path) for target in targets]
     twice = next((target for target, place in zip(targets, places, strict=True) if places.count(place) > 1), None)
     if twice is not None:

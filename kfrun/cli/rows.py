@@ -47,10 +47,10 @@ class Tables:
         """The rows of objects of one kind; the header comes with the first ones."""
         now = time.time() if now is None else now
         facts = self._facts(objects) if kind == "TrainJob" else {}
-        rows = [self._row(item, facts.get(item.uid, columns.Facts()), now, mark) for item in objects]
+        rows = [self._row(item, facts.get(item.uid, columns.JobFacts()), now, mark) for item in objects]
         return self._table(kind).render(rows)
 
-    def _row(self, item: StoredObject, facts: columns.Facts, now: float, mark: str) -> tuple[str, ...]:
+    def _row(self, item: StoredObject, facts: columns.JobFacts, now: float, mark: str) -> tuple[str, ...]:
         cells = columns.of(item.key.kind).row(item.data, now, facts, wide=self._wide)
         if self._kinds and item.key.kind != "Event":
             cells = (f"{item.key.kind.lower()}/{cells[0]}", *cells[1:])
@@ -67,20 +67,20 @@ class Tables:
             self._tables[kind] = Table(("EVENT", *names) if self._marked else names, headers=self._headers)
         return self._tables[kind]
 
-    def _facts(self, jobs: Sequence[StoredObject]) -> dict[str, columns.Facts]:
+    def _facts(self, jobs: Sequence[StoredObject]) -> dict[str, columns.JobFacts]:
         if not self._wide:
             return self._narrow_facts(jobs)
         runs = self._backend.runs([job.uid for job in jobs])
         return {job.uid: self._fact(job, runs[job.uid]) for job in jobs if job.uid in runs}
 
-    def _narrow_facts(self, jobs: Sequence[StoredObject]) -> dict[str, columns.Facts]:
+    def _narrow_facts(self, jobs: Sequence[StoredObject]) -> dict[str, columns.JobFacts]:
         missing = [job for job in jobs if not (job.data["spec"].get("trainer") or {}).get("numNodes")]
         runs = self._backend.runs([job.uid for job in missing], brief=True) if missing else {}
-        return {job.uid: columns.Facts(nodes_of(runs.get(job.uid))) for job in missing}
+        return {job.uid: columns.JobFacts(nodes_of(runs.get(job.uid))) for job in missing}
 
-    def _fact(self, job: StoredObject, run: JobRun) -> columns.Facts:
+    def _fact(self, job: StoredObject, run: JobRun) -> columns.JobFacts:
         end = self._backend.outcome(job)
-        return columns.Facts(nodes_of(run), "" if end is None else str(end.exit_code), run.backend)
+        return columns.JobFacts(nodes_of(run), "" if end is None else str(end.exit_code), run.backend)
 
 
 def nodes_of(run: JobRun | None) -> str:

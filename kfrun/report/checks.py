@@ -22,7 +22,7 @@ ANYTHING = frozenset(Severity)
 if TYPE_CHECKING:
     # a protocol takes 0.2 ms to define, and nobody asks for it while kfrun runs
 
-    class Subject(Protocol):
+    class CheckedObject(Protocol):
         """An object that was checked; a `Document`, or what is left of one."""
 
         @property
@@ -45,7 +45,7 @@ class Report(NamedTuple):
     """
 
     verb: str
-    documents: Sequence[Subject]
+    documents: Sequence[CheckedObject]
     findings: Sequence[Finding]
     failing: frozenset[Severity] = ERRORS
     titles: Mapping[str, str] = MappingProxyType({})

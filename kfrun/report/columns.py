@@ -1,6 +1,6 @@
 """What a table shows of each kind of object: column names and cells, after kubectl's. Called by cli (get, events).
 
-Cells are made from the object alone, but for `Facts`, which only kfrun knows.
+Cells are made from the object alone, but for `JobFacts`, which only kfrun knows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NONE = "<none>"
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class JobFacts:
     """What is not in a TrainJob itself.
 
     Attributes:
@@ -33,7 +33,7 @@ class Facts:
     backend: str = ""
 
 
-_UNKNOWN = Facts()
+_UNKNOWN = JobFacts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,14 @@ class Columns:
 
     names: tuple[str, ...]
     wide: tuple[str, ...]
-    cells: Callable[[_Object, float, Facts], tuple[str, ...]]
-    wide_cells: Callable[[_Object, float, Facts], tuple[str, ...]] = lambda _obj, _now, _facts: ()
+    cells: Callable[[_Object, float, JobFacts], tuple[str, ...]]
+    wide_cells: Callable[[_Object, float, JobFacts], tuple[str, ...]] = lambda _obj, _now, _facts: ()
 
     def header(self, *, wide: bool) -> tuple[str, ...]:
         """The names of the columns shown."""
         return self.names + self.wide if wide else self.names
 
-    def row(self, obj: _Object, now: float, facts: Facts = _UNKNOWN, *, wide: bool) -> tuple[str, ...]:
+    def row(self, obj: _Object, now: float, facts: JobFacts = _UNKNOWN, *, wide: bool) -> tuple[str, ...]:
         """The cells of one object; ``now`` is in seconds since the epoch."""
         cells = self.cells(obj, now, facts)
         return cells + self.wide_cells(obj, now, facts) if wide else cells
@@ -107,7 +107,7 @@ def _reason(container: _Object) -> str:
     return str((state.get("waiting") or state.get("terminated") or {}).get("reason") or "")
 
 
-def _trainjob(job: _Object, now: float, facts: Facts) -> tuple[str, ...]:
+def _trainjob(job: _Object, now: float, facts: JobFacts) -> tuple[str, ...]:
     spec = job.get("spec", {})
     nodes = (spec.get("trainer") or {}).get("numNodes") or facts.nodes
     return (
@@ -119,7 +119,7 @@ def _trainjob(job: _Object, now: float, facts: Facts) -> tuple[str, ...]:
     )
 
 
-def _trainjob_wide(job: _Object, now: float, facts: Facts) -> tuple[str, ...]:
+def _trainjob_wide(job: _Object, now: float, facts: JobFacts) -> tuple[str, ...]:
     last = _conditions(job)[-1:]
     reason = str(last[0].get("reason", "")) if last else NONE
     return (reason, facts.exit_code or NONE, _duration(job, now), facts.backend or NONE)
@@ -132,7 +132,7 @@ def _duration(job: _Object, now: float) -> str:
     return NONE if start is None or end is None else human_duration(max(0.0, end - start))
 
 
-def _jobset(jobset: _Object, now: float, _: Facts) -> tuple[str, ...]:
+def _jobset(jobset: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
     status = jobset.get("status", {})
     completed = any(c["type"] == "Completed" and c.get("status") == "True" for c in _conditions(jobset))
     return (
@@ -145,7 +145,7 @@ def _jobset(jobset: _Object, now: float, _: Facts) -> tuple[str, ...]:
     )
 
 
-def _job(job: _Object, now: float, _: Facts) -> tuple[str, ...]:
+def _job(job: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
     status, spec = job.get("status", {}), job.get("spec", {})
     true = [c["type"] for c in _conditions(job) if c.get("status") == "True"]
     state = next((name for name in ("Complete", "Failed", "Suspended") if name in true), "Running")
@@ -154,7 +154,7 @@ def _job(job: _Object, now: float, _: Facts) -> tuple[str, ...]:
     return (_name(job), state, f"{status.get('succeeded', 0)}/{spec.get('completions', 1)}", duration, _age(job, now))
 
 
-def _pod(pod: _Object, now: float, _: Facts) -> tuple[str, ...]:
+def _pod(pod: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
     containers = pod.get("status", {}).get("containerStatuses") or []
     total = len(pod.get("spec", {}).get("containers") or containers)
     return (
@@ -166,21 +166,21 @@ def _pod(pod: _Object, now: float, _: Facts) -> tuple[str, ...]:
     )
 
 
-def _pod_wide(pod: _Object, _now: float, _: Facts) -> tuple[str, ...]:
+def _pod_wide(pod: _Object, _now: float, _: JobFacts) -> tuple[str, ...]:
     containers = pod.get("status", {}).get("containerStatuses") or []
     codes = [(c.get("state") or {}).get("terminated", {}).get("exitCode") for c in containers]
     index = (pod["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-completion-index", NONE)
     return (str(index), ",".join(str(code) for code in codes if code is not None) or NONE)
 
 
-def _runtime(runtime: _Object, now: float, _: Facts) -> tuple[str, ...]:
+def _runtime(runtime: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
     labels = runtime["metadata"].get("labels") or {}
     policy = runtime.get("spec", {}).get("mlPolicy") or {}
     framework = labels.get("trainer.kubeflow.org/framework", NONE)
     return (_name(runtime), str(framework), str(policy.get("numNodes") or 1), _age(runtime, now))
 
 
-def _event(event: _Object, now: float, _: Facts) -> tuple[str, ...]:
+def _event(event: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
     about = event["involvedObject"]
     seen = age(event.get("lastTimestamp"), now)
     if event.get("count", 1) > 1:

@@ -11,7 +11,7 @@ from kfrun.report.table import Table, age, clean
 
 _Object = Mapping[str, Any]
 _INDENT = "  "
-_UNKNOWN = columns.Facts()
+_UNKNOWN = columns.JobFacts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class TrainJobView:
     jobs: Sequence[_Object] = ()
     pods: Sequence[_Object] = ()
     events: Sequence[_Object] = ()
-    facts: columns.Facts = _UNKNOWN
+    facts: columns.JobFacts = _UNKNOWN
     nodes: Sequence[str] = ()
     packages: Sequence[str] = ()
     environment: str = ""

@@ -32,14 +32,14 @@ def test_state_of_a_trainjob(job, state):
 
 def test_trainjob_row():
     job = trainjob("a", condition("Failed", "FailedJobs"))
-    facts = columns.Facts("4", "3", "process")
+    facts = columns.JobFacts("4", "3", "process")
     assert columns.of("TrainJob").row(job, NOW, facts, wide=False) == ("a", "Failed", "2", "torch-distributed", "2m")
     assert columns.of("TrainJob").row(job, NOW, facts, wide=True)[5:] == ("FailedJobs", "3", "90s", "process")
 
 
 def test_nodes_of_the_runtime_where_the_job_names_none():
     job = trainjob("a", spec={"trainer": {}})
-    assert columns.of("TrainJob").row(job, NOW, columns.Facts("4"), wide=False)[2] == "4"
+    assert columns.of("TrainJob").row(job, NOW, columns.JobFacts("4"), wide=False)[2] == "4"
     assert columns.of("TrainJob").row(job, NOW, wide=False)[2] == "<none>"
 
 

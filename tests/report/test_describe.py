@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from kfrun.report import describe
-from kfrun.report.columns import Facts
+from kfrun.report.columns import JobFacts
 from kfrun.report.table import epoch
 from tests.observe.runs import condition, pod, terminated, trainjob
 
@@ -53,7 +53,7 @@ def test_trainjob():
         job=job,
         pods=[pod(state=terminated(7))],
         nodes=["node-0"],
-        facts=Facts("2", "7", "process"),
+        facts=JobFacts("2", "7", "process"),
         packages=["numpy", "scipy"],
         environment="/cache/env",
         not_enforced=["spec.x (no cgroup)"],

@@ -16,7 +16,7 @@ from kfrun.observe import selection
 from kfrun.observe.outcome import node_of
 from kfrun.observe.selection import Selection
 from kfrun.report import describe
-from kfrun.report.columns import Facts
+from kfrun.report.columns import JobFacts
 from kfrun.report.describe import TrainJobView
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _view(backend: Backend, job: StoredObject) -> TrainJobView:
         jobs=[item.data for item in backend.objects(Selection("Job", job.key.namespace, owner=job.uid))],
         pods=pods,
         events=_in_order(backend.events(job.key.namespace, owner=job.uid)),
-        facts=Facts(nodes_of(run), "" if end is None else str(end.exit_code), run.backend if run else ""),
+        facts=JobFacts(nodes_of(run), "" if end is None else str(end.exit_code), run.backend if run else ""),
         nodes=[node_of(pod) for pod in pods],
         packages=details.packages,
         environment=details.environment,

@@ -16,7 +16,7 @@ from kfrun.model.wishes import Wishes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kfrun.cli.reports import Target
+    from kfrun.cli.reports import OutputTarget
     from kfrun.model.source import Document
     from kfrun.model.wishes import Values
     from kfrun.report.checks import Report
@@ -39,7 +39,7 @@ def command(
     namespace: str | None,
     enable: tuple[str, ...],
     disable: tuple[str, ...],
-    outputs: tuple[Target, ...],
+    outputs: tuple[OutputTarget, ...],
     fail_on: str,
 ) -> int:
     """Look for what a cluster accepts and then regrets.

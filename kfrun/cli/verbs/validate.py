@@ -15,12 +15,12 @@ from kfrun.plan.support import BACKENDS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kfrun.cli.reports import Target
+    from kfrun.cli.reports import OutputTarget
     from kfrun.flow.checker.pipeline import CheckedInput
     from kfrun.flow.checker.stages import Until
     from kfrun.model.source import Document, Finding, ObjectKey
     from kfrun.model.wishes import Values
-    from kfrun.report.checks import Report, Subject
+    from kfrun.report.checks import CheckedObject, Report
     from kfrun.settings import Settings
 
 
@@ -72,7 +72,7 @@ def command(
     until: Until,
     backend: str | None,
     cache: bool,
-    outputs: tuple[Target, ...],
+    outputs: tuple[OutputTarget, ...],
     fail_on: str,
 ) -> int:
     """Check manifests as a cluster would.
@@ -90,7 +90,7 @@ def command(
     settings = options.load_settings(namespace=namespace, trainer_version=trainer_version)
     names = reports.named(paths, filenames)
     asked = Asked(settings, until, backend=backend, only_own_kinds=skip_other_kinds)
-    documents: Sequence[Subject]
+    documents: Sequence[CheckedObject]
     findings: Sequence[Finding]
     before: Mapping[ObjectKey, Document] = {}
     if previous or previous_ref is not None or previous_stored:
