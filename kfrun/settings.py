@@ -33,7 +33,7 @@ _NAMESPACE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _VERSION = r"v\d+\.\d+|head"
 
 
-class Origin(NamedTuple):
+class SettingOrigin(NamedTuple):
     """Which layer a value came from (``flag``, ``environment``, ``project``, ``user``, ``default``), and its name."""
 
     layer: str
@@ -72,7 +72,7 @@ class Settings(NamedTuple):
     color: str = "auto"
     retry_delay: float = 10.0
     max_retry_delay: float = 300.0
-    origins: Mapping[str, Origin] = MappingProxyType({})
+    origins: Mapping[str, SettingOrigin] = MappingProxyType({})
 
 
 KEYS: tuple[str, ...] = tuple(name for name in Settings._fields if name != "origins")
@@ -87,12 +87,12 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: str | os.
         UsageProblem: an unknown key, a value that makes no sense, or a file that cannot be read.
     """
     values: dict[str, Any] = {}
-    origins: dict[str, Origin] = {}
+    origins: dict[str, SettingOrigin] = {}
     for key, value, origin in _layers(flags, environ, os.fspath(folder)):
         values[key], origins[key] = value, origin
     _add_folders(values, origins, environ)
     for key in KEYS:
-        origins.setdefault(key, Origin("default"))
+        origins.setdefault(key, SettingOrigin("default"))
     if values.get("max_retry_delay", 300.0) < values.get("retry_delay", 0.0):
         # A longer first wait was asked for: the default limit must not contradict it.
         if origins["max_retry_delay"].layer != "default":
@@ -129,23 +129,25 @@ def uses_color(setting: str, environ: Mapping[str, str], *, is_terminal: bool) -
     return is_terminal and environ.get("TERM") != "dumb" and not environ.get("CI")
 
 
-def _layers(flags: Mapping[str, Any], environ: Mapping[str, str], folder: str) -> Iterator[tuple[str, Any, Origin]]:
+def _layers(
+    flags: Mapping[str, Any], environ: Mapping[str, str], folder: str
+) -> Iterator[tuple[str, Any, SettingOrigin]]:
     """Every value given anywhere, the weakest layer first."""
     for layer, path in (("user", _user_file(environ)), ("project", _project_file(folder))):
         if path is not None and _is_file(path):
-            origin = Origin(layer, path)
+            origin = SettingOrigin(layer, path)
             yield from ((key, value, origin) for key, value in _read_file(path))
     for key in KEYS:
         name = f"KFRUN_{key.upper()}"
         if environ.get(name):
-            yield key, _parse_text(key, environ[name], name), Origin("environment", name)
+            yield key, _parse_text(key, environ[name], name), SettingOrigin("environment", name)
     for key, value in flags.items():
         if value is not None:
             name = f"--{key.replace('_', '-')}"
-            yield key, _check(key, value, name), Origin("flag", name)
+            yield key, _check(key, value, name), SettingOrigin("flag", name)
 
 
-def _add_folders(values: dict[str, Any], origins: dict[str, Origin], environ: Mapping[str, str]) -> None:
+def _add_folders(values: dict[str, Any], origins: dict[str, SettingOrigin], environ: Mapping[str, str]) -> None:
     home = values.setdefault("home", None)
     if home is not None:
         # A home decides both, whatever set the others: tests and sandboxes rely on one switch.
@@ -160,12 +162,12 @@ def _add_folders(values: dict[str, Any], origins: dict[str, Origin], environ: Ma
             values[key], origins[key] = _xdg(environ, variable, default)
 
 
-def _xdg(environ: Mapping[str, str], variable: str, default: str) -> tuple[str, Origin]:
+def _xdg(environ: Mapping[str, str], variable: str, default: str) -> tuple[str, SettingOrigin]:
     """The XDG folder of kfrun. A relative value is ignored, as the XDG base directory specification asks."""
     given = environ.get(variable, "")
     if given.startswith("/"):
-        return paths.absolute("kfrun", given), Origin("environment", variable)
-    return paths.absolute(f"{default}/kfrun", _user_home(environ)), Origin("default")
+        return paths.absolute("kfrun", given), SettingOrigin("environment", variable)
+    return paths.absolute(f"{default}/kfrun", _user_home(environ)), SettingOrigin("default")
 
 
 def _user_home(environ: Mapping[str, str]) -> str:

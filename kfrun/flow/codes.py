@@ -139,12 +139,12 @@ def _of_lint() -> Iterator[tuple[str, Reason]]:
 def _sources() -> dict[str, str]:
     """Where upstream states the rules of a code, from the tables of rules and the rules that stand alone."""
     from kfrun.validate.admission.causes import Rule
-    from kfrun.validate.rules.cel import Rule as RuleAcrossFields
+    from kfrun.validate.rules.cel import CelRule
 
     found: dict[str, dict[str, None]] = {}
     for name in _RULES:
         module = importlib.import_module(f"kfrun.validate.{name}")
-        alone = [one for one in vars(module).values() if isinstance(one, Rule | RuleAcrossFields)]
+        alone = [one for one in vars(module).values() if isinstance(one, Rule | CelRule)]
         for rule in (*module.RULES, *alone):
             found.setdefault(rule.code, {})[rule.source] = None
     return {code: "; ".join(sources) for code, sources in found.items()}

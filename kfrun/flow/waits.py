@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kfrun.observe.outcome import Outcome
 
 
-class Ended(NamedTuple):
+class EndedJob(NamedTuple):
     """A job that was waited for, and how it ended."""
 
     job: StoredObject
@@ -66,7 +66,7 @@ class Waits:
                 return
         raise self._late(key, what.text)
 
-    def end(self, job: StoredObject) -> Ended:
+    def end(self, job: StoredObject) -> EndedJob:
         """Wait for the end of a stored TrainJob.
 
         Raises:
@@ -80,7 +80,7 @@ class Waits:
             if outcome.is_finished(found.data):
                 end = self._backend.outcome(found)
                 assert end is not None
-                return Ended(found, end)
+                return EndedJob(found, end)
         raise self._late(job.key, "its end")
 
     def gone(self, key: ObjectKey, uid: str) -> bool:

@@ -37,7 +37,7 @@ class LeavesRepository(Exception):
     """A symbolic link of the commit leads out of its repository."""
 
 
-class Entry(NamedTuple):
+class TreeEntry(NamedTuple):
     """What a folder of a commit holds under a name.
 
     Attributes:
@@ -105,10 +105,10 @@ class Repository:
         import threading
 
         self.top = top
-        self.root = Entry(_TREE, "")
+        self.root = TreeEntry(_TREE, "")
         self.looked_at = 0
         """Entries of folders that were asked for; who walks along them counts."""
-        self._folders: dict[str, dict[str, Entry]] = {}
+        self._folders: dict[str, dict[str, TreeEntry]] = {}
         try:
             self._git: Popen[bytes] = subprocess.Popen(
                 [*_COMMAND, "-C", top, "cat-file", "--batch"],
@@ -145,9 +145,9 @@ class Repository:
                 f'the git repository {self.top} has no revision "{shown}"',
                 "git fetch gets it; CI clones one commit only unless told otherwise (fetch-depth: 0, GIT_DEPTH: 0)",
             )
-        self.root = Entry(_TREE, found[0])
+        self.root = TreeEntry(_TREE, found[0])
 
-    def find(self, path: str) -> Entry | None:
+    def find(self, path: str) -> TreeEntry | None:
         """What stands at ``path``, in slashes from the top, links of the commit followed; None where nothing does.
 
         Raises:
@@ -176,7 +176,7 @@ class Repository:
             parts = [*target.split("/"), *parts]
         return opened[-1]
 
-    def folder(self, entry: Entry) -> dict[str, Entry]:
+    def folder(self, entry: TreeEntry) -> dict[str, TreeEntry]:
         """The entries of a folder by name.
 
         Raises:
@@ -190,7 +190,7 @@ class Repository:
                 raise Unavailable(f"a folder in the git repository {self.top} is damaged", _INCOMPLETE) from None
         return self._folders[entry.oid]
 
-    def content(self, entry: Entry, name: str, most: int | None = None) -> bytes:
+    def content(self, entry: TreeEntry, name: str, most: int | None = None) -> bytes:
         """The bytes of an object, the first ``most``; ``name`` stands for it in messages.
 
         Raises:
@@ -242,13 +242,13 @@ def check_revision(revision: str) -> None:
         )
 
 
-def _entries(raw: bytes, width: int) -> Iterator[tuple[str, Entry]]:
+def _entries(raw: bytes, width: int) -> Iterator[tuple[str, TreeEntry]]:
     """A tree object taken to pieces: mode, blank, name, NUL and ``width`` bytes of an id, again and again."""
     at = 0
     while at < len(raw):
         blank = raw.index(b" ", at)
         end = raw.index(b"\0", blank)
-        yield os.fsdecode(raw[blank + 1 : end]), Entry(raw[at:blank].decode(), raw[end + 1 : end + 1 + width].hex())
+        yield os.fsdecode(raw[blank + 1 : end]), TreeEntry(raw[at:blank].decode(), raw[end + 1 : end + 1 + width].hex())
         at = end + 1 + width
 
 

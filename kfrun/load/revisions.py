@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kfrun.errors import Unavailable, UsageProblem
 from kfrun.load import content, repository, sources
-from kfrun.load.repository import Entry, LeavesRepository, Repository
+from kfrun.load.repository import LeavesRepository, Repository, TreeEntry
 from kfrun.model.source import Finding, Position, Stage
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class _File(NamedTuple):
 
     repository: Repository
     path: str
-    entry: Entry | None
+    entry: TreeEntry | None
 
 
 def load(
@@ -171,7 +171,7 @@ def _at(
 
 
 def _in_folder(
-    found: Repository, path: str, folder: Entry, repositories: _Repositories, *, recursive: bool
+    found: Repository, path: str, folder: TreeEntry, repositories: _Repositories, *, recursive: bool
 ) -> Iterator[_File]:
     """The files that `sources` would read in a folder, in its order."""
     opened = [_named(found, path, folder)]
@@ -192,7 +192,7 @@ def _in_folder(
             yield from _at(found, name, repositories, recursive=False, is_folder=False)
 
 
-def _named(found: Repository, path: str, folder: Entry) -> Iterator[tuple[str, Entry | None]]:
+def _named(found: Repository, path: str, folder: TreeEntry) -> Iterator[tuple[str, TreeEntry | None]]:
     entries = found.folder(folder)
     found.looked_at += len(entries)
     if found.looked_at > _MOST_ENTRIES:
@@ -204,7 +204,7 @@ def _named(found: Repository, path: str, folder: Entry) -> Iterator[tuple[str, E
             yield (f"{path}/{name}" if path else name), entry
 
 
-def _in_submodule(found: Repository, path: str, entry: Entry, repositories: _Repositories) -> Iterator[_File]:
+def _in_submodule(found: Repository, path: str, entry: TreeEntry, repositories: _Repositories) -> Iterator[_File]:
     """The files of a submodule, at the commit that ``found`` has of it; none where it is not checked out."""
     folder = os.path.realpath(f"{found.top}/{path}")
     if not os.path.isdir(folder) or repositories.top(folder) != folder:

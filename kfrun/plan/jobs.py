@@ -25,7 +25,7 @@ TRAINER = "trainer.kubeflow.org/trainjob-controller"
 NO_EFFECT = "no effect on running pods"
 
 
-class Step(NamedTuple):
+class Contribution(NamedTuple):
     """What one object contributes to the plan. ``starts``: its pods are going to run, now or when it is resumed."""
 
     action: Action | None = None
@@ -33,7 +33,7 @@ class Step(NamedTuple):
     starts: bool = False
 
 
-def plan_job(job: DesiredJob, stored: ObservedJob | None, *, may_replace: bool, rerun: bool) -> Step:
+def plan_job(job: DesiredJob, stored: ObservedJob | None, *, may_replace: bool, rerun: bool) -> Contribution:
     """The step for one desired job. See `kfrun.model.wishes.Wishes` for ``replace`` and ``rerun``."""
     if stored is None:
         return _create(job)
@@ -86,46 +86,46 @@ def immutable(old: dict[str, Any] | Document, new: Document, *, version: str | N
     return tuple(replace(finding, message=message) if finding.code == "KF320" else finding for finding in found)
 
 
-def _create(job: DesiredJob) -> Step:
+def _create(job: DesiredJob) -> Contribution:
     key, data = job.resolution.trainjob, job.resolution.job.data
     if is_managed_elsewhere(data):
-        return Step(CreateJob(key, f"not stored yet; managed by {_manager(data)}: recorded, not run here"))
+        return Contribution(CreateJob(key, f"not stored yet; managed by {_manager(data)}: recorded, not run here"))
     cause = "not stored yet"
     if compare.wants_suspend(job, "", suspended=False):
         cause = f"{cause}; created suspended, kfrun resume starts it"
-    return Step(CreateJob(key, cause, details.of_job(job.resolution)), starts=True)
+    return Contribution(CreateJob(key, cause, details.of_job(job.resolution)), starts=True)
 
 
-def _plan_finished(job: DesiredJob, stored: ObservedJob, *, may_replace: bool, rerun: bool) -> Step:
+def _plan_finished(job: DesiredJob, stored: ObservedJob, *, may_replace: bool, rerun: bool) -> Contribution:
     outcome = _outcome(stored.data)
     differences = _differences(job, stored)
     if not differences and not rerun:
-        return Step(Unchanged(stored.key, f"unchanged; finished: {outcome}"))
+        return Contribution(Unchanged(stored.key, f"unchanged; finished: {outcome}"))
     if rerun or may_replace:
         cause = f"finished: {outcome}; {'changed since' if differences else 'run starts it anew'}"
         action = ReplaceJob(stored.key, cause, details.of_job(job.resolution), changes=differences)
-        return Step(action, starts=not is_managed_elsewhere(job.resolution.job.data))
+        return Contribution(action, starts=not is_managed_elsewhere(job.resolution.job.data))
     message = f"TrainJob {stored.key.name} is finished, {outcome}, and has changed since: {_named(differences)}"
     return _refuse("KF501", message, job, "kfrun apply --replace creates it anew, and so does kfrun run")
 
 
-def _plan_unfinished(job: DesiredJob, stored: ObservedJob) -> Step:
+def _plan_unfinished(job: DesiredJob, stored: ObservedJob) -> Contribution:
     differences = _differences(job, stored)
     wanted = compare.wants_suspend(job, stored.digest, suspended=stored.suspended)
     if not differences and wanted == stored.suspended:
-        return Step(Unchanged(stored.key, f"unchanged; {state(stored)}"))
+        return Contribution(Unchanged(stored.key, f"unchanged; {state(stored)}"))
     if differences and (found := immutable(stored.data, job.resolution.job)):
-        return Step(refusals=found)
+        return Contribution(refusals=found)
     if wanted == stored.suspended:
-        return Step(_update(job, stored, differences))
+        return Contribution(_update(job, stored, differences))
     differences = (*differences, FieldChange("spec.suspend", _yaml(stored.suspended), _yaml(wanted)))
     if is_managed_elsewhere(stored.data):
-        return Step(_update(job, stored, differences))
+        return Contribution(_update(job, stored, differences))
     if wanted:
         cause = "suspended: its pods are stopped, the job stays"
-        return Step(SuspendJob(stored.key, cause, changes=differences))
+        return Contribution(SuspendJob(stored.key, cause, changes=differences))
     lines = details.of_job(job.resolution)
-    return Step(ResumeJob(stored.key, "resumed: its pods are started", lines, changes=differences), starts=True)
+    return Contribution(ResumeJob(stored.key, "resumed: its pods are started", lines, changes=differences), starts=True)
 
 
 def _update(job: DesiredJob, stored: ObservedJob, differences: tuple[FieldChange, ...]) -> UpdateJob:
@@ -148,7 +148,7 @@ def _differences(job: DesiredJob, stored: ObservedJob) -> tuple[FieldChange, ...
     return own + tuple(FieldChange(f"{source.key.resource}: {item.path}", item.old, item.new) for item in runtime)
 
 
-def _refuse_running(job: DesiredJob, stored: ObservedJob) -> Step:
+def _refuse_running(job: DesiredJob, stored: ObservedJob) -> Contribution:
     name, flag = stored.key.name, _namespace_flag(stored.key)
     first = (
         f"kfrun resume trainjob {name}{flag} starts it"
@@ -159,8 +159,8 @@ def _refuse_running(job: DesiredJob, stored: ObservedJob) -> Step:
     return _refuse("KF502", f"TrainJob {name} exists and is {state(stored)}", job, hint)
 
 
-def _refuse(code: str, message: str, job: DesiredJob, hint: str) -> Step:
-    return Step(refusals=(refusals.of_job(code, message, job, hint),))
+def _refuse(code: str, message: str, job: DesiredJob, hint: str) -> Contribution:
+    return Contribution(refusals=(refusals.of_job(code, message, job, hint),))
 
 
 def _manager(job: Mapping[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kfrun.model.change import ApplyObject, BuildEnvironment, DeleteJob, DeleteObject, Plan, Unchanged
 from kfrun.plan import compare, jobs, refusals, support
-from kfrun.plan.jobs import Step
+from kfrun.plan.jobs import Contribution
 from kfrun.resolve.pods import expand
 
 if TYPE_CHECKING:
@@ -87,39 +87,39 @@ def backend_of(job: DesiredJob, wishes: Wishes, limits: Limits) -> str:
     return wishes.backend or job.resolution.backend or limits.backend
 
 
-def _plan_object(document: Document, stored: dict[str, Any] | None) -> Step:
+def _plan_object(document: Document, stored: dict[str, Any] | None) -> Contribution:
     if stored is None:
-        return Step(ApplyObject(document.key, "not stored yet"))
+        return Contribution(ApplyObject(document.key, "not stored yet"))
     differences = compare.changes(stored, document.data)
     if not differences:
-        return Step(Unchanged(document.key, "unchanged"))
+        return Contribution(Unchanged(document.key, "unchanged"))
     if found := jobs.immutable(stored, document):
-        return Step(refusals=found)
+        return Contribution(refusals=found)
     is_runtime = document.key.kind.endswith("TrainingRuntime")
     cause = "changed; jobs keep the one that they were created with" if is_runtime else "changed"
-    return Step(ApplyObject(document.key, cause, changes=differences))
+    return Contribution(ApplyObject(document.key, cause, changes=differences))
 
 
-def _plan_environment(job: DesiredJob) -> Step:
+def _plan_environment(job: DesiredJob) -> Contribution:
     packages = job.resolution.packages
     if not packages.needs_environment:
-        return Step()
+        return Contribution()
     shared = "built unless one with the same packages is there"
     cause = "built for this job alone" if packages.isolated else shared
-    return Step(BuildEnvironment(job.resolution.trainjob, cause, packages=packages))
+    return Contribution(BuildEnvironment(job.resolution.trainjob, cause, packages=packages))
 
 
 def _plan_delete(
     key: ObjectKey, observed: Mapping[ObjectKey, ObservedJob], stored_objects: Mapping[ObjectKey, dict[str, Any]]
-) -> Step:
+) -> Contribution:
     job = observed.get(key)
     if job is not None and job.deleting:
-        return Step(Unchanged(key, "is being deleted already"))
+        return Contribution(Unchanged(key, "is being deleted already"))
     if job is not None:
-        return Step(DeleteJob(key, f"delete was asked for; {jobs.state(job)}"))
+        return Contribution(DeleteJob(key, f"delete was asked for; {jobs.state(job)}"))
     if key in stored_objects:
-        return Step(DeleteObject(key, "delete was asked for", _users(key, observed)))
-    return Step(refusals=(refusals.missing(key),))
+        return Contribution(DeleteObject(key, "delete was asked for", _users(key, observed)))
+    return Contribution(refusals=(refusals.missing(key),))
 
 
 def _users(key: ObjectKey, observed: Mapping[ObjectKey, ObservedJob]) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ _JOBS: FieldPath = ("spec", "template", "spec", "replicatedJobs")
 Check = Callable[[dict[str, Any]], Iterator[Problem]]
 
 
-class Rule(NamedTuple):
+class CelRule(NamedTuple):
     """One rule.
 
     Attributes:
@@ -175,24 +175,24 @@ _CEL: Final = "CEL rule of the CRD"
 _HEAD: Final = ("head",)
 _JOB: Final = (kinds.TRAIN_JOB,)
 
-RULES: Final[tuple[Rule, ...]] = (
-    Rule("KF301", f"{_CEL}: metadata.name; API server", _JOB, names.train_job),
-    Rule("KF301", "API server: names of custom resources", kinds.RUNTIMES, names.runtime),
-    Rule("KF301", "API server: names of core objects", kinds.CORE_KINDS, names.core_object),
-    Rule("KF311", "API server: labels and annotations", kinds.TRAINER_KINDS, names.labels),
-    Rule("KF302", f"{_CEL}: initializer.*.storageUri", _JOB, _storage_uri),
-    Rule("KF303", f"{_CEL}: spec.managedBy", _JOB, _managed_by),
-    Rule("KF305", "minimum of trainer.numNodes", _JOB, _at_least(0, "spec", "trainer", "numNodes"), _HEAD),
-    Rule("KF305", f"{_CEL}: trainer", _JOB, _at_least(1, "spec", "trainer", "numProcPerNode"), _HEAD),
-    Rule("KF312", f"{_CEL}: status.trainerStatus", _JOB, _reported_at),
-    Rule("KF304", f"{_CEL}: spec.mlPolicy", kinds.RUNTIMES, _one_policy),
-    Rule("KF305", f"{_CEL}: flux", kinds.RUNTIMES, _at_least(1, "spec", "mlPolicy", "flux", "numProcPerNode")),
-    Rule("KF305", f"{_CEL}: mpi", kinds.RUNTIMES, _at_least(1, "spec", "mlPolicy", "mpi", "numProcPerNode"), _HEAD),
-    Rule("KF306", f"{_CEL}: spec.template.spec", kinds.RUNTIMES, _startup_or_depends),
-    Rule("KF307", f"{_CEL}: volumeClaimPolicies", kinds.RUNTIMES, _claim_namespace),
-    Rule("KF308", f"{_CEL}: torch.envInjection", kinds.RUNTIMES, _injection_into_node),
-    Rule("KF309", "kfrun: annotations", kinds.TRAINER_KINDS, extensions.known),
-    Rule("KF310", "kfrun: annotations", kinds.TRAINER_KINDS, extensions.allowed),
+RULES: Final[tuple[CelRule, ...]] = (
+    CelRule("KF301", f"{_CEL}: metadata.name; API server", _JOB, names.train_job),
+    CelRule("KF301", "API server: names of custom resources", kinds.RUNTIMES, names.runtime),
+    CelRule("KF301", "API server: names of core objects", kinds.CORE_KINDS, names.core_object),
+    CelRule("KF311", "API server: labels and annotations", kinds.TRAINER_KINDS, names.labels),
+    CelRule("KF302", f"{_CEL}: initializer.*.storageUri", _JOB, _storage_uri),
+    CelRule("KF303", f"{_CEL}: spec.managedBy", _JOB, _managed_by),
+    CelRule("KF305", "minimum of trainer.numNodes", _JOB, _at_least(0, "spec", "trainer", "numNodes"), _HEAD),
+    CelRule("KF305", f"{_CEL}: trainer", _JOB, _at_least(1, "spec", "trainer", "numProcPerNode"), _HEAD),
+    CelRule("KF312", f"{_CEL}: status.trainerStatus", _JOB, _reported_at),
+    CelRule("KF304", f"{_CEL}: spec.mlPolicy", kinds.RUNTIMES, _one_policy),
+    CelRule("KF305", f"{_CEL}: flux", kinds.RUNTIMES, _at_least(1, "spec", "mlPolicy", "flux", "numProcPerNode")),
+    CelRule("KF305", f"{_CEL}: mpi", kinds.RUNTIMES, _at_least(1, "spec", "mlPolicy", "mpi", "numProcPerNode"), _HEAD),
+    CelRule("KF306", f"{_CEL}: spec.template.spec", kinds.RUNTIMES, _startup_or_depends),
+    CelRule("KF307", f"{_CEL}: volumeClaimPolicies", kinds.RUNTIMES, _claim_namespace),
+    CelRule("KF308", f"{_CEL}: torch.envInjection", kinds.RUNTIMES, _injection_into_node),
+    CelRule("KF309", "kfrun: annotations", kinds.TRAINER_KINDS, extensions.known),
+    CelRule("KF310", "kfrun: annotations", kinds.TRAINER_KINDS, extensions.allowed),
 )
 """Every rule; the order does not matter."""
 
