@@ -21,7 +21,7 @@ from kfrun import settings
 from kfrun.cli import exits, main
 from kfrun.flow import codes as remedies
 from kfrun.plan import support
-from kfrun.resolve import fields
+from kfrun.resolve.structs import fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -87,7 +87,7 @@ def _desired(resolution: Resolution, stored: ObservedJob | None, settings: Setti
 def _with_own_runtime(resolution: Resolution, runtime: Mapping[str, Any], settings: Settings) -> Resolution:
     """A job keeps the runtime that it was created with until it is replaced, as on a cluster."""
     from kfrun.resolve import resolver
-    from kfrun.resolve.catalogue import Catalogue
+    from kfrun.resolve.runtimes.catalogue import Catalogue
 
     if resolution.runtime is None or resolution.runtime.document.data == runtime:
         return resolution

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import InvalidInput
 from kfrun.resolve import strategic
-from kfrun.resolve.decode import Decoder, complete
+from kfrun.resolve.structs.decode import Decoder, complete
 
 if TYPE_CHECKING:
     from kfrun.resolve.origins import Mark, OriginLog

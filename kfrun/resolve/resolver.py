@@ -13,16 +13,16 @@ from kfrun.errors import InvalidInput
 from kfrun.model.kinds import DEFAULT_NAMESPACE, TRAIN_JOB
 from kfrun.model.resolution import Resolution, RuntimeSource
 from kfrun.resolve import builder, extensions, patches, podgroups, podsets, policies
-from kfrun.resolve.decode import Decoder, describe
 from kfrun.resolve.findings import finding
 from kfrun.resolve.origins import Mark, OriginLog, Origins
 from kfrun.resolve.podsets import Build
+from kfrun.resolve.structs.decode import Decoder, describe
 from kfrun.validate.schema import defaults, schemas
 
 if TYPE_CHECKING:
     from kfrun.model.source import Document, ObjectKey
-    from kfrun.resolve.catalogue import Catalogue
     from kfrun.resolve.material import Material
+    from kfrun.resolve.runtimes.catalogue import Catalogue
 
     Node = dict[str, Any]
 

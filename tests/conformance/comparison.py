@@ -17,9 +17,9 @@ import yaml
 
 from kfrun.load import kubeyaml
 from kfrun.model.source import Severity, Stage
-from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.material import ENTROPY, Material
 from kfrun.resolve.resolver import resolve
+from kfrun.resolve.runtimes.catalogue import Catalogue
 from kfrun.validate import documents
 from kfrun.validate.admission import check as admission
 from kfrun.validate.admission import jobsetdefaults

@@ -29,10 +29,11 @@ from kfrun.plan import render as plan_forms
 from kfrun.report import findings as finding_forms
 from kfrun.report import github, junit, sarif, tap, yamljson
 from kfrun.report.checks import Report
-from kfrun.resolve import conversion, shipped
-from kfrun.resolve.catalogue import Catalogue
+from kfrun.resolve import conversion
 from kfrun.resolve.material import ENTROPY, Material
 from kfrun.resolve.resolver import resolve
+from kfrun.resolve.runtimes import shipped
+from kfrun.resolve.runtimes.catalogue import Catalogue
 from kfrun.validate.lint import subject, table
 from kfrun.validate.rules import update
 from kfrun.validate.schema import defaults, schemas, structure

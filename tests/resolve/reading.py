@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kfrun.load import kubeyaml
-from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.resolver import resolve
+from kfrun.resolve.runtimes.catalogue import Catalogue
 
 if TYPE_CHECKING:
     from kfrun.model.resolution import Resolution

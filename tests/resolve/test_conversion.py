@@ -8,8 +8,8 @@ import pytest
 from kfrun.load import kubeyaml
 from kfrun.report import yamljson
 from kfrun.resolve import conversion, resolver
-from kfrun.resolve.catalogue import Catalogue
-from kfrun.resolve.shipped import shipped
+from kfrun.resolve.runtimes.catalogue import Catalogue
+from kfrun.resolve.runtimes.shipped import shipped
 from kfrun.validate import documents
 
 JOB = """\

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kfrun.plan.support.findings import unable
-from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.material import ENTROPY, Material
 from kfrun.resolve.policies import torchtune
 from kfrun.resolve.resolver import resolve
+from kfrun.resolve.runtimes.catalogue import Catalogue
 from tests.resolve.reading import document, node_container, resolved, runtime, trainjob
 
 MATERIAL = Material("11111111-2222-3333-4444-555555555555", bytes(range(ENTROPY)))

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from kfrun.errors import UsageProblem
 from kfrun.model.source import Document, Position
-from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.findings import CODES
 from kfrun.resolve.pods import expand
 from kfrun.resolve.resolver import resolve
+from kfrun.resolve.runtimes.catalogue import Catalogue
 from tests.resolve.reading import document, documents, node_container, resolved, runtime, trainjob
 
 

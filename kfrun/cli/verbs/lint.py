@@ -67,8 +67,8 @@ def _runtimes(found: Sequence[Document], settings: Settings) -> Callable[[Docume
     """How to find the runtime that a TrainJob refers to: in the input, in the store, among those shipped."""
     from kfrun.model.kinds import API_VERSION, DEFAULT_NAMESPACE
     from kfrun.model.source import ObjectKey
-    from kfrun.resolve.catalogue import CLUSTER_KIND, Catalogue
-    from kfrun.resolve.shipped import shipped
+    from kfrun.resolve.runtimes.catalogue import CLUSTER_KIND, Catalogue
+    from kfrun.resolve.runtimes.shipped import shipped
     from kfrun.validate.rules.cel import get
 
     known: dict[ObjectKey, dict[str, Any]] = {}

@@ -67,8 +67,8 @@ def show_packages(name: str, namespace: str | None) -> int:
 
 def _runtimes(settings: Settings) -> list[RuntimeSource]:
     """The runtimes that a job of the settings' namespace could refer to."""
-    from kfrun.resolve.catalogue import Catalogue
-    from kfrun.resolve.shipped import shipped
+    from kfrun.resolve.runtimes.catalogue import Catalogue
+    from kfrun.resolve.runtimes.shipped import shipped
 
     catalogue = Catalogue((), _stored(settings), shipped())
     usable = [item for item in catalogue.runtimes() if item.key.namespace in ("", settings.namespace)]

@@ -143,8 +143,8 @@ class _Judge:
     def __init__(
         self, objects: Sequence[Object], observed: Observed, asked: Asked, wrong: set[ObjectKey | None]
     ) -> None:
-        from kfrun.resolve import shipped
-        from kfrun.resolve.catalogue import Catalogue
+        from kfrun.resolve.runtimes import shipped
+        from kfrun.resolve.runtimes.catalogue import Catalogue
 
         self._catalogue = Catalogue(objects, observed.runtimes, shipped.shipped())
         self._priorities = [item.key.name for item in objects if item.key.kind == "PriorityClass"]

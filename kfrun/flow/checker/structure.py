@@ -106,7 +106,7 @@ def _checked(document: Document, asked: Asked) -> Examined:
 
 def _wanted(document: Document) -> ObjectKey | None:
     """The runtime of a TrainJob; None for other objects, and where it names nothing that could be one."""
-    from kfrun.resolve.catalogue import wanted_runtime
+    from kfrun.resolve.runtimes.catalogue import wanted_runtime
 
     return wanted_runtime(document) if document.key.kind == TRAIN_JOB else None
 

@@ -24,8 +24,8 @@ _FALSE_MATTERS = frozenset({"hostUsers"})
 class Support:
     """What a backend honours and why not the rest, by the type of the Kubernetes API and its field.
 
-    Every field of a type is in exactly one of the three tables. What is in none cannot occur: `kfrun.resolve.decode`
-    lets only known fields through.
+    Every field of a type is in exactly one of the three tables. What is in none cannot occur:
+    `kfrun.resolve.structs.decode` lets only known fields through.
 
     Attributes:
         honoured: does what it does on a cluster.

@@ -5,10 +5,10 @@ import pytest
 from kfrun.model.source import Severity
 from kfrun.plan import support
 from kfrun.plan.support.findings import check, unable
-from kfrun.resolve import fields
-from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.pods.expand import MAX_PODS, own_images
 from kfrun.resolve.resolver import resolve
+from kfrun.resolve.runtimes.catalogue import Catalogue
+from kfrun.resolve.structs import fields
 from tests.resolve.reading import document, resolved, runtime, trainjob
 
 POD = "spec.replicatedJobs[0].template.spec.template.spec"

@@ -8,9 +8,9 @@ import yaml
 
 from kfrun.errors import InvalidInput
 from kfrun.model.workload import Dependency
-from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.pods.expand import MAX_PODS, expand, of_jobset
 from kfrun.resolve.resolver import resolve
+from kfrun.resolve.runtimes.catalogue import Catalogue
 from tests.resolve.reading import DATA, document, documents, resolved, runtime, trainjob
 
 INDEX = "JOB_COMPLETION_INDEX"

@@ -8,8 +8,8 @@ import pytest
 
 from kfrun.load import kubeyaml
 from kfrun.model.source import Severity, Stage
-from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.resolver import resolve
+from kfrun.resolve.runtimes.catalogue import Catalogue
 from kfrun.validate.admission import check as admission
 from kfrun.validate.admission import jobset, jobsetdefaults
 

@@ -4,10 +4,10 @@ import pytest
 
 from kfrun.plan import support
 from kfrun.plan.support.findings import unable
-from kfrun.resolve.catalogue import Catalogue
 from kfrun.resolve.pods.expand import expand, own_images
 from kfrun.resolve.resolver import resolve
-from kfrun.resolve.shipped import shipped
+from kfrun.resolve.runtimes.catalogue import Catalogue
+from kfrun.resolve.runtimes.shipped import shipped
 from kfrun.validate.schema import structure
 from tests.resolve.reading import document, trainjob
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kfrun.resolve import fields
 from kfrun.resolve.findings import finding
+from kfrun.resolve.structs import fields
 from kfrun.validate.admission import quantity
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ class Catalogue:
         documents: what was given with ``-f``; other kinds among them are passed over. Of several runtimes with one
             name the last counts, as it would after ``kubectl apply``.
         stored: runtimes applied before.
-        shipped: those of `kfrun.resolve.shipped`.
+        shipped: those of `kfrun.resolve.runtimes.shipped`.
     """
 
     def __init__(

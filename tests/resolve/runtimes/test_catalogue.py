@@ -4,8 +4,8 @@ import pytest
 
 from kfrun.model.resolution import RuntimeSource
 from kfrun.model.source import Finding
-from kfrun.resolve.catalogue import Catalogue
-from kfrun.resolve.shipped import shipped
+from kfrun.resolve.runtimes.catalogue import Catalogue
+from kfrun.resolve.runtimes.shipped import shipped
 from tests.resolve.reading import document, runtime, trainjob
 
 
