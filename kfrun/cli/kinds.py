@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from kfrun.errors import UsageProblem
+from kfrun.model.kinds import CLUSTER_RUNTIME, NAMESPACED_RUNTIME, RUNTIMES, TRAIN_JOB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,21 +16,21 @@ if TYPE_CHECKING:
     from kfrun.model.state import StoredObject
 
 _WORDS: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("trainjobs", "trainjob", "tj", "trainjobs.trainer.kubeflow.org", "trainjob.trainer.kubeflow.org"): ("TrainJob",),
-    ("runtimes", "runtime"): ("ClusterTrainingRuntime", "TrainingRuntime"),
+    ("trainjobs", "trainjob", "tj", "trainjobs.trainer.kubeflow.org", "trainjob.trainer.kubeflow.org"): (TRAIN_JOB,),
+    ("runtimes", "runtime"): RUNTIMES,
     (
         "clustertrainingruntimes", "clustertrainingruntime", "ctr",
         "clustertrainingruntimes.trainer.kubeflow.org", "clustertrainingruntime.trainer.kubeflow.org",
-    ): ("ClusterTrainingRuntime",),
+    ): (CLUSTER_RUNTIME,),
     (
         "trainingruntimes", "trainingruntime", "tr",
         "trainingruntimes.trainer.kubeflow.org", "trainingruntime.trainer.kubeflow.org",
-    ): ("TrainingRuntime",),
+    ): (NAMESPACED_RUNTIME,),
     ("jobsets", "jobset", "jobsets.jobset.x-k8s.io", "jobset.jobset.x-k8s.io"): ("JobSet",),
     ("jobs", "job", "jobs.batch", "job.batch"): ("Job",),
     ("pods", "pod", "po"): ("Pod",),
     ("events", "event", "ev"): ("Event",),
-    ("all",): ("TrainJob", "JobSet", "Job", "Pod"),
+    ("all",): (TRAIN_JOB, "JobSet", "Job", "Pod"),
 }  # fmt: skip
 KINDS: dict[str, tuple[str, ...]] = {word: kinds for words, kinds in _WORDS.items() for word in words}
 """Word -> the kinds it stands for."""
@@ -84,7 +85,7 @@ def trainjob_name(argument: str) -> str:
         UsageProblem: another type is named.
     """
     word, slash, name = argument.rpartition("/")
-    if slash and kinds_of(word) != ("TrainJob",):
+    if slash and kinds_of(word) != (TRAIN_JOB,):
         raise UsageProblem(f'"{argument}" is no TrainJob', f"write trainjob/{name}, or just {name}")
     return name
 
@@ -98,12 +99,12 @@ def trainjob(backend: Backend, namespace: str, argument: str) -> StoredObject:
     """
     from kfrun.observe import selection
 
-    return selection.get(backend, "TrainJob", namespace, trainjob_name(argument))
+    return selection.get(backend, TRAIN_JOB, namespace, trainjob_name(argument))
 
 
 def complete_trainjobs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Names of stored TrainJobs, for the shell."""
-    return _complete_names(ctx, ("TrainJob",), incomplete)
+    return _complete_names(ctx, (TRAIN_JOB,), incomplete)
 
 
 def complete_targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kfrun.errors import NotFound, UsageProblem
+from kfrun.model.kinds import CLUSTER_RUNTIME, CLUSTER_SCOPED
 from kfrun.model.values import dataclass
 from kfrun.observe import selection
 from kfrun.observe.selection import Selection
@@ -79,7 +80,7 @@ class Query:
 
     def nothing(self) -> str:
         """What to say when there are no such objects."""
-        hint = "; kfrun runtimes lists those that kfrun brings along" if "ClusterTrainingRuntime" in self.kinds else ""
-        if self.namespace is None or all(kind in selection.CLUSTER_SCOPED for kind in self.kinds):
+        hint = "; kfrun runtimes lists those that kfrun brings along" if CLUSTER_RUNTIME in self.kinds else ""
+        if self.namespace is None or all(kind in CLUSTER_SCOPED for kind in self.kinds):
             return f"No resources found{hint}"
         return f"No resources found in {self.namespace} namespace{hint}."

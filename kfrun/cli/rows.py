@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from kfrun.model.kinds import TRAIN_JOB
 from kfrun.report import columns
 from kfrun.report.table import Table
 
@@ -46,7 +47,7 @@ class Tables:
     def render(self, kind: str, objects: Sequence[StoredObject], *, mark: str = "", now: float | None = None) -> str:
         """The rows of objects of one kind; the header comes with the first ones."""
         now = time.time() if now is None else now
-        facts = self._facts(objects) if kind == "TrainJob" else {}
+        facts = self._facts(objects) if kind == TRAIN_JOB else {}
         rows = [self._row(item, facts.get(item.uid, columns.JobFacts()), now, mark) for item in objects]
         return self._table(kind).render(rows)
 
@@ -54,7 +55,7 @@ class Tables:
         cells = columns.of(item.key.kind).row(item.data, now, facts, wide=self._wide)
         if self._kinds and item.key.kind != "Event":
             cells = (f"{item.key.kind.lower()}/{cells[0]}", *cells[1:])
-        if mark == "DELETED" and item.key.kind == "TrainJob":
+        if mark == "DELETED" and item.key.kind == TRAIN_JOB:
             cells = (cells[0], "Deleted", *cells[2:])
         if self._namespaces:
             cells = (item.key.namespace, *cells)

@@ -8,12 +8,12 @@ API_VERSION = "trainer.kubeflow.org/v1alpha1"
 GROUP = "trainer.kubeflow.org"
 DEFAULT_NAMESPACE = "default"
 TRAIN_JOB = "TrainJob"
-RUNTIMES = ("ClusterTrainingRuntime", "TrainingRuntime")
+CLUSTER_RUNTIME, NAMESPACED_RUNTIME = RUNTIMES = ("ClusterTrainingRuntime", "TrainingRuntime")
 TRAINER_KINDS = (TRAIN_JOB, *RUNTIMES)
 CORE_KINDS = ("ConfigMap", "Secret", "PersistentVolumeClaim", "Namespace")
 """Core objects that a training spec leans on; apiVersion ``v1``."""
 
-CLUSTER_SCOPED = frozenset({"ClusterTrainingRuntime", "Namespace"})
+CLUSTER_SCOPED = frozenset({CLUSTER_RUNTIME, "Namespace"})
 
 LEGACY_JOBS = frozenset({"MPIJob", "PaddleJob", "PyTorchJob", "TFJob", "XGBoostJob", "JAXJob"})
 """Kinds of the Training Operator (kubeflow.org/v1), the Trainer's predecessor."""

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kfrun.errors import NotFound, UsageProblem
+from kfrun.model.kinds import CLUSTER_SCOPED
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import StoredObject
 from kfrun.model.values import dataclass
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
         def objects(self, selection: Selection) -> list[StoredObject]:
             """Those that are selected."""
 
-
-CLUSTER_SCOPED = frozenset({"ClusterTrainingRuntime"})
 
 _KEY = r"[A-Za-z0-9][-A-Za-z0-9_./]*"
 _SET = re.compile(rf"({_KEY})\s+(in|notin)\s*\(([^()]*)\)")

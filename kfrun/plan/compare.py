@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun import digests
 from kfrun.model.change import DesiredJob, FieldChange
+from kfrun.model.kinds import TRAIN_JOB
 from kfrun.plan import masking
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def visible(data: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: metadata[key] for key in ("name", "namespace", "labels", "annotations") if metadata.get(key)}
     shown = {key: value for key, value in data.items() if key not in ("metadata", "status")}
     shown["metadata"] = kept
-    if data.get("kind") == "TrainJob" and isinstance(data.get("spec"), dict):
+    if data.get("kind") == TRAIN_JOB and isinstance(data.get("spec"), dict):
         shown["spec"] = _unstamped(data["spec"])
     return shown
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kfrun.model.change import ApplyObject, BuildEnvironment, DeleteJob, DeleteObject, Plan, Unchanged
+from kfrun.model.kinds import RUNTIMES
 from kfrun.plan import compare, jobs, refusals, support
 from kfrun.plan.jobs import Contribution
 from kfrun.resolve.pods import expand
@@ -95,7 +96,7 @@ def _plan_object(document: Document, stored: dict[str, Any] | None) -> Contribut
         return Contribution(Unchanged(document.key, "unchanged"))
     if found := jobs.immutable(stored, document):
         return Contribution(refusals=found)
-    is_runtime = document.key.kind.endswith("TrainingRuntime")
+    is_runtime = document.key.kind in RUNTIMES
     cause = "changed; jobs keep the one that they were created with" if is_runtime else "changed"
     return Contribution(ApplyObject(document.key, cause, changes=differences))
 

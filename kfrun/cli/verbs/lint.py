@@ -65,9 +65,9 @@ def command(
 
 def _runtimes(found: Sequence[Document], settings: Settings) -> Callable[[Document], dict[str, Any] | None]:
     """How to find the runtime that a TrainJob refers to: in the input, in the store, among those shipped."""
-    from kfrun.model.kinds import API_VERSION, DEFAULT_NAMESPACE
+    from kfrun.model.kinds import API_VERSION, CLUSTER_RUNTIME, DEFAULT_NAMESPACE
     from kfrun.model.source import ObjectKey
-    from kfrun.resolve.runtimes.catalogue import CLUSTER_KIND, Catalogue
+    from kfrun.resolve.runtimes.catalogue import Catalogue
     from kfrun.resolve.runtimes.shipped import shipped
     from kfrun.validate.rules.cel import get
 
@@ -79,8 +79,8 @@ def _runtimes(found: Sequence[Document], settings: Settings) -> Callable[[Docume
             catalogue = Catalogue(found, stored, shipped())
             known.update({source.key: source.document.data for source in catalogue.runtimes()})
         reference = get(job.data, "spec", "runtimeRef")
-        kind, name = str(get(reference, "kind") or CLUSTER_KIND), str(get(reference, "name"))
-        namespace = "" if kind == CLUSTER_KIND else job.key.namespace or DEFAULT_NAMESPACE
+        kind, name = str(get(reference, "kind") or CLUSTER_RUNTIME), str(get(reference, "name"))
+        namespace = "" if kind == CLUSTER_RUNTIME else job.key.namespace or DEFAULT_NAMESPACE
         return known.get(ObjectKey(API_VERSION, kind, namespace, name))
 
     return find

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from kfrun.model.kinds import API_VERSION, TRAIN_JOB
 from kfrun.model.runstate import Condition
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import Event
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from kfrun.model.workload import ChildJob, Workload
 
 _API_VERSIONS = {
-    "TrainJob": "trainer.kubeflow.org/v1alpha1",
+    TRAIN_JOB: API_VERSION,
     "JobSet": "jobset.x-k8s.io/v1alpha2",
     "Job": "batch/v1",
     "Pod": "v1",

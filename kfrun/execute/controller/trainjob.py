@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from kfrun.execute.controller import jobset
 from kfrun.execute.controller import pod as pods
 from kfrun.execute.controller.context import set_condition
+from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.runstate import is_true
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def fail(p: Pass, reason: str, message: str) -> None:
     """Fail the TrainJob for a reason that only kfrun knows, and stop what runs."""
     if not p.state.finished:
         set_condition(p.state.conditions, "Failed", reason, message, p.now)
-        p.event("TrainJob", p.workload.jobset_name, reason, message, warning=True)
+        p.event(TRAIN_JOB, p.workload.jobset_name, reason, message, warning=True)
     jobset.remove(p)
 
 

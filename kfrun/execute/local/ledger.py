@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import StoreFailed
 from kfrun.execute.local import jobfiles
+from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.runstate import RunState
 from kfrun.observe import status
 
@@ -89,7 +90,7 @@ class Ledger:
     def _put(self, key: tuple[str, str], data: dict[str, Any] | None) -> None:
         kind, name = key
         namespace = self._job.workload.namespace
-        if kind == "TrainJob":
+        if kind == TRAIN_JOB:
             found = self._store.find(kind, namespace, name)
             if found is not None and found.uid == self._run.uid:
                 self._store.update({**found.data, "status": data})
@@ -102,7 +103,7 @@ class Ledger:
         """Every object but the pods, by kind and name; None for those that are gone."""
         workload = self._job.workload
         objects: dict[tuple[str, str], dict[str, Any] | None] = {}
-        objects["TrainJob", workload.jobset_name] = status.trainjob_status(workload, state)
+        objects[TRAIN_JOB, workload.jobset_name] = status.trainjob_status(workload, state)
         objects["JobSet", workload.jobset_name] = status.jobset_object(workload, state)
         children = {child.name: child for child in workload.jobs}
         for job in state.jobs:

@@ -22,6 +22,7 @@ from kfrun.execute.controller.facts import Attempt
 from kfrun.execute.local import jobfiles, runtimes, supervisors
 from kfrun.execute.local.ledger import Ledger
 from kfrun.execute.local.needs.need import Denied, Met, Needs, Unmet
+from kfrun.model.kinds import TRAIN_JOB
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.facts import Fact
@@ -117,7 +118,7 @@ class Supervisor:
             # Of one moment: a job that is changed and resumed at once must not be resumed as it was.
             with self._store.reading():
                 run = self._store.run(self._run.uid)
-                found = self._store.find("TrainJob", self._run.namespace, self._run.name)
+                found = self._store.find(TRAIN_JOB, self._run.namespace, self._run.name)
         except StoreFailed:
             return
         self._seen = seen

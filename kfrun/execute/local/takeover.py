@@ -17,6 +17,7 @@ from kfrun.execute.controller.facts import RECORDER_LOST
 from kfrun.execute.local import jobfiles, runtimes, supervisors
 from kfrun.execute.local.supervisor import Supervisor
 from kfrun.host import lock
+from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.runstate import Condition
 from kfrun.model.state import Event
 from kfrun.observe import location, outcome, status
@@ -88,7 +89,7 @@ def _abandon(store: Store, run: Run, why: str) -> None:
         return
     now, message = time.time(), f"its own files cannot be read, {left}; run its manifest again ({why})"
     with store.writing():
-        found = store.find("TrainJob", run.namespace, run.name)
+        found = store.find(TRAIN_JOB, run.namespace, run.name)
         if found is not None and found.uid == run.uid and not outcome.is_finished(found.data):
             data = found.data.get("status", {})
             failed = status.conditions_json([Condition("Failed", "True", RECORDER_LOST, message, now)])

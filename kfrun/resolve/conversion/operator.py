@@ -221,7 +221,7 @@ def _objects(data: Node, name: Any, job: pods.ConvertedJob) -> list[Node]:
     }
     own = {"name": name, **({"namespace": metadata["namespace"]} if "namespace" in metadata else {})}
     needs_runtime = job.runtime_ref is None or bool(job.jobset) or _has_limit(job)
-    reference = {"kind": "TrainingRuntime", "name": name} if needs_runtime else job.runtime_ref
+    reference = {"kind": kinds.NAMESPACED_RUNTIME, "name": name} if needs_runtime else job.runtime_ref
     trainjob = {
         "apiVersion": kinds.API_VERSION,
         "kind": kinds.TRAIN_JOB,
@@ -232,7 +232,7 @@ def _objects(data: Node, name: Any, job: pods.ConvertedJob) -> list[Node]:
         return [trainjob]
     runtime = {
         "apiVersion": kinds.API_VERSION,
-        "kind": "TrainingRuntime",
+        "kind": kinds.NAMESPACED_RUNTIME,
         "metadata": own,
         "spec": {
             "mlPolicy": job.policy,

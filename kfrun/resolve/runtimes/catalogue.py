@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from kfrun.model.kinds import API_VERSION, DEFAULT_NAMESPACE, GROUP, runtime_key
+from kfrun.model.kinds import (
+    API_VERSION,
+    CLUSTER_RUNTIME,
+    DEFAULT_NAMESPACE,
+    GROUP,
+    NAMESPACED_RUNTIME,
+    RUNTIMES,
+    runtime_key,
+)
 from kfrun.model.packed import unpacked
 from kfrun.model.resolution import RuntimeSource
 from kfrun.model.source import ObjectKey, Stage
@@ -19,9 +27,6 @@ if TYPE_CHECKING:
 
     from kfrun.model.packed import Packed
     from kfrun.model.source import Document, Finding
-
-CLUSTER_KIND: Final = "ClusterTrainingRuntime"
-NAMESPACED_KIND: Final = "TrainingRuntime"
 
 STORE: Final = "store"
 SHIPPED: Final = "shipped"
@@ -104,9 +109,9 @@ def _by_runtime_key(documents: Iterable[Document | Packed]) -> dict[ObjectKey, D
 def wanted_runtime(job: Document) -> ObjectKey | None:
     """The key of the runtime that a TrainJob refers to; None when what it refers to is no runtime at all."""
     kind, group, name = _reference(job)
-    if group != GROUP or kind not in {CLUSTER_KIND, NAMESPACED_KIND}:
+    if group != GROUP or kind not in RUNTIMES:
         return None
-    namespace = "" if kind == CLUSTER_KIND else job.key.namespace or DEFAULT_NAMESPACE
+    namespace = "" if kind == CLUSTER_RUNTIME else job.key.namespace or DEFAULT_NAMESPACE
     return ObjectKey(API_VERSION, kind, namespace, name)
 
 
@@ -119,14 +124,14 @@ def _reference(job: Document) -> tuple[str, str, str]:
         value = reference.get(key)
         return value if isinstance(value, str) else default
 
-    return text("kind", CLUSTER_KIND), text("apiGroup", GROUP), text("name", "")
+    return text("kind", CLUSTER_RUNTIME), text("apiGroup", GROUP), text("name", "")
 
 
 def _unsupported(job: Document) -> Finding:
     kind, group, _ = _reference(job)
     wrong = "kind" if group == GROUP else "apiGroup"
     message = f'"{kind}" of API group "{group}" is no training runtime'
-    hint = f'use kind "{CLUSTER_KIND}" or "{NAMESPACED_KIND}" of API group "{GROUP}"'
+    hint = f'use kind "{CLUSTER_RUNTIME}" or "{NAMESPACED_RUNTIME}" of API group "{GROUP}"'
     return finding("KF402", message, job, (*_REF, wrong), stage=Stage.WEBHOOK, hint=hint)
 
 
@@ -146,11 +151,11 @@ def _elsewhere(wanted: ObjectKey, present: list[ObjectKey]) -> str | None:
             continue
         if key.kind == wanted.kind:
             return f'there is one in namespace "{key.namespace}": a job can only use those of its own namespace'
-        if key.kind == CLUSTER_KIND:
-            return f'there is a {CLUSTER_KIND} "{key.name}": drop "kind" from runtimeRef to use it'
+        if key.kind == CLUSTER_RUNTIME:
+            return f'there is a {key.kind} "{key.name}": drop "kind" from runtimeRef to use it'
         if key.namespace == DEFAULT_NAMESPACE:
-            return f'there is a {NAMESPACED_KIND} "{key.name}": set "kind: {NAMESPACED_KIND}" in runtimeRef to use it'
-        return f'there is a {NAMESPACED_KIND} "{key.name}" in namespace "{key.namespace}"'
+            return f'there is a {key.kind} "{key.name}": set "kind: {key.kind}" in runtimeRef to use it'
+        return f'there is a {key.kind} "{key.name}" in namespace "{key.namespace}"'
     return None
 
 

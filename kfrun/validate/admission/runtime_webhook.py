@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from kfrun.model.kinds import CLUSTER_RUNTIME
 from kfrun.model.source import Severity
 from kfrun.validate.admission.causes import (
     INVALID,
@@ -57,7 +58,7 @@ def found(runtime: Node) -> Iterator[tuple[Rule, Cause]]:
 
 def deprecated(runtime: Node) -> Iterator[Cause]:
     """A ClusterTrainingRuntime that is marked as deprecated: a warning upstream, for it and for jobs that use it."""
-    if runtime.get("kind") == "ClusterTrainingRuntime" and _support(runtime) == "deprecated":
+    if runtime.get("kind") == CLUSTER_RUNTIME and _support(runtime) == "deprecated":
         at = (Place() / "metadata" / "labels").key(SUPPORT_LABEL)
         message = "the runtime is deprecated: it will be removed in a future release of Trainer"
         yield Cause(at.path, at.text, INVALID, message, _LATER)

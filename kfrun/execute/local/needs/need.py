@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from kfrun.model.kinds import TRAIN_JOB
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -86,7 +88,7 @@ class Needs:
 
     def _tell(self, p: Pass, answer: Met | Unmet) -> None:
         if answer.message and answer.reason != self._told:
-            p.event("TrainJob", p.workload.jobset_name, answer.reason, answer.message)
+            p.event(TRAIN_JOB, p.workload.jobset_name, answer.reason, answer.message)
         self._told = answer.reason
 
     def stop(self) -> None:
