@@ -6,7 +6,7 @@ import click
 
 from kfrun.cli import kinds, options
 from kfrun.errors import Refused
-from kfrun.observe import outcome
+from kfrun.model.state import is_finished
 
 
 def set_suspend(names: tuple[str, ...], namespace: str | None, *, suspend: bool) -> None:
@@ -20,7 +20,7 @@ def set_suspend(names: tuple[str, ...], namespace: str | None, *, suspend: bool)
     with options.backend(settings) as backend:
         jobs = [kinds.trainjob(backend, settings.namespace, name) for name in names]
         for job in jobs:
-            if outcome.is_finished(job.data):
+            if is_finished(job.data):
                 verb = "suspended" if suspend else "resumed"
                 raise Refused(f"{job.key.name} is finished: it cannot be {verb}", "kfrun run starts it anew")
             changed = backend.wish(job.key, "suspend" if suspend else "resume")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kfrun.errors import NotFound, WaitTimeout
 from kfrun.model import kinds
-from kfrun.observe import outcome, selection
+from kfrun.model.state import is_finished
+from kfrun.observe import selection
 from kfrun.observe.selection import Selection
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Waits:
             if found is None or found.uid != job.uid:
                 what = "deleted" if found is None else "replaced"
                 raise NotFound(f"trainjob {job.key.name} was {what} while it was waited for")
-            if outcome.is_finished(found.data):
+            if is_finished(found.data):
                 end = self._backend.outcome(found)
                 assert end is not None
                 return EndedJob(found, end)
@@ -105,7 +106,7 @@ def _deleted(key: ObjectKey) -> NotFound:
 def settled(backend: Backend, key: ObjectKey) -> None:
     """Wait until nothing of a finished job runs any more: its pods may still have their grace period."""
     found = backend.find(key.kind, key.namespace, key.name)
-    if found is None or not outcome.is_finished(found.data) or found.uid not in backend.runs([found.uid]):
+    if found is None or not is_finished(found.data) or found.uid not in backend.runs([found.uid]):
         return
     logs = backend.logs(found)
     while not logs.ended():

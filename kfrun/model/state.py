@@ -128,3 +128,17 @@ class JobRun(NamedTuple):
     runtime: Mapping[str, Any] | None = None
     ended: bool = False
     first_failure: Mapping[str, Any] | None = None
+
+
+def true_condition(data: Mapping[str, Any], *kinds: str) -> Mapping[str, Any] | None:
+    """The first condition of an object that is of one of these types and True."""
+    for item in (data.get("status") or {}).get("conditions") or ():
+        if item.get("type") in kinds and item.get("status") == "True":
+            found: Mapping[str, Any] = item
+            return found
+    return None
+
+
+def is_finished(data: Mapping[str, Any]) -> bool:
+    """Whether a TrainJob or a Job is Complete or Failed."""
+    return true_condition(data, "Complete", "Failed") is not None

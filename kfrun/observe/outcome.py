@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import EnvironmentFailed, Interrupted
+from kfrun.model.state import true_condition
 from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def outcome(
         pods: its stored pods.
         first_failure: ``first_failure`` of the run's state, which also knows of pods that were removed.
     """
-    complete, failed = condition(trainjob, "Complete"), condition(trainjob, "Failed")
+    complete, failed = true_condition(trainjob, "Complete"), true_condition(trainjob, "Failed")
     if complete is not None:
         return Outcome(True, 0, str(complete.get("reason", "")), str(complete.get("message", "")))
     if failed is None:
@@ -76,20 +77,6 @@ def outcome(
         f"{failure.node} failed with exit code {failure.exit_code}{cause}",
         failure.node,
     )
-
-
-def condition(obj: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
-    """The condition of that type when it is True."""
-    for item in obj.get("status", {}).get("conditions") or []:
-        if item.get("type") == kind and item.get("status") == "True":
-            found: Mapping[str, Any] = item
-            return found
-    return None
-
-
-def is_finished(trainjob: Mapping[str, Any]) -> bool:
-    """Complete or Failed."""
-    return condition(trainjob, "Complete") is not None or condition(trainjob, "Failed") is not None
 
 
 def _recorded(first: Mapping[str, Any] | None) -> _Failure | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kfrun.model.change import CreateJob, FieldChange, ReplaceJob, ResumeJob, SuspendJob, Unchanged, UpdateJob
 from kfrun.model.source import Severity
+from kfrun.model.state import true_condition
 from kfrun.plan import compare, details, masking, refusals
 
 if TYPE_CHECKING:
@@ -170,10 +171,8 @@ def _manager(job: Mapping[str, Any]) -> Any:
 
 def _outcome(data: Mapping[str, Any]) -> str:
     """The terminal condition: ``Failed (DeadlineExceeded)``."""
-    for condition in (data.get("status") or {}).get("conditions") or ():
-        if condition.get("type") in ("Complete", "Failed") and condition.get("status") == "True":
-            return f"{condition['type']} ({condition.get('reason', '')})"
-    return "its end was not recorded"
+    end = true_condition(data, "Complete", "Failed")
+    return f"{end['type']} ({end.get('reason', '')})" if end else "its end was not recorded"
 
 
 def _named(differences: Sequence[FieldChange]) -> str:

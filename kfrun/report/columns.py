@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kfrun.model.state import true_condition
 from kfrun.model.values import dataclass
 from kfrun.report.table import age, epoch, human_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     _Object = Mapping[str, Any]
 
@@ -67,9 +68,8 @@ def trainjob_state(job: _Object) -> str:
     """
     if job["metadata"].get("deletionTimestamp"):
         return "Terminating"
-    true = [item["type"] for item in _conditions(job) if item.get("status") == "True"]
     for kind in ("Failed", "Complete", "Suspended"):
-        if kind in true:
+        if true_condition(job, kind):
             return kind
     counts = job.get("status", {}).get("jobsStatus") or []
     busy = any(row.get(name, 0) for row in counts for name in ("active", "ready", "succeeded", "failed"))
@@ -120,26 +120,25 @@ def _trainjob(job: _Object, now: float, facts: JobFacts) -> tuple[str, ...]:
 
 
 def _trainjob_wide(job: _Object, now: float, facts: JobFacts) -> tuple[str, ...]:
-    last = _conditions(job)[-1:]
+    last = (job.get("status", {}).get("conditions") or [])[-1:]
     reason = str(last[0].get("reason", "")) if last else NONE
     return (reason, facts.exit_code or NONE, _duration(job, now), facts.backend or NONE)
 
 
 def _duration(job: _Object, now: float) -> str:
     start = epoch(job["metadata"].get("creationTimestamp"))
-    ended = [c for c in _conditions(job) if c["type"] in ("Complete", "Failed") and c.get("status") == "True"]
-    end = epoch(ended[0].get("lastTransitionTime")) if ended else now
+    ended = true_condition(job, "Complete", "Failed")
+    end = epoch(ended.get("lastTransitionTime")) if ended else now
     return NONE if start is None or end is None else human_duration(max(0.0, end - start))
 
 
 def _jobset(jobset: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
     status = jobset.get("status", {})
-    completed = any(c["type"] == "Completed" and c.get("status") == "True" for c in _conditions(jobset))
     return (
         _name(jobset),
         str(status.get("terminalState") or ""),
         str(status.get("restarts", 0)),
-        str(completed),
+        str(true_condition(jobset, "Completed") is not None),
         str(bool(jobset.get("spec", {}).get("suspend"))).lower(),
         _age(jobset, now),
     )
@@ -147,8 +146,7 @@ def _jobset(jobset: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
 
 def _job(job: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
     status, spec = job.get("status", {}), job.get("spec", {})
-    true = [c["type"] for c in _conditions(job) if c.get("status") == "True"]
-    state = next((name for name in ("Complete", "Failed", "Suspended") if name in true), "Running")
+    state = next((name for name in ("Complete", "Failed", "Suspended") if true_condition(job, name)), "Running")
     start, end = epoch(status.get("startTime")), epoch(status.get("completionTime"))
     duration = "" if start is None else human_duration(max(0.0, (now if end is None else end) - start))
     return (_name(job), state, f"{status.get('succeeded', 0)}/{spec.get('completions', 1)}", duration, _age(job, now))
@@ -186,10 +184,6 @@ def _event(event: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
     if event.get("count", 1) > 1:
         seen = f"{seen} (x{event['count']} over {age(event.get('firstTimestamp'), now)})"
     return (seen, event["type"], event["reason"], f"{about['kind'].lower()}/{about['name']}", event["message"])
-
-
-def _conditions(obj: _Object) -> Sequence[_Object]:
-    return obj.get("status", {}).get("conditions") or []
 
 
 def _name(obj: _Object) -> str:

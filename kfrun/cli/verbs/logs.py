@@ -14,7 +14,8 @@ from kfrun.cli import attach, durations, kinds, options
 from kfrun.errors import NotFound, Refused, UsageProblem
 from kfrun.flow.follower import containers
 from kfrun.model.kinds import TRAIN_JOB
-from kfrun.observe import logs, outcome, selection
+from kfrun.model.state import is_finished
+from kfrun.observe import logs, selection
 from kfrun.observe.logs import LogOptions, LogReader
 from kfrun.observe.selection import Selection
 
@@ -146,6 +147,6 @@ class _Show:
         hint = f"kfrun describe trainjob {name} tells why"
         if self._logs.installer().files():
             hint = f"kfrun logs --environment {name} shows the installer's output"
-        elif not outcome.is_finished(self._job.data):
+        elif not is_finished(self._job.data):
             hint = f"kfrun logs -f {name} waits for it"
         raise Refused(f"no container of {name} has started", hint)

@@ -12,7 +12,7 @@ from kfrun.flow import conditions
 from kfrun.flow.waits import Waits
 from kfrun.model.kinds import API_VERSION, TRAIN_JOB
 from kfrun.model.source import ObjectKey
-from kfrun.observe import outcome
+from kfrun.model.state import is_finished, true_condition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,14 +75,14 @@ def _end(backend: Backend, waiting: Waits, namespace: str, name: str) -> int:
 
 
 def _warn(backend: Backend, job: StoredObject) -> None:
-    if outcome.is_finished(job.data):
+    if is_finished(job.data):
         return
     if job.uid not in backend.runs([job.uid]):
         manager = job.data["spec"].get("managedBy")
         raise Unavailable(
             f"{job.key.name} does not run on this machine" + (f": it is managed by {manager}" if manager else "")
         )
-    if outcome.condition(job.data, "Suspended") is not None:
+    if true_condition(job.data, "Suspended") is not None:
         click.echo(f"{job.key.name} is suspended: kfrun resume {job.key.name} starts it", err=True)
 
 

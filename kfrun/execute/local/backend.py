@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kfrun.execute.backend import JobDetails, SealedPods
 from kfrun.model import kinds
 from kfrun.model.source import without_text
-from kfrun.model.state import JobRun, Observed, ObservedJob
+from kfrun.model.state import JobRun, Observed, ObservedJob, is_finished
 from kfrun.observe import location, outcome, selection, watch
 from kfrun.observe.store import Store
 
@@ -109,7 +109,7 @@ class LocalBackend(SealedPods):
             runtime=json.loads(run.runtime) if run and run.runtime else None,
             digest=run.digest if run else "",
             run_digest=run.run_digest if run else "",
-            finished=outcome.is_finished(job.data),
+            finished=is_finished(job.data),
             suspended=bool(job.data["spec"].get("suspend", False)),
             deleting=run is not None and run.request.startswith("delete"),
         )
@@ -193,7 +193,7 @@ class LocalBackend(SealedPods):
 
     def outcome(self, job: StoredObject) -> Outcome | None:
         """See `Backend.outcome`."""
-        if not outcome.is_finished(job.data):
+        if not is_finished(job.data):
             return None
         run = self._store.run(job.uid)
         pods = self._store.objects("Pod", job.key.namespace, owner=job.uid)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from kfrun.execute import objects
 from kfrun.execute.local import supervisors
 from kfrun.model import kinds
-from kfrun.observe import outcome, watch
+from kfrun.model.state import is_finished
+from kfrun.observe import watch
 
 if TYPE_CHECKING:
     from kfrun.model.source import ObjectKey
@@ -60,7 +61,7 @@ def await_end(store: Store, key: ObjectKey) -> None:
 
     def has_ended() -> bool | None:
         found = store.find(kinds.TRAIN_JOB, key.namespace, key.name)
-        run = store.run(found.uid) if found is not None and outcome.is_finished(found.data) else None
+        run = store.run(found.uid) if found is not None and is_finished(found.data) else None
         return True if run is None or run.ended else None
 
     watch.wait(store, has_ended, heal=partial(supervisors.revive, store))

@@ -19,8 +19,8 @@ from kfrun.execute.local.supervisor import Supervisor
 from kfrun.host import lock
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.runstate import Condition
-from kfrun.model.state import Event
-from kfrun.observe import location, outcome, status
+from kfrun.model.state import Event, is_finished
+from kfrun.observe import location, status
 from kfrun.observe.store import Store
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _abandon(store: Store, run: Run, why: str) -> None:
     now, message = time.time(), f"its own files cannot be read, {left}; run its manifest again ({why})"
     with store.writing():
         found = store.find(TRAIN_JOB, run.namespace, run.name)
-        if found is not None and found.uid == run.uid and not outcome.is_finished(found.data):
+        if found is not None and found.uid == run.uid and not is_finished(found.data):
             data = found.data.get("status", {})
             failed = status.conditions_json([Condition("Failed", "True", RECORDER_LOST, message, now)])
             shown = {**data, "conditions": [*data.get("conditions", ()), *failed]}

@@ -15,7 +15,7 @@ from kfrun.execute.memory.logs import MemoryJobLogs
 from kfrun.execute.memory.shelf import Shelf
 from kfrun.model import change, kinds
 from kfrun.model.source import without_text
-from kfrun.model.state import JobRun, Observed, ObservedJob
+from kfrun.model.state import JobRun, Observed, ObservedJob, is_finished
 from kfrun.observe import outcome, status, watch
 from kfrun.plan import jobs, prune, support
 from kfrun.resolve.pods import expand
@@ -152,7 +152,7 @@ class MemoryBackend(SealedPods):
             runtime=runtime.document.data if runtime else None,
             digest=job.digest if job else "",
             run_digest=job.run_digest if job else "",
-            finished=outcome.is_finished(item.data),
+            finished=is_finished(item.data),
             suspended=bool(item.data["spec"].get("suspend", False)),
             deleting=job is not None and job.state.is_deleting,
         )
