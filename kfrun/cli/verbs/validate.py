@@ -10,7 +10,7 @@ from kfrun.cli import exits, options, reports
 from kfrun.errors import UsageProblem
 from kfrun.flow.checker.stages import Asked
 from kfrun.flow.documents import read_values
-from kfrun.plan.support import BACKENDS
+from kfrun.settings import BACKENDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -27,13 +27,10 @@ if TYPE_CHECKING:
 class _Placed(NamedTuple):
     """An object, the number of its text, and the digest of the runtime that it was sound with, if it was so before."""
 
+    key: ObjectKey
     one: Examined
     text: int
     with_runtime: str | None
-
-    @property
-    def key(self) -> ObjectKey:
-        return self.one.packed.key
 
 
 def check(texts: Sequence[Text], asked: Asked, verdicts: Verdicts) -> CheckedInput:
@@ -88,7 +85,7 @@ class _Memory:
             known = () if index in self.looked_at else self._known[index] or ()
             for number, one in enumerate(part.documents):
                 if pipeline.is_asked_for(one, self._asked):
-                    yield _Placed(one, index, known[number].with_runtime if known else None)
+                    yield _Placed(one.packed.key, one, index, known[number].with_runtime if known else None)
 
     def look_at_what_is_doubtful(self) -> None:
         """Look at what was sound before as well, where that says nothing of now."""

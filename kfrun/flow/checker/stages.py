@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from kfrun.model.kinds import RUNTIMES, TRAIN_JOB
 from kfrun.model.packed import Packed, unpacked
 from kfrun.model.source import Severity, Stage
-from kfrun.plan.support import BACKENDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -107,20 +106,20 @@ def together(
     findings += repeated(objects)
     if asked.until == "rule":
         return Checked(findings)
-    judge = _Judge(objects, observed, asked, broken(findings))
+    judge = _Judge(objects, observed, asked, _broken(findings))
     runtimes = judge.sound(objects, RUNTIMES) if asked.admission is not None else []
     jobs = judge.sound(objects, (TRAIN_JOB,))
     answers = ask(judge.answer, [*runtimes, *jobs])
     for one in answers[: len(runtimes)]:
         findings += one.findings
     # What follows from a runtime that was found to be wrong would only repeat it.
-    wrong = broken(findings)
+    wrong = _broken(findings)
     sound = [one for one in answers[len(runtimes) :] if one.runtime is None or one.runtime not in wrong]
     findings += _once(finding for one in sound for finding in one.findings)
     return Checked(findings, [one.resolution for one in sound if one.resolution is not None])
 
 
-def broken(findings: Iterable[Finding]) -> set[ObjectKey | None]:
+def _broken(findings: Iterable[Finding]) -> set[ObjectKey | None]:
     """The objects that are refused: nothing further is asked about them."""
     return {finding.object for finding in findings if finding.severity is Severity.ERROR}
 
@@ -203,6 +202,8 @@ def _uses_images(backend: str) -> bool:
 
 def backend_of(resolution: Resolution, settings: Settings) -> str:
     """The backend of a job: the flag, else the manifest, else the setting; one that there is not is the planner's."""
+    from kfrun.plan.support import BACKENDS
+
     is_flag = settings.origins["backend"].layer == "flag"
     chosen = settings.backend if is_flag else resolution.backend or settings.backend
     return chosen if chosen in BACKENDS else BACKENDS[0]

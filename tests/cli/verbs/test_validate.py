@@ -234,3 +234,118 @@ def test_yaml_that_holds_no_object_is_passed_over_when_asked(no_home, capsys, ve
     Path("other.yaml").write_text("apiVersion: v1\nkind: List\nitems: [1]\n")
     assert main([verb, "--skip-other-kinds", "other.yaml"]) == 1
     assert "an item of a List must be an object" in capsys.readouterr().out
+
+
+# What a backend says besides
+
+
+ON_MINE = JOB.replace("name: plain-python", "name: mine\n    kind: TrainingRuntime")
+IDLE = ON_MINE[: ON_MINE.index("  trainer:")]
+LIMITED = f"{JOB}    resourcesPerNode:\n      limits: {{cpu: 1}}\n"
+MPI = """\
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainingRuntime
+metadata:
+  name: mine
+spec:
+  mlPolicy:
+    numNodes: 1
+    mpi: {mpiImplementation: OpenMPI}
+  template:
+    spec:
+      replicatedJobs:
+      - name: launcher
+        template:
+          metadata:
+            labels: {trainer.kubeflow.org/trainjob-ancestor-step: trainer}
+          spec:
+            template:
+              spec:
+                containers:
+                - {name: node, image: python}
+"""
+PREPARED = MPI.replace("    mpi: {mpiImplementation: OpenMPI}\n", "").replace(
+    "      - name: launcher",
+    "      - name: setup\n"
+    "        template: {spec: {template: {spec: {containers: [{name: setup, image: python}]}}}}\n"
+    "      - name: node",
+)
+UNABLE = {
+    "KF420": (f"{IDLE}---\n{PREPARED}", "job.yaml:6:3"),
+    "KF421": (f"{JOB}    numNodes: 20000\n", "job.yaml:10:15"),
+    "KF422": (f"{IDLE}---\n{MPI}", "job.yaml:17:10"),
+}
+
+
+@pytest.mark.parametrize("code", list(UNABLE))
+def test_what_a_backend_cannot_run_is_refused_where_it_is_written(validate, code):
+    text, place = UNABLE[code]
+    validate(text=text)
+    shown = validate("job.yaml", "--backend", "process", text=text, code=1)
+    assert f"{place}: error {code}: " in shown
+    assert "error KF" not in shown.replace(f"error {code}", "").replace("error KF420", "")
+    assert validate("job.yaml", "--until", "rule", text=text)
+
+
+def test_what_a_backend_does_not_honour_is_a_warning_where_it_is_written(validate):
+    shown = validate("job.yaml", "--backend", "process", text=LIMITED)
+    assert "job.yaml:11:21: warning KF505: backend process does not enforce " in shown
+    assert "containers[0].resources: CPU, memory and devices are neither limited nor allocated" in shown
+    assert "11 |       limits: {cpu: 1}\n" in shown
+    assert "mnist is valid\n" in shown
+    validate("job.yaml", "--backend", "process", "--fail-on", "warning", text=LIMITED, code=1)
+    assert validate("job.yaml", "--fail-on", "warning", text=LIMITED).endswith("mnist is valid\n")
+
+
+def test_every_backend_speaks_for_itself(validate):
+    assert "KF505" not in validate("job.yaml", "--backend", "process", text=JOB)
+    shown = validate("job.yaml", "--backend", "memory", text=JOB)
+    assert "backend memory does not enforce" in shown
+    assert "containers[0].command: containers do not really run" in shown
+
+
+def test_lines_of_a_runtime_are_shown_and_what_it_cannot_is_told_once_for_all_its_jobs(validate):
+    text = f"{ON_MINE}---\n{ON_MINE.replace('mnist', 'other')}---\n{PREPARED}"
+    data = json.loads(validate("job.yaml", "--backend", "process", "-o", "json", text=text, code=1))
+    (unable,) = (one for one in data["findings"] if one["code"] == "KF420")
+    assert (unable["object"]["kind"], unable["object"]["name"]) == ("TrainingRuntime", "mine")
+    ignored = [(one["object"]["name"], one["excerpt"].strip()) for one in data["findings"] if one["code"] == "KF505"]
+    image = "- {name: node, image: python}"
+    setup = "template: {spec: {template: {spec: {containers: [{name: setup, image: python}]}}}}"
+    assert ignored == [(name, line) for name in ("mnist", "other") for line in (setup, image)]
+
+
+@pytest.mark.parametrize("name", list(FILES))
+def test_every_format_says_what_a_backend_says(validate, name):
+    shown = validate("job.yaml", "--backend", "process", "-o", name, text=UNABLE["KF421"][0], code=1)
+    assert "asks for 20000 pods" in shown
+
+
+def test_what_was_sound_without_a_backend_is_not_sound_with_it(validate):
+    said = [validate("job.yaml", *flags, text=LIMITED) for flags in ((), ("--backend", "process")) for _ in range(2)]
+    assert said[0] == said[1]
+    assert "KF505" not in said[0]
+    assert said[2] == said[3]
+    assert "KF505" in said[2]
+    assert validate("job.yaml", "--backend", "process", "--no-cache", text=LIMITED) == said[2]
+
+
+def test_a_backend_is_asked_about_updates_too(validate):
+    Path("before.yaml").write_text(LIMITED)
+    shown = validate("job.yaml", "--previous", "before.yaml", "--backend", "process", text=LIMITED)
+    assert "mnist is a valid update of before.yaml" in shown
+    assert "warning KF505" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--backend", "process", "--until", "rule"), "--backend is asked at the last stage only"),
+        (("--backend", "process", "--until", "schema", "--previous", "x"), "--backend is asked at the last stage only"),
+        (("--backend", "docker"), "'docker' is not one of 'process', 'memory'"),
+    ],
+)
+def test_a_backend_that_would_not_be_asked_is_wrong_usage(no_home, capsys, arguments, expected):
+    Path("job.yaml").write_text(JOB)
+    assert main(["validate", "job.yaml", *arguments]) == 2
+    assert expected in capsys.readouterr().err

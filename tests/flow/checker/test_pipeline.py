@@ -14,6 +14,7 @@ import pytest
 from kfrun import host
 from kfrun.errors import InvalidInput
 from kfrun.flow.checker import pipeline, structure, workers
+from kfrun.plan.support import BACKENDS
 from tests.bench import corpus
 from tests.flow.checker.ways import DOCUMENTS, many, one_by_one
 
@@ -43,6 +44,15 @@ def test_all_cases_together(settings: Settings) -> None:
     expected = one_by_one(names, settings)
     assert expected[1]
     assert many(names, settings) == expected
+
+
+@pytest.mark.usefixtures("cores")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_all_cases_together_for_a_backend(backend: str, settings: Settings) -> None:
+    names = [str(case) for case in CASES]
+    documents, findings = one_by_one(names, settings, backend=backend)
+    assert len(findings) > len(one_by_one(names, settings)[1])
+    assert many(names, settings, backend=backend) == (documents, findings)
 
 
 BROKEN = {

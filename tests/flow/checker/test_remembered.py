@@ -108,7 +108,8 @@ def test_whatever_changes_memory_changes_no_answer(seed: int, tmp_path: Path, fi
             name = "mine.yaml"
         (files / name).write_text("---\n".join(chance.choice(VARIANTS[name])))
         flags = chance.choice(({}, {}, {}, {"namespace": "default"}))
-        remembered(files, settings_of(tmp_path, **flags), only_own_kinds=chance.random() < 0.2)
+        asked = {"only_own_kinds": chance.random() < 0.2, "backend": chance.choice((None, None, "process"))}
+        remembered(files, settings_of(tmp_path, **flags), **asked)
 
 
 # What is looked at
@@ -187,7 +188,7 @@ def test_what_was_wrong_is_told_again_and_again(folder: Path, settings: Settings
     assert again([str(folder)], settings) == first
 
 
-@pytest.mark.parametrize("change", [{"until": "schema"}, {"only_own_kinds": True}])
+@pytest.mark.parametrize("change", [{"until": "schema"}, {"only_own_kinds": True}, {"backend": "process"}])
 def test_every_way_of_checking_has_a_memory_of_its_own(
     change: dict[str, Any], folder: Path, settings: Settings, examined: list[str]
 ) -> None:
