@@ -16,9 +16,11 @@ from kfrun.load.kubeyaml.events import (
     SequenceEndEvent,
     StreamEndEvent,
     YAMLError,
+    before,
+    is_at_end,
     open_parser,
 )
-from kfrun.load.kubeyaml.problems import Problem, from_yaml
+from kfrun.load.kubeyaml.problems import Problem
 from kfrun.load.kubeyaml.scalars import MERGE, BadScalar, json_value, key_text, plain, resolve
 
 if TYPE_CHECKING:
@@ -87,17 +89,41 @@ class Builder:
             Problem: the document cannot be read further.
         """
         try:
-            source = open_parser(self._text, is_json=self._is_json)
-            self._next = source.get_event
-            self._next()  # the stream's start
-            if type(self._next()) is StreamEndEvent:
-                return NOTHING
-            data = self._node(self._next(), NOTHING)
-            self._next()  # the document's end
-            self._expect_end()
+            return self._document()
         except YAMLError as error:
-            raise from_yaml(error, self._text) from None
+            from kfrun.load.kubeyaml.diagnosis import from_yaml
+
+            raise from_yaml(self._first(error), self._text) from None
+
+    def _document(self) -> Any:
+        source = open_parser(self._text, is_json=self._is_json)
+        self._next = source.get_event
+        self._next()  # the stream's start
+        if type(self._next()) is StreamEndEvent:
+            return NOTHING
+        data = self._node(self._next(), NOTHING)
+        self._next()  # the document's end
+        self._expect_end()
         return data
+
+    def _first(self, error: YAMLError) -> YAMLError:
+        """What stopped the parser, unless something is wrong before; of that it did not tell when it looked ahead.
+
+        Raises:
+            Problem: the document could not be read to there.
+        """
+        text = before(error, self._text)
+        if text is None:
+            return error
+        builder = Builder(text, is_json=self._is_json)
+        try:
+            builder._document()
+        except YAMLError as earlier:
+            # at the end it is wrong only because it was cut there
+            return error if is_at_end(earlier, text) else earlier
+        finally:
+            self.problems = builder.problems
+        return error
 
     def _expect_end(self) -> None:
         after = self._next()

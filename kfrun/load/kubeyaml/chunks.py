@@ -48,7 +48,8 @@ class Chunk:
     @property
     def content(self) -> str:
         """The chunk's text as the YAML parser should see it."""
-        content = self._text[self._start : self._end]
+        # libyaml does not count the mark at the start
+        content = self._text[self._start : self._end].removeprefix("\ufeff")
         if self.is_json and "\\u" in content:
             # JSON writes a character beyond U+FFFF as a pair of escapes, which YAML does not know
             content = _SURROGATES.sub(_one_character, content)

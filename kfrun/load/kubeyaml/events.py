@@ -17,7 +17,7 @@ from yaml.events import (
     SequenceStartEvent,
     StreamEndEvent,
 )
-from yaml.parser import Parser
+from yaml.parser import Parser, ParserError
 from yaml.reader import Reader, ReaderError
 from yaml.scanner import Scanner, ScannerError
 
@@ -25,8 +25,10 @@ from kfrun.patterns import pattern
 
 __all__ = [
     "AliasEvent",
+    "GoYamlError",
     "MappingEndEvent",
     "MappingStartEvent",
+    "ParserError",
     "PureParser",
     "ReaderError",
     "ScalarEvent",
@@ -34,6 +36,8 @@ __all__ = [
     "SequenceStartEvent",
     "StreamEndEvent",
     "YAMLError",
+    "before",
+    "is_at_end",
     "open_parser",
 ]
 
@@ -50,6 +54,15 @@ if TYPE_CHECKING:
             """The next event; its ``start_mark`` has a 0-based ``line`` and ``column``."""
 
 
+class GoYamlError(YAMLError):
+    """What kubectl's parser refuses and the one under us takes: ``reason`` is escape, character or question."""
+
+    def __init__(self, reason: str, mark: Any) -> None:
+        super().__init__(reason, mark)
+        self.reason = reason
+        self.mark = mark
+
+
 class PureParser(Reader, Scanner, Parser):
     """PyYAML's own parser, brought in line with libyaml about tabs and escapes that name half a character."""
 
@@ -60,10 +73,12 @@ class PureParser(Reader, Scanner, Parser):
 
     def get_event(self) -> Any:
         """The next event."""
-        event: Any = Parser.get_event(self)  # type: ignore[no-untyped-call]
+        try:
+            event: Any = Parser.get_event(self)  # type: ignore[no-untyped-call]
+        except (ValueError, OverflowError):  # of chr(), for an escape beyond U+10FFFF
+            raise GoYamlError("character", self.get_mark()) from None
         if type(event) is ScalarEvent and _SURROGATE.search(event.value):
-            mark: Any = event.start_mark
-            raise ScannerError(None, None, "found invalid Unicode character escape code", mark)
+            raise GoYamlError("character", event.start_mark)
         return event
 
     def scan_to_next_token(self) -> None:
@@ -106,9 +121,9 @@ class GoYamlEvents:
     def _check(self, event: Any) -> None:
         is_quoted = event.style in _QUOTES
         if event.style == '"' and _SLASH.search(self._source_of(event)):
-            raise ScannerError(None, None, "found unknown escape character", event.start_mark)
+            raise GoYamlError("escape", event.start_mark)
         if self._flow_depth and not is_quoted and "?" in event.value:
-            raise ScannerError(None, None, "found a question mark in a flow scalar", event.start_mark)
+            raise GoYamlError("question", event.start_mark)
         if event.implicit[0] and _BARE_TAG.match(self._source_of(event)):
             event.implicit = (False, True)
 
@@ -142,3 +157,22 @@ def open_parser(text: str, *, is_json: bool = False) -> EventSource:
     if not is_json and _DIFFERENT.search(text):
         return GoYamlEvents(source, text)
     return source
+
+
+def before(error: YAMLError, text: str) -> str | None:
+    """What stands in ``text`` before the token that stopped a parser; None where the parser does not tell.
+
+    A parser looks ahead, for the colon behind a key or into brackets inside brackets: it knows of what is wrong there
+    before it has told what stands here. How far it looks, and how many levels it bears, is its own business. From this
+    text it tells all that it would have told, were there nothing wrong behind.
+    """
+    mark = getattr(error, "problem_mark", None)
+    if isinstance(error, ScannerError) and error.context_mark is not None:
+        mark = error.context_mark
+    return None if mark is None else text[: mark.index]
+
+
+def is_at_end(error: YAMLError, text: str) -> bool:
+    """Whether a parser stopped at the end of ``text``."""
+    mark = getattr(error, "problem_mark", None)
+    return mark is not None and mark.index >= len(text)

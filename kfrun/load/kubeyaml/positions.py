@@ -6,6 +6,7 @@ The tree holds line and column only; data and positions stay apart, so nobody ca
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from kfrun.load.kubeyaml.builder import MAX_DEPTH, is_merge, scalar_of
@@ -17,6 +18,7 @@ from kfrun.load.kubeyaml.events import (
     SequenceEndEvent,
     StreamEndEvent,
     YAMLError,
+    before,
     open_parser,
 )
 from kfrun.load.kubeyaml.scalars import BadScalar, key_text
@@ -115,20 +117,26 @@ class _Reader:
     def __init__(self, text: str, *, is_json: bool = False) -> None:
         self._text = text
         self._is_json = is_json
-        self._anchors: dict[str, tuple[Any, Node]] = {}
 
     def read(self) -> Node:
         root = Node(_Start, _Start)
         try:
-            self._next = open_parser(self._text, is_json=self._is_json).get_event
-            self._next()
-            if type(self._next()) is not StreamEndEvent:
-                event = self._next()
-                root.key = root.value = event.start_mark
-                self._fill(root, event, 0)
-        except YAMLError:
-            pass
+            self._read(root, self._text)
+        except YAMLError as error:
+            text = before(error, self._text)
+            if text is not None:
+                with suppress(YAMLError):
+                    self._read(root, text)
         return root
+
+    def _read(self, root: Node, text: str) -> None:
+        self._anchors: dict[str, tuple[Any, Node]] = {}
+        self._next = open_parser(text, is_json=self._is_json).get_event
+        self._next()
+        if type(self._next()) is not StreamEndEvent:
+            event = self._next()
+            root.key = root.value = event.start_mark
+            self._fill(root, event, 0)
 
     def _fill(self, node: Node, event: Any, depth: int) -> None:
         kind = type(event)

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import pytest
+from yaml.error import MarkedYAMLError
 
 from kfrun.load.kubeyaml import documents as documents_module
 from kfrun.load.kubeyaml import events, parse
@@ -13,10 +14,27 @@ from kfrun.load.kubeyaml.problems import CODES
 from kfrun.model.source import Finding, Severity, Stage
 
 
-@pytest.fixture(params=["libyaml", "pure"], autouse=True)
+class Mute:
+    """The parser in use, which says no word when it stops: those of a library are not ours to build on."""
+
+    def __init__(self, text: str) -> None:
+        self._source = LIBYAML(text)
+
+    def get_event(self) -> Any:
+        try:
+            return self._source.get_event()
+        except MarkedYAMLError as error:
+            error.context = error.problem = None
+            raise
+
+
+LIBYAML: Any = events.PARSER
+
+
+@pytest.fixture(params=["libyaml", "mute", "pure"], autouse=True)
 def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "pure":
-        monkeypatch.setattr(events, "PARSER", events.PureParser)
+    parsers = {"libyaml": events.PARSER, "mute": Mute, "pure": events.PureParser}
+    monkeypatch.setattr(events, "PARSER", parsers[request.param])
 
 
 def data(text: str) -> list[dict[str, Any]]:
@@ -138,7 +156,29 @@ def test_merged_mappings_are_filled_in() -> None:
         ('a: "\\q"\n', "KF101", None, "unknown escape"),
         ('a: "\\/"\n', "KF101", (1, 4), "unknown escape"),
         ('a: "\\ud83d\\ude00"\n', "KF101", None, "names no character"),
-        ('a: "\\xzz"\n', "KF101", None, "hexadecimal"),
+        ('a: "\\xzz"\n', "KF101", (1, 7), "hexadecimal"),
+        ('a: "\\x4\\q"\n', "KF101", (1, 7), "hexadecimal"),
+        ('a: "\\U00110000"\n', "KF101", (1, 7), "names no character"),
+        ('a: "\\Uffffffff"\n', "KF101", (1, 7), "names no character"),
+        ('a: "\\\\\\q"\n', "KF101", None, "unknown escape"),
+        ('a: "x\\\\\n', "KF101", (1, 4), "quoted text is not closed"),
+        ("a: 'x''\n", "KF101", (1, 4), "quoted text is not closed"),
+        ("a: 'x\n...\n", "KF101", (1, 4), "quoted text is not closed"),
+        ("a: 1\n'b'\nc: 2\n", "KF101", None, 'no "key: value"'),
+        ("a: 1\n'b'", "KF101", None, 'no "key: value"'),
+        ("a: 1\n*b\nc: 2\n", "KF101", None, 'no "key: value"'),
+        ("- a: 1\n- &b\n  !!str\nb: 2\n", "KF101", (4, 1), "does not continue the list"),
+        ("-a: 1\n- b\n", "KF101", (2, 1), "does not continue the mapping"),
+        ("&a a: 1\n- b\n", "KF101", (2, 1), "does not continue the mapping"),
+        ("a: [b, ,]\n", "KF101", (1, 8), "a value is missing"),
+        (": b\n", "KF101", (1, 1), "a key is missing before this colon"),
+        ("a: {: b}\n", "KF101", (1, 5), "a key is missing before this colon"),
+        ("a: &\n", "KF101", (1, 5), r"& or \* without a name"),
+        ("a: &x !x!y z\n", "KF101", (1, 7), "unknown tag"),
+        ("a: !<x y\n", "KF101", None, "unknown tag"),
+        ("a: 1\n%b: 2\n", "KF111", (2, 1), "directives"),
+        ("a: [%b]\n", "KF101", (1, 5), "cannot start with %"),
+        ("a: 1\n---\n\ufeffb: [@]\n", "KF101", (3, 5), "cannot start with @"),
         ("a: - b\n", "KF101", (1, 4), '"- " item cannot start here'),
         ("a: ? b\n", "KF101", (1, 4), r'"\? " key cannot start here'),
         ("a: *\n", "KF101", None, r"& or \* without a name"),
@@ -226,6 +266,50 @@ def test_depth_and_number_are_bounded(text: str, code: str) -> None:
     assert documents == []
     assert findings[0].code == code
     assert len(findings) < 25
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("[" * 100_000, (1, 101)),
+        ("{a: " * 100_000, (1, 401)),
+        ("- " * 100_000, (1, 201)),
+        ("".join(" " * n + "a:\n" for n in range(1500)), (101, 101)),
+        ("".join(" " * n + "- \n" for n in range(1500)), (101, 101)),
+        ("a:\n" + "- " * 50 + "[" * 5000, (2, 150)),
+        ("a: " + "[" * 1200 + "]" * 1200, (1, 103)),
+        ("a: " + "[" * 200 + "@", (1, 103)),
+        ("a: " + "[" * 200 + "*", (1, 103)),
+        ("a:\n  b: " + "[{c: " * 2000, (2, 251)),
+    ],
+    ids=["brackets", "braces", "dashes", "mappings", "sequences", "flow", "closed", "wrong", "name", "both"],
+)
+def test_levels_are_counted_however_far_a_parser_looks_ahead_and_how_many_it_bears(
+    text: str, place: tuple[int, int]
+) -> None:
+    documents, findings = parse(f"a: 1\n---\n{text}\n---\nb: 2\n", "f.yaml")
+    assert [document.data for document in documents] == [{"a": 1}, {"b": 2}]
+    (finding,) = findings
+    assert finding.position is not None
+    line, column = place
+    found = finding.code, finding.message, finding.position[1:], len(finding.path)
+    assert found == ("KF106", f"nested more than {MAX_DEPTH} levels deep", (line + 2, column), MAX_DEPTH - 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{[" + "[" * 5000, [("KF109", (1, 2))]),
+        ("{a: 1, a: 2, b: " + "[" * 5000, [("KF102", (1, 8)), ("KF106", (1, 116))]),
+        ("a: [*x, @]", [("KF104", (1, 5))]),
+        ("a: [b: c: d, @]", [("KF101", (1, 9))]),
+        ("a: [b}, @]", [("KF101", (1, 6))]),
+        ("a: 1\n...\nb: @", [("KF101", (3, 1))]),
+    ],
+)
+def test_what_is_wrong_first_is_told_although_a_parser_saw_something_behind_it(text: str, expected: object) -> None:
+    _, findings = parse(text, "f.yaml")
+    assert [(finding.code, finding.position[1:]) for finding in findings if finding.position] == expected
 
 
 def test_the_deepest_document_allowed_is_read() -> None:
