@@ -129,14 +129,13 @@ class LocalBackend(SealedPods):
         """See `Backend.preflight`."""
         from kfrun.execute.local import runtimes
 
-        default = wishes.backend or self._settings.backend
-        return [
-            finding
-            for job in jobs
-            for finding in runtimes.named(wishes.backend or job.resolution.backend or default).preflight(
-                job.resolution, caller
-            )
-        ]
+        found: list[Finding] = []
+        for job in jobs:
+            name = wishes.backend or job.resolution.backend or self._settings.backend
+            # A backend that is not offered here is refused by the plan.
+            if name in runtimes.PREPARATIONS:
+                found += runtimes.preparation(name).preflight(job.resolution, caller)
+        return found
 
     def perform(self, steps: Sequence[Step], wishes: Wishes, caller: Caller, emit: Callable[[Action], None]) -> None:
         """See `Backend.perform`."""

@@ -45,7 +45,7 @@ def _launch(step: Step, way: Way) -> Launcher | None:
     """What the job is started with, where the step is going to start any pods; before anything is done."""
     if step.job is None or not jobs.starts(step.action) or jobs.is_managed_elsewhere(step.job.resolution.job.data):
         return None
-    return runtimes.named(_backend(step.job, way)).launch(step.job.resolution, way)
+    return runtimes.preparation(_backend(step.job, way)).launch(step.job.resolution, way)
 
 
 def _backend(job: DesiredJob, way: Way) -> str:

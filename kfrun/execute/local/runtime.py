@@ -58,21 +58,23 @@ class Launch(NamedTuple):
     environment_path: str = ""
 
 
-class ContainerRuntime(Protocol):
-    """What runs the containers of one job. Facts about them come from `collect`, and from nothing else."""
+class Preparation(Protocol):
+    """What a runtime does at the door, before its job is created; a module's functions will do."""
 
-    @classmethod
-    def preflight(cls, resolution: Resolution, caller: Caller) -> list[Finding]:
+    def preflight(self, resolution: Resolution, caller: Caller) -> list[Finding]:
         """What a job needs and this machine lacks."""
 
-    @classmethod
-    def launch(cls, resolution: Resolution, way: Way) -> Callable[[str], Launch]:
+    def launch(self, resolution: Resolution, way: Way) -> Callable[[str], Launch]:
         """What a job is started with, once it has a uid; whatever is wrong is told now.
 
         Raises:
             UsageProblem: a flag names what is not there.
             EnvironmentFailed: no Python environment can be made.
         """
+
+
+class ContainerRuntime(Protocol):
+    """What runs the containers of one job. Facts about them come from `collect`, and from nothing else."""
 
     @classmethod
     def of(cls, run: Run, job: RunFiles, state: RunState) -> Self:

@@ -1,19 +1,39 @@
 """Which runtime runs a job's containers, by the backend that its run was recorded with: the only place that knows all.
 
-A new one is a package beside `kfrun.execute.local.process`, and a line here.
+A new one is a package beside `kfrun.execute.local.process`, and its lines here.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kfrun.execute.local.process.runtime import ProcessRuntime
-
 if TYPE_CHECKING:
-    from kfrun.execute.local.runtime import ContainerRuntime
+    from collections.abc import Callable
+
+    from kfrun.execute.local.runtime import ContainerRuntime, Preparation
     from kfrun.observe.store import Run
 
-_RUNTIMES: dict[str, type[ContainerRuntime]] = {"process": ProcessRuntime}
+
+def _process() -> type[ContainerRuntime]:
+    from kfrun.execute.local.process.runtime import ProcessRuntime
+
+    return ProcessRuntime
+
+
+def _process_preparation() -> Preparation:
+    from kfrun.execute.local.process import preparation
+
+    return preparation
+
+
+# A door loads the one, a supervisor the other.
+_RUNTIMES: dict[str, Callable[[], type[ContainerRuntime]]] = {"process": _process}
+PREPARATIONS: dict[str, Callable[[], Preparation]] = {"process": _process_preparation}
+
+
+def preparation(backend: str) -> Preparation:
+    """What the runtime of a backend does before a job is created; `PREPARATIONS` are all that there are."""
+    return PREPARATIONS[backend]()
 
 
 def named(backend: str) -> type[ContainerRuntime]:
@@ -24,12 +44,12 @@ def named(backend: str) -> type[ContainerRuntime]:
     """
     if backend not in _RUNTIMES:
         raise ValueError(f'another version of kfrun runs it with the backend "{backend}", which this one does not have')
-    return _RUNTIMES[backend]
+    return _RUNTIMES[backend]()
 
 
 def clean(run: Run) -> bool:
     """Remove whatever of a job still runs, without its files; False if nobody here knows its backend."""
     if run.backend not in _RUNTIMES:
         return False
-    _RUNTIMES[run.backend].clean(run.uid)
+    _RUNTIMES[run.backend]().clean(run.uid)
     return True

@@ -177,3 +177,18 @@ def test_what_is_refused_is_not_saved_and_a_pipe_cannot_be(kfrun: Kfrun) -> None
     assert kfrun("plan", "-f", "job.yaml", "--backend", "docker", "--out", "plan.json").returncode in (1, 2)
     assert not (kfrun.folder / "plan.json").exists()
     assert kfrun("plan", "-f", "job.yaml", "--out", "nowhere/plan.json").returncode == 2
+
+
+@pytest.mark.parametrize("flags", [(), ("--dry-run=client",)])
+def test_a_backend_that_is_not_offered_here_is_refused_before_anything_is_done(
+    kfrun: Kfrun, flags: tuple[str, ...]
+) -> None:
+    write(kfrun)
+    path = kfrun.folder / "job.yaml"
+    before, _, after = path.read_text().rpartition("{name: job}")
+    path.write_text(f"{before}{{name: job, annotations: {{kfrun.dev/backend: docker}}}}{after}")
+    done = kfrun("apply", *flags, "-f", "job.yaml")
+    assert done.returncode == 1
+    assert 'error KF506: backend "docker" is not available' in done.stderr
+    assert kfrun("get", "trainjobs", "-o", "name").stdout == ""
+    assert kfrun("apply", *flags, "--backend", "process", "--wait", "-f", "job.yaml").returncode == 0

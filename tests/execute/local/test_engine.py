@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setitem(runtimes._RUNTIMES, "fake", FakeRuntime)
+    monkeypatch.setitem(runtimes._RUNTIMES, "fake", lambda: FakeRuntime)
     return tmp_path / "state" / "jobs" / "default" / "tj" / UID
 
 

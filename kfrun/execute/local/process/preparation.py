@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kfrun.errors import UsageProblem
 from kfrun.execute.backend import working_folder
-from kfrun.execute.local.process import launch
+from kfrun.execute.local.process.launch import ProcessSettings, find_executable
 from kfrun.execute.local.runtime import Launch
 from kfrun.model.source import Finding, Stage
 
@@ -27,8 +27,23 @@ if TYPE_CHECKING:
 CODES = {"KF601": "a folder that the job runs in does not exist"}
 
 
-def prepare(resolution: Resolution, way: Way) -> Callable[[str], Launch]:
-    """What a job's processes are given, once the job has a uid.
+def preflight(resolution: Resolution, caller: Caller) -> list[Finding]:
+    """See `Preparation.preflight`: folders; kfrun makes none outside its own."""
+    found, folder = [], working_folder(resolution, caller.folder)
+    if not os.path.isdir(folder):
+        path: FieldPath = ("metadata", "annotations", "kfrun.dev/source")
+        message = f'the job\'s source folder "{folder}" does not exist'
+        position = resolution.job.positions.value(path) if resolution.source else None
+        found.append(_finding(resolution, message, path if resolution.source else (), position))
+    for path, working_dir in _working_dirs(resolution):
+        if os.path.isabs(working_dir) and not os.path.isdir(working_dir):
+            message = f'the working directory "{working_dir}" does not exist on this machine'
+            found.append(_finding(resolution, message, path, _position(resolution, path)))
+    return found
+
+
+def launch(resolution: Resolution, way: Way) -> Callable[[str], Launch]:
+    """See `Preparation.launch`: the caller's surroundings, and a Python environment.
 
     Raises:
         UsageProblem: the interpreter asked for is not there.
@@ -36,7 +51,7 @@ def prepare(resolution: Resolution, way: Way) -> Callable[[str], Launch]:
     """
     wishes, caller, _ = way
     python = _interpreter(wishes.python, caller)
-    settings = launch.ProcessSettings(
+    settings = ProcessSettings(
         caller=dict(caller.environ),
         folder=working_folder(resolution, caller.folder),
         path=(os.path.dirname(python),) if python else (),
@@ -51,7 +66,7 @@ def prepare(resolution: Resolution, way: Way) -> Callable[[str], Launch]:
     return partial(_with_environment, settings, request, way.settings.cache_dir)
 
 
-def _with_environment(settings: launch.ProcessSettings, request: EnvironmentRequest, cache: str, uid: str) -> Launch:
+def _with_environment(settings: ProcessSettings, request: EnvironmentRequest, cache: str, uid: str) -> Launch:
     from kfrun.execute import environments
 
     if request.isolated_for is not None:
@@ -65,7 +80,7 @@ def _interpreter(python: str | None, caller: Caller) -> str | None:
     """The absolute path of the interpreter asked for."""
     if python is None:
         return None
-    found = launch.find_executable(python, caller.environ.get("PATH", os.defpath), caller.folder)
+    found = find_executable(python, caller.environ.get("PATH", os.defpath), caller.folder)
     if found is None:
         raise UsageProblem(f"--python {python}: there is no such interpreter", "give a path, or a name on PATH")
     return found
@@ -95,21 +110,6 @@ def _request(
         isolated_for="" if packages.isolated else None,
         installer=installer,
     )
-
-
-def check(resolution: Resolution, current: str) -> list[Finding]:
-    """Folders that the job needs and the host lacks: kfrun makes none outside its own."""
-    found, folder = [], working_folder(resolution, current)
-    if not os.path.isdir(folder):
-        path: FieldPath = ("metadata", "annotations", "kfrun.dev/source")
-        message = f'the job\'s source folder "{folder}" does not exist'
-        position = resolution.job.positions.value(path) if resolution.source else None
-        found.append(_finding(resolution, message, path if resolution.source else (), position))
-    for path, working_dir in _working_dirs(resolution):
-        if os.path.isabs(working_dir) and not os.path.isdir(working_dir):
-            message = f'the working directory "{working_dir}" does not exist on this machine'
-            found.append(_finding(resolution, message, path, _position(resolution, path)))
-    return found
 
 
 def _working_dirs(resolution: Resolution) -> Iterator[tuple[FieldPath, str]]:

@@ -20,17 +20,13 @@ from kfrun.execute.local.process.addresses import LOOPBACK, Addresses, LocalAddr
 from kfrun.execute.local.runtime import JOB_MARKER, ContainerUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from typing import Self
 
     from kfrun.execute.controller.facts import Fact
     from kfrun.execute.local.jobfiles import RunFiles
     from kfrun.execute.local.needs.need import Need
-    from kfrun.execute.local.runtime import Launch, Way
-    from kfrun.model.resolution import Resolution
     from kfrun.model.runstate import PodState, RunState
-    from kfrun.model.source import Finding
-    from kfrun.model.wishes import Caller
     from kfrun.model.workload import ChildJob, Workload
     from kfrun.observe.store import Run, Store
 
@@ -85,20 +81,6 @@ class ProcessRuntime:
         """See `ContainerRuntime.of`."""
         settings = launch.ProcessSettings.from_json(job.settings)
         return cls(run.folder, run.uid, job.workload, settings, state.ports)
-
-    @classmethod
-    def preflight(cls, resolution: Resolution, caller: Caller) -> list[Finding]:
-        """See `ContainerRuntime.preflight`: folders."""
-        from kfrun.execute.local.process import preparation
-
-        return preparation.check(resolution, caller.folder)
-
-    @classmethod
-    def launch(cls, resolution: Resolution, way: Way) -> Callable[[str], Launch]:
-        """See `ContainerRuntime.launch`: the caller's surroundings, and a Python environment."""
-        from kfrun.execute.local.process import preparation
-
-        return preparation.prepare(resolution, way)
 
     @classmethod
     def clean(cls, uid: str) -> None:
