@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kfrun.errors import UsageProblem
+from kfrun.model.state import Member
 from kfrun.patterns import pattern
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from kfrun.execute.backend import Backend
     from kfrun.model.source import ObjectKey
-    from kfrun.model.state import ApplySet, Member
+    from kfrun.model.state import ApplySet
     from kfrun.model.wishes import Wishes
     from kfrun.settings import Settings
 
@@ -41,8 +42,6 @@ def key(wishes: Wishes, settings: Settings) -> ObjectKey | None:
 
 def claim(backend: Backend, chosen: ApplySet, keys: Iterable[ObjectKey]) -> None:
     """Write down what is about to be applied beside what was: what dies half-way is in the inventory."""
-    from kfrun.model.state import Member
-
     members = {member.key: member.uid for member in chosen.members}
     for item in keys:
         members[item] = _uid(backend, item)
@@ -51,7 +50,6 @@ def claim(backend: Backend, chosen: ApplySet, keys: Iterable[ObjectKey]) -> None
 
 def settle(backend: Backend, chosen: ApplySet, keys: Iterable[ObjectKey], *, prune: bool) -> None:
     """Write down what was applied, with the uids that it got, and forget what was deleted."""
-    from kfrun.model.state import Member
     from kfrun.plan import prune as sets
 
     wanted = list(keys)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import InvalidInput
-from kfrun.load import sources
+from kfrun.load import excerpts, sources
 from kfrun.model.kinds import CLUSTER_SCOPED
 from kfrun.model.source import Finding, Stage
 
@@ -95,8 +95,6 @@ def contradiction(document: Document, settings: Settings) -> Finding | None:
         return None
     if not _is_namespaced(document):
         return None
-    from kfrun.load import excerpts
-
     path = ("metadata", "namespace")
     position = document.positions.value(path)
     return Finding(

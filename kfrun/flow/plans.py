@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kfrun.execute import choice
 from kfrun.flow import applysets, desired, documents
 from kfrun.plan import planner
+from kfrun.plan.compare import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,8 +60,6 @@ def make(
         InvalidInput: the input is refused. What cannot be done in the present state is in the plan's refusals.
         UsageProblem: the wishes contradict each other.
     """
-    from kfrun.plan.compare import digest
-
     sources: dict[str, str] = {}
     apply_set = applysets.key(wishes, settings)
     read = documents.read(wishes, settings, note=lambda name, text: sources.update({name: digest(text)}))

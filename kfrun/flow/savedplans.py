@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import NotFound, Refused, Unavailable, UsageProblem
+from kfrun.execute.backend import working_folder
+from kfrun.load import content
+from kfrun.plan import compare, render
+from kfrun.plan import saved as plans
+from kfrun.plan.saved import SavedPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from kfrun.flow.plans import Ready
     from kfrun.model.wishes import Values, Wishes
-    from kfrun.plan.saved import SavedPlan
 
 _MAX_CODE_BYTES = 16 * 1024 * 1024
 _MAX_PLAN_BYTES = 64 * 1024 * 1024
@@ -29,8 +33,6 @@ def with_absolute_names(wishes: Wishes) -> Wishes:
     Raises:
         UsageProblem: a source cannot be read again.
     """
-    from kfrun.load import content
-
     for name in (*wishes.filenames, *wishes.values.files):
         if name == "-" or content.is_descriptor(name):
             raise UsageProblem("--out: what comes through a pipe cannot be read again", "put the manifest into a file")
@@ -41,9 +43,6 @@ def with_absolute_names(wishes: Wishes) -> Wishes:
 
 def saved(made: Ready) -> SavedPlan:
     """What is saved of a plan."""
-    from kfrun.plan import render
-    from kfrun.plan.saved import SavedPlan
-
     values = made.wishes.values
     wishes = made.wishes._replace(values=values._replace(texts=(), strings=()))
     digests = {**{_absolute(name): found for name, found in made.sources.items()}, **dict(_code(made))}
@@ -56,14 +55,10 @@ def require_same(plan: SavedPlan, made: Ready) -> None:
     Raises:
         Refused: with the first difference.
     """
-    from kfrun.plan import saved as plans
-
     plans.require_same(plan, saved(made))
 
 
 def _stored(made: Ready) -> dict[str, str]:
-    from kfrun.plan import saved as plans
-
     chosen = made.observed.apply_set
     jobs = {**(chosen.jobs if chosen else {}), **made.observed.jobs}
     uids = chosen.uids if chosen else {}
@@ -107,8 +102,6 @@ def read(path: str) -> SavedPlan:
         Unavailable: it cannot be read.
         Refused: it is no plan, or one of another format.
     """
-    from kfrun.plan.saved import SavedPlan
-
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             text = file.read(_MAX_PLAN_BYTES)
@@ -133,8 +126,6 @@ def wishes_of(plan: SavedPlan, values: Values) -> Wishes:
 
 
 def _set_digest(values: Values) -> str:
-    from kfrun.plan import compare
-
     return compare.digest([values.texts, values.strings]) if values.texts or values.strings else ""
 
 
@@ -144,9 +135,6 @@ def _absolute(name: str) -> str:
 
 def _code(made: Ready) -> Iterator[tuple[str, str]]:
     """The files that the commands of the jobs name, and their digests."""
-    from kfrun.execute.backend import working_folder
-    from kfrun.plan import compare
-
     for job in made.plan.jobs:
         folder = working_folder(job.resolution, str(Path.cwd()))
         for word in sorted(_words(job.resolution.jobset or {})):

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from kfrun import paths
 from kfrun.errors import InvalidInput, NotFound, Unavailable, UsageProblem
+from kfrun.load import kubeyaml
+from kfrun.load.content import Source, is_descriptor, read
 from kfrun.model.source import Finding, Position, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from kfrun.load.content import Source
     from kfrun.model.source import Document
 
 SUFFIXES: Final = (".json", ".yaml", ".yml", ".yaml.j2", ".yml.j2")
@@ -55,8 +56,6 @@ def load(
         UsageProblem: stdin given twice, a URL that is not https.
         Unavailable: a source could not be read or fetched.
     """
-    from kfrun.load.content import read
-
     sources = named(inputs, recursive=recursive, stdin=stdin)
     documents: list[Document] = []
     findings: list[Finding] = []
@@ -80,8 +79,6 @@ def load(
 def parsed(text: str, source: Source, values: Mapping[str, Any] | None) -> tuple[list[Document], list[Finding]]:
     """The documents of a source's text, rendered if it is a template, and what is wrong with it."""
     if values is None and not source.name.endswith(TEMPLATES):
-        from kfrun.load import kubeyaml
-
         return kubeyaml.parse(text, source.name, folder=source.folder)
     from kfrun.load import template
 
@@ -105,8 +102,6 @@ def named(inputs: Sequence[str], *, recursive: bool, stdin: BinaryIO | None) -> 
         NotFound: an input names nothing.
         UsageProblem: stdin given twice, a URL that is not https.
     """
-    from kfrun.load.content import Source
-
     if not inputs:
         raise UsageProblem("nothing to read", hint="name a file, a folder, a URL or - with -f")
     if list(inputs).count(STDIN) > 1:
@@ -131,8 +126,6 @@ def _own_stdin() -> BinaryIO:
 
 
 def _file(path: str) -> Source:
-    from kfrun.load.content import Source, is_descriptor
-
     if is_descriptor(path):
         return Source(path, folder=None)
     # not with pathlib: it takes 3 ms to import, and as long for a few hundred files

@@ -11,6 +11,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.errors import InvalidInput, UsageProblem
+from kfrun.load import kubeyaml
+from kfrun.load.content import Source
+from kfrun.load.content import read as read_source
 from kfrun.model.source import Finding, Stage
 
 if TYPE_CHECKING:
@@ -56,10 +59,6 @@ def read(
 
 
 def _of_file(name: str, note: Callable[[str, str], None] | None) -> dict[str, Any]:
-    from kfrun.load import kubeyaml
-    from kfrun.load.content import Source
-    from kfrun.load.content import read as read_source
-
     text, refusal = read_source(Source(name))
     if refusal is not None:
         raise InvalidInput([refusal])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kfrun.execute.controller import job as jobs
+from kfrun.execute.controller import pod as pods
 from kfrun.execute.controller.context import set_condition
 from kfrun.model.runstate import JobState, is_true, job_uid
 
@@ -45,8 +46,6 @@ def remove(p: Pass) -> None:
 
 def settle(p: Pass) -> None:
     """Go on stopping what is being stopped."""
-    from kfrun.execute.controller import pod as pods
-
     for pod in p.state.pods:
         if pod.kill_at is not None:
             pods.advance(p, pod, p.child(pod.job))

@@ -14,6 +14,7 @@ from kfrun.model import change
 from kfrun.observe import location
 from kfrun.observe.store import Run
 from kfrun.plan import jobs
+from kfrun.resolve.pods import expand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -160,8 +161,6 @@ def _refuse_changed(found: StoredObject, step: Step) -> None:
 
 
 def _job(uid: str, desired: DesiredJob, launch: Launcher, way: Way) -> jobfiles.RunFiles:
-    from kfrun.resolve.pods import expand
-
     settings, environment, path = launch(uid)
     return jobfiles.RunFiles(
         workload=expand.expand(desired.resolution, cluster_defaults=way.wishes.cluster_defaults),

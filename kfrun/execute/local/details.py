@@ -6,7 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from kfrun.execute.backend import JobDetails
+from kfrun.execute.environments.credentials import without_credentials
 from kfrun.execute.local import jobfiles
+from kfrun.model.runstate import RunState
+from kfrun.observe import status
+from kfrun.plan import support
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,9 +24,6 @@ def of(run: Run, pods: Sequence[Mapping[str, Any]]) -> JobDetails:
     files = _files(run)
     if files is None:
         return JobDetails(pods, run.folder)
-    from kfrun.execute.environments.credentials import without_credentials
-    from kfrun.plan import support
-
     workload = files.workload
     not_enforced = support.of(run.backend).not_enforced(workload.jobset, own_images=workload.own_images)
     return JobDetails(
@@ -50,9 +51,6 @@ def _files(run: Run) -> RunFiles | None:
 
 def _pods(run: Run, files: RunFiles) -> list[dict[str, Any]]:
     """Every pod that there was, those that were removed too, as the supervisor's state tells; none if it does not."""
-    from kfrun.model.runstate import RunState
-    from kfrun.observe import status
-
     try:
         state = RunState.from_json(json.loads(run.state))
     except ValueError:

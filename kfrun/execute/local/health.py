@@ -6,19 +6,23 @@ Nothing is changed, no program is started and no store is made by looking.
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kfrun import host
 from kfrun.errors import KfrunError
 from kfrun.execute.backend import Check
+from kfrun.execute.environments import installers
+from kfrun.observe import location
+from kfrun.observe.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from kfrun.observe.store import Store
     from kfrun.settings import Settings
 
 _MEGABYTE = 1 << 20
@@ -47,11 +51,7 @@ def _python() -> Check:
 
 
 def _installer(settings: Settings, environ: Mapping[str, str]) -> Check:
-    from importlib.util import find_spec
-
-    from kfrun.execute.environments.installers import find_uv
-
-    uv = find_uv(environ)
+    uv = installers.find_uv(environ)
     if uv and settings.installer != "pip":
         return Check("installer", "ok", f"uv at {uv}")
     if settings.installer == "uv":
@@ -76,8 +76,6 @@ def _git() -> Check:
 
 
 def _folders(settings: Settings) -> Iterator[Check]:
-    from kfrun.observe import location
-
     yield _folder("state folder", location.state_folder(settings), enough=_GIGABYTE)
     yield _folder("cache folder", Path(settings.cache_dir), enough=5 * _GIGABYTE)
 
@@ -96,8 +94,6 @@ def _folder(name: str, path: Path, *, enough: int) -> Check:
 
 
 def _state_file_system(settings: Settings) -> Check:
-    from kfrun.observe import location
-
     wanted = Path(settings.state_dir)
     existing = next(part for part in (wanted, *wanted.parents) if part.exists())
     kind = host.file_system(existing) or "unknown file system"
@@ -112,9 +108,6 @@ def _state_file_system(settings: Settings) -> Check:
 
 
 def _store(settings: Settings) -> Iterator[Check]:
-    from kfrun.observe import location
-    from kfrun.observe.store import Store
-
     path = location.database(settings)
     if not path.exists():
         yield Check("store", "ok", "none yet: the first apply or run makes it")
@@ -186,8 +179,6 @@ def _own_cgroup() -> Path | None:
 
 
 def _limits() -> Iterator[Check]:
-    import resource
-
     for name, limit, needed, option in (
         ("open files", resource.RLIMIT_NOFILE, 1024, "-n"),
         ("processes", resource.RLIMIT_NPROC, 1024, "-u"),

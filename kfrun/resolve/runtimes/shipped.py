@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, overload
 
-from kfrun.load import data
+from kfrun.load import data, kubeyaml
 
 if TYPE_CHECKING:
     from kfrun.model.source import Document
@@ -38,8 +38,6 @@ def shipped() -> Shipped:
 
 @cache
 def _documents() -> tuple[Document, ...]:
-    from kfrun.load import kubeyaml
-
     documents: list[Document] = []
     for name in data.names("runtimes"):
         if not name.endswith(".yaml"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from kfrun.model.reason import Reason
+from kfrun.validate import reasons
 from kfrun.validate.reasons import JOBSET, POD
 
 _NO_JOBSET: Final = (
@@ -234,6 +235,4 @@ REASONS: Final[dict[str, Reason]] = {
 
 def mend(code: str) -> str:
     """How to mend what admission finds, where the rule itself says nothing."""
-    from kfrun.validate import reasons
-
     return (REASONS.get(code) or reasons.REASONS[code]).mend
