@@ -96,7 +96,6 @@ def test_folders_stay_small(package):
     assert [name for name, count in crowded.items() if count > CROWDED[name][0]] == []
 
 
-@pytest.mark.xfail(strict=True, reason="seventeen names are to be changed")
 def test_a_class_name_has_one_meaning(package):
     assert {name: where for name, where in style_metrics.class_names(package).items() if len(where) > 1} == {}
 

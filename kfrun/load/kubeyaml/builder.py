@@ -20,7 +20,7 @@ from kfrun.load.kubeyaml.events import (
     is_at_end,
     open_parser,
 )
-from kfrun.load.kubeyaml.problems import Problem
+from kfrun.load.kubeyaml.problems import ChunkProblem
 from kfrun.load.kubeyaml.scalars import MERGE, BadScalar, json_value, key_text, plain, resolve
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Builder:
     """Reads one document; ``problems`` lists what is wrong but did not stop the reading."""
 
     def __init__(self, text: str, *, is_json: bool = False) -> None:
-        self.problems: list[Problem] = []
+        self.problems: list[ChunkProblem] = []
         self._text = text
         self._is_json = is_json
         self._path: list[str | int] = []
@@ -86,7 +86,7 @@ class Builder:
         """The document's data, or `NOTHING`.
 
         Raises:
-            Problem: the document cannot be read further.
+            ChunkProblem: the document cannot be read further.
         """
         try:
             return self._document()
@@ -110,7 +110,7 @@ class Builder:
         """What stopped the parser, unless something is wrong before; of that it did not tell when it looked ahead.
 
         Raises:
-            Problem: the document could not be read to there.
+            ChunkProblem: the document could not be read to there.
         """
         text = before(error, self._text)
         if text is None:
@@ -128,7 +128,7 @@ class Builder:
     def _expect_end(self) -> None:
         after = self._next()
         if type(after) is not StreamEndEvent:
-            raise Problem(
+            raise ChunkProblem(
                 "KF111",
                 "kubectl ignores what follows the end of a document",
                 after.start_mark,
@@ -273,14 +273,14 @@ class Builder:
 
     def _duplicate(self, event: Any, key: str) -> None:
         self.problems.append(
-            Problem("KF102", f"the key {key} appears twice", event.start_mark, path=(*self._path[1:], key))
+            ChunkProblem("KF102", f"the key {key} appears twice", event.start_mark, path=(*self._path[1:], key))
         )
         if len(self.problems) >= MAX_DUPLICATES:
             raise self._problem("KF113", "too many duplicate keys, the rest is not read", event)
 
-    def _problem(self, code: str, message: str, event: Any, hint: str | None = None) -> Problem:
+    def _problem(self, code: str, message: str, event: Any, hint: str | None = None) -> ChunkProblem:
         path: FieldPath = tuple(self._path[1:])
-        return Problem(code, message, event.start_mark, hint=hint, path=path)
+        return ChunkProblem(code, message, event.start_mark, hint=hint, path=path)
 
 
 def _nodes_of(data: dict[str, Any] | list[Any]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kfrun.load.kubeyaml.problems import Place, Problem
+from kfrun.load.kubeyaml.problems import ChunkPlace, ChunkProblem
 from kfrun.load.lines import LineCounter, line_at
 from kfrun.model.source import Position
 from kfrun.patterns import pattern
@@ -31,10 +31,10 @@ class Chunk:
         self,
         text: str,
         bounds: tuple[int, int],
-        place: Place,
+        place: ChunkPlace,
         *,
         is_json: bool = False,
-        problem: Problem | None = None,
+        problem: ChunkProblem | None = None,
     ) -> None:
         self._text = text
         self._start, self._end = bounds
@@ -77,27 +77,29 @@ def split(text: str) -> Iterator[Chunk]:
     lines = LineCounter(text)
     start = 0
     for end in _json_ends(text):
-        yield Chunk(text, (start, end), Place(*lines.place(start)), is_json=True)
+        yield Chunk(text, (start, end), ChunkPlace(*lines.place(start)), is_json=True)
         start = end
     is_refused = False
     for mark, end_of_line in _separators(text, start):
         if not is_refused:
-            yield Chunk(text, (start, mark), Place(*lines.place(start)))
+            yield Chunk(text, (start, mark), ChunkPlace(*lines.place(start)))
         problem = _separator_problem(text[mark:end_of_line])
         is_refused = problem is not None
         if is_refused:
-            yield Chunk(text, (mark, end_of_line), Place(*lines.place(mark)), problem=problem)
+            yield Chunk(text, (mark, end_of_line), ChunkPlace(*lines.place(mark)), problem=problem)
         start = end_of_line
     if not is_refused:
-        yield Chunk(text, (start, len(text)), Place(*lines.place(start)))
+        yield Chunk(text, (start, len(text)), ChunkPlace(*lines.place(start)))
 
 
-def _separator_problem(line: str) -> Problem | None:
+def _separator_problem(line: str) -> ChunkProblem | None:
     rest = line[3:].strip()
     if not rest or rest.startswith("#"):
         return None
     hint = "write exactly three dashes" if rest[0] == "-" else "put it on the next line"
-    return Problem("KF111", "kubectl refuses text behind the --- that starts a document", Place(0, 3), hint=hint)
+    return ChunkProblem(
+        "KF111", "kubectl refuses text behind the --- that starts a document", ChunkPlace(0, 3), hint=hint
+    )
 
 
 def _separators(text: str, start: int) -> Iterator[tuple[int, int]]:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kfrun.load.kubeyaml.events import GoYamlError, ParserError, ReaderError
-from kfrun.load.kubeyaml.problems import Place, Problem
+from kfrun.load.kubeyaml.problems import ChunkPlace, ChunkProblem
 from kfrun.load.lines import place
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ _COLON_IN_FLOW: Final = re.compile(r":[,?\[\]{}]")
 _HEXADECIMAL: Final = re.compile("[0-9a-fA-F]*")
 
 
-def from_yaml(error: YAMLError, text: str) -> Problem:
+def from_yaml(error: YAMLError, text: str) -> ChunkProblem:
     """The parser's complaint about ``text`` in our words, at the place that the user should look at."""
     if isinstance(error, ReaderError):
         return _bad_character(text)
@@ -92,7 +92,7 @@ def from_yaml(error: YAMLError, text: str) -> Problem:
     wording: _Wording | None
     if isinstance(error, ParserError):
         if start is None and text.lstrip().startswith("%"):
-            return _directive(Place(0, 0))
+            return _directive(ChunkPlace(0, 0))
         wording = _of_structure(text, mark.index, None if start is None else start.index)
     else:
         if start is not None and start.index < mark.index and text.startswith("%", start.index):
@@ -163,34 +163,34 @@ def _is_escape(text: str, at: int, start: int) -> bool:
     return text.startswith("\\", at) and (len(before) - len(before.rstrip("\\"))) % 2 == 0
 
 
-def _problem(wording: _Wording, mark: Any) -> Problem:
-    return Problem("KF101", wording.message, mark, hint=wording.hint)
+def _problem(wording: _Wording, mark: Any) -> ChunkProblem:
+    return ChunkProblem("KF101", wording.message, mark, hint=wording.hint)
 
 
-def _directive(mark: Any) -> Problem:
-    return Problem("KF111", "kubectl refuses directives such as %YAML", mark, hint="remove the line")
+def _directive(mark: Any) -> ChunkProblem:
+    return ChunkProblem("KF111", "kubectl refuses directives such as %YAML", mark, hint="remove the line")
 
 
-def _bad_start(character: str, mark: Any) -> Problem:
+def _bad_start(character: str, mark: Any) -> ChunkProblem:
     if character == "\t":
         return _problem(_TAB, mark)
-    return Problem("KF101", f"a value cannot start with {character}", mark, hint=_QUOTE)
+    return ChunkProblem("KF101", f"a value cannot start with {character}", mark, hint=_QUOTE)
 
 
 def _inside(mark: Any, text: str) -> Any:
     """The mark, or the text's end: where its last line lacks a break, libyaml complains of the line behind it."""
     line, column = place(text, len(text))
-    return mark if mark.line < line else Place(line - 1, column - 1)
+    return mark if mark.line < line else ChunkPlace(line - 1, column - 1)
 
 
-def _bad_character(text: str) -> Problem:
+def _bad_character(text: str) -> ChunkProblem:
     match = _FORBIDDEN.search(text)
     if match is None:
-        return Problem("KF103", "a character that YAML does not allow", Place(0, 0))
+        return ChunkProblem("KF103", "a character that YAML does not allow", ChunkPlace(0, 0))
     line, column = place(text, match.start())
     code = ord(match[0])
     if not code:
         message, hint = "a NUL byte", "is this a binary file, or UTF-16 without a byte order mark?"
     else:
         message, hint = f"the control character U+{code:04X}", "in double quotes it can be written as an escape"
-    return Problem("KF103", f"{message} is not allowed in YAML", Place(line - 1, column - 1), hint=hint)
+    return ChunkProblem("KF103", f"{message} is not allowed in YAML", ChunkPlace(line - 1, column - 1), hint=hint)

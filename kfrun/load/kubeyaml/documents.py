@@ -8,7 +8,7 @@ from kfrun.load.excerpts import excerpt
 from kfrun.load.kubeyaml.builder import NOTHING, Builder
 from kfrun.load.kubeyaml.chunks import Chunk, split
 from kfrun.load.kubeyaml.positions import ItemPositions, SourcePositions
-from kfrun.load.kubeyaml.problems import Place, Problem
+from kfrun.load.kubeyaml.problems import ChunkPlace, ChunkProblem
 from kfrun.model.source import Document, Finding, Stage
 
 if TYPE_CHECKING:
@@ -50,7 +50,12 @@ class Reading:
         """The parts of the source that hold one document each, or none."""
         if len(self.text) > MAX_CHARACTERS:
             message = f"{len(self.text):,} characters are too many, {MAX_CHARACTERS:,} are allowed"
-            yield Chunk("", (0, 0), Place(0, 0), problem=Problem("KF107", message, Place(0, 0), hint="split the file"))
+            yield Chunk(
+                "",
+                (0, 0),
+                ChunkPlace(0, 0),
+                problem=ChunkProblem("KF107", message, ChunkPlace(0, 0), hint="split the file"),
+            )
         else:
             yield from split(self.text)
 
@@ -66,7 +71,7 @@ class Reading:
     def stopped(self, chunk: Chunk) -> Finding:
         """That nothing is read from ``chunk`` on, after `MAX_FINDINGS`."""
         part = _Part(chunk, self.text, self._source, self._folder)
-        part.refuse(Problem("KF113", "too many problems, the rest is not read", Place(0, 0)))
+        part.refuse(ChunkProblem("KF113", "too many problems, the rest is not read", ChunkPlace(0, 0)))
         return part.findings[0]
 
     def positions(self, chunk: Chunk, path: FieldPath) -> Positions:
@@ -86,7 +91,7 @@ class _Part:
         self._source = source
         self._folder = folder
 
-    def refuse(self, problem: Problem) -> None:
+    def refuse(self, problem: ChunkProblem) -> None:
         position = self._chunk.position(self._source, problem.place)
         self.findings.append(
             Finding(
@@ -105,7 +110,7 @@ class _Part:
         data = NOTHING
         try:
             data = builder.build()
-        except Problem as problem:
+        except ChunkProblem as problem:
             builder.problems.append(problem)
         positions = SourcePositions(self._chunk, self._source)
         for found in builder.problems:
@@ -163,7 +168,7 @@ def _typed_items(data: dict[str, Any]) -> list[tuple[int, Any]]:
     ]
 
 
-def _with_first_place(problem: Problem, positions: Positions) -> Problem:
+def _with_first_place(problem: ChunkProblem, positions: Positions) -> ChunkProblem:
     """Say of a duplicate key where it stood first."""
     if problem.code == "KF102":
         first = positions.key(problem.path)

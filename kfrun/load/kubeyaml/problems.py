@@ -25,20 +25,20 @@ CODES: Final = {
 """Code and meaning of every finding of load."""
 
 
-class Place(NamedTuple):
+class ChunkPlace(NamedTuple):
     """0-based line and column within one chunk."""
 
     line: int
     column: int
 
 
-class Problem(Exception):
+class ChunkProblem(Exception):
     """Something wrong at a place of a chunk; becomes a `Finding` once the source is known."""
 
     def __init__(self, code: str, message: str, where: Any, *, hint: str | None = None, path: FieldPath = ()) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
-        self.place = Place(where.line, where.column)
+        self.place = ChunkPlace(where.line, where.column)
         self.hint = hint
         self.path = path

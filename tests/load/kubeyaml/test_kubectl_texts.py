@@ -8,7 +8,7 @@ import pytest
 
 from kfrun.load.kubeyaml import chunks, events
 from kfrun.load.kubeyaml.builder import NOTHING, Builder
-from kfrun.load.kubeyaml.problems import Problem
+from kfrun.load.kubeyaml.problems import ChunkProblem
 
 _FILE = Path(__file__).parent.parent / "data" / "yaml-as-kubectl.jsonl"
 CASES = [json.loads(line) for line in _FILE.read_text(encoding="utf-8").splitlines()]
@@ -57,7 +57,7 @@ def test_all_recorded_texts_are_there() -> None:
 @pytest.mark.parametrize("case", CASES, ids=[repr(case["yaml"]) for case in CASES])
 def test_a_text_reads_as_kubectl_reads_it(case: dict[str, str]) -> None:
     if "error" in case:
-        with pytest.raises(Problem):
+        with pytest.raises(ChunkProblem):
             first_document(case["yaml"])
     else:
         expected = json.loads(case["json"], parse_int=number)
