@@ -1,4 +1,4 @@
-"""Paths as texts. Called by what every command imports: `pathlib` takes 3 ms to load."""
+"""Paths as texts. For what every command imports: `pathlib` takes 3 ms to load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Regular expressions that are compiled when they are first used. Called wherever most commands need none of them.
+"""Regular expressions that are compiled when they are first used. For places where most commands need none of them.
 
 Compiling one takes 0.1 to 0.5 ms; the modules that every command imports have some thirty, nearly all of them for
 input that is wrong or unusual.

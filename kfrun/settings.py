@@ -1,7 +1,7 @@
 """The settings and where each came from: flag > ``KFRUN_*`` > project ``kfrun.toml`` > user ``config.toml`` > default.
 
-Called by cli once per command; the other layers get the `Settings` value. Reads at most two files, and imports
-tomllib only when one of them exists.
+They are loaded once a command, and handed on as the `Settings` value. At most two files are read, and tomllib is
+imported only when one of them exists.
 """
 
 from __future__ import annotations

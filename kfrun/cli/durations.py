@@ -1,4 +1,4 @@
-"""Spans and points of time on the command line: ``90s``, ``1h30m``, RFC 3339. Called by logs and wait."""
+"""Spans and points of time on the command line: ``90s``, ``1h30m``, RFC 3339."""
 
 from __future__ import annotations
 

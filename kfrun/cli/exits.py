@@ -1,7 +1,7 @@
 """Turns everything that can go wrong into a message on stderr and an exit code: the only place that does.
 
-Called by `kfrun.__main__` around the whole command. Bad input and bad luck never show a traceback; what is our own
-fault leaves one in a private file. ``KFRUN_DEBUG=1`` shows tracebacks.
+Bad input and bad luck never show a traceback; what is our own fault leaves one in a private file. ``KFRUN_DEBUG=1``
+shows tracebacks.
 """
 
 from __future__ import annotations

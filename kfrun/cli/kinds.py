@@ -1,4 +1,4 @@
-"""The kinds that verbs can name, kubectl's way: ``trainjobs``, ``tj``, ``pod/NAME``, ``jobs,pods``. Called by verbs."""
+"""The kinds that verbs can name, kubectl's way: ``trainjobs``, ``tj``, ``pod/NAME``, ``jobs,pods``."""
 
 from __future__ import annotations
 

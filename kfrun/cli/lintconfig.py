@@ -1,4 +1,4 @@
-"""The table ``[lint]`` of the settings' files, and the flags that go before it. Called by ``kfrun lint``."""
+"""The table ``[lint]`` of the settings' files, and the flags that go before it."""
 
 from __future__ import annotations
 

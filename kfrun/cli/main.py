@@ -1,4 +1,4 @@
-"""The group of verbs. Called by `kfrun.__main__`.
+"""The group of verbs.
 
 A verb's module is imported when the verb is used, not before: help and start-up stay fast. A verb's callback returns
 its exit code (None is 0).

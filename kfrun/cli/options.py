@@ -1,4 +1,4 @@
-"""Options that several verbs share, as decorators, and the settings that they lead to. Called by the verbs."""
+"""Options that several verbs share, as decorators, and the settings that they lead to."""
 
 from __future__ import annotations
 

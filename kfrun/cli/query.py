@@ -1,4 +1,4 @@
-"""What a command line asks for, asked of a place. Called by get and describe."""
+"""What a command line asks for, asked of a place."""
 
 from __future__ import annotations
 

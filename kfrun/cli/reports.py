@@ -1,7 +1,4 @@
-"""What ``validate`` and ``lint`` share: which manifests are checked, and in which formats the result is written.
-
-Called by these two verbs.
-"""
+"""What ``validate`` and ``lint`` share: which manifests are checked, and in which formats the result is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of tables for stored objects, with what only their place knows beside them. Called by get and events."""
+"""Rows of tables for stored objects, with what only their place knows beside them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a finding is a problem, what usually causes it and how to mend it, by its code. Called by explain and reports.
+"""Why a finding is a problem, what usually causes it and how to mend it, by its code.
 
 The one-line meanings stand beside the code that raises the findings, in the tables named CODES; `tables` collects
 them. Everything else is in the tables named REASONS and in those of the lint policies; upstream's places are those of

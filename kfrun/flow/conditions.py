@@ -1,4 +1,4 @@
-"""What `kfrun wait --for` waits for: conditions, deletion, creation, values. Pure; called by wait."""
+"""What `kfrun wait --for` waits for: conditions, deletion, creation, values. Pure."""
 
 from __future__ import annotations
 

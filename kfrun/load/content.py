@@ -1,4 +1,4 @@
-"""The text of one source: bytes of a file, a stream or a URL, bounded and decoded. Called by `sources`."""
+"""The text of one source: bytes of a file, a stream or a URL, bounded and decoded."""
 
 from __future__ import annotations
 

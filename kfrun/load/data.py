@@ -1,4 +1,4 @@
-"""Where the data files lie that kfrun ships: ``schemas`` and ``runtimes``. Called by validate, resolve and cli.
+"""Where the data files lie that kfrun ships: ``schemas`` and ``runtimes``.
 
 An installed kfrun has them inside the package (``kfrun/_data``), a source checkout beside it.
 """

@@ -1,4 +1,4 @@
-"""Source lines for `Finding.excerpt`. Called by load itself and by every stage that reports positions."""
+"""Source lines for `Finding.excerpt`."""
 
 from __future__ import annotations
 

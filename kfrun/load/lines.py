@@ -1,4 +1,4 @@
-"""Lines and columns of a text as YAML counts them. Called by kubeyaml, sources and excerpts.
+"""Lines and columns of a text as YAML counts them.
 
 A line ends at LF, CRLF, CR, NEL, LS or PS, as libyaml sees it; columns count characters.
 """

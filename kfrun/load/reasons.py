@@ -1,4 +1,4 @@
-"""Why a text that load refuses is a problem and how to mend it, by code. Called by explain."""
+"""Why a text that load refuses is a problem and how to mend it, by code."""
 
 from __future__ import annotations
 

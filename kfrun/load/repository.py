@@ -1,4 +1,4 @@
-"""A commit of a git repository, read through one ``git cat-file`` that stays. Called by `revisions`.
+"""A commit of a git repository, read through one ``git cat-file`` that stays.
 
 git only hands out objects here: names go to its standard input, never into a command line, and nothing runs that a
 repository could name itself: no filters, no text conversion, no pager, no hooks, and nothing is fetched.

@@ -1,4 +1,4 @@
-"""What ``-f`` names, as it was at a revision of git. Called by the CLI for ``--previous-ref``.
+"""What ``-f`` names, as it was at a revision of git.
 
 Files by their names, folders with everything that they held then: objects are found again by kind and name, so a file
 may have been renamed since. A submodule below a folder is read at the commit that the folder's revision has of it.

@@ -1,8 +1,8 @@
 """The Jinja2 that renders manifests: nothing to read but the values, nothing to call but what is listed, and an end.
 
-Called by `template` alone, which imports it (and Jinja2) only when there is something to render. A template is text of
-somebody else: it reaches no file, no variable of the environment and no Python object, and what it may use of time and
-memory is bounded. Objects that a template can name are the values, and texts, numbers, lists and mappings made of them.
+It is imported, with Jinja2, only when there is something to render. A template is text of somebody else: it reaches no
+file, no variable of the environment and no Python object, and what it may use of time and memory is bounded. Objects
+that a template can name are the values, and texts, numbers, lists and mappings made of them.
 """
 
 from __future__ import annotations

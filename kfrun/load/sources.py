@@ -1,4 +1,4 @@
-"""What ``-f`` names: files, folders, globs, stdin and URLs. Called by the CLI's verbs and the Python API.
+"""What ``-f`` names: files, folders, globs, stdin and URLs.
 
 First every input becomes a list of sources, so that a misspelt name is told before anything is read; then
 each source is read and parsed, and everything wrong with any of them is reported at once.

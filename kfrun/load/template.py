@@ -1,4 +1,4 @@
-"""Templates: a text is rendered with values, then read as YAML; findings point at the template. Called by `sources`.
+"""Templates: a text is rendered with values, then read as YAML; findings point at the template.
 
 `sandbox` renders, twice if anybody asks for a place: the second time with marks that tell the template's line of every
 character. An expression that writes several lines stands on its own line for all of them, and so does a loop's body

@@ -1,4 +1,4 @@
-"""Sources behind https URLs. Called by `sources` and `content`.
+"""Sources behind https URLs.
 
 Plain http is refused but for this machine itself, redirects included; size and time are bounded. Proxies and
 certificates are those of the environment (``HTTPS_PROXY``, ``SSL_CERT_FILE``).

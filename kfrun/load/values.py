@@ -1,4 +1,4 @@
-"""The values that templates are rendered with: ``--values FILE``, ``--set a.b=1``, ``--set-string``. Called by cli.
+"""The values that templates are rendered with: ``--values FILE``, ``--set a.b=1``, ``--set-string``.
 
 Files come first, in order, then ``--set``, then ``--set-string``; the later wins, and mappings are merged.
 """

@@ -2,8 +2,8 @@
 
 The standard one compiles six methods for every frozen class, half a millisecond each time: a tenth of what a command
 takes. Here only ``__init__`` is compiled; comparing, hashing and printing are shared by all classes. Fields,
-`dataclasses.replace`, `asdict` and pattern matching are the standard library's own. Used by whatever is imported at
-the start of every command or supervisor.
+`dataclasses.replace`, `asdict` and pattern matching are the standard library's own. For whatever is imported at the
+start of every command or supervisor.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Logs of a run: read back, merged over nodes, and followed. Called by whoever shows or streams a run.
+"""Logs of a run: read back, merged over nodes, and followed.
 
 Bytes pass through untouched; what is added are prefixes, time stamps and, where another node's line follows, a
 missing line break. Nothing is kept in memory but one chunk, however long a line is: copying is by offsets.

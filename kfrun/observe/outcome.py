@@ -1,4 +1,4 @@
-"""How a TrainJob ended, and with which exit code (pure). Called by `kfrun wait`, `run`, `apply --wait` and `get`."""
+"""How a TrainJob ended, and with which exit code (pure)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting for something in the store to change. Called by `wait`, `get -w`, `events -w`, `logs -f` and `run`.
+"""Waiting for something in the store to change.
 
 The store's change number (a pragma that costs microseconds) is asked some 40 times a second; objects are read only
 when it moved.

@@ -1,4 +1,4 @@
-"""Digests of desired objects, and the differences between a stored object and a desired one. Called by plan and cli.
+"""Digests of desired objects, and the differences between a stored object and a desired one.
 
 Differences are for people: list entries are matched by the keys that Kubernetes merges them by, so an inserted
 variable is one change, and secrets are told to have changed but never shown.

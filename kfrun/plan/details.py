@@ -1,4 +1,4 @@
-"""What a reader of a plan wants to know of a job before it starts: runtime, nodes, command. Called by plan.planner."""
+"""What a reader of a plan wants to know of a job before it starts: runtime, nodes, command."""
 
 from __future__ import annotations
 

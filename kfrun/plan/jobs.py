@@ -1,6 +1,6 @@
 """Decides what to do with one TrainJob: create, replace, update, suspend, resume, leave alone or refuse. Pure.
 
-Called by plan.planner. What may change of a stored job is decided by validate.rules.update, as the cluster would.
+What may change of a stored job is decided by validate.rules.update, as the cluster would.
 """
 
 from __future__ import annotations

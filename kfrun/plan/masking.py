@@ -1,4 +1,4 @@
-"""Keeps secrets out of everything that a plan shows: values, command lines, URLs. Called by plan.compare and planner.
+"""Keeps secrets out of everything that a plan shows: values, command lines, URLs.
 
 A plan is printed, saved and pasted into reviews. Names decide what counts as a secret, and too much is hidden
 rather than too little.

@@ -1,4 +1,4 @@
-"""Why the present state stands against a plan and what to do, by code. Called by explain."""
+"""Why the present state stands against a plan and what to do, by code."""
 
 from __future__ import annotations
 

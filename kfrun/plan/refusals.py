@@ -1,4 +1,4 @@
-"""Why something cannot be done in the present state, as findings. Called by plan.jobs and plan.planner."""
+"""Why something cannot be done in the present state, as findings."""
 
 from __future__ import annotations
 

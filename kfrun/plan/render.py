@@ -1,4 +1,4 @@
-"""Draws plans: text for people (and for golden tests), JSON for programs. Called by cli.
+"""Draws plans: text for people (and for golden tests), JSON for programs.
 
 The JSON form has a format version: readers ignore fields that they do not know and refuse another major version.
 """

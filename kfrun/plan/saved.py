@@ -1,4 +1,4 @@
-"""A plan in a file: what it was made of, by reference and digest, and what it does. Pure; called by cli.
+"""A plan in a file: what it was made of, by reference and digest, and what it does. Pure.
 
 ``kfrun plan --out`` writes it, ``kfrun apply FILE`` makes the plan again from the same sources and refuses when
 anything differs: a source, what is stored, or what would be done. Nothing in the file is executed, so it need not be

@@ -1,4 +1,4 @@
-"""What a table shows of each kind of object: column names and cells, after kubectl's. Called by cli (get, events).
+"""What a table shows of each kind of object: column names and cells, after kubectl's.
 
 Cells are made from the object alone, but for `JobFacts`, which only kfrun knows.
 """

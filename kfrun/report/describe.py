@@ -1,4 +1,4 @@
-"""One object in full, for people, laid out as `kubectl describe` does. Called by cli.verbs.describe."""
+"""One object in full, for people, laid out as `kubectl describe` does."""
 
 from __future__ import annotations
 

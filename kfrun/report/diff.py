@@ -1,4 +1,4 @@
-"""Differences of objects in the manner of a unified diff, one hunk a field. Called by cli.
+"""Differences of objects in the manner of a unified diff, one hunk a field.
 
 The hunks are named by their fields, entries of lists by what Kubernetes merges them by, and not by lines: the order in
 which somebody wrote the keys is no difference.

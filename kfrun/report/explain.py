@@ -1,4 +1,4 @@
-"""Draws what is known of a field or of a finding's code, as kubectl explain does. Called by cli (explain)."""
+"""Draws what is known of a field or of a finding's code, as kubectl explain does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings as text for people and as JSON for programs. Called by the CLI verbs that read manifests.
+"""Findings as text for people and as JSON for programs.
 
 Sources are untrusted: control characters in excerpts, messages and paths never reach a terminal.
 """

@@ -1,7 +1,4 @@
-"""Findings as workflow commands of GitHub Actions, which shows them beside the lines of a pull request.
-
-Called by `kfrun.cli.reports`.
-"""
+"""Findings as workflow commands of GitHub Actions, which shows them beside the lines of a pull request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""The JSONPath dialect of kubectl: templates, ``range``, filters, slices. Called by the verbs that print objects.
+r"""The JSONPath dialect of kubectl: templates, ``range``, filters, slices.
 
 A template is text with actions in braces. An action is a path (``{.items[*].metadata.name}``), a quoted text
 (``{"\n"}``) or ``{range PATH}`` … ``{end}``. Behaviour was compared with kubectl's; where kubectl has a trap this

@@ -1,4 +1,4 @@
-"""Findings as JUnit XML, which CI servers show as tests. Called by `kfrun.cli.reports`.
+"""Findings as JUnit XML, which CI servers show as tests.
 
 One test case an object. The form is what the schema of Ant's JUnit task and that of Jenkins' xunit plugin both take:
 one failure a case at most, which tells all its findings; findings that refuse nothing are in ``system-out``.

@@ -1,4 +1,4 @@
-"""Objects in the output formats of ``-o``, but for tables of kinds. Called by cli (get, events, runtimes)."""
+"""Objects in the output formats of ``-o``, but for tables of kinds."""
 
 from __future__ import annotations
 

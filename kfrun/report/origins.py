@@ -1,7 +1,7 @@
 """Draws where the fields of rendered objects come from: as comments in YAML, beside the objects in JSON.
 
-Called by cli (``render --explain``). What it draws is in a `Resolution`; a field without an origin of its own has that
-of what holds it, and what nothing in a manifest asked for is the controller's.
+What it draws is in a `Resolution`; a field without an origin of its own has that of what holds it, and what nothing in
+a manifest asked for is the controller's.
 """
 
 from __future__ import annotations

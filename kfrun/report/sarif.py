@@ -1,4 +1,4 @@
-"""Findings as SARIF 2.1.0, the interchange format of static analysis. Called by `kfrun.cli.reports`.
+"""Findings as SARIF 2.1.0, the interchange format of static analysis.
 
 Source: OASIS, Static Analysis Results Interchange Format 2.1.0. Code scanning follows an alert by its fingerprint,
 which says what is wrong with which field of which object, not where it stands: it outlives edits above it.

@@ -1,4 +1,4 @@
-"""Tables as kubectl draws them: columns three blanks apart. Called by the verbs that list things."""
+"""Tables as kubectl draws them: columns three blanks apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings in the Test Anything Protocol, version 14: one test an object. Called by `kfrun.cli.reports`."""
+"""Findings in the Test Anything Protocol, version 14: one test an object."""
 
 from __future__ import annotations
 

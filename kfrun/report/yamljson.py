@@ -1,4 +1,4 @@
-"""Writes objects as YAML and JSON, in the order of their keys. Called by cli (``-o yaml``, ``-o json``, ``render``).
+"""Writes objects as YAML and JSON, in the order of their keys.
 
 What it writes as YAML, kubectl reads back as the same data: kubectl knows more words for booleans and numbers than
 PyYAML does, so more strings are quoted than PyYAML would quote.

@@ -1,4 +1,4 @@
-"""Writes what the policies decided back into the template and makes the JobSet of it. Called by resolver.
+"""Writes what the policies decided back into the template and makes the JobSet of it.
 
 Source: upstream's JobSet plugin (write-back, initializer and trainer builders), trainer v2.3.
 """

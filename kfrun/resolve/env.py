@@ -1,4 +1,4 @@
-"""Environment entries as upstream writes them. Used by policies and builder."""
+"""Environment entries as upstream writes them."""
 
 from __future__ import annotations
 

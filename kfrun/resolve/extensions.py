@@ -1,4 +1,4 @@
-"""The ``kfrun.dev/`` annotations of a TrainJob and its runtime. Called by resolver.
+"""The ``kfrun.dev/`` annotations of a TrainJob and its runtime.
 
 They carry what upstream has no field for, so that a manifest stays valid for kubectl. The TrainJob's annotation
 replaces the runtime's; packages are merged by `kfrun.resolve.packages`.

@@ -1,4 +1,4 @@
-"""Findings of the resolve stage, with position and excerpt. Used by every module of resolve."""
+"""Findings of the resolve stage, with position and excerpt."""
 
 from __future__ import annotations
 

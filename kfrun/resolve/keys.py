@@ -1,4 +1,4 @@
-"""The keys that policies hand out, made of a job's material. Called by the policies mpi and flux.
+"""The keys that policies hand out, made of a job's material.
 
 `cryptography` is imported when a key is made: most jobs need none.
 """

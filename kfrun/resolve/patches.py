@@ -1,4 +1,4 @@
-"""Applies a TrainJob's runtimePatches to the runtime's template. Called by resolver."""
+"""Applies a TrainJob's runtimePatches to the runtime's template."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gang scheduling: the PodGroup of a job, and what its pods need to belong to it. Called by resolver.
+"""Gang scheduling: the PodGroup of a job, and what its pods need to belong to it.
 
 Both schedulers may be asked for at once; each gets its own. Source: upstream's CoScheduling and Volcano plugins.
 """

@@ -1,4 +1,4 @@
-"""The state of one build: the patched template and what the ML policies see of it. Used by policies and builder.
+"""The state of one build: the patched template and what the ML policies see of it.
 
 As in the controller, policies do not write into the template: each replicatedJob has a `PodSet` with its own lists,
 which `builder` writes back by upsert. That indirection has visible effects (ports without a name replace each other),

@@ -1,4 +1,4 @@
-"""Why a TrainJob does not fit its runtime and how to mend it, by code. Called by explain."""
+"""Why a TrainJob does not fit its runtime and how to mend it, by code."""
 
 from __future__ import annotations
 

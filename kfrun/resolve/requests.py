@@ -1,4 +1,4 @@
-"""What one pod asks the scheduler for. Called by podgroups.
+"""What one pod asks the scheduler for.
 
 Source: Kubernetes' PodRequests (k8s.io/component-helpers/resource): containers run together with sidecars, init
 containers one after the other, and the pod's overhead comes on top.

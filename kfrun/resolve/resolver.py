@@ -1,4 +1,4 @@
-"""A TrainJob and its runtime become the JobSet that the Trainer controller would apply. Called by cli, client and plan.
+"""A TrainJob and its runtime become the JobSet that the Trainer controller would apply.
 
 The steps are the controller's: defaults of the CRDs, runtime patches, pod sets, ML policies, the JobSet. Each is one
 module; here they are only put in order.

@@ -1,4 +1,4 @@
-"""Strategic merge of runtime patches into a JobSetSpec, as Kubernetes' patch library does it. Called by patches.
+"""Strategic merge of runtime patches into a JobSetSpec, as Kubernetes' patch library does it.
 
 Source: k8s.io/apimachinery strategicpatch with the patch tags of JobSetSpec; only what a RuntimePatch can hold.
 """

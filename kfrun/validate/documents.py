@@ -1,4 +1,4 @@
-"""Checks documents of every kind that kfrun reads, alone and against each other. Called by flow."""
+"""Checks documents of every kind that kfrun reads, alone and against each other."""
 
 from __future__ import annotations
 

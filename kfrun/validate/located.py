@@ -1,4 +1,4 @@
-"""From a problem of the data to a Finding with position and excerpt. Called by the whole validate stage."""
+"""From a problem of the data to a Finding with position and excerpt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a broken schema, rule or webhook is a problem and how to mend it, by code. Called by explain and admission.
+"""Why a broken schema, rule or webhook is a problem and how to mend it, by code.
 
 Examples begin at the root of the object; another place stands in a comment of their first line.
 """

@@ -1,4 +1,4 @@
-"""Builds one environment, alone, however many ask for it. Called by the supervisor as a child process, and by tests.
+"""Builds one environment, alone, however many ask for it. A child process of a supervisor.
 
 The lock of a key is a file beside its environment. The installer inherits it: after ``kill -9`` of the builder the
 next one waits until the orphaned installer is gone, and never works in a folder that somebody else still fills.

@@ -1,4 +1,4 @@
-"""Keeps passwords and tokens of URLs out of keys, logs, errors and stored files. Called by the whole package."""
+"""Keeps passwords and tokens of URLs out of keys, logs, errors and stored files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that make an environment and fill it: uv's, or those of venv and pip. Called by the builder.
+"""The commands that make an environment and fill it: uv's, or those of venv and pip.
 
 No shell is involved, and no user's text is an argument except the Python version: requirements go through a file
 of mode 0600 and index URLs through variables, since both may hold credentials and arguments can be seen in ``ps``.

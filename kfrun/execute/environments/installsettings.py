@@ -1,6 +1,6 @@
 """Tells pip's and uv's own settings to whichever installer runs, and digests them for keys.
 
-Called by apply (`fingerprint`) and by the installers (`for_uv`, `for_pip`).
+`fingerprint` is what goes into a key; `for_uv` and `for_pip` are what an installer is told.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which environments there are, and their end. Called by ``kfrun env``, by the builder and when a job ends."""
+"""Which environments there are, and their end."""
 
 from __future__ import annotations
 

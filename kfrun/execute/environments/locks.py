@@ -1,4 +1,4 @@
-"""One builder an environment at a time, by flock on a file beside it. Called by the builder and the inventory."""
+"""One builder an environment at a time, by flock on a file beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an environment is asked to be, its key and its place. Called by apply, the supervisor and the builder."""
+"""What an environment is asked to be, its key and its place."""
 
 from __future__ import annotations
 

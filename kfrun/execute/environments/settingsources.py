@@ -1,4 +1,4 @@
-"""Reads pip's and uv's own settings from the caller's variables and files. Called by `installsettings`.
+"""Reads pip's and uv's own settings from the caller's variables and files.
 
 The settings of the user and of the machine count; those of a project (``[tool.uv]`` found from the working
 directory upward) do not, so that a manifest gets the same environment from wherever it is applied.

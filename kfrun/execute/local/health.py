@@ -1,4 +1,4 @@
-"""What could keep jobs from running on this machine, one check a function. Called by `kfrun doctor`.
+"""What could keep jobs from running on this machine, one check a function.
 
 Nothing is changed, no program is started and no store is made by looking.
 """

@@ -1,6 +1,6 @@
 """How a process becomes a job's only supervisor, and what it does when the job's own files do not let it.
 
-Called by the nursery, in a fork for each job.
+All of it runs in a fork of the nursery, one for each job.
 """
 
 from __future__ import annotations

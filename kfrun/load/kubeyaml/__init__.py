@@ -1,4 +1,4 @@
-"""kubeyaml: YAML exactly as kubectl reads it, with the place of every node. Called by `load.sources`."""
+"""kubeyaml: YAML exactly as kubectl reads it, with the place of every node."""
 
 from __future__ import annotations
 

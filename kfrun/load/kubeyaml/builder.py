@@ -1,4 +1,4 @@
-"""Builds plain data from the events of one YAML document, with kubectl's meaning. Called by `parse`.
+"""Builds plain data from the events of one YAML document, with kubectl's meaning.
 
 Positions are not recorded here: `positions` reads the document a second time when somebody asks, which
 makes the common case, a valid document, faster. Recursion is bounded by `MAX_DEPTH`.

@@ -1,4 +1,4 @@
-"""Cuts a source into documents the way kubectl does: at lines that begin with ``---``. Called by `parse`."""
+"""Cuts a source into documents the way kubectl does: at lines that begin with ``---``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a text is not YAML, in words that help. Called by the builder when a parser stops.
+"""Why a text is not YAML, in words that help.
 
 What a parser says is not looked at: its words change from release to release. The type of its exception, the two places
 that it gives (where it stopped, and the start of what it was reading) and the text at these places tell enough.

@@ -1,6 +1,6 @@
 """The YAML parsers under kubeyaml: libyaml's, or PyYAML's pure Python one where libyaml is missing.
 
-Called by the builder and by positions; nothing else of load imports ``yaml``. Both parsers give the same events.
+Nothing else of load imports ``yaml``. Both parsers give the same events.
 """
 
 from __future__ import annotations

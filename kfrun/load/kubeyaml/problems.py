@@ -1,4 +1,4 @@
-"""What can be wrong with YAML: the codes of load, and a problem at its place. Called by the builder and by `parse`."""
+"""What can be wrong with YAML: the codes of load, and a problem at its place."""
 
 from __future__ import annotations
 

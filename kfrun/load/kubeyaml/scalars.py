@@ -1,6 +1,6 @@
 """What a YAML scalar means to kubectl: go-yaml v2's types, then the JSON that Kubernetes makes of them.
 
-Called by the builder and by positions. Two steps, because mapping keys see the first only:
+Two steps, because mapping keys see the first only:
 
 1. `resolve`: text and tag to str, int, float, bool or None.
 2. `json_value` for values (whole floats become integers, infinities are refused), `key_text` for mapping keys.

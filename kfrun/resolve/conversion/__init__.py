@@ -1,4 +1,4 @@
-"""Older manifests in today's spelling: TrainJobs of v2.0 and v2.1, and the jobs of kubeflow.org/v1. Called by cli.
+"""Older manifests in today's spelling: TrainJobs of v2.0 and v2.1, and the jobs of kubeflow.org/v1.
 
 Nothing is lost silently: what has no counterpart is a warning with its position, and a kind that cannot be converted
 an error.

@@ -1,4 +1,4 @@
-"""What a conversion leaves behind, and looking into data of unknown form. Used by trainer and operator."""
+"""What a conversion leaves behind, and looking into data of unknown form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs of the Training Operator (kubeflow.org/v1) as TrainJobs and runtimes. Called by convert.
+"""Jobs of the Training Operator (kubeflow.org/v1) as TrainJobs and runtimes.
 
 A TrainJob says what to run and how often; the rest of a pod template goes into a TrainingRuntime of the job's own. A
 PyTorchJob whose pods hold nothing else uses the runtime ``torch-distributed`` instead.

@@ -1,7 +1,7 @@
 """Replica specs of kubeflow.org/v1 as replicatedJobs of a runtime and the trainer section of a TrainJob.
 
-Used by operator. The container that trains is called ``node`` in a runtime; what a TrainJob can say of it itself
-(command, args, env, resources) moves into the job, so that the next job can change it.
+The container that trains is called ``node`` in a runtime; what a TrainJob can say of it itself (command, args, env,
+resources) moves into the job, so that the next job can change it.
 """
 
 from __future__ import annotations

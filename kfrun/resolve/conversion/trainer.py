@@ -1,4 +1,4 @@
-"""TrainJobs and runtimes of Trainer v2.0 and v2.1 in the spelling of later releases. Called by convert and resolver.
+"""TrainJobs and runtimes of Trainer v2.0 and v2.1 in the spelling of later releases.
 
 Source: the CRDs of the releases; ``podSpecOverrides`` (v2.0) and ``podTemplateOverrides`` (v2.1) became
 ``runtimePatches``, and so did ``labels`` and ``annotations``.

@@ -1,4 +1,4 @@
-"""A resolved JobSet becomes the Jobs that run here, and what the pods of each are like. Called by who applies or runs.
+"""A resolved JobSet becomes the Jobs that run here, and what the pods of each are like.
 
 Rules of JobSet v0.12 (defaults of its webhook, names, labels) and of Kubernetes' Indexed Jobs.
 """

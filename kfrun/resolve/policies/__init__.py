@@ -1,4 +1,4 @@
-"""One module an ML policy, and the table of them. Called by resolver.
+"""One module an ML policy, and the table of them.
 
 A policy is a function of a `Build`, ``enforce`` of its module: it sets the counts of the pods and puts its
 environment, ports and volumes into the pod sets. One that brings objects has ``add_objects``, too. A new policy is one

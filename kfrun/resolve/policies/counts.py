@@ -1,4 +1,4 @@
-"""How many processes a node runs: GPUs and CPUs of its resources. Used by the policies.
+"""How many processes a node runs: GPUs and CPUs of its resources.
 
 Source: upstream's helpers on ResourceRequirements.
 """

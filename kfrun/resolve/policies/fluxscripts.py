@@ -1,4 +1,4 @@
-"""The two shell scripts of a Flux job. Called by the flux policy.
+"""The two shell scripts of a Flux job.
 
 ``init.sh`` runs in the image that brings Flux, ``entrypoint.sh`` in the trainer's. They share an emptyDir: a copy of
 Flux (``view``), and its configuration (``config``). The settings are upstream's, the scripts are kfrun's own.

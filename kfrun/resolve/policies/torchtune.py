@@ -1,4 +1,4 @@
-"""torchtune: which recipe and configuration ``tune run`` gets. Called by the torch policy.
+"""torchtune: which recipe and configuration ``tune run`` gets.
 
 The TrainJob says only ``command: [tune, run]``; model, recipe and configuration follow from the runtime's name, the
 counts and the arguments; what is not allowed is `kfrun.validate.admission.torchtune`'s business. Source: upstream's

@@ -1,4 +1,4 @@
-"""Documents as the controller's typed structs would hold them. Called by resolver.
+"""Documents as the controller's typed structs would hold them.
 
 The controller reads YAML into structs and writes these out again; on the way unknown fields go, quantities become
 canonical and, in what is written, zero values and empty lists vanish. Everything after this module may rely on the

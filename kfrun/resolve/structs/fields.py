@@ -1,4 +1,4 @@
-"""The fields of every type that resolve reads, and how each is written. Used by decode.
+"""The fields of every type that resolve reads, and how each is written.
 
 Facts of the APIs: trainer.kubeflow.org/v1alpha1, jobset.x-k8s.io/v1alpha2 (JobSet v0.12) and the batch and core
 groups of Kubernetes v1.36. They decide what the controller's typed structs keep of a document and what they add.

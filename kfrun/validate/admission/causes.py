@@ -1,4 +1,4 @@
-"""What an API server answers to an object: causes, and the places they name. Used by the rules of Jobs and JobSets.
+"""What an API server answers to an object: causes, and the places they name.
 
 A place is kept twice: as a path of the object, for positions, and as the API server writes it, which is not always
 the same: map keys are in brackets, and some fields of list items are named without the index.

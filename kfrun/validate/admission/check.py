@@ -1,4 +1,4 @@
-"""Everything that a cluster says of a TrainJob after its schema: webhook, JobSet and Job admission. Called by the CLI.
+"""Everything that a cluster says of a TrainJob after its schema: webhook, JobSet and Job admission.
 
 In a cluster these are three moments: the TrainJob is refused; or it is taken and its JobSet is refused, which shows
 as an event; or the JobSet is taken and its Jobs are refused, which shows nowhere but in events of the JobSet. Here

@@ -1,4 +1,4 @@
-"""Containers and init containers of a pod, as the API server takes them. Called by pods.
+"""Containers and init containers of a pod, as the API server takes them.
 
 The table holds what is checked of every container; `check` adds what concerns them together: names, host ports and
 what only containers that keep running may have. Upstream: pkg/apis/core/validation.

@@ -1,4 +1,4 @@
-"""Jobs that a JobSet creates, as the API server takes them. Called by admission; the suite feeds it Jobs directly.
+"""Jobs that a JobSet creates, as the API server takes them.
 
 `check` says what `kubectl create --dry-run=server` would: fields as the API server writes them, and its reasons. The
 words are kfrun's. Upstream: pkg/apis/batch/validation.

@@ -1,4 +1,4 @@
-"""JobSets as JobSet's own webhook takes them, and lists that repeat an item only after the build. Called by admission.
+"""JobSets as JobSet's own webhook takes them, and lists that repeat an item only after the build.
 
 Every rule takes the JobSet that the Trainer would apply. Upstream: jobset pkg/webhooks, v0.12.
 """

@@ -1,4 +1,4 @@
-"""JobSets as they are after JobSet's mutating webhook and the defaults of its CRD. Called by admission.
+"""JobSets as they are after JobSet's mutating webhook and the defaults of its CRD.
 
 What stands in a JobSet that the Trainer builds has the runtime's defaults already; here comes what is filled in on the
 way into the cluster. Nothing is changed in place; what gets no default is shared with the JobSet given.

@@ -1,4 +1,4 @@
-"""Environment variables and the downward API of a pod, as the API server takes them. Called by containers, volumes."""
+"""Environment variables and the downward API of a pod, as the API server takes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pod templates of Jobs, as the API server takes them. Called by jobs.
+"""Pod templates of Jobs, as the API server takes them.
 
 Every rule takes the pod's spec and its place; `check` gives what they find, in the order of the table. Upstream:
 pkg/apis/core/validation, ValidatePodTemplateSpec.

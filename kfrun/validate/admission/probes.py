@@ -1,4 +1,4 @@
-"""Probes and lifecycle hooks of containers, as the API server takes them. Called by containers."""
+"""Probes and lifecycle hooks of containers, as the API server takes them."""
 
 from __future__ import annotations
 

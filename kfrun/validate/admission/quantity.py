@@ -1,4 +1,4 @@
-"""Kubernetes quantities (``500m``, ``1.5Gi``, ``2e3``): value and canonical text. Used by Job rules and resolve.
+"""Kubernetes quantities (``500m``, ``1.5Gi``, ``2e3``): value and canonical text.
 
 The rules are those of the API server: three families of suffixes, nothing finer than 1n, and (nearly) one canonical
 text for equal amounts of the same family. All arithmetic is in whole nanos: `decimal` costs 4 ms of start-up.

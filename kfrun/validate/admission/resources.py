@@ -1,4 +1,4 @@
-"""Requests, limits and claims of containers, as the API server takes them. Called by containers."""
+"""Requests, limits and claims of containers, as the API server takes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Trainer's validating webhook says of runtimes. Called by admission.
+"""What the Trainer's validating webhook says of runtimes.
 
 Upstream: pkg/webhooks, ClusterTrainingRuntime and TrainingRuntime. A TrainingRuntime is checked on create only; it is
 checked here always, for it could not have been created.

@@ -1,4 +1,4 @@
-"""Where pods may be placed, as the API server takes it: affinity, tolerations, topology. Called by pods."""
+"""Where pods may be placed, as the API server takes it: affinity, tolerations, topology."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Security contexts of pods and containers, as the API server takes them. Called by pods and containers."""
+"""Security contexts of pods and containers, as the API server takes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the Trainer's webhook says of torchtune jobs: their command is exactly ``tune run``. Called by webhook.
+"""What the Trainer's webhook says of torchtune jobs: their command is exactly ``tune run``.
 
 Upstream: the torchtune part of the Torch plugin's Validate.
 """

@@ -1,4 +1,4 @@
-"""Volumes of a pod and their mounts, as the API server takes them. Called by pods.
+"""Volumes of a pod and their mounts, as the API server takes them.
 
 A volume that is refused does not exist for its mounts: these are then refused as well. Upstream:
 pkg/apis/core/validation.

@@ -1,4 +1,4 @@
-"""What the Trainer's validating webhook says of TrainJobs. Called by admission.
+"""What the Trainer's validating webhook says of TrainJobs.
 
 Each rule takes `Facts`: the TrainJob, its runtime, both with defaults, and yields causes at the TrainJob's fields, as
 upstream does also where the runtime lacks something. Upstream: the Validate functions of pkg/runtime/framework/plugins.

@@ -1,4 +1,4 @@
-"""Examples of fields, in their surroundings. Called by fieldpaths.
+"""Examples of fields, in their surroundings.
 
 What people write is in `WRITTEN`; for any other field an example follows from its schema: the first allowed value, the
 default, or a plain value of its type.

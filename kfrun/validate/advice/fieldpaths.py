@@ -1,4 +1,4 @@
-"""Looks fields up in the shipped schemas by their path: ``trainjob.spec.trainer``. Called by cli (explain)."""
+"""Looks fields up in the shipped schemas by their path: ``trainjob.spec.trainer``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An example of what each lint policy finds, and the same mended. Called by explain.
+"""An example of what each lint policy finds, and the same mended.
 
 Examples begin at the root of the object; another place stands in a comment of their first line.
 """

@@ -1,4 +1,4 @@
-"""What a manifest says about lint itself: comments and an annotation that switch policies off. Called by `table`."""
+"""What a manifest says about lint itself: comments and an annotation that switch policies off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Policies on container images. Called by `table`."""
+"""Policies on container images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Policies on the fields of TrainJobs and runtimes themselves. Called by `table`."""
+"""Policies on the fields of TrainJobs and runtimes themselves."""
 
 from __future__ import annotations
 

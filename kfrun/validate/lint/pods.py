@@ -1,4 +1,4 @@
-"""Policies on what pods may do and what they mount. Called by `table`."""
+"""Policies on what pods may do and what they mount."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Policies on secrets in plain sight and on what is installed from where. Called by `table`.
+"""Policies on secrets in plain sight and on what is installed from where.
 
 A finding about a secret shows neither its value nor its line.
 """

@@ -1,6 +1,6 @@
 """What a lint policy looks at: a manifest, the runtime that it refers to, and what the team has configured.
 
-Called by the policies of this package. Everything here passes over values of wrong types: `structure` reports those.
+Everything here passes over values of wrong types: `structure` reports those.
 """
 
 from __future__ import annotations

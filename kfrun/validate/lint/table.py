@@ -1,4 +1,4 @@
-"""Every lint policy with its reason, and the check of manifests by those that are on. Called by ``kfrun lint``."""
+"""Every lint policy with its reason, and the check of manifests by those that are on."""
 
 from __future__ import annotations
 

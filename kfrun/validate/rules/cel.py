@@ -1,7 +1,7 @@
 """Rules that a schema cannot state: what the CRDs say in CEL, and what kfrun's own annotations must hold.
 
 A table of small functions; each yields problems and passes over values of wrong types, which `structure` reports.
-Called by `documents`. (Rules that need the runtime a TrainJob refers to are checked where it is resolved.)
+(Rules that need the runtime a TrainJob refers to are checked where it is resolved.)
 """
 
 from __future__ import annotations

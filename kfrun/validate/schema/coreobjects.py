@@ -1,7 +1,4 @@
-"""A light check of the core objects that a training spec leans on: ConfigMaps, Secrets and their like.
-
-Called by documents.
-"""
+"""A light check of the core objects that a training spec leans on: ConfigMaps, Secrets and their like."""
 
 from __future__ import annotations
 

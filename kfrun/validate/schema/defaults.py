@@ -1,7 +1,4 @@
-"""What an API server does to an object before anybody sees it: drops nulls, fills in defaults. Pure.
-
-Called by structure (nulls), update and resolve (both).
-"""
+"""What an API server does to an object before anybody sees it: drops nulls, fills in defaults. Pure."""
 
 from __future__ import annotations
 

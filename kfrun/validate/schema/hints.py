@@ -1,6 +1,6 @@
 """How to mend a field: names spelled wrong, fields that moved or belong elsewhere, values to quote.
 
-Called by explain and rules. The texts are one sentence each.
+The texts are one sentence each.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lists whose items must differ: by key fields (list maps) or as a whole (sets). Called by structure and update.
+"""Lists whose items must differ: by key fields (list maps) or as a whole (sets).
 
 Source: apiextensions-apiserver, list type validation; it runs after defaulting, so a key field that is left
 out counts with its default (a port without protocol is a TCP port).

@@ -1,4 +1,4 @@
-"""Fields that came, moved and went between the releases of Kubeflow Trainer. Called by hints and by cli (explain).
+"""Fields that came, moved and went between the releases of Kubeflow Trainer.
 
 Which release has a field is read off the shipped schemas; only where a field went needs words of its own.
 Source: the CRDs of the releases v2.0 to v2.3.

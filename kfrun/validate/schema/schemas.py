@@ -1,4 +1,4 @@
-"""The shipped JSON Schemas, loaded when asked for, and steps along them. Called by the whole validate stage.
+"""The shipped JSON Schemas, loaded when asked for, and steps along them.
 
 The files are made by ``schemas/generate.py``. They are JSON Schema draft 7, built from a few plain means:
 ``$ref`` into ``definitions`` (never with siblings that matter to validation), ``properties``, ``items`` and

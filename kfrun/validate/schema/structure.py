@@ -1,4 +1,4 @@
-"""Checks a document against the shipped JSON Schema of its kind. Called by `documents` and by editors' tools.
+"""Checks a document against the shipped JSON Schema of its kind.
 
 `jsonschema_rs` decides whether a document is valid; only for an invalid one is `jsonschema` imported, which says
 why. Where the wheel of the former is missing the latter does both. Neither is used outside of this module, and neither

@@ -1,4 +1,4 @@
-"""What a broken schema keyword means to a user: codes, messages and hints. Called by structure.
+"""What a broken schema keyword means to a user: codes, messages and hints.
 
 It knows JSON Schema keywords but no validator: `Violation` is what structure makes of a validator's error.
 """

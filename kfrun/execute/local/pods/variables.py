@@ -1,6 +1,6 @@
 """The variables and arguments of a container: literal values, the downward API and ``$(VAR)``. Pure.
 
-Called by runtimes, each with the addresses that its containers see.
+Each runtime brings the addresses that its containers see.
 """
 
 from __future__ import annotations
