@@ -1,1 +1,1 @@
-"""cli: one module per verb: parse, call, print."""
+"""cli: the command line: verbs, one module each, and what they share."""

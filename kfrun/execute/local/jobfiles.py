@@ -1,4 +1,4 @@
-"""The files of one run, written by the runner before its supervisor starts and read by every supervisor of it.
+"""The files of one run, written before its supervisor starts and read by every supervisor of it.
 
 All lie in the run's folder (0700), each 0600: the workload and what its processes are given hold the caller's
 environment. `reserve` is preallocated, so that the state has a place on a full disk: two slots that are written in

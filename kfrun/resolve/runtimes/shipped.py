@@ -1,4 +1,4 @@
-"""The runtimes that kfrun ships in ``runtimes/``. Given to a `Catalogue` by the CLI and the Python API."""
+"""The runtimes that kfrun ships in ``runtimes/``."""
 
 from __future__ import annotations
 

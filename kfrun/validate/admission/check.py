@@ -40,7 +40,7 @@ def check(
     Args:
         resolution: as resolve made it; without a runtime there is nothing to say.
         version: the Trainer version whose defaults apply.
-        locally: the job is to run as local processes: what these do not need is no error, see `answers.Rule`.
+        locally: the job is to run as local processes: what these do not need is no error, see `causes.Rule`.
         priority_classes: names of the PriorityClasses that the cluster has, beside the system's.
     """
     if resolution.runtime is None:
