@@ -35,10 +35,12 @@ def test_each_command_is_one_line_that_makes_its_own_environment(command):
 
 def test_ci_and_contributors_run_the_second_command():
     assert TEST.endswith("/bin/python -m pytest")
+    assert " -c tests/constraints.txt " in TEST
     script = (ROOT / ".ci" / "run").read_text()
     # pytest's summary is the last thing that CI prints
     assert script.splitlines()[-1] == TEST
     assert "set -euo pipefail" in script
+    assert ".venv-test/bin/python -m tests.resolutions" in script.splitlines()
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     assert commands("CONTRIBUTING.md") == [TEST]
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from tests.constraints import uv
 from tests.engines import packages
 
 if TYPE_CHECKING:
@@ -40,12 +41,9 @@ def folder(libyaml: str) -> Path:
             partial = path.with_suffix(".partial")
             shutil.rmtree(partial, ignore_errors=True)
             options = ("--quiet", "--no-deps", "--only-binary=:all:", "--target", str(partial))
-            done = subprocess.run(
-                [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable, *options, wanted],
-                capture_output=True, text=True, timeout=120,
-            )  # fmt: skip
+            done = uv("pip", "install", "--python", sys.executable, *options, wanted)
             if done.returncode:
-                raise PyyamlUnavailable(f"{wanted} cannot be installed: {done.stderr.strip()}")
+                raise PyyamlUnavailable(f"{wanted} cannot be installed: {done.stdout.strip()}")
             partial.rename(path)
     return path
 

@@ -89,7 +89,7 @@ def _uv(uv: str, request: EnvironmentRequest, path: Path, environ: Mapping[str, 
         create=(uv, "venv", "--quiet", "--no-project", f"--python={python}", str(path)),
         install=(
             *(uv, "pip", "install", f"--python={path / 'bin' / 'python'}", *compiling, *options),
-            *("--requirements", str(requirements_file(path))),
+            *("-r", str(requirements_file(path))),
         ),
         environ=_environ(environ, {**changes, "UV_NO_PROGRESS": "1"}),
     )
