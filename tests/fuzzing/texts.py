@@ -57,6 +57,9 @@ BOMB: Final = "".join(
     f"{here}: &{here} [{', '.join([f'*{before}'] * 9)}]\n" for before, here in zip("abcdefgh", "bcdefghi", strict=True)
 )
 
+_EXPONENT: Final = re.compile(r"[-+]?[0-9.]+[eE][-+]?[0-9]+")
+"""A number to kubectl, and to kfrun, where PyYAML knows a text."""
+
 _SCALAR: Final = re.compile(r"(?<=: )[^\n]+")
 _KEY: Final = re.compile(r"^( *(?:- )*)([A-Za-z]+):", re.MULTILINE)
 
@@ -74,11 +77,19 @@ def _dumped(objects: list[Any], **style: Any) -> str:
 
 
 class _NoAliases(_Dumper):
-    """Writes what comes twice twice."""
+    """Writes what comes twice twice, and quotes every text that is no text without quotes."""
 
     def ignore_aliases(self, data: Any) -> bool:
         """Always."""
         return True
+
+    def represent_str(self, data: str) -> Any:
+        """A text, in the style that was asked for where that makes no number of it."""
+        style = "'" if _EXPONENT.fullmatch(data) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_NoAliases.add_representer(str, _NoAliases.represent_str)
 
 
 def _block(choices: Choices, objects: list[Any]) -> str:
