@@ -13,15 +13,9 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from kfrun import paths
+from kfrun import digests, paths
 from kfrun.model.source import ObjectKey
 from kfrun.version import __version__
-
-try:
-    # hashlib has the same function, and loads OpenSSL first: 2 ms
-    from _blake2 import blake2b
-except ImportError:
-    from hashlib import blake2b
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -142,7 +136,7 @@ def _has_a_place(path: str) -> bool:
 
 def digest(text: str) -> str:
     """What tells a text from all others."""
-    return blake2b(text.encode(errors="surrogatepass"), digest_size=16).hexdigest()
+    return digests.blake2(text.encode(errors="surrogatepass"))
 
 
 def digest_of(document: Document) -> str:
