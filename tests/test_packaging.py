@@ -28,7 +28,7 @@ SHIPPED = {
         for name in ("SOURCE", "clustertrainingruntime.json", "trainingruntime.json", "trainjob.json")
     ),
 }
-REQUIRED = {"click", "cryptography", "jinja2", "jsonschema", "jsonschema-rs", "packaging", "pyyaml", "uv"}
+REQUIRED = {"click", "cryptography", "jinja2", "jsonschema", "jsonschema-rs", "packaging", "pyyaml", "uv", "wcwidth"}
 JOB = """\
 apiVersion: trainer.kubeflow.org/v1alpha1
 kind: TrainJob

@@ -17,7 +17,7 @@ PACKAGED_JOB = ROOT / "examples" / "quickstart" / "job.yaml"
 NEVER = {
     "asyncio", "concurrent.futures", "docker", "http.client", "http.server", "importlib.metadata", "jinja2",
     "jsonschema", "kubernetes", "logging", "multiprocessing", "numpy", "referencing", "requests", "ssl",
-    "tomllib", "typing_extensions", "unittest", "urllib.request", "xml", "zoneinfo",
+    "tomllib", "typing_extensions", "unittest", "urllib.request", "wcwidth", "xml", "zoneinfo",
 }  # fmt: skip
 """No command that reads good manifests or the store needs these: engines, networks and the slow validator."""
 

@@ -33,7 +33,18 @@ NOUNS = {
 """Names of modules that end as a present participle and are none, and why."""
 
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "manager", "managers", "common", "misc", "base", "core", "stuff"}
-HEAVY = {"yaml", "jsonschema", "jsonschema_rs", "jinja2", "packaging", "sqlite3", "subprocess", "logging", "asyncio"}
+HEAVY = {
+    "yaml",
+    "jsonschema",
+    "jsonschema_rs",
+    "jinja2",
+    "packaging",
+    "sqlite3",
+    "subprocess",
+    "logging",
+    "asyncio",
+    "wcwidth",
+}
 EAGER = {
     "kfrun/load/sandbox.py": "Jinja2 made safe, imported when there is a template to render",
     "kfrun/load/kubeyaml/events.py": "the reader of YAML itself, imported when there is YAML to read",

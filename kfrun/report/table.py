@@ -59,13 +59,12 @@ def clean(text: str) -> str:
 
 
 def width(text: str) -> int:
-    """How many columns of a terminal a text takes: wide characters two, combining ones none."""
+    """How many columns of a terminal a printable text takes: wide characters two, what joins or combines none."""
     if text.isascii():
         return len(text)
-    import unicodedata
+    from wcwidth import wcswidth
 
-    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
-    return len(text) + wide - sum(bool(unicodedata.combining(character)) for character in text)
+    return wcswidth(text)
 
 
 def human_duration(seconds: float) -> str:

@@ -37,7 +37,16 @@ def test_wide_characters_take_two_places():
     assert [line.rstrip("123X") for line in lines] == ["NAME   ", "日本   ", "éa     ", "e\u0301a     "]
 
 
-@pytest.mark.parametrize(("text", "columns"), [("", 0), ("abc", 3), ("日本", 4), ("e\u0301", 1), ("é", 1)])
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("", 0), ("abc", 3), ("日本", 4), ("e\u0301", 1), ("é", 1), ("→ …", 3),
+        ("☕", 2), ("\u2764", 1), ("\u2764\ufe0f", 2),  # the last one asks for the heart as an emoji
+        ("\U0001f44d\U0001f3fd", 2),  # a thumb and the colour of its skin
+        ("\U0001f1e9\U0001f1ea", 2),  # two letters that are a flag
+        ("\U0001f469\u200d\U0001f680", 2), ("\U0001f468\u200d\U0001f469\u200d\U0001f467", 2),  # joined: one picture
+    ],
+)  # fmt: skip
 def test_width(text, columns):
     assert width(text) == columns
 
