@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from kfrun import settings
 from kfrun.model.source import Severity
 from kfrun.plan import support
 from kfrun.plan.support.findings import check, unable
@@ -15,6 +16,10 @@ POD = "spec.replicatedJobs[0].template.spec.template.spec"
 
 
 TYPES = ["Container", "EnvVarSource", "JobSetSpec", "JobSpec", "Network", "PodSpec", "ReplicatedJob"]
+
+
+def test_there_is_a_table_of_each_backend_that_can_be_chosen():
+    assert support.BACKENDS == settings.BACKENDS
 
 
 @pytest.mark.parametrize("backend", support.BACKENDS)
