@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from kfrun.errors import UsageProblem
+from kfrun.cli import options
+from kfrun.errors import KfrunError, UsageProblem
 from kfrun.model.kinds import CLUSTER_RUNTIME, NAMESPACED_RUNTIME, RUNTIMES, TRAIN_JOB
+from kfrun.observe import selection
+from kfrun.observe.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,8 +100,6 @@ def trainjob(backend: Backend, namespace: str, argument: str) -> StoredObject:
         NotFound: there is none.
         UsageProblem: the argument names another type.
     """
-    from kfrun.observe import selection
-
     return selection.get(backend, TRAIN_JOB, namespace, trainjob_name(argument))
 
 
@@ -117,10 +118,6 @@ def complete_targets(ctx: click.Context, param: click.Parameter, incomplete: str
 
 
 def _complete_names(ctx: click.Context, kinds: Sequence[str], incomplete: str) -> list[str]:
-    from kfrun.cli import options
-    from kfrun.errors import KfrunError
-    from kfrun.observe.selection import Selection
-
     try:
         settings = options.load_settings(namespace=ctx.params.get("namespace"))
         # Pressing Tab must not start anything.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kfrun import settings
 from kfrun.errors import UsageProblem
+from kfrun.model.source import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -58,8 +59,6 @@ def _switched(choice: Choice, enable: Iterable[str], disable: Iterable[str]) -> 
 
 
 def _severities(given: Any, name: str) -> dict[str, Any]:
-    from kfrun.model.source import Severity
-
     if not isinstance(given, dict):
         raise UsageProblem(f'{name}: expected a table such as {{ KF701 = "error" }}, got {given!r}')
     _require_codes(given, name)

@@ -7,12 +7,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import click
 
 from kfrun.cli import options
 from kfrun.errors import Unavailable, UsageProblem
+from kfrun.report import checks
 
 if TYPE_CHECKING:
     from kfrun.model.source import Finding, Severity
@@ -87,8 +89,6 @@ def named(paths: Sequence[str], filenames: Sequence[str]) -> tuple[str, ...]:
 
 def severities(fail_on: str) -> frozenset[Severity]:
     """The severities that refuse an object."""
-    from kfrun.report import checks
-
     return checks.ANYTHING if fail_on == "warning" else checks.ERRORS
 
 
@@ -137,8 +137,6 @@ def _draw(name: str, report: Report, text: Callable[[], str]) -> str:
 
         return to_tap(report)
     if name == "junit":
-        from datetime import UTC, datetime
-
         from kfrun.report.junit import to_junit
 
         return to_junit(report, timestamp=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"))

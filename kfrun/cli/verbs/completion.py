@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from kfrun.cli import options
+from kfrun.cli.main import cli
 
 
 @click.command("completion")
@@ -18,8 +19,6 @@ def command(shell: str) -> int:
     fish:  kfrun completion fish > ~/.config/fish/completions/kfrun.fish
     """  # noqa: D301 - click looks for the backspace itself
     from click.shell_completion import get_completion_class
-
-    from kfrun.cli.main import cli
 
     kind = get_completion_class(shell)
     assert kind is not None

@@ -7,6 +7,7 @@ import json
 import click
 
 from kfrun.cli import options
+from kfrun.settings import KEYS
 
 
 @click.group("config")
@@ -19,8 +20,6 @@ def command() -> None:
 @options.output("text", "json", default="text")
 def view(origin: bool, output: str) -> int:
     """Print every setting in force, as it would stand in kfrun.toml."""
-    from kfrun.settings import KEYS
-
     settings = options.load_settings()
     values = {key: getattr(settings, key) for key in KEYS}
     plain = {

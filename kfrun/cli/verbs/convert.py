@@ -10,6 +10,8 @@ import click
 from kfrun.cli import exits, options
 from kfrun.errors import InvalidInput
 from kfrun.flow import documents
+from kfrun.load import sources
+from kfrun.report import yamljson
 
 if TYPE_CHECKING:
     from kfrun.model.wishes import Wishes
@@ -25,8 +27,6 @@ def command(wishes: Wishes, output: str) -> int:
     What does not map is named on standard error. Comments of the input are not kept. Exit code 1 when an object could
     not be converted; the others are written all the same.
     """
-    from kfrun.load import sources
-    from kfrun.report import yamljson
     from kfrun.resolve import conversion
 
     values = documents.read_values(wishes.values)

@@ -9,17 +9,19 @@ import click
 from kfrun.cli import exits, options
 from kfrun.execute import choice
 from kfrun.flow import desired, documents
+from kfrun.model.change import FieldChange
 from kfrun.model.kinds import TRAIN_JOB
+from kfrun.plan import compare
+from kfrun.report import diff
+from kfrun.report.diff import ObjectDiff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from kfrun.flow.desired import DesiredState
-    from kfrun.model.change import FieldChange
     from kfrun.model.source import ObjectKey
     from kfrun.model.state import Observed
     from kfrun.model.wishes import Wishes
-    from kfrun.report.diff import ObjectDiff
 
 Result = TypeVar("Result")
 
@@ -68,8 +70,6 @@ def command(wishes: Wishes, show_secrets: bool) -> int:
 
     Exit code 0: they are the same. 1: they differ. 3: an error, whichever.
     """
-    from kfrun.report import diff
-
     settings = options.load_settings(**wishes.settings)
     read = documents.read(wishes, settings)
     observed = choice.observe(settings, [document.key for document in read])
@@ -98,9 +98,6 @@ def _diff(
     *,
     show_secrets: bool,
 ) -> ObjectDiff:
-    from kfrun.plan import compare
-    from kfrun.report.diff import ObjectDiff
-
     # Nothing is compared as an object of that kind: the kind says what is a secret.
     changes = compare.changes(stored or {}, after, show_secrets=show_secrets)
     if stored is not None:
@@ -111,8 +108,6 @@ def _diff(
 
 def _suspend_change(stored: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[FieldChange]:
     """``suspend`` is compared apart: `kfrun suspend` and `kfrun resume` switch it too."""
-    from kfrun.model.change import FieldChange
-
     if after["kind"] != TRAIN_JOB:
         return
     old, new = (bool(item["spec"].get("suspend", False)) for item in (stored, after))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kfrun.cli import options
+from kfrun.execute import environments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +32,6 @@ def command(ctx: click.Context) -> int:
 @options.output("table", "name", "json", default="table")
 def list_environments(output: str = "table") -> int:
     """List the environments, the one used last first."""
-    from kfrun.execute import environments
-
     settings = options.load_settings()
     found = environments.listing(Path(settings.cache_dir))
     if output == "name":
@@ -53,7 +52,6 @@ def list_environments(output: str = "table") -> int:
 def prune(unused_for: str | None, dry_run: bool, output: str) -> int:
     """Remove the environments that no job needs which has not ended, and what was left half-built."""
     from kfrun.cli.durations import parse_duration
-    from kfrun.execute import environments
 
     settings = options.load_settings()
     seconds = None if unused_for is None else parse_duration(unused_for, "--unused-for")
@@ -75,7 +73,6 @@ def _in_use(settings: Settings) -> set[Path]:
 
 
 def _table(found: Sequence[EnvironmentInfo], in_use: set[Path], now: float) -> str:
-    from kfrun.execute import environments
     from kfrun.report.table import Table, human_duration
 
     rows = [
@@ -108,8 +105,6 @@ def _size(count: int) -> str:
 
 
 def _json(found: Sequence[EnvironmentInfo]) -> str:
-    from kfrun.execute import environments
-
     items = [_object(info, environments.size(info.path) if info.path.exists() else None) for info in found]
     return json.dumps({"formatVersion": 1, "environments": items}, indent=2) + "\n"
 

@@ -11,6 +11,7 @@ import click
 from kfrun.cli import attach, kinds, options
 from kfrun.cli.rows import Tables
 from kfrun.observe.selection import Selection
+from kfrun.report import objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -76,8 +77,6 @@ class _Filter:
 
 
 def _write(found: Sequence[StoredObject], *, output: str, tables: Tables, watch: bool) -> None:
-    from kfrun.report import objects
-
     if output in ("table", "wide"):
         options.write(tables.render("Event", found))
     elif watch:

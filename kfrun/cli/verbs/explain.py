@@ -9,6 +9,8 @@ import click
 
 from kfrun.cli import options
 from kfrun.errors import NotFound
+from kfrun.model import kinds
+from kfrun.report import explain
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -56,8 +58,6 @@ def command(topic: str | None, recursive: bool, trainer_version: str | None, out
 
 def _overview(output: str) -> str:
     from kfrun.flow import codes
-    from kfrun.model import kinds
-    from kfrun.report import explain
 
     meanings = codes.tables()
     if output == "json":
@@ -71,7 +71,6 @@ def _code(code: str, output: str) -> str:
     from difflib import get_close_matches
 
     from kfrun.flow import codes
-    from kfrun.report import explain
 
     meanings = codes.tables()
     if code not in meanings:
@@ -87,7 +86,6 @@ def _code(code: str, output: str) -> str:
 
 
 def _field(topic: str, version: str, output: str, *, recursive: bool) -> str:
-    from kfrun.report import explain
     from kfrun.validate.advice import fieldpaths
 
     info = fieldpaths.find(topic, version=version, recursive=recursive)

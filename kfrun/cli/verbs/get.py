@@ -9,8 +9,10 @@ import click
 
 from kfrun.cli import attach, kinds, options
 from kfrun.cli.query import Query
+from kfrun.cli.rows import Tables
 from kfrun.errors import NotFound
 from kfrun.observe import selection
+from kfrun.report import objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,9 +83,6 @@ class Printer:
     """Writes objects to stdout in one of the output formats."""
 
     def __init__(self, backend: Backend, query: Query, output: str, *, headers: bool, marked: bool) -> None:
-        from kfrun.cli.rows import Tables
-        from kfrun.report import objects
-
         self.is_table = output in ("table", "wide", "")
         self._wrapped = marked and output in ("yaml", "json")
         self._several = len(query.kinds) > 1

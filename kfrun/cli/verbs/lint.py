@@ -10,8 +10,10 @@ import click
 from kfrun.cli import exits, lintconfig, options, reports
 from kfrun.execute import choice
 from kfrun.flow import documents
-from kfrun.model.kinds import is_own
+from kfrun.model.kinds import API_VERSION, CLUSTER_RUNTIME, DEFAULT_NAMESPACE, is_own
+from kfrun.model.source import ObjectKey
 from kfrun.model.wishes import Wishes
+from kfrun.report.checks import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from kfrun.cli.reports import OutputTarget
     from kfrun.model.source import Document
     from kfrun.model.wishes import Values
-    from kfrun.report.checks import Report
     from kfrun.settings import Settings
 
 
@@ -48,7 +49,6 @@ def command(
     by [lint] in kfrun.toml, by a comment (# kfrun: ignore KF701) on the line or above it, and by the annotation
     kfrun.dev/lint-ignore. Findings are warnings; --fail-on warning makes the exit code 1.
     """
-    from kfrun.report.checks import Report
     from kfrun.validate.lint import table
 
     settings = options.load_settings(namespace=namespace)
@@ -65,8 +65,6 @@ def command(
 
 def _runtimes(found: Sequence[Document], settings: Settings) -> Callable[[Document], dict[str, Any] | None]:
     """How to find the runtime that a TrainJob refers to: in the input, in the store, among those shipped."""
-    from kfrun.model.kinds import API_VERSION, CLUSTER_RUNTIME, DEFAULT_NAMESPACE
-    from kfrun.model.source import ObjectKey
     from kfrun.resolve.runtimes.catalogue import Catalogue
     from kfrun.resolve.runtimes.shipped import shipped
     from kfrun.validate.rules.cel import get

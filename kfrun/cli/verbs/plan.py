@@ -11,6 +11,7 @@ import click
 from kfrun.cli import exits, options
 from kfrun.execute import choice
 from kfrun.flow import plans
+from kfrun.plan import render
 
 if TYPE_CHECKING:
     from kfrun.model.wishes import Wishes
@@ -34,8 +35,6 @@ def command(wishes: Wishes, out: str | None, detailed_exitcode: bool, output: st
 
     Exit code 1 when something is refused, with or without --detailed-exitcode.
     """
-    from kfrun.plan import render
-
     settings = options.load_settings(**wishes.settings)
     if out is not None:
         from kfrun.flow import savedplans

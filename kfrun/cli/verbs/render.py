@@ -11,6 +11,7 @@ from kfrun.execute import choice
 from kfrun.flow import desired, documents
 from kfrun.flow.checker import stages
 from kfrun.flow.checker.stages import Asked
+from kfrun.report import yamljson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +40,6 @@ def command(wishes: Wishes, output: str, explain: bool) -> int:
 
 
 def _plain(resolutions: Sequence[Resolution], output: str) -> str:
-    from kfrun.report import yamljson
-
     objects = [item for one in resolutions for item in (*one.objects, one.jobset) if item is not None]
     return yamljson.to_yaml(objects) if output == "yaml" else yamljson.to_json(objects)
 
@@ -52,7 +51,6 @@ def _explained(resolutions: Sequence[Resolution], output: str) -> str:
     if output == "json":
         return origins.to_json(items)
     from kfrun.load import kubeyaml
-    from kfrun.report import yamljson
 
     text = yamljson.to_yaml([item.object for item in items])
     written, findings = kubeyaml.parse(text, "rendered")

@@ -9,6 +9,7 @@ import click
 from kfrun.cli import options
 from kfrun.errors import NotFound
 from kfrun.execute import choice
+from kfrun.report.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,8 +95,6 @@ def _find(name: str, settings: Settings) -> RuntimeSource:
 
 
 def _table(runtimes: Sequence[RuntimeSource]) -> str:
-    from kfrun.report.table import Table
-
     rows = [
         (
             item.key.name,

@@ -10,6 +10,7 @@ from kfrun.cli import exits, options, reports
 from kfrun.errors import UsageProblem
 from kfrun.flow.checker.stages import Asked
 from kfrun.flow.documents import read_values
+from kfrun.report.checks import Report
 from kfrun.settings import BACKENDS
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from kfrun.flow.checker.stages import Until
     from kfrun.model.source import Document, Finding, ObjectKey
     from kfrun.model.wishes import Values
-    from kfrun.report.checks import CheckedObject, Report
+    from kfrun.report.checks import CheckedObject
     from kfrun.settings import Settings
 
 
@@ -83,8 +84,6 @@ def command(
     Every object is checked as a new one, or with --previous, --previous-ref or --previous-stored as an update of what
     it was: what cannot change is refused then, too. kfrun plan always compares with what is stored.
     """
-    from kfrun.report.checks import Report
-
     if until != "job" and backend is not None:
         raise UsageProblem("--backend is asked at the last stage only", "leave --until out, or --backend")
     settings = options.load_settings(namespace=namespace, trainer_version=trainer_version)

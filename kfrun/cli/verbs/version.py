@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import platform
 
 import click
 
 from kfrun.cli import options
+from kfrun.settings import TRAINER_VERSION
 from kfrun.version import __version__
 
 
@@ -14,10 +16,6 @@ from kfrun.version import __version__
 @options.output("text", "json", default="text")
 def command(output: str) -> int:
     """Print the version."""
-    import platform
-
-    from kfrun.settings import TRAINER_VERSION
-
     data = {"kfrun": __version__, "trainer": TRAINER_VERSION, "python": platform.python_version()}
     options.write(f"kfrun {__version__}\n" if output == "text" else json.dumps(data, indent=2) + "\n")
     return 0
