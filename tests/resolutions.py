@@ -23,7 +23,7 @@ RESOLUTIONS = {"newest": "highest", "lowest": "lowest-direct"}
 FAST = tuple(f"tests/{name}" for name in ("load", "validate", "resolve", "plan", "report", "cli", "test_packaging.py"))
 """What reads, judges, prints and is packaged; the libraries that kfrun is given work here."""
 
-LEFT_OUT = ("tests/load/test_pyyamls.py", "tests/cli/test_apply_plan.py", "tests/cli/test_prune.py")
+LEFT_OUT = ("tests/load/test_pyyamls.py", "tests/cli/verbs/test_apply.py", "tests/cli/test_prune.py")
 """The first brings other versions itself; the others run many jobs, slowly, by the same libraries."""
 
 _WARNINGS = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
