@@ -46,7 +46,7 @@ SUPPORT = """\
 What each backend does with the fields of a JobSet, its Jobs, pods and containers: `yes`, it is honoured as on a
 cluster; `no effect`, nothing would be different; `no`, with the reason. A plan names those of a job that are not
 honoured, and `--strict` refuses it. Everything below a field goes with it. `process` runs containers as processes of
-this machine; in `memory` jobs take place in the mind only, for tests.
+this machine; in `memory` jobs run without processes, for tests.
 """
 STAGES = {
     "1": ("Load", "The text is not what kubectl would read, or no object."),

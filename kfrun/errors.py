@@ -13,7 +13,7 @@ KfrunError
   WaitTimeout         124   the time was up
   Interrupted         130   Ctrl-C
 
-Exit codes are those of design section 8; a failed job's own code is passed by the CLI, it is no error of kfrun.
+Exit codes are interface; a failed job's own code is passed by the CLI, it is no error of kfrun.
 """
 
 from __future__ import annotations

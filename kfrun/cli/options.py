@@ -104,11 +104,6 @@ def values(function: Function) -> Function:
     )(decorated)  # fmt: skip
 
 
-def replacing(function: Function) -> Function:
-    """``--replace``: parameter ``replace``."""
-    return click.option("--replace", is_flag=True, help="Replace finished jobs that were changed.")(function)
-
-
 def pruning(function: Function) -> Function:
     """``--apply-set`` and ``--prune``: parameters ``apply_set`` and ``prune``."""
     function = click.option(

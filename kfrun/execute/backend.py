@@ -117,9 +117,15 @@ if TYPE_CHECKING:
             """What keeps jobs from being started here, found before anything is done."""
 
         def perform(
-            self, steps: Sequence[Step], wishes: Wishes, caller: Caller, emit: Callable[[Action], None]
+            self,
+            steps: Sequence[Step],
+            wishes: Wishes,
+            caller: Caller,
+            emit: Callable[[Action], None],
+            *,
+            begin: Callable[[], None] = lambda: None,
         ) -> None:
-            """Carry steps out in their order; ``emit`` is told of each.
+            """Carry steps out in their order; ``emit`` is told of each, ``begin`` is called when nothing was refused.
 
             Raises:
                 Conflict: somebody else changed one of the objects since the plan was made.
@@ -136,7 +142,7 @@ if TYPE_CHECKING:
             """Ask something of a stored object; None when there is none, False where it is so already.
 
             ``now`` shortens the grace period of a deletion to nothing; with ``uid``, a later object of that name is
-            left alone. Objects other than TrainJobs can be deleted only.
+            left alone. Objects other than TrainJobs can only be deleted, and so can jobs that another controller runs.
             """
 
         def tidy(self, namespace: str) -> None:
@@ -216,9 +222,6 @@ if TYPE_CHECKING:
             """
 
         # The place itself
-
-        def environments(self) -> frozenset[str]:
-            """Folders of the Python environments that jobs use which have not ended."""
 
         def checks(self) -> Iterator[Check]:
             """What could keep jobs from running here, in the order in which it matters."""

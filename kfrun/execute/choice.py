@@ -71,7 +71,15 @@ def checks(settings: Settings) -> Iterator[Check]:
     return health.examine(settings, os.environ)
 
 
-def prepare(settings: Settings) -> None:
+def environments(settings: Settings) -> frozenset[str]:
+    """Folders of the Python environments of this machine that jobs use which have not ended, wherever others run."""
+    from kfrun.execute.local.backend import LocalBackend
+
+    with LocalBackend.open(settings) as place:
+        return place.environments()
+
+
+def warm_up(settings: Settings) -> None:
     """Have the place load what it needs to start jobs, while the caller does something else.
 
     Raises:

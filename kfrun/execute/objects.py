@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from kfrun.errors import Refused
 from kfrun.observe.status import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kfrun.model.source import ObjectKey
+    from kfrun.model.state import StoredObject
 
 _REQUESTS = ("", "cancel", "kill", "delete", "delete now")
 """The weakest first."""
@@ -50,6 +52,16 @@ def with_suspend(data: Mapping[str, Any], *, suspend: bool) -> dict[str, Any]:
 def being_deleted(data: Mapping[str, Any], now: float) -> dict[str, Any]:
     """A stored object whose deletion has begun."""
     return {**data, "metadata": {"deletionTimestamp": timestamp(now), **data["metadata"]}}
+
+
+def refuse_changed(found: StoredObject, planned: tuple[str, int] | None) -> None:
+    """The plan must have been made for this object as it is: for the uid and generation that it ``planned`` with.
+
+    Raises:
+        Refused: it is another one, or has changed.
+    """
+    if planned not in (None, (found.uid, int(found.data["metadata"].get("generation", 1)))):
+        raise Refused(f"{found.key.resource} was changed by another kfrun meanwhile", "try again")
 
 
 def stronger(old: str, new: str) -> str:

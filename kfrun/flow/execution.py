@@ -48,6 +48,7 @@ def carry_out(ready: Ready, backend: Backend, caller: Caller, *, say: Callable[[
     """Execute the plan; ``say`` gets kubectl's line for each object that was touched.
 
     Raises:
+        InvalidInput: it has refusals; `require_possible` tells as well what the place has against it.
         Conflict, Refused, Unavailable, UsageProblem: see `kfrun.execute.backend.Backend.perform`.
     """
 
@@ -56,14 +57,15 @@ def carry_out(ready: Ready, backend: Backend, caller: Caller, *, say: Callable[[
         if word:
             say(f"{action.key.resource} {word}")
 
-    steps = _steps(ready)
-    if ready.observed.apply_set is None:
+    if ready.plan.refusals:
+        raise InvalidInput(ready.plan.refusals)
+    steps, chosen = _steps(ready), ready.observed.apply_set
+    if chosen is None:
         backend.perform(steps, ready.wishes, caller, emit)
         return
     keys = [*(document.key for document in ready.desired.objects), *ready.keys]
-    applysets.claim(backend, ready.observed.apply_set, keys)
-    backend.perform(steps, ready.wishes, caller, emit)
-    applysets.settle(backend, ready.observed.apply_set, keys, prune=ready.wishes.prune)
+    backend.perform(steps, ready.wishes, caller, emit, begin=lambda: applysets.claim(backend, chosen, keys))
+    applysets.settle(backend, chosen, keys, prune=ready.wishes.prune)
 
 
 def _steps(ready: Ready) -> list[Step]:

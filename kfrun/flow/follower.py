@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -99,12 +101,19 @@ class Follower:
             self._tell_news()
             self._backend.pause(_LOOK_SECONDS)
         self._reader.finish()
-        self._reader.close()
         self._flush()
         self._tell_news()
+        self._tell_installation(final=True)
+        self.close()
+        return self.outcome()
+
+    def close(self) -> None:
+        """Let go of the logs; `follow` does it at the end. A further call of it would begin anew."""
+        if self._reader is not None:
+            self._reader.close()
         if self._installer is not None:
             self._installer.close()
-        return self.outcome()
+        self._logs = self._reader = self._installer = None
 
     def outcome(self) -> Outcome | None:
         """How the job ended; None while it has not, or when it is gone."""
@@ -136,22 +145,23 @@ class Follower:
                 self._tell(f"{event.object.name}: {clean(_first_line(event.message))}")
         self._tell_installation()
 
-    def _tell_installation(self) -> None:
-        for line in self._installer.read() if self._installer is not None else ():
+    def _tell_installation(self, *, final: bool = False) -> None:
+        for line in self._installer.read(final=final) if self._installer is not None else ():
             self._tell(f"{self._job.key.name}: {clean(line)}")
 
 
 class _Lines:
-    """The lines of the first text of a source, as they come."""
+    """The lines of the first text of a source, as they come; a progress bar's carriage return ends one, too."""
 
     def __init__(self, source: LogSource) -> None:
         self._source = source
         self._text: LogText | None = None
         self._offset = 0
-        self._rest = b""
+        self._decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
+        self._rest = ""
 
-    def read(self) -> list[str]:
-        """The lines that were finished since the last call."""
+    def read(self, *, final: bool = False) -> list[str]:
+        """The lines that were finished since the last call; ``final``: and what the text ends with."""
         if self._text is None:
             files = self._source.files()
             if not files:
@@ -162,9 +172,11 @@ class _Lines:
                 return []
         while chunk := self._text.read(_CHUNK, self._offset):
             self._offset += len(chunk)
-            self._rest += chunk
-        *lines, self._rest = self._rest.split(b"\n")
-        return [line.decode("utf-8", "replace").rstrip() for line in lines]
+            self._rest += self._decoder.decode(chunk)
+        *lines, self._rest = self._rest.split("\n")
+        if final and self._rest:
+            lines, self._rest = [*lines, self._rest], ""
+        return [line.rstrip() for line in lines]
 
     def close(self) -> None:
         """Nothing more is read."""

@@ -113,7 +113,7 @@ def settled(backend: Backend, key: ObjectKey) -> None:
         backend.pause(0.02)
 
 
-def codes(backend: Backend, jobs: Sequence[StoredObject], timeout: float | None) -> list[int] | None:
+def exit_codes(backend: Backend, jobs: Sequence[StoredObject], timeout: float | None) -> list[int] | None:
     """The exit codes of jobs once all have ended, 1 for those that were deleted; None when the time is up before."""
     waits, found = Waits(backend, timeout), []
     for job in jobs:

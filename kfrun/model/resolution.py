@@ -27,7 +27,7 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PackageSet:
-    """Python packages of a job, merged by the rules of design section 4.
+    """Python packages of a job, merged by the rules of `kfrun.resolve.packages`.
 
     Attributes:
         requirements: PEP 508 strings in installation order.

@@ -120,14 +120,12 @@ class JobRun(NamedTuple):
         backend: what runs its containers: ``process``.
         runtime: the runtime that it was created with, None where that is not known.
         ended: nothing of it runs any more and nothing will.
-        first_failure: the container that failed first: ``node``, ``exit_code``, ``reason``; None while none has.
     """
 
     uid: str
     backend: str = ""
     runtime: Mapping[str, Any] | None = None
     ended: bool = False
-    first_failure: Mapping[str, Any] | None = None
 
 
 def true_condition(data: Mapping[str, Any], *kinds: str) -> Mapping[str, Any] | None:

@@ -36,13 +36,6 @@ def _state_folder(settings: Settings) -> str:
     return paths.join(wanted, host.machine_id())
 
 
-def local_substitute() -> Path:
-    """The private local folder that replaces a state folder on a network file system."""
-    from pathlib import Path
-
-    return Path(_local_substitute())
-
-
 def _local_substitute() -> str:
     return f"/var/tmp/kfrun-{os.getuid()}"  # noqa: S108 (0700, checked to be ours before use)
 

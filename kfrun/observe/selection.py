@@ -38,8 +38,8 @@ class LabelRequirement:
     """One term of a label selector.
 
     Attributes:
-        present: whether the label must (True) or must not be there when ``values`` is None.
-        values: the values that the label must have; with ``negated`` must not have.
+        values: one of them the label must have; None for any.
+        negated: it must not.
     """
 
     key: str

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kfrun.model.change import Action, DesiredJob
     from kfrun.model.source import Document, Finding, ObjectKey
     from kfrun.model.state import ObservedJob
+    from kfrun.model.wishes import Wishes
 
 TRAINER = "trainer.kubeflow.org/trainjob-controller"
 """The controller that kfrun stands in for; a job ``managedBy`` another one is recorded and left alone."""
@@ -56,6 +57,11 @@ def starts(action: Action) -> bool:
     if isinstance(action, ResumeJob):
         return bool(action.changes)
     return isinstance(action, CreateJob | ReplaceJob)
+
+
+def backend_of(job: DesiredJob, wishes: Wishes, default: str) -> str:
+    """The backend of a job: the flag, else the manifest, else the setting."""
+    return wishes.backend or job.resolution.backend or default
 
 
 def is_managed_elsewhere(job: Mapping[str, Any]) -> bool:

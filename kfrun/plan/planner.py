@@ -83,11 +83,6 @@ def plan(
     return prune.with_set(made, observed.apply_set, documents, prune=wishes.prune)
 
 
-def backend_of(job: DesiredJob, wishes: Wishes, limits: Limits) -> str:
-    """The backend of a job: the flag, else the manifest, else the setting."""
-    return wishes.backend or job.resolution.backend or limits.backend
-
-
 def _plan_object(document: Document, stored: dict[str, Any] | None) -> Contribution:
     if stored is None:
         return Contribution(ApplyObject(document.key, "not stored yet"))
@@ -137,7 +132,7 @@ def _is_object(job: ObservedJob, key: ObjectKey) -> bool:
 
 def _limits(job: DesiredJob, wishes: Wishes, limits: Limits) -> tuple[Finding, ...]:
     """What the backend cannot do of a job that is to be started."""
-    backend = backend_of(job, wishes, limits)
+    backend = jobs.backend_of(job, wishes, limits.backend)
     if backend not in limits.backends:
         message = f'backend "{backend}" is not available'
         hint = f"available: {', '.join(limits.backends)}; --backend wins over the manifest"
@@ -149,7 +144,7 @@ def _limits(job: DesiredJob, wishes: Wishes, limits: Limits) -> tuple[Finding, .
 
 def _not_enforced(job: DesiredJob, wishes: Wishes, limits: Limits) -> tuple[NotEnforced, ...]:
     """What the backend does not honour of a job that is to be started."""
-    backend, resolution = backend_of(job, wishes, limits), job.resolution
+    backend, resolution = jobs.backend_of(job, wishes, limits.backend), job.resolution
     if backend not in limits.backends or resolution.jobset is None:
         return ()
     return support.of(backend).not_enforced(resolution.jobset, own_images=expand.own_images(resolution))

@@ -1,4 +1,4 @@
-"""Python packages of a job: PEP 508 requirements, merged by the rules of design section 4.
+"""Python packages of a job: PEP 508 requirements, merged.
 
 The only module that uses `packaging`, and only when there is a requirement that takes reading.
 """

@@ -131,3 +131,13 @@ def test_prune_needs_the_name_of_a_set(kfrun: Kfrun, arguments: list[str]) -> No
     assert kfrun("plan", "-f", "jobs.yaml", *arguments).returncode == 2
     assert kfrun("apply", "-f", "jobs.yaml", *arguments).returncode == 2
     assert kfrun.ok("get", "trainjobs") == ""
+
+
+def test_what_could_not_be_started_was_not_applied_as_a_set(kfrun: Kfrun) -> None:
+    file = write(kfrun, "a")
+    done = kfrun("apply", "--apply-set", "one", "--python", "/nowhere/python", "-f", file)
+    assert (done.returncode, "there is no such interpreter" in done.stderr) == (2, True)
+    kfrun.ok("apply", "--apply-set", "two", "--wait", "-f", file)
+    assert members(kfrun, "two") == {"a"}
+    again = kfrun("apply", "--apply-set", "two", "--python", "/nowhere/python", "-f", file)
+    assert again.returncode == 2, "a flag that names nothing is told, though nothing is started"

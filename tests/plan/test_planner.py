@@ -7,7 +7,7 @@ import pytest
 from kfrun.model.change import CreateJob, ReplaceJob, ResumeJob, SuspendJob, UpdateJob
 from kfrun.model.state import Observed, ObservedJob
 from kfrun.model.wishes import Wishes
-from kfrun.plan import planner, refusals, render
+from kfrun.plan import jobs, planner, refusals, render
 from tests.plan.conftest import CASES, make_case
 
 NAMES = sorted(path.name for path in CASES.iterdir())
@@ -119,7 +119,7 @@ def test_the_backend_is_that_of_the_flag_else_the_manifest_else_the_setting(flag
     (job,) = case.prepare(case.known).jobs
     job = replace(job, resolution=replace(job.resolution, backend=annotation))
     wishes, limits = Wishes(backend=flag), planner.Limits(backend=setting)
-    assert planner.backend_of(job, wishes, limits) == backend
+    assert jobs.backend_of(job, wishes, limits.backend) == backend
     codes = [finding.code for finding in planner.plan([job], (), Observed(), wishes, limits).refusals]
     assert codes == ([] if backend == "process" else ["KF506"])
 

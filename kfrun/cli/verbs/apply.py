@@ -60,7 +60,7 @@ def command(
     seconds = durations.parse_duration(timeout, "--timeout") if timeout else None
     is_real = dry_run == "none"
     if is_real:
-        choice.prepare(settings)
+        choice.warm_up(settings)
     with options.backend(settings, create=is_real) as backend:
         caller = options.caller()
         ready = plans.make(wishes, settings, backend.observe, warn=options.warn(settings))
@@ -129,7 +129,7 @@ def _wait(backend: Backend, ready: Ready, timeout: float | None) -> int:
     names = " ".join(key.name for key in ready.keys)
     namespace = ready.keys[0].namespace if ready.keys else kinds.DEFAULT_NAMESPACE
     with attach.detachable(attach.how_to_return("wait", names, namespace)):
-        codes = waits.codes(backend, jobs, timeout)
+        codes = waits.exit_codes(backend, jobs, timeout)
     if codes is None:
         raise WaitTimeout(f"{names}: not over after {timeout:g} s; the jobs go on", f"kfrun wait {names} waits longer")
     return next((code for code in codes if code), 0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kfrun.cli import options
-from kfrun.execute import environments
+from kfrun.execute import choice, environments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,8 +68,7 @@ def prune(unused_for: str | None, dry_run: bool, output: str) -> int:
 
 def _in_use(settings: Settings) -> set[Path]:
     """The environments of jobs that have not ended."""
-    with options.backend(settings) as backend:
-        return {Path(folder) for folder in backend.environments()}
+    return {Path(folder) for folder in choice.environments(settings)}
 
 
 def _table(found: Sequence[EnvironmentInfo], in_use: set[Path], now: float) -> str:

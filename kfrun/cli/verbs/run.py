@@ -48,7 +48,7 @@ def command(wishes: Wishes, remove: bool, quiet: bool) -> int:
     A finished job of that name is replaced. Ctrl-C stops the job gracefully, a second one at once.
     """
     settings = options.load_settings(**wishes.settings)
-    choice.prepare(settings)
+    choice.warm_up(settings)
     with options.backend(settings, create=True) as backend:
         caller = options.caller()
         ready = plans.make(wishes._replace(rerun=True), settings, backend.observe, warn=options.warn(settings))

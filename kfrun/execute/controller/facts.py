@@ -13,6 +13,8 @@ from kfrun.execute.controller.pod import container_ended, is_exhausted
 from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from kfrun.execute.controller.context import Pass
     from kfrun.model.runstate import ContainerState, PodState
 
@@ -32,6 +34,11 @@ class Attempt:
     pod: str
     container: str
     restarts: int
+
+    @classmethod
+    def of(cls, pod: PodState, container: ContainerState) -> Self:
+        """The present one of a container."""
+        return cls(pod.name, container.name, container.restarts)
 
 
 @dataclass(frozen=True, slots=True)

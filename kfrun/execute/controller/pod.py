@@ -121,7 +121,7 @@ def is_exhausted(pod: PodState, job: ChildJob) -> bool:
     """Whether one more restart would reach the limit: max(1, backoffLimit) restarts fail the Job.
 
     On a cluster that restart has already begun when the Job controller notices; here it is decided at once, so the
-    container runs max(1, backoffLimit) times (design section 5; observed in the scenarios backoff-*).
+    container runs max(1, backoffLimit) times (observed in the scenarios backoff-*).
     """
     restarts = sum(c.restarts for c in pod.containers if not c.sidecar)
     return restarts + 1 >= max(1, job.backoff_limit)

@@ -128,21 +128,33 @@ class LocalBackend(SealedPods):
     def preflight(self, jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller) -> Sequence[Finding]:
         """See `Backend.preflight`."""
         from kfrun.execute.local import runtimes
+        from kfrun.plan.jobs import backend_of as of_job
 
+        default = self._settings.backend
+        if wishes.python is not None:
+            runtimes.preparation(wishes.backend or default).check(wishes, caller)
         found: list[Finding] = []
         for job in jobs:
-            name = wishes.backend or job.resolution.backend or self._settings.backend
+            name = of_job(job, wishes, default)
             # A backend that is not offered here is refused by the plan.
             if name in runtimes.PREPARATIONS:
                 found += runtimes.preparation(name).preflight(job.resolution, caller)
         return found
 
-    def perform(self, steps: Sequence[Step], wishes: Wishes, caller: Caller, emit: Callable[[Action], None]) -> None:
+    def perform(
+        self,
+        steps: Sequence[Step],
+        wishes: Wishes,
+        caller: Caller,
+        emit: Callable[[Action], None],
+        *,
+        begin: Callable[[], None] = lambda: None,
+    ) -> None:
         """See `Backend.perform`."""
         from kfrun.execute.local import creation, supervisors
         from kfrun.execute.local.runtime import Way
 
-        creation.perform(self._store, steps, Way(wishes, caller, self._settings), emit)
+        creation.perform(self._store, steps, Way(wishes, caller, self._settings), emit, begin)
         # No further supervisor is needed for now.
         supervisors.dismiss()
 
@@ -162,10 +174,10 @@ class LocalBackend(SealedPods):
             found = self._store.find(key.kind, key.namespace, key.name)
             if found is None or uid not in ("", found.uid):
                 return None
-            return self._store.delete(key.kind, key.namespace, key.name) or None
+            return wish == "delete" and (self._store.delete(key.kind, key.namespace, key.name) or None)
         if wish in ("suspend", "resume"):
             return requests.set_suspend(self._store, key, suspend=wish == "suspend", uid=uid)
-        return requests.request(self._store, key, wish, now=now, uid=uid) or None
+        return requests.request(self._store, key, wish, now=now, uid=uid)
 
     def tidy(self, namespace: str) -> None:
         """See `Backend.tidy`."""
@@ -188,7 +200,12 @@ class LocalBackend(SealedPods):
         # One query for all beats one a job, unless there are few.
         few = uids is not None and len(uids) < 2
         found = [self._store.run(uid) for uid in uids or ()] if few else self._store.runs()
-        return {run.uid: _job_run(run, runtime(run.runtime)) for run in found if run is not None}
+        wanted = None if uids is None else frozenset(uids)
+        return {
+            run.uid: JobRun(run.uid, run.backend, runtime(run.runtime), run.ended)
+            for run in found
+            if run is not None and (wanted is None or run.uid in wanted)
+        }
 
     def outcome(self, job: StoredObject) -> Outcome | None:
         """See `Backend.outcome`."""
@@ -266,7 +283,7 @@ class LocalBackend(SealedPods):
     # The place itself
 
     def environments(self) -> frozenset[str]:
-        """See `Backend.environments`."""
+        """Folders of the Python environments that jobs use which have not ended."""
         from kfrun.execute.local import details
 
         return frozenset(path for run in self._store.unended_runs() if (path := details.environment(run)))
@@ -286,7 +303,3 @@ def _first_failure(run: Run | None) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] | None = json.loads(run.state).get("first_failure")
     return found
-
-
-def _job_run(run: Run, runtime: Mapping[str, Any] | None) -> JobRun:
-    return JobRun(run.uid, run.backend, runtime, run.ended, _first_failure(run))

@@ -23,20 +23,22 @@ if TYPE_CHECKING:
     from kfrun.execute.local.runtime import Launch, Way
     from kfrun.model.change import Action, DesiredJob
     from kfrun.model.source import ObjectKey
-    from kfrun.model.state import StoredObject
     from kfrun.observe.store import Store
 
     Launcher = Callable[[str], Launch]
 
 
-def perform(store: Store, steps: Sequence[Step], way: Way, emit: Callable[[Action], None]) -> None:
-    """Carry the steps out in order; ``emit`` is called after each.
+def perform(
+    store: Store, steps: Sequence[Step], way: Way, emit: Callable[[Action], None], begin: Callable[[], None]
+) -> None:
+    """Carry the steps out in order; ``emit`` is called after each, ``begin`` before the first.
 
     Raises:
         Conflict: another kfrun changed one of the objects since the plan was made.
         Refused, StoreFailed, Unavailable, UsageProblem: see `kfrun.errors`.
     """
     launches = [_launch(step, way) for step in steps]
+    begin()
     for step, launch in zip(steps, launches, strict=True):
         _perform(store, step, launch, way)
         emit(step.action)
@@ -50,7 +52,7 @@ def _launch(step: Step, way: Way) -> Launcher | None:
 
 
 def _backend(job: DesiredJob, way: Way) -> str:
-    return way.wishes.backend or job.resolution.backend or way.settings.backend
+    return jobs.backend_of(job, way.wishes, way.settings.backend)
 
 
 def _perform(store: Store, step: Step, launch: Launcher | None, way: Way) -> None:
@@ -146,18 +148,11 @@ def _take_place(store: Store, step: Step) -> Run | None:
     if found is None:
         return None
     run = store.run(found.uid)
-    _refuse_changed(found, step)
+    objects.refuse_changed(found, step.planned)
     if run is not None and not run.ended:
         raise Refused(f"{key.resource} was changed by another kfrun meanwhile", "try again")
     store.forget(found.uid)
     return run
-
-
-def _refuse_changed(found: StoredObject, step: Step) -> None:
-    """The plan was made for another job, or for another wish of the same one."""
-    now = (found.uid, int(found.data["metadata"].get("generation", 1)))
-    if step.planned not in (None, now):
-        raise Refused(f"{found.key.resource} was changed by another kfrun meanwhile", "try again")
 
 
 def _job(uid: str, desired: DesiredJob, launch: Launcher, way: Way) -> jobfiles.RunFiles:
@@ -205,7 +200,7 @@ def _update(store: Store, step: Step, launch: Launcher | None, way: Way) -> None
         found = store.find(key.kind, key.namespace, key.name)
         if found is None:
             raise Conflict(f"{key.resource} was deleted by another kfrun meanwhile", "apply it again")
-        _refuse_changed(found, step)
+        objects.refuse_changed(found, step.planned)
         store.update(objects.updated(data, found.data, key))
         store.change_run(found.uid, digest=desired.digest)
         run = store.run(found.uid)

@@ -25,7 +25,9 @@ def of(run: Run, pods: Sequence[Mapping[str, Any]]) -> JobDetails:
     if files is None:
         return JobDetails(pods, run.folder)
     workload = files.workload
-    not_enforced = support.of(run.backend).not_enforced(workload.jobset, own_images=workload.own_images)
+    # Another version of kfrun may have run it.
+    known = support.of(run.backend) if run.backend in support.BACKENDS else None
+    not_enforced = known.not_enforced(workload.jobset, own_images=workload.own_images) if known else ()
     return JobDetails(
         pods=_pods(run, files) or pods,
         folder=run.folder,

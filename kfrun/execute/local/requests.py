@@ -17,24 +17,27 @@ if TYPE_CHECKING:
     from kfrun.observe.store import Store
 
 
-def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: str = "") -> bool:
-    """Ask the supervisor of a TrainJob for ``cancel``, ``kill`` or ``delete``; False when there is no such job.
+def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: str = "") -> bool | None:
+    """Ask the supervisor of a TrainJob for ``cancel``, ``kill`` or ``delete``; None when there is no such job.
 
     ``now`` shortens the grace period of a deletion to nothing; with ``uid``, a later job of that name is left alone.
-    An ended job has no supervisor: it is removed here.
+    An ended job has no supervisor: it is removed here. One that another controller runs can only be deleted:
+    False for the rest.
     """
     with store.writing():
         found = store.find(kinds.TRAIN_JOB, key.namespace, key.name)
         if found is None or (uid and found.uid != uid):
-            return False
+            return None
         run = store.run(found.uid)
         if run is not None and not run.ended:
             if wish == "delete" and "deletionTimestamp" not in found.data["metadata"]:
                 store.update(objects.being_deleted(found.data, time.time()))
             store.change_run(run.uid, request=objects.stronger(run.request, f"{wish} now" if now else wish))
     if run is None:
-        store.forget(found.uid)
-    elif not run.ended:
+        if wish == "delete":
+            store.forget(found.uid)
+        return wish == "delete"
+    if not run.ended:
         supervisors.wake(run.folder)
     elif wish == "delete":
         supervisors.remove(store, run)

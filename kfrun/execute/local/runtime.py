@@ -61,6 +61,13 @@ class Launch(NamedTuple):
 class Preparation(Protocol):
     """What a runtime does at the door, before its job is created; a module's functions will do."""
 
+    def check(self, wishes: Wishes, caller: Caller) -> None:
+        """Whether flags name what is there, though no job may be started.
+
+        Raises:
+            UsageProblem: one does not.
+        """
+
     def preflight(self, resolution: Resolution, caller: Caller) -> list[Finding]:
         """What a job needs and this machine lacks."""
 
@@ -68,7 +75,6 @@ class Preparation(Protocol):
         """What a job is started with, once it has a uid; whatever is wrong is told now.
 
         Raises:
-            UsageProblem: a flag names what is not there.
             EnvironmentFailed: no Python environment can be made.
         """
 

@@ -185,9 +185,9 @@ class Supervisor:
         for command in p.commands:
             if isinstance(command, KillPod):
                 found = p.pod(command.pod)
-                killed += [_attempt(found, item) for item in found.containers if item.active]
+                killed += [Attempt.of(found, item) for item in found.containers if item.active]
                 continue
-            attempt = _attempt(*p.container(command.pod, command.container))
+            attempt = Attempt.of(*p.container(command.pod, command.container))
             if isinstance(command, StartContainer):
                 self._start(p, attempt)
             else:
@@ -250,7 +250,7 @@ class Supervisor:
         p = self._pass()
         active = [item for item in self._containers() if item[1].active]
         for found, container in active:
-            attempt = _attempt(found, container)
+            attempt = Attempt.of(found, container)
             if restarted:
                 message = "the machine was restarted while the container ran"
                 facts.note(p, facts.Ended(attempt, 137, facts.NODE_RESTARTED, message, time.time()))
@@ -285,10 +285,6 @@ class Supervisor:
             time.sleep(_RETRY_SECONDS)
             return False
         return True
-
-
-def _attempt(pod: PodState, container: ContainerState) -> Attempt:
-    return Attempt(pod.name, container.name, container.restarts)
 
 
 def _drain(descriptor: int) -> bool:

@@ -83,11 +83,11 @@ def _reconcile(store: Store, run: Run) -> None:
 
 def _abandon(store: Store, run: Run, why: str) -> None:
     """The job's own files tell nothing: nothing can be adopted or started. Stop what runs, and say so."""
-    left = "it was stopped" if runtimes.clean(run) else "what runs of it was left alone"
+    left = "it was stopped" if runtimes.clean(run) else "its processes were left alone"
     if run.request.startswith("delete"):
         supervisors.remove(store, run)
         return
-    now, message = time.time(), f"its own files cannot be read, {left}; run its manifest again ({why})"
+    now, message = time.time(), f"the job's own files cannot be read ({why}); {left}: run its manifest again"
     with store.writing():
         found = store.find(TRAIN_JOB, run.namespace, run.name)
         if found is not None and found.uid == run.uid and not is_finished(found.data):

@@ -1,4 +1,4 @@
-"""memory: a place where jobs take place in the mind: no processes, no files, and a clock of its own.
+"""memory: a place where jobs run in memory only: no processes, no files, and a clock of its own.
 
 For tests of whatever asks a `kfrun.execute.backend.Backend`, and to try manifests out. The controllers' rules are the
 real ones; what would run in a container is a `Script`, which a caller may write. Everything is gone with the process.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from kfrun.errors import Conflict, NotFound, Refused
+from kfrun.errors import Conflict, NotFound
 from kfrun.execute import objects
 from kfrun.execute.backend import Check, JobDetails, SealedPods
 from kfrun.execute.controller.context import BackOff
@@ -46,7 +47,7 @@ def succeed(_: Call) -> Act:
 
 
 class MemoryBackend(SealedPods):
-    """Jobs in the mind. Time passes when somebody waits, and never by itself.
+    """Jobs in memory. Time passes when somebody waits, and never by itself.
 
     Args:
         script: what containers do.
@@ -167,8 +168,11 @@ class MemoryBackend(SealedPods):
         wishes: Wishes,
         caller: Caller,  # noqa: ARG002
         emit: Callable[[Action], None],
+        *,
+        begin: Callable[[], None] = lambda: None,
     ) -> None:
         """See `Backend.perform`."""
+        begin()
         for step in steps:
             self._perform(step, wishes)
             emit(step.action)
@@ -199,7 +203,7 @@ class MemoryBackend(SealedPods):
             message = f"{key.resource} was created by another kfrun at the same time"
             raise Conflict(message, f"look at it with `kfrun get trainjob {key.name}`, or try again")
         if found is not None:
-            _refuse_changed(found, step)
+            objects.refuse_changed(found, step.planned)
             replaced = self._jobs.get(found.uid)
             self._forget(found.uid)
         uid = objects.new_uid()
@@ -218,7 +222,7 @@ class MemoryBackend(SealedPods):
         assert step.data is not None
         if found is None:
             raise Conflict(f"{key.resource} was deleted by another kfrun meanwhile", "apply it again")
-        _refuse_changed(found, step)
+        objects.refuse_changed(found, step.planned)
         self._shelf.put(objects.updated(step.data, found.data, key))
         job = self._jobs.get(found.uid)
         if job is None:
@@ -244,13 +248,13 @@ class MemoryBackend(SealedPods):
         found = self._shelf.get(key[1:])
         if found is None or (uid and found.uid != uid):
             return None
-        if wish in ("suspend", "resume"):
+        if key.kind == kinds.TRAIN_JOB and wish in ("suspend", "resume"):
             return self._set_suspend(found, suspend=wish == "suspend")
         job = self._jobs.get(found.uid)
         if job is None:
             if wish == "delete":
                 self._shelf.remove(key[1:])
-            return True
+            return wish == "delete"
         if wish == "delete":
             self._shelf.put(objects.being_deleted(found.data, self.now))
         if not job.ended or wish == "delete":
@@ -279,8 +283,9 @@ class MemoryBackend(SealedPods):
     def outcome(self, job: StoredObject) -> Outcome | None:
         """See `Backend.outcome`."""
         pods = [item.data for item in self._shelf.of("Pod") if item.owner == job.uid]
-        run = self.runs([job.uid]).get(job.uid)
-        return outcome.outcome(job.data, pods, run.first_failure if run else None)
+        found = self._jobs.get(job.uid)
+        first = found.state.first_failure if found else None
+        return outcome.outcome(job.data, pods, asdict(first) if first else None)
 
     def details(self, job: StoredObject) -> JobDetails:
         """See `Backend.details`."""
@@ -288,7 +293,7 @@ class MemoryBackend(SealedPods):
         if found is None:
             return JobDetails()
         workload, children = found.workload, {child.name: child for child in found.workload.jobs}
-        pods = [status.pod_object(workload, found.state, pod, children[pod.job]) for pod in found.pods()]
+        pods = [status.pod_object(workload, found.state, pod, children[pod.job]) for pod in found.state.pods]
         left_out = self.support.not_enforced(workload.jobset, own_images=workload.own_images)
         return JobDetails(pods, not_enforced=[f"{item.path} ({item.why})" for item in left_out])
 
@@ -319,7 +324,9 @@ class MemoryBackend(SealedPods):
         """See `Backend.watch`. It ends, too, when nothing can happen any more by itself."""
         feed, end = watch.ObjectFeed(), None if timeout is None else self.now + timeout
         yield feed.update(item for wanted in selections for item in self.objects(wanted))
-        while (due := self._due()) is not None and (end is None or due <= end):
+        before = None
+        while (due := self._due()) is not None and (end is None or due <= end) and due != before:
+            before = due
             self.advance(max(due - self.now, 0.0))
             changes = feed.update(item for wanted in selections for item in self.objects(wanted))
             if changes:
@@ -337,13 +344,9 @@ class MemoryBackend(SealedPods):
 
     # The place itself
 
-    def environments(self) -> frozenset[str]:
-        """See `Backend.environments`: nothing is installed."""
-        return frozenset()
-
     def checks(self) -> Iterator[Check]:
         """See `Backend.checks`."""
-        yield Check("memory", "ok", f"{len(self._jobs)} jobs in the mind; they are gone with this process")
+        yield Check("memory", "ok", f"{len(self._jobs)} jobs in memory; they end with this process")
 
 
 @cache
@@ -364,19 +367,10 @@ def _objects(job: MemoryJob) -> Iterator[tuple[tuple[str, str], dict[str, Any] |
         yield ("Pod", pod.name), None if is_gone else status.pod_object(workload, state, pod, children[pod.job])
 
 
-def _refuse_changed(found: StoredObject, step: Step) -> None:
-    """The plan was made for another job, or for another wish of the same one."""
-    now = (found.uid, int(found.data["metadata"].get("generation", 1)))
-    if step.planned not in (None, now):
-        raise Refused(f"{found.key.resource} was changed by another kfrun meanwhile", "try again")
-
-
 def _brief(job: MemoryJob) -> JobRun:
     runtime = job.desired.resolution.runtime
     return JobRun(job.uid, runtime=runtime.document.data if runtime else None)
 
 
 def _run_of(job: MemoryJob) -> JobRun:
-    first = job.state.first_failure
-    failure = None if first is None else {"node": first.node, "exit_code": first.exit_code, "reason": first.reason}
-    return _brief(job)._replace(backend="memory", ended=job.ended, first_failure=failure)
+    return _brief(job)._replace(backend="memory", ended=job.ended)

@@ -13,11 +13,9 @@ from kfrun.model.runstate import RunState
 from kfrun.observe.logtexts import LogFile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from kfrun.execute.controller.context import Command
     from kfrun.model.change import DesiredJob
-    from kfrun.model.runstate import ContainerState, PodState
+    from kfrun.model.runstate import PodState
     from kfrun.model.source import ObjectKey
     from kfrun.model.state import Event
     from kfrun.model.workload import Workload
@@ -58,7 +56,7 @@ Script = Callable[[Call], Act]
 
 
 class MemoryJob:
-    """A TrainJob that runs in the mind.
+    """A TrainJob that runs in memory.
 
     Args:
         key, uid: of the TrainJob.
@@ -66,6 +64,8 @@ class MemoryJob:
         workload: what it runs.
         script: what its containers do.
         now: seconds since the epoch.
+
+    Attributes:
         replaced: the logs of the run that it replaces.
     """
 
@@ -85,6 +85,8 @@ class MemoryJob:
 
     def due(self) -> float | None:
         """When something happens next by itself; None for never."""
+        if self.ended:
+            return None
         ends = [at for _, at in self._running.values() if at is not None]
         return min((at for at in (*ends, self._wake_at) if at is not None), default=None)
 
@@ -112,11 +114,11 @@ class MemoryJob:
     def _obey(self, p: Pass, command: Command) -> None:
         if isinstance(command, KillPod):
             found = p.pod(command.pod)
-            attempts = [_attempt(found, item) for item in found.containers if item.active]
+            attempts = [Attempt.of(found, item) for item in found.containers if item.active]
             self._facts += [_end(item, _KILLED, p.now) for item in attempts]
             return
         pod, container = p.container(command.pod, command.container)
-        attempt = _attempt(pod, container)
+        attempt = Attempt.of(pod, container)
         if isinstance(command, StartContainer):
             self._start(p, pod, attempt)
         else:
@@ -140,10 +142,6 @@ class MemoryJob:
         else:
             self._running[attempt] = act, None if act.seconds is None else p.now + act.seconds
 
-    def pods(self) -> Sequence[PodState]:
-        """Every pod that there was."""
-        return self.state.pods
-
 
 def _is_due(at: float | None, now: float) -> bool:
     return at is not None and at <= now
@@ -151,7 +149,3 @@ def _is_due(at: float | None, now: float) -> bool:
 
 def _end(attempt: Attempt, code: int, now: float) -> facts.Ended:
     return facts.Ended(attempt, code, "Error" if code else "Completed", "", now)
-
-
-def _attempt(pod: PodState, container: ContainerState) -> Attempt:
-    return Attempt(pod.name, container.name, container.restarts)

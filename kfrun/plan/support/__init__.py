@@ -17,6 +17,12 @@ BACKENDS: Final = ("process", "memory")
 
 
 def of(backend: str) -> Support:
-    """What a backend of `BACKENDS` supports."""
+    """What a backend of `BACKENDS` supports.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f'there is no backend "{backend}"')
     found: Support = import_module(f"{__name__}.{backend}").SUPPORT
     return found

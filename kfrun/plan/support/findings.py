@@ -1,6 +1,6 @@
 """Why a backend cannot run a job, or not as it is written, as findings at the lines where it is. Pure.
 
-Called before planning, and by ``validate --backend``.
+One to a backend's tables asked of one resolution.
 """
 
 from __future__ import annotations

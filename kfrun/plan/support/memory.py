@@ -31,4 +31,4 @@ SUPPORT: Final = Support(
     not_honoured={name: _not_honoured(name) for name in _HONOURED},
     refusals=dict.fromkeys(_PROCESS.refusals, f"{_WHY}: there is nothing to reach into"),
 )
-"""Jobs that only take place in the mind: for tests, and to try things out."""
+"""Jobs without processes: for tests, and to try things out."""

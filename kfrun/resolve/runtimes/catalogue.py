@@ -1,6 +1,6 @@
 """Finds the runtime that a TrainJob refers to.
 
-Order of design section 4, first match wins: documents given with the job, runtimes stored before, shipped ones.
+First match wins: documents given with the job, runtimes stored before, shipped ones.
 Remote sources take their place between stored and shipped in `Catalogue`.
 """
 

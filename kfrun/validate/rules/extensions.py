@@ -1,4 +1,4 @@
-"""kfrun's own annotations: which there are, and the values that each allows. Called through the table in rules.
+"""kfrun's own annotations: which there are, and the values that each allows. The table in `cel` has them.
 
 They carry what upstream has no field for; `kfrun.resolve.extensions` reads them, `kfrun.resolve.packages` the packages.
 """

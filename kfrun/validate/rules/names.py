@@ -1,4 +1,4 @@
-"""Names, namespaces, labels and annotation keys, as the API server takes them. Called through the table in rules.
+"""Names, namespaces, labels and annotation keys, as the API server takes them. The table in `cel` has them.
 
 Names become parts of paths and host names, so a name that these rules let through is safe as both.
 """

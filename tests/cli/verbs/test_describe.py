@@ -68,11 +68,22 @@ def test_variables_that_are_likely_secrets_are_not_told(home):
     values = {"API_TOKEN": "hush", "URL": "https://me:hush@example.com/", "PLAIN": "told"}
     given = pod()
     given["spec"]["containers"][0]["env"] = [{"name": name, "value": value} for name, value in values.items()]
+    given["spec"]["containers"][0]["args"] = ["--token", "hush", "--password=hush", "--epochs=3"]
     add(home.store, JOB, home.run_folder(), given)
     text = home.ok("describe", "pod", given["metadata"]["name"])
     assert "told" in text
+    assert "--epochs=3" in text
     assert "hush" not in text
     assert "hush" in home.ok("get", "pod", given["metadata"]["name"], "-o", "yaml")
+
+
+def test_secrets_of_a_trainjob_are_not_told(home):
+    trainer = {"command": ["train", "--api-key=hush"], "env": [{"name": "API_TOKEN", "value": "hush"}]}
+    add(home.store, trainjob("x", spec={"trainer": trainer}), home.run_folder("x"))
+    text = home.ok("describe", "x")
+    assert "API_TOKEN" in text
+    assert "--api-key=(sensitive)" in text
+    assert "hush" not in text
 
 
 def test_terminal_is_not_commanded(home):
@@ -108,3 +119,13 @@ def test_job_that_really_ran(kfrun):
         ("node-1", ["node", "Error", "5"]),
     ]
     assert kfrun.ok("get", "tj", "-o", "wide").splitlines()[1].split()[5:7] == ["FailedJobs", "5"]
+
+
+def test_job_of_another_version_s_backend(kfrun):
+    kfrun.ok("apply", "--wait", "-f", kfrun.job("other", "true"))
+    with kfrun.store() as store:
+        (run,) = store.runs()
+        store.change_run(run.uid, backend="container")
+    text = kfrun.ok("describe", "other")
+    assert "Complete" in text
+    assert "container" in text

@@ -38,9 +38,13 @@ def kfrun(tmp_path):
         PYTHONPATH=str(setup.ROOT),
     )
 
-    def run(*arguments: str, code: int = 0) -> str:
+    def run(*arguments: str, code: int = 0, **variables: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "kfrun", *arguments], capture_output=True, text=True, env=environ, cwd=tmp_path
+            [sys.executable, "-m", "kfrun", *arguments],
+            capture_output=True,
+            text=True,
+            env={**environ, **variables},
+            cwd=tmp_path,
         )
         assert done.returncode == code, done.stderr
         return done.stdout
@@ -67,6 +71,7 @@ def test_the_environment_of_a_running_job_is_shown_and_stays_until_it_has_ended(
     assert "in use" in row
     assert row.endswith("tinypkg")
     assert kfrun("env", "prune") == ""
+    assert kfrun("env", "prune", KFRUN_BACKEND="memory") == "", "environments belong to the machine"
     kfrun("delete", "-f", "job.yaml")
     assert kfrun("env", "prune", "--unused-for", "1h") == ""
     assert kfrun("env", "prune", "--dry-run") == f"{item['name']} would be removed\n"

@@ -1,4 +1,4 @@
-"""An engine that exists in the mind only, for what cannot be provoked with a real one: pulls, losses, slow starts.
+"""A fake engine, for what cannot be provoked with a real one: pulls, losses, slow starts.
 
 Its containers outlive supervisors, as those of an engine do. Everything around it is real: store, files, supervisor.
 """

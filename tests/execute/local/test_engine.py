@@ -239,8 +239,8 @@ def test_a_backend_of_another_version_is_refused_in_one_sentence_and_nothing_is_
     found = store.find("TrainJob", "default", "tj")
     assert found is not None
     assert found.data["status"]["conditions"][0]["message"] == (
-        "its own files cannot be read, what runs of it was left alone; run its manifest again"
-        ' (another version of kfrun runs it with the backend "fake", which this one does not have)'
+        "the job's own files cannot be read (another version of kfrun runs it with the backend "
+        '"fake", which this one does not have); its processes were left alone: run its manifest again'
     )
 
 
@@ -251,7 +251,8 @@ def test_a_state_of_a_later_version_is_refused_in_one_sentence(store: Store, fol
     assert site.conditions() == [("Failed", "RecorderLost")]
     assert site.engine.taken()[-1] == f"clean {UID}", "what it left running is stopped"
     (told,) = [event.message for _, event in store.events("default") if event.reason == "RecorderLost"]
-    assert told.startswith("its own files cannot be read, it was stopped; run its manifest again (the state of the job")
+    assert told.startswith("the job's own files cannot be read (the state of the job")
+    assert told.endswith("; it was stopped: run its manifest again")
 
 
 def test_a_job_of_a_runtime_whose_folder_is_gone_is_cleaned_by_its_runtime(store: Store, folder: Path) -> None:

@@ -77,10 +77,12 @@ class Needs:
 
     def advance(self, p: Pass) -> Answer:
         """How the first need stands that is not met, `Met` when all are; what is worth telling becomes an event."""
+        waited_for, self._waiting = self._waiting, None
         for need in self._needs:
             answer = need.advance()
-            was_waiting, self._waiting = self._waiting is need, need if isinstance(answer, Unmet) else None
-            if not isinstance(answer, Denied) and (was_waiting or isinstance(answer, Unmet)):
+            if isinstance(answer, Unmet):
+                self._waiting = need
+            if not isinstance(answer, Denied) and (waited_for is need or isinstance(answer, Unmet)):
                 self._tell(p, answer)
             if not isinstance(answer, Met):
                 return answer

@@ -58,7 +58,7 @@ class ProcessSettings:
 
 
 def base_environment(settings: ProcessSettings) -> dict[str, str]:
-    """The caller's environment as a job gets it (design section 5), before the manifest's variables."""
+    """The caller's environment as a job gets it, before the manifest's variables."""
     caller = settings.caller
     if settings.clean_env:
         caller = {name: caller[name] for name in _CLEAN if name in caller}

@@ -22,9 +22,18 @@ if TYPE_CHECKING:
     from kfrun.execute.local.runtime import Way
     from kfrun.model.resolution import PackageSet, Resolution
     from kfrun.model.source import FieldPath, Position
-    from kfrun.model.wishes import Caller
+    from kfrun.model.wishes import Caller, Wishes
 
 CODES = {"KF601": "a folder that the job runs in does not exist"}
+
+
+def check(wishes: Wishes, caller: Caller) -> None:
+    """See `Preparation.check`: the interpreter.
+
+    Raises:
+        UsageProblem: it is not there.
+    """
+    _interpreter(wishes.python, caller)
 
 
 def preflight(resolution: Resolution, caller: Caller) -> list[Finding]:
