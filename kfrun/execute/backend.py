@@ -186,8 +186,8 @@ if TYPE_CHECKING:
             Ends after ``timeout`` seconds; None for never.
             """
 
-        def pause(self, seconds: float) -> None:
-            """Let time pass: that of this place."""
+        def pause(self, seconds: float) -> bool:
+            """Let time pass: that of this place. False when nothing can happen any more by itself."""
 
         # Pods
 

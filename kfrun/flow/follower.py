@@ -7,6 +7,7 @@ import io
 import time
 from typing import TYPE_CHECKING, Any
 
+from kfrun.errors import Refused
 from kfrun.model import kinds
 from kfrun.observe import logs
 from kfrun.report.table import clean
@@ -41,6 +42,16 @@ def containers(jobset: Mapping[str, Any], lists: tuple[str, ...] = ("containers"
         each = max(1, sum(len(pod.get(name, ())) for name in lists))
         total += group.get("replicas", 1) * job.get("parallelism", 1) * each
     return total
+
+
+def pause(backend: Backend, logs: JobLogs, job: StoredObject, seconds: float) -> None:
+    """Let time pass until there may be more of a job's logs.
+
+    Raises:
+        Refused: it has not ended, and nothing can happen any more by itself: it is suspended, and nobody resumes it.
+    """
+    if not backend.pause(seconds) and not logs.ended():
+        raise Refused(f"{job.key.name} has not ended, and nothing happens by itself here")
 
 
 class Follower:
@@ -78,6 +89,9 @@ class Follower:
 
         Ctrl-C passes through; a further call goes on where this one stopped. So does a `BrokenPipeError`, after a line
         that tells: whoever wrote ``| head`` might believe that the job is over.
+
+        Raises:
+            Refused: see `pause`.
         """
         try:
             return self._follow()
@@ -99,7 +113,7 @@ class Follower:
             self._reader.advance()
             self._flush()
             self._tell_news()
-            self._backend.pause(_LOOK_SECONDS)
+            pause(self._backend, self._logs, self._job, _LOOK_SECONDS)
         self._reader.finish()
         self._flush()
         self._tell_news()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from kfrun.errors import NotFound, WaitTimeout
+from kfrun.errors import KfrunError, NotFound, Refused, WaitTimeout
 from kfrun.model import kinds
 from kfrun.model.state import is_finished
 from kfrun.observe import selection
@@ -54,6 +54,7 @@ class Waits:
 
         Raises:
             NotFound: there is no such job, or it was deleted, and it has to be there.
+            Refused: nothing can happen any more by itself.
             WaitTimeout: the time is up.
         """
         needs_object, first = what.kind not in ("delete", "create"), None
@@ -72,6 +73,7 @@ class Waits:
 
         Raises:
             NotFound: it was deleted, or replaced.
+            Refused: nothing can happen any more by itself.
             WaitTimeout: the time is up.
         """
         for found in self.states(job.key):
@@ -91,11 +93,15 @@ class Waits:
     def _missing(self, key: ObjectKey) -> NotFound:
         return selection.missing(self._backend, key.kind, key.namespace, key.name)
 
-    def _late(self, key: ObjectKey, what: str) -> WaitTimeout:
+    def _late(self, key: ObjectKey, what: str) -> KfrunError:
         from kfrun.report import columns
 
         found = self._backend.find(kinds.TRAIN_JOB, key.namespace, key.name)
         state = "not there" if found is None else columns.trainjob_state(found.data)
+        if self._deadline is None:
+            return Refused(
+                f"waited in vain for {what} of {key.name}: it is {state}, and nothing happens by itself here"
+            )
         return WaitTimeout(f"timed out waiting for {what} of {key.name}: it is {state}")
 
 
@@ -109,8 +115,8 @@ def settled(backend: Backend, key: ObjectKey) -> None:
     if found is None or not is_finished(found.data) or found.uid not in backend.runs([found.uid]):
         return
     logs = backend.logs(found)
-    while not logs.ended():
-        backend.pause(0.02)
+    while not logs.ended() and backend.pause(0.02):
+        pass
 
 
 def exit_codes(backend: Backend, jobs: Sequence[StoredObject], timeout: float | None) -> list[int] | None:

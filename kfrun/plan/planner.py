@@ -12,7 +12,7 @@ from kfrun.model.change import ApplyObject, BuildEnvironment, DeleteJob, DeleteO
 from kfrun.model.kinds import RUNTIMES
 from kfrun.plan import compare, jobs, refusals, support
 from kfrun.plan.jobs import Contribution
-from kfrun.resolve.pods import expand
+from kfrun.plan.support.findings import not_enforced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ def plan(
     starting = [job for job, step in zip(desired, job_steps, strict=True) if step.starts]
     steps = [
         *(_plan_object(document, observed.objects.get(document.key)) for document in objects),
-        *(_plan_environment(job) for job in starting),
+        *(_plan_environment(job, wishes, limits) for job in starting),
         *job_steps,
         *(_plan_delete(key, observed.jobs, observed.objects) for key in delete),
     ]
@@ -96,9 +96,9 @@ def _plan_object(document: Document, stored: dict[str, Any] | None) -> Contribut
     return Contribution(ApplyObject(document.key, cause, changes=differences))
 
 
-def _plan_environment(job: DesiredJob) -> Contribution:
-    packages = job.resolution.packages
-    if not packages.needs_environment:
+def _plan_environment(job: DesiredJob, wishes: Wishes, limits: Limits) -> Contribution:
+    packages, backend = job.resolution.packages, jobs.backend_of(job, wishes, limits.backend)
+    if not packages.needs_environment or (backend in limits.backends and support.of(backend).no_environment):
         return Contribution()
     shared = "built unless one with the same packages is there"
     cause = "built for this job alone" if packages.isolated else shared
@@ -135,7 +135,7 @@ def _limits(job: DesiredJob, wishes: Wishes, limits: Limits) -> tuple[Finding, .
     backend = jobs.backend_of(job, wishes, limits.backend)
     if backend not in limits.backends:
         message = f'backend "{backend}" is not available'
-        hint = f"available: {', '.join(limits.backends)}; --backend wins over the manifest"
+        hint = f"available: {', '.join(limits.backends)}; --backend wins over the manifest and the setting"
         return (refusals.of_job("KF506", message, job, hint),)
     if not limits.strict:
         return ()
@@ -144,7 +144,5 @@ def _limits(job: DesiredJob, wishes: Wishes, limits: Limits) -> tuple[Finding, .
 
 def _not_enforced(job: DesiredJob, wishes: Wishes, limits: Limits) -> tuple[NotEnforced, ...]:
     """What the backend does not honour of a job that is to be started."""
-    backend, resolution = jobs.backend_of(job, wishes, limits.backend), job.resolution
-    if backend not in limits.backends or resolution.jobset is None:
-        return ()
-    return support.of(backend).not_enforced(resolution.jobset, own_images=expand.own_images(resolution))
+    backend = jobs.backend_of(job, wishes, limits.backend)
+    return not_enforced(job.resolution, backend) if backend in limits.backends else ()

@@ -46,10 +46,11 @@ REASONS: Final[dict[str, Reason]] = {
         "A misspelt name, or another namespace.", source=_STATE,
     ),
     "KF505": Reason(
-        "A cluster enforces the field; a process here does not, and with --strict that is no mere remark.",
-        "drop --strict, or the field",
-        "--strict with limits, volumes or security settings that local processes do not honour.",
-        source="kfrun: what local processes honour",
+        "A cluster enforces the field; the backend that the job runs on does not.",
+        "leave the field out, choose another --backend, or leave --strict away: then it is a remark",
+        "Limits, volumes or security settings, which local processes do not honour, "
+        "with --strict or validate --backend.",
+        source="kfrun: docs/reference/support.md",
     ),
     "KF506": Reason(
         "Nothing here could start the pods.",

@@ -118,6 +118,38 @@ def test_waiting_takes_no_time_here(terminal: Terminal, acts: dict[str, Act]) ->
     assert terminal("wait", "job", "--timeout", "24h")[0] == 0
 
 
+@pytest.mark.parametrize("flag", ["--wait", "--follow"])
+@pytest.mark.parametrize("spec", ["  suspend: true", "  managedBy: kueue.x-k8s.io/multikueue"])
+def test_what_nobody_moves_is_not_waited_for(terminal: Terminal, flag: str, spec: str) -> None:
+    code, _, err = terminal("apply", "-q", flag, "-f", terminal.job("job", spec=spec))
+    if flag == "--follow" and "managedBy" in spec:
+        assert code == 0, "it does not run here: there is nothing to follow"
+        return
+    assert code == 1
+    assert "nothing happens by itself here" in err
+
+
+def test_a_container_that_never_ends_is_not_followed_for_ever(terminal: Terminal, acts: dict[str, Act]) -> None:
+    acts["node-0"] = Act(b"up\n", seconds=None)
+    terminal.ok("apply", "-q", "-f", terminal.job())
+    code, out, err = terminal("logs", "-f", "job")
+    assert (code, out) == (1, "up\n")
+    assert "job has not ended" in err
+    assert terminal("wait", "job")[0] == 1
+    assert terminal("wait", "job", "--timeout", "1h")[0] == 124
+
+
+def test_what_nobody_installs_and_no_interpreter_that_nobody_uses_are_told(terminal: Terminal) -> None:
+    path = Path(terminal.job())
+    path.write_text(path.read_text().replace("{name: job}\nspec:\n  runtimeRef", "{name: job, annotations: "
+        "{kfrun.dev/packages: numpy}}\nspec:\n  runtimeRef"))  # fmt: skip
+    code, out, err = terminal("plan", "-f", str(path))
+    assert (code, "environment to prepare" in out) == (0, False), err
+    assert "not enforced: packages (nothing is installed)" in out
+    assert "packages" in terminal("validate", "--backend", "memory", str(path))[1]
+    assert terminal("run", "-q", "--python", "/nowhere/python", "-f", str(path))[0] == 2
+
+
 def test_a_plan_that_was_saved_is_carried_out(terminal: Terminal) -> None:
     path = terminal.job()
     terminal.ok("plan", "-f", path, "--out", "job.plan")

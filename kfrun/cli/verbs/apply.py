@@ -53,6 +53,8 @@ def command(
     PLAN is a file of kfrun plan --out: its sources are read again, and it is refused when they, what is stored, or what
     would be done is not the same any more.
     """
+    if follow and timeout:
+        raise UsageProblem("--timeout goes with --wait: --follow stays until the jobs have ended", "leave one away")
     saved = _saved(plan_file, wishes)
     if saved is not None:
         wishes = _of_plan(saved, wishes)

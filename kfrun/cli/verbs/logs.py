@@ -12,7 +12,7 @@ import click
 from kfrun import host
 from kfrun.cli import attach, durations, kinds, options
 from kfrun.errors import NotFound, Refused, UsageProblem
-from kfrun.flow.follower import containers
+from kfrun.flow.follower import containers, pause
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.state import is_finished
 from kfrun.observe import logs, selection
@@ -134,7 +134,7 @@ class _Show:
 
     def _pause(self, seconds: float) -> None:
         self._out.flush()
-        self._backend.pause(seconds)
+        pause(self._backend, self._logs, self._job, seconds)
 
     def _explain_nothing(self, source: LogSource, *, environment: bool) -> None:
         name = self._job.key.name

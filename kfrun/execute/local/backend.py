@@ -271,9 +271,10 @@ class LocalBackend(SealedPods):
         if changes:
             yield changes
 
-    def pause(self, seconds: float) -> None:
-        """See `Backend.pause`."""
+    def pause(self, seconds: float) -> bool:
+        """See `Backend.pause`: another process can always do something."""
         time.sleep(seconds)
+        return True
 
     def _heal(self) -> None:
         from kfrun.execute.local import supervisors

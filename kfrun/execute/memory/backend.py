@@ -7,7 +7,7 @@ from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from kfrun.errors import Conflict, NotFound
+from kfrun.errors import Conflict, NotFound, UsageProblem
 from kfrun.execute import objects
 from kfrun.execute.backend import Check, JobDetails, SealedPods
 from kfrun.execute.controller.context import BackOff
@@ -159,7 +159,13 @@ class MemoryBackend(SealedPods):
         )
 
     def preflight(self, jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller) -> Sequence[Finding]:  # noqa: ARG002
-        """See `Backend.preflight`: nothing is needed."""
+        """See `Backend.preflight`: nothing is needed.
+
+        Raises:
+            UsageProblem: an interpreter is named, and nobody would use it.
+        """
+        if wishes.python is not None:
+            raise UsageProblem("--python names an interpreter, and in memory nothing is run", "leave it away")
         return ()
 
     def perform(
@@ -337,10 +343,11 @@ class MemoryBackend(SealedPods):
         if changes:
             yield changes
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> bool:
         """See `Backend.pause`: to the next thing that happens, where that is later."""
         due = self._due()
         self.advance(max(seconds, _MOMENT, 0.0 if due is None else due - self.now))
+        return due is not None
 
     # The place itself
 

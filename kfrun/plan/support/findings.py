@@ -1,6 +1,6 @@
 """Why a backend cannot run a job, or not as it is written, as findings at the lines where it is. Pure.
 
-One to a backend's tables asked of one resolution.
+A backend's tables, asked about one resolution.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kfrun.model.source import Severity, Stage
+from kfrun.model.workload import NotEnforced
 from kfrun.plan import refusals
 from kfrun.plan.support import of
 from kfrun.resolve.findings import finding
@@ -35,9 +36,23 @@ def check(resolution: Resolution, backend: str) -> list[Finding]:
     """
     if resolution.jobset is None:
         return []
-    found = of(backend).not_enforced(resolution.jobset, own_images=expand.own_images(resolution))
+    found = not_enforced(resolution, backend)
     warnings = [refusals.not_enforced(resolution, item, backend, Severity.WARNING) for item in found]
     return [*unable(resolution, backend), *warnings]
+
+
+def not_enforced(resolution: Resolution, backend: str) -> tuple[NotEnforced, ...]:
+    """What a backend does not honour of a resolution: fields of its JobSet, and packages where it installs none.
+
+    Empty for a resolution without a JobSet: its own findings say why.
+    """
+    if resolution.jobset is None:
+        return ()
+    support = of(backend)
+    found = support.not_enforced(resolution.jobset, own_images=expand.own_images(resolution))
+    if support.no_environment and resolution.packages.needs_environment:
+        return (NotEnforced("packages", support.no_environment), *found)
+    return found
 
 
 def unable(resolution: Resolution, backend: str) -> list[Finding]:

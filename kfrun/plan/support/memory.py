@@ -29,6 +29,7 @@ SUPPORT: Final = Support(
     honoured=_HONOURED,
     without_effect=_PROCESS.without_effect,
     not_honoured={name: _not_honoured(name) for name in _HONOURED},
+    no_environment="nothing is installed",
     refusals=dict.fromkeys(_PROCESS.refusals, f"{_WHY}: there is nothing to reach into"),
 )
 """Jobs without processes: for tests, and to try things out."""

@@ -35,6 +35,7 @@ class Support:
             and the way out.
         policies: ML policies whose jobs it cannot run, and why: the end of a sentence about them.
         needs_command: why a container without a command cannot run; empty where it can.
+        no_environment: why no Python environment is made for packages; empty where one is.
     """
 
     backend: str
@@ -44,6 +45,7 @@ class Support:
     refusals: Mapping[str, str] = field(default_factory=dict)
     policies: Mapping[str, str] = field(default_factory=dict)
     needs_command: str = ""
+    no_environment: str = ""
 
     def not_enforced(self, jobset: Node, *, own_images: bool) -> tuple[NotEnforced, ...]:
         """The fields of a resolved JobSet that are not honoured, in the JobSet's order.

@@ -192,3 +192,8 @@ def test_a_backend_that_is_not_offered_here_is_refused_before_anything_is_done(
     assert 'error KF506: backend "docker" is not available' in done.stderr
     assert kfrun("get", "trainjobs", "-o", "name").stdout == ""
     assert kfrun("apply", *flags, "--backend", "process", "--wait", "-f", "job.yaml").returncode == 0
+
+
+def test_a_timeout_of_following_is_not_ignored(kfrun: Kfrun) -> None:
+    done = kfrun("apply", "--follow", "--timeout", "1s", "-f", write(kfrun))
+    assert (done.returncode, "--timeout goes with --wait" in done.stderr) == (2, True)
