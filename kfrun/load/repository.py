@@ -14,7 +14,7 @@ from kfrun.errors import NotFound, Unavailable, UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from subprocess import Popen
+    from subprocess import CompletedProcess, Popen
 
 SECONDS: Final = 60.0
 """Longest time that git may take for everything asked of one repository."""
@@ -70,26 +70,47 @@ def top_of(folder: str) -> str | None:
     Raises:
         Unavailable: there is no git, or it refuses to work here.
     """
+    done = _asked(folder, "rev-parse", "--show-toplevel")
+    if done.returncode == 0:
+        return os.fsdecode(done.stdout.removesuffix(b"\n"))
+    reason = done.stderr.decode(errors="replace").partition("\n")[0].removeprefix("fatal: ")
+    # what git says is for people; that it answers when it may trust everybody tells why it did not
+    trusting = _asked(folder, "-c", "safe.directory=*", "rev-parse", "--is-inside-work-tree")
+    if trusting.returncode == 0:
+        if trusting.stdout != b"true\n":
+            return None
+        hint = f"the repository is somebody else's; trust it: git config --global --add safe.directory {folder}"
+        raise Unavailable(f"git does not read {folder}: {reason}", hint)
+    if _is_below_git(folder):
+        raise Unavailable(f"git does not read {folder}: {reason}")
+    return None
+
+
+def _asked(folder: str, *arguments: str) -> CompletedProcess[bytes]:
     import subprocess
 
-    command = [*_COMMAND, "-C", folder, "rev-parse", "--show-toplevel"]
+    command = [*_COMMAND, "-C", folder, *arguments]
     try:
-        done = subprocess.run(
+        return subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, env=_environment(), timeout=SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         raise Unavailable(f"git does not answer in {folder}") from None
     except OSError as error:
         raise _no_git(error) from None
-    if done.returncode == 0:
-        return os.fsdecode(done.stdout.removesuffix(b"\n"))
-    reason = done.stderr.decode(errors="replace").partition("\n")[0].removeprefix("fatal: ")
-    if "not a git repository" in reason or "work tree" in reason:
-        return None
-    hint = None
-    if "dubious ownership" in reason:
-        hint = f"the repository is somebody else's; trust it: git config --global --add safe.directory {folder}"
-    raise Unavailable(f"git does not read {folder}: {reason}", hint)
+
+
+def _is_below_git(folder: str) -> bool:
+    """Whether something here or above looks like a repository, as far up as git goes."""
+    ceilings = os.environ.get("GIT_CEILING_DIRECTORIES", "").split(os.pathsep)
+    while folder not in ceilings:
+        above = os.path.dirname(folder)  # noqa: PTH120
+        if os.path.lexists(os.path.join(folder, ".git")):  # noqa: PTH118
+            return True
+        if above == folder:
+            break
+        folder = above
+    return False
 
 
 class Repository:
@@ -257,7 +278,7 @@ def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name.startswith(_KEPT)}
     return {
         **kept,
-        "LC_ALL": "C",  # for the reasons of a refusal
+        "LC_ALL": "C",  # what git says stands among our own words
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_NO_LAZY_FETCH": "1",

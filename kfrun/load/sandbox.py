@@ -14,13 +14,14 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from jinja2 import StrictUndefined, Template, nodes
-from jinja2.exceptions import SecurityError
+from jinja2.exceptions import SecurityError, TemplateAssertionError, TemplateSyntaxError
 from jinja2.ext import Extension
 from jinja2.filters import FILTERS
 from jinja2.lexer import Token
+from jinja2.parser import Parser
 from jinja2.runtime import LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
-from jinja2.utils import Namespace
+from jinja2.utils import Namespace, missing
 from jinja2.visitor import NodeTransformer
 
 if TYPE_CHECKING:
@@ -76,13 +77,36 @@ class Unwritable(Exception):
     """The template writes something that is no value of YAML."""
 
 
+class Unparsed(TemplateSyntaxError):
+    """The text is no template; ``word`` stands where it is wrong, as far as that is known."""
+
+    def __init__(self, error: TemplateSyntaxError, word: str) -> None:
+        super().__init__(error.message or "", error.lineno)
+        self.word = word
+
+
+class Told(str):
+    """What is said of a name without value; ``name`` is None where something else is missing."""
+
+    __slots__ = ("is_value", "name")
+    name: str | None
+    is_value: bool
+    """It would be one of the values themselves, not a part of one."""
+
+
 class Missing(StrictUndefined):
     """A name that nobody gave a value, told in our words."""
 
     __slots__ = ()
 
     @property
-    def _undefined_message(self) -> str:
+    def _undefined_message(self) -> Told:
+        told = Told(self._words())
+        told.name = self._undefined_name if isinstance(self._undefined_name, str) else None
+        told.is_value = self._undefined_obj is missing and not self._undefined_hint
+        return told
+
+    def _words(self) -> str:
         if self._undefined_hint:
             return self._undefined_hint
         name = self._undefined_name
@@ -152,11 +176,26 @@ class Sandbox(ImmutableSandboxedEnvironment):
             Elsewhere: it wants another file.
         """
         tree = self.parse(text)
+        filters = list(tree.find_all((nodes.Filter, nodes.Test)))
         for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
             raise Elsewhere(node.lineno)
         counted: nodes.Template = _Counting().visit(tree)
         counted.set_environment(self)
-        return Template.from_code(self, self.compile(counted), self.globals)
+        try:
+            code = self.compile(counted)
+        except TemplateAssertionError as error:
+            unknown = (node.name for node in filters if node.name not in self.filters.keys() | self.tests.keys())
+            raise Unparsed(error, next(unknown, "")) from None
+        return Template.from_code(self, code, self.globals)
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        parser = Parser(self, source, name, filename)
+        try:
+            return parser.parse()
+        except TemplateSyntaxError as error:
+            token = parser.stream.current
+            is_word = token.lineno == error.lineno and not token.type.endswith("_end")
+            raise Unparsed(error, str(token.value) if is_word else "") from None
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Whether a template may have ``obj.attr``: what is not listed, it may not."""

@@ -18,6 +18,7 @@ from kfrun.model.source import Finding, Position, Stage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kfrun.load.sandbox import Told
     from kfrun.model.source import Document, FieldPath, Positions
 
 CODES = {
@@ -34,7 +35,6 @@ MAX_CHARACTERS: Final = 2 * 1024 * 1024
 _OPENINGS: Final = ("{{", "{%", "{#")
 _BREAK: Final = re.compile("\r\n?|[\n\x85\u2028\u2029]")
 _TEMPLATE_BREAK: Final = re.compile("\r\n?|\n")
-_QUOTED: Final = re.compile(r"[\"']([^\"']+)[\"']")
 _PRIVATE_USE: Final = range(0xF0000, 0xFFFFD)
 _RENDERED: Final = "rendered: "
 
@@ -93,16 +93,17 @@ def _fault(error: Exception, values: Mapping[str, Any]) -> _Fault:
     from kfrun.load import sandbox
 
     line, text = _failed_line(error), _lower(str(error).rstrip("."))
+    told = error.args[0] if error.args and isinstance(error.args[0], sandbox.Told) else None
+    words = (told.name,) if told is not None and told.name else ()
     if isinstance(error, TemplateSyntaxError):
-        return _Fault(
-            "KF120", f"not a template: {_lower(error.message or '').rstrip('.')}", error.lineno, words=_named(text)
-        )
+        words = (error.word,) if isinstance(error, sandbox.Unparsed) and error.word else ()
+        return _Fault("KF120", f"not a template: {_lower(error.message or '').rstrip('.')}", error.lineno, words=words)
     if isinstance(error, UndefinedError):
-        return _Fault("KF121", text, line, _near(text, values), _named(text))
+        return _Fault("KF121", text, line, _near(told, values), words)
     if isinstance(error, sandbox.Elsewhere):
         return _Fault("KF123", text, error.line, "kfrun renders one file at a time; give values with --values")
     if isinstance(error, SecurityError):
-        return _Fault("KF123", f"not allowed in a template: {text}", line, words=_named(text))
+        return _Fault("KF123", f"not allowed in a template: {text}", line, words=words)
     return _exhausted(error, text, line)
 
 
@@ -116,7 +117,7 @@ def _exhausted(error: Exception, text: str, line: int) -> _Fault:
     if isinstance(error, SyntaxError):
         return _Fault("KF120", f"not a template: {error.msg}", line)
     kind = "" if isinstance(error, sandbox.Unwritable) else f"{type(error).__name__}: "
-    return _Fault("KF122", f"the template fails: {kind}{text}", line, words=_named(text))
+    return _Fault("KF122", f"the template fails: {kind}{text}", line)
 
 
 def _failed_line(error: BaseException) -> int:
@@ -133,18 +134,14 @@ def _lower(message: str) -> str:
     return message if message[:2].isupper() else message[:1].lower() + message[1:]
 
 
-def _named(message: str) -> tuple[str, ...]:
-    return tuple(_QUOTED.findall(message))
-
-
-def _near(message: str, values: Mapping[str, Any]) -> str:
+def _near(told: Told | None, values: Mapping[str, Any]) -> str:
     from difflib import get_close_matches
 
-    name = next(iter(_named(message)), "")
+    name = told.name if told is not None else None
     near = get_close_matches(name, _names(values), n=1) if name else []
     if near:
         return f'did you mean "{near[0]}"?'
-    if not message.startswith('"'):
+    if told is None or not told.is_value:
         return "values are given with --set, --set-string and --values"
     return f"give it with --set {name}=… or --values, or write a default: {{{{ {name} | default(…) }}}}"
 

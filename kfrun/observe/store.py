@@ -472,7 +472,13 @@ def _queue(path: str) -> Iterator[None]:
         yield
 
 
-def _space_hint(error: Exception) -> str | None:
-    if "readonly" in str(error):
+def _space_hint(error: sqlite3.Error) -> str | None:
+    import sqlite3
+
+    # the lowest byte is the kind of the error; those of the module itself have no code
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_READONLY:
         return "set KFRUN_HOME to a folder of your own"
-    return "free some space; nothing is lost, the state is kept and stored later" if "full" in str(error) else None
+    return (
+        "free some space; nothing is lost, the state is kept and stored later" if code == sqlite3.SQLITE_FULL else None
+    )

@@ -331,9 +331,24 @@ def test_git_must_be_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_repository_of_somebody_else_is_refused_with_what_git_says(monkeypatch: pytest.MonkeyPatch) -> None:
     commit(".", {"a.yaml": kind("A")})
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-    with pytest.raises(Unavailable, match="dubious ownership") as caught:
+    with pytest.raises(Unavailable, match=r"git does not read /.*: .+") as caught:
         revisions.load(["a.yaml"], "HEAD")
     assert "safe.directory" in (caught.value.hint or "")
+
+
+def test_the_inside_of_a_repository_is_no_work_tree() -> None:
+    commit(".", {"a.yaml": kind("A")})
+    write(".git", {"a.yaml": kind("A")})
+    with pytest.raises(UsageProblem, match="lies in no git repository"):
+        revisions.load([".git/a.yaml"], "HEAD")
+
+
+def test_a_repository_that_git_cannot_read_is_told() -> None:
+    commit(".", {"a.yaml": kind("A")})
+    Path(".git/config").write_text("[core\n")
+    with pytest.raises(Unavailable, match=r"git does not read /.*: .+") as caught:
+        revisions.load(["a.yaml"], "HEAD")
+    assert caught.value.hint is None
 
 
 @pytest.mark.parametrize("tree", [b"no tree", b"\xff x\0" + b"a" * 20])

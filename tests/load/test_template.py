@@ -125,6 +125,12 @@ def test_a_finding_about_the_output_points_at_the_template_and_shows_what_was_wr
         ("a: 1\nb: {% if %}", "KF120", (2, 4), "not a template: expected an expression"),
         ("a: {{ name | nosuch }}", "KF120", (1, 14), "no filter named 'nosuch'"),
         ("a: {{ name", "KF120", (1, 4), "unexpected end"),
+        ("a: {{ name 2 }}", "KF120", (1, 12), "not a template: "),
+        ("a: {% foo %}", "KF120", (1, 7), "not a template: "),
+        ("a: {{ name is nosuch }}", "KF120", (1, 15), "not a template: "),
+        ("a: {{ name.__class__ }}", "KF123", (1, 12), "not allowed in a template: "),
+        ("{% macro m(x) %}{{ x }}{% endmacro %}\na: {{ m() }}", "KF121", (1, 12), "x"),
+        ("a: {{ [] | first }}", "KF121", (1, 4), ""),
         ("a: {{ 1 / 0 }}", "KF122", (1, 4), "division by zero"),
         ("a: {{ range }}", "KF122", (1, 4), "a function cannot be written"),
         ("a: {{ env | map('upper') }}", "KF122", (1, 4), "add |list"),
@@ -139,6 +145,8 @@ def test_what_is_wrong_with_a_template_is_a_finding_in_it(text, code, place, mes
 def test_a_misspelt_value_gets_a_suggestion():
     assert finding("a: {{ nmae }}").hint == 'did you mean "name"?'
     assert "--set zzz=" in finding("a: {{ zzz }}").hint
+    for text in ("a: {{ image.zzz }}", "a: {{ [] | first }}", "{% macro m(zzz) %}{{ zzz }}{% endmacro %}{{ m() }}"):
+        assert finding(text).hint == "values are given with --set, --set-string and --values"
 
 
 @pytest.mark.parametrize(

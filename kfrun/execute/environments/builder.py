@@ -6,6 +6,7 @@ next one waits until the orphaned installer is gone, and never works in a folder
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections import deque
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 _TAIL = 10
 """Lines of the installer that an error quotes."""
 
+_NO_SPACE = "free some space, or set KFRUN_CACHE_DIR to a folder on another disk"
 _HINTS = (
-    ("No space left on device", "free some space, or set KFRUN_CACHE_DIR to a folder on another disk"),
+    ("No space left on device", _NO_SPACE),
     ("No solution found", "check kfrun.dev/packages: no set of versions satisfies all of it"),
     ("No matching distribution", "check names and versions in kfrun.dev/packages, and the index"),
     ("ResolutionImpossible", "check kfrun.dev/packages: no set of versions satisfies all of it"),
@@ -35,7 +37,7 @@ _HINTS = (
     ("Could not fetch URL", "check the network, proxies, certificates and kfrun.dev/pip-index-urls"),
     ("ensurepip", "Debian has venv in a package of its own: apt-get install python3-venv; or install uv"),
 )
-"""What the installer says, and the way out."""
+"""What the installer says, and the way out: a program tells in words alone. Without one of them there is no hint."""
 
 _NOISE = ("Using Python ", "Looking in links: ", "Looking in indexes: ")
 """Lines that an error need not quote."""
@@ -67,8 +69,9 @@ def build(request: EnvironmentRequest, cache: Path, log: BinaryIO, environ: Mapp
         except OSError as error:
             raise EnvironmentFailed(
                 f"the Python environment cannot be written to {path}: {error.strerror or error}",
-                _hint(os.strerror(error.errno) if error.errno else "")
-                or "make the folder writable, or set KFRUN_CACHE_DIR to another",
+                _NO_SPACE
+                if error.errno == errno.ENOSPC
+                else "make the folder writable, or set KFRUN_CACHE_DIR to another",
             ) from None
     mark_used(path)
     return path
