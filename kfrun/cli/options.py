@@ -11,13 +11,13 @@ import click
 
 from kfrun import settings as settings_module
 from kfrun.errors import UsageProblem
-from kfrun.model.wishes import Caller, Values, Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kfrun.execute.backend import Backend
     from kfrun.model.source import Finding
+    from kfrun.model.wishes import Caller
     from kfrun.settings import Settings
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
@@ -25,6 +25,7 @@ Function = TypeVar("Function", bound="Callable[..., Any]")
 
 def wishes(*options: Callable[[Any], Any]) -> Callable[[Function], Function]:
     """The parameters of ``options`` as one: parameter ``wishes``."""
+    from kfrun.model.wishes import Wishes
 
     def decorate(function: Function) -> Function:
         @wraps(function)
@@ -89,6 +90,8 @@ def values(function: Function) -> Function:
 
     @wraps(function)
     def with_values(*args: Any, value_files: Any, value_texts: Any, value_strings: Any, **kwargs: Any) -> Any:
+        from kfrun.model.wishes import Values
+
         return function(*args, values=Values(value_files, value_texts, value_strings), **kwargs)
 
     decorated = click.option(
@@ -144,6 +147,8 @@ def caller() -> Caller:
     Raises:
         UsageProblem: the current folder is gone.
     """
+    from kfrun.model.wishes import Caller
+
     try:
         return Caller(os.environ, os.getcwd())
     except FileNotFoundError:

@@ -104,8 +104,8 @@ def _is_below_git(folder: str) -> bool:
     """Whether something here or above looks like a repository, as far up as git goes."""
     ceilings = os.environ.get("GIT_CEILING_DIRECTORIES", "").split(os.pathsep)
     while folder not in ceilings:
-        above = os.path.dirname(folder)  # noqa: PTH120
-        if os.path.lexists(os.path.join(folder, ".git")):  # noqa: PTH118
+        above = os.path.dirname(folder)
+        if os.path.lexists(os.path.join(folder, ".git")):
             return True
         if above == folder:
             break

@@ -9,18 +9,18 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from kfrun.execute.backend import JobDetails, SealedPods
+from kfrun.execute.sealedpods import SealedPods
 from kfrun.model import kinds
 from kfrun.model.source import without_text
 from kfrun.model.state import JobRun, Observed, ObservedJob, is_finished
-from kfrun.observe import location, outcome, selection, watch
+from kfrun.observe import location, selection
 from kfrun.observe.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Self
 
-    from kfrun.execute.backend import Check, Step, Wish
+    from kfrun.execute.backend import Check, JobDetails, Step, Wish
     from kfrun.model.change import Action, DesiredJob
     from kfrun.model.source import Document, Finding, ObjectKey
     from kfrun.model.state import ApplySet, Event, StoredObject
@@ -211,6 +211,8 @@ class LocalBackend(SealedPods):
         """See `Backend.outcome`."""
         if not is_finished(job.data):
             return None
+        from kfrun.observe import outcome
+
         run = self._store.run(job.uid)
         pods = self._store.objects("Pod", job.key.namespace, owner=job.uid)
         return outcome.outcome(job.data, [pod.data for pod in pods], _first_failure(run))
@@ -221,7 +223,7 @@ class LocalBackend(SealedPods):
 
         run = self._store.run(job.uid)
         pods = [item.data for item in self._store.objects("Pod", job.key.namespace, owner=job.uid)]
-        return JobDetails(pods) if run is None else details.of(run, pods)
+        return details.of(run, pods)
 
     def logs(self, job: StoredObject) -> JobLogs:
         """See `Backend.logs`."""
@@ -260,6 +262,8 @@ class LocalBackend(SealedPods):
 
     def watch(self, *selections: Selection, timeout: float | None = None) -> Iterator[Sequence[Change]]:
         """See `Backend.watch`."""
+        from kfrun.observe import watch
+
         feed, is_first = watch.ObjectFeed(), True
         for _ in watch.changes(self._store, timeout=timeout, heal=self._heal):
             changes = feed.update(item for wanted in selections for item in self.objects(wanted))

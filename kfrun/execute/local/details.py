@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from kfrun.observe.store import Run
 
 
-def of(run: Run, pods: Sequence[Mapping[str, Any]]) -> JobDetails:
-    """The details of a run; ``pods`` are those that are stored, for when its own files do not tell more."""
+def of(run: Run | None, pods: Sequence[Mapping[str, Any]]) -> JobDetails:
+    """The details of a job and its run; ``pods`` are those that are stored, for when its own files do not tell more."""
+    if run is None:
+        return JobDetails(pods)
     files = _files(run)
     if files is None:
         return JobDetails(pods, run.folder)

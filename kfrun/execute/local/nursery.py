@@ -13,7 +13,7 @@ import os
 import signal
 
 from kfrun import host
-from kfrun.execute.local import takeover
+from kfrun.execute.local import runtimes, takeover
 from kfrun.observe.store import Store
 
 _CHUNK = 65536
@@ -30,6 +30,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     # SQLite is imported with the first store: here once for all, not by each supervisor on its way to a job's start.
     Store.empty().close()
+    runtimes.load()
     # What is loaded now stays: collecting it again and again would only copy shared pages.
     gc.freeze()
     pending = b""

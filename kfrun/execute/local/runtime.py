@@ -9,11 +9,11 @@ supervisor: whatever `start` began can be taken over by `adopt` in another proce
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Self
+    from typing import Protocol, Self
 
     from kfrun.execute.controller.facts import Attempt, Fact
     from kfrun.execute.local.jobfiles import RunFiles
@@ -58,103 +58,104 @@ class Launch(NamedTuple):
     environment_path: str = ""
 
 
-class Preparation(Protocol):
-    """What a runtime does at the door, before its job is created; a module's functions will do."""
+if TYPE_CHECKING:
 
-    def check(self, wishes: Wishes, caller: Caller) -> None:
-        """Whether flags name what is there, though no job may be started.
+    class Preparation(Protocol):
+        """What a runtime does at the door, before its job is created; a module's functions will do."""
 
-        Raises:
-            UsageProblem: one does not.
-        """
+        def check(self, wishes: Wishes, caller: Caller) -> None:
+            """Whether flags name what is there, though no job may be started.
 
-    def preflight(self, resolution: Resolution, caller: Caller) -> list[Finding]:
-        """What a job needs and this machine lacks."""
+            Raises:
+                UsageProblem: one does not.
+            """
 
-    def launch(self, resolution: Resolution, way: Way) -> Callable[[str], Launch]:
-        """What a job is started with, once it has a uid; whatever is wrong is told now.
+        def preflight(self, resolution: Resolution, caller: Caller) -> list[Finding]:
+            """What a job needs and this machine lacks."""
 
-        Raises:
-            EnvironmentFailed: no Python environment can be made.
-        """
+        def launch(self, resolution: Resolution, way: Way) -> Callable[[str], Launch]:
+            """What a job is started with, once it has a uid; whatever is wrong is told now.
 
+            Raises:
+                EnvironmentFailed: no Python environment can be made.
+            """
 
-class ContainerRuntime(Protocol):
-    """What runs the containers of one job. Facts about them come from `collect`, and from nothing else."""
+    class ContainerRuntime(Protocol):
+        """What runs the containers of one job. Facts about them come from `collect`, and from nothing else."""
 
-    @classmethod
-    def of(cls, run: Run, job: RunFiles, state: RunState) -> Self:
-        """The runtime of a job. ``job.settings`` is its own part of the job's files.
+        @classmethod
+        def of(cls, run: Run, job: RunFiles, state: RunState) -> Self:
+            """The runtime of a job. ``job.settings`` is its own part of the job's files.
 
-        Raises:
-            ValueError: that part is damaged, or another version wrote it.
-        """
+            Raises:
+                ValueError: that part is damaged, or another version wrote it.
+            """
 
-    @classmethod
-    def clean(cls, uid: str) -> None:
-        """Remove whatever of a job still runs: it must leave nothing behind, though its files may be gone."""
+        @classmethod
+        def clean(cls, uid: str) -> None:
+            """Remove whatever of a job still runs: it must leave nothing behind, though its files may be gone."""
 
-    def needs(self, store: Store, job: RunFiles) -> list[Need]:
-        """What must be there before anything of the job starts, in this order."""
+        def needs(self, store: Store, job: RunFiles) -> list[Need]:
+            """What must be there before anything of the job starts, in this order."""
 
-    def prepare_pod(self, pod: PodState) -> None:
-        """Make what the containers of a pod share, before each start of one of them; what is there is kept.
+        def prepare_pod(self, pod: PodState) -> None:
+            """Make what the containers of a pod share, before each start of one of them; what is there is kept.
 
-        Its folder with ``pod.json`` is there. What takes long is told of its containers as `Waiting`.
+            Its folder with ``pod.json`` is there. What takes long is told of its containers as `Waiting`.
 
-        Raises:
-            OSError: it cannot be made; the container that was about to start ends with StartError.
-        """
+            Raises:
+                OSError: it cannot be made; the container that was about to start ends with StartError.
+            """
 
-    def remove_pod(self, pod: PodState) -> None:
-        """Remove what `prepare_pod` made: all containers have ended. May be asked again by the next supervisor."""
+        def remove_pod(self, pod: PodState) -> None:
+            """Remove what `prepare_pod` made: all containers have ended. May be asked again by the next supervisor."""
 
-    def start(self, attempt: Attempt) -> None:
-        """Start an attempt. `Started` follows, or `Waiting`; or `Ended` with reason StartError if it cannot be."""
+        def start(self, attempt: Attempt) -> None:
+            """Start an attempt. `Started` follows, or `Waiting`; or `Ended` with reason StartError if it cannot be."""
 
-    def adopt(self, attempt: Attempt) -> bool:
-        """Watch an attempt that an earlier supervisor started; False when it never was (start it then)."""
+        def adopt(self, attempt: Attempt) -> bool:
+            """Watch an attempt that an earlier supervisor started; False when it never was (start it then)."""
 
-    def terminate(self, attempt: Attempt) -> None:
-        """SIGTERM to the main process, and to nothing else; what has not started yet ends without starting."""
+        def terminate(self, attempt: Attempt) -> None:
+            """SIGTERM to the main process, and to nothing else; what has not started yet ends without starting."""
 
-    def kill(self, attempts: Sequence[Attempt]) -> None:
-        """SIGKILL to everything of these containers."""
+        def kill(self, attempts: Sequence[Attempt]) -> None:
+            """SIGKILL to everything of these containers."""
 
-    def execute(
-        self,
-        attempt: Attempt,
-        argv: Sequence[str],
-        streams: tuple[int, int, int],
-        *,
-        terminal: bool = False,
-        deadline: float | None = None,
-    ) -> int:
-        """Run a further program in a container that has started; its exit code.
+        def execute(
+            self,
+            attempt: Attempt,
+            argv: Sequence[str],
+            streams: tuple[int, int, int],
+            *,
+            terminal: bool = False,
+            deadline: float | None = None,
+        ) -> int:
+            """Run a further program in a container that has started; its exit code.
 
-        ``streams`` are descriptors for its standard input, output and error; ``deadline`` is in seconds.
+            ``streams`` are descriptors for its standard input, output and error; ``deadline`` is in seconds.
 
-        Raises:
-            Refused: this runtime has no way into a container; it says why.
-        """
+            Raises:
+                Refused: this runtime has no way into a container; it says why.
+            """
 
-    def address(self, pod: PodState) -> str:
-        """The address under which this machine reaches the ports of a pod."""
+        def address(self, pod: PodState) -> str:
+            """The address under which this machine reaches the ports of a pod."""
 
-    def usage(self, attempt: Attempt) -> ContainerUsage | None:
-        """What a container takes; None when it does not run."""
+        def usage(self, attempt: Attempt) -> ContainerUsage | None:
+            """What a container takes; None when it does not run."""
 
-    def descriptors(self) -> Sequence[int]:
-        """Descriptors that become readable when `collect` has something."""
+        def descriptors(self) -> Sequence[int]:
+            """Descriptors that become readable when `collect` has something."""
 
-    def poll_interval(self) -> float | None:
-        """Seconds until `collect` should be called where descriptors do not tell: 0 for at once, None where they do."""
+        def poll_interval(self) -> float | None:
+            """Seconds until `collect` should be called, 0 for at once; None where descriptors tell."""
 
-    def collect(self) -> list[Fact]:
-        """What happened since the last call, in order."""
+        def collect(self) -> list[Fact]:
+            """What happened since the last call, in order."""
 
-    def sample_logs(self) -> None:
-        """Note how far each log has grown (the side index of times)."""
+        def sample_logs(self) -> None:
+            """Note how far each log has grown (the side index of times)."""
 
-    def close(self) -> None:
-        """Let go of what this process holds open; nothing is stopped."""
+        def close(self) -> None:
+            """Let go of what this process holds open; nothing is stopped."""

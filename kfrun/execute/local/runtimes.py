@@ -36,6 +36,12 @@ def preparation(backend: str) -> Preparation:
     return PREPARATIONS[backend]()
 
 
+def load() -> None:
+    """Import every runtime now: a supervisor that is forked later starts its job at once."""
+    for runtime in _RUNTIMES.values():
+        runtime()
+
+
 def named(backend: str) -> type[ContainerRuntime]:
     """The runtime of a run's backend.
 

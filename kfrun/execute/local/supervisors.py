@@ -11,7 +11,6 @@ import errno
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import kfrun
@@ -163,6 +162,8 @@ def remove(store: Store, run: Run) -> None:
 
 def sweep(store: Store, namespace: str, name: str = "*") -> None:
     """Remove folders of jobs that were never recorded, because their ``apply`` was killed at the wrong moment."""
+    from pathlib import Path
+
     from kfrun.execute.local import jobfiles
 
     folders = [str(path) for path in Path(paths.parent(store.path), "jobs", namespace).glob(f"{name}/*")]

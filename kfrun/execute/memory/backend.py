@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import Conflict, NotFound, UsageProblem
 from kfrun.execute import objects
-from kfrun.execute.backend import Check, JobDetails, SealedPods
+from kfrun.execute.backend import Check, JobDetails
 from kfrun.execute.controller.context import BackOff
 from kfrun.execute.memory.job import Act, MemoryJob
 from kfrun.execute.memory.logs import MemoryJobLogs
 from kfrun.execute.memory.shelf import Shelf
+from kfrun.execute.sealedpods import SealedPods
 from kfrun.model import change, kinds
 from kfrun.model.source import without_text
 from kfrun.model.state import JobRun, Observed, ObservedJob, is_finished
