@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import BinaryIO, Protocol, Self
 
+    from kfrun.execute.answers import Check, JobDetails, Usage
     from kfrun.model.change import Action, DesiredJob
     from kfrun.model.resolution import Resolution
     from kfrun.model.source import Finding, ObjectKey
@@ -42,47 +43,6 @@ class Step(NamedTuple):
     data: Mapping[str, Any] | None = None
     job: DesiredJob | None = None
     planned: tuple[str, int] | None = None
-
-
-class JobDetails(NamedTuple):
-    """What a place alone knows of a job.
-
-    Attributes:
-        pods: all that there were, those that were removed too where that is known.
-        folder: where logs lie; empty where they lie in no folder.
-        environment: folder of the Python environment, empty without one.
-        packages: requirements that were installed, without credentials.
-        not_enforced: fields that are not honoured, with the reason.
-    """
-
-    pods: Sequence[Mapping[str, Any]] = ()
-    folder: str = ""
-    environment: str = ""
-    packages: Sequence[str] = ()
-    not_enforced: Sequence[str] = ()
-
-
-class Usage(NamedTuple):
-    """What a pod takes now: CPU seconds a second, and bytes of memory."""
-
-    pod: ObjectKey
-    cpu: float
-    memory: int
-
-
-class Check(NamedTuple):
-    """The result of one look at what could keep jobs from running.
-
-    Attributes:
-        status: ``ok``, ``warn`` (something is slower or missing) or ``fail`` (jobs will not run).
-        message: what was found.
-        fix: what to do about it; empty when it is ok.
-    """
-
-    name: str
-    status: Literal["ok", "warn", "fail"]
-    message: str
-    fix: str = ""
 
 
 if TYPE_CHECKING:

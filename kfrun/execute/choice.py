@@ -10,7 +10,8 @@ from kfrun.settings import BACKENDS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kfrun.execute.backend import Backend, Check
+    from kfrun.execute.answers import Check
+    from kfrun.execute.backend import Backend
     from kfrun.model.source import ObjectKey
     from kfrun.settings import Settings
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import BinaryIO
 
-    from kfrun.execute.backend import Usage
+    from kfrun.execute.answers import Usage
     from kfrun.model.state import StoredObject
     from kfrun.plan.support.table import Support
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from kfrun.errors import InvalidInput
 from kfrun.execute.backend import Step
-from kfrun.flow import applysets
 from kfrun.model import change
 from kfrun.plan import jobs
 
@@ -63,6 +62,8 @@ def carry_out(ready: Ready, backend: Backend, caller: Caller, *, say: Callable[[
     if chosen is None:
         backend.perform(steps, ready.wishes, caller, emit)
         return
+    from kfrun.flow import applysets
+
     keys = [*(document.key for document in ready.desired.objects), *ready.keys]
     backend.perform(steps, ready.wishes, caller, emit, begin=lambda: applysets.claim(backend, chosen, keys))
     applysets.settle(backend, chosen, keys, prune=ready.wishes.prune)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kfrun.errors import Conflict, InvalidInput, NotFound, Refused, Unsupported
-from kfrun.execute.backend import Check, Step
+from kfrun.execute.answers import Check
+from kfrun.execute.backend import Step
 from kfrun.flow import execution
 from kfrun.flow.follower import Follower
 from kfrun.flow.waits import Waits

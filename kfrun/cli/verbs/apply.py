@@ -13,7 +13,6 @@ from kfrun.execute import choice
 from kfrun.flow import execution, plans
 from kfrun.model import kinds
 from kfrun.model.wishes import Wishes
-from kfrun.observe import selection
 
 if TYPE_CHECKING:
     from kfrun.execute.backend import Backend
@@ -113,6 +112,8 @@ def _require_same(saved: SavedPlan, ready: Ready) -> None:
 
 
 def _follow(backend: Backend, ready: Ready) -> int:
+    from kfrun.observe import selection
+
     codes = []
     for key in ready.keys:
         follower = attach.follower(backend, ready, selection.get(backend, *key[1:]))
@@ -126,6 +127,7 @@ def _follow(backend: Backend, ready: Ready) -> int:
 
 def _wait(backend: Backend, ready: Ready, timeout: float | None) -> int:
     from kfrun.flow import waits
+    from kfrun.observe import selection
 
     jobs = [selection.get(backend, *key[1:]) for key in ready.keys]
     names = " ".join(key.name for key in ready.keys)

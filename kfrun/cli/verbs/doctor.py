@@ -13,7 +13,7 @@ from kfrun.execute import choice
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kfrun.execute.backend import Check
+    from kfrun.execute.answers import Check
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 

@@ -13,14 +13,15 @@ from kfrun.execute.sealedpods import SealedPods
 from kfrun.model import kinds
 from kfrun.model.source import without_text
 from kfrun.model.state import JobRun, Observed, ObservedJob, is_finished
-from kfrun.observe import location, selection
+from kfrun.observe import location
 from kfrun.observe.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Self
 
-    from kfrun.execute.backend import Check, JobDetails, Step, Wish
+    from kfrun.execute.answers import Check, JobDetails
+    from kfrun.execute.backend import Step, Wish
     from kfrun.model.change import Action, DesiredJob
     from kfrun.model.source import Document, Finding, ObjectKey
     from kfrun.model.state import ApplySet, Event, StoredObject
@@ -239,11 +240,15 @@ class LocalBackend(SealedPods):
 
     def objects(self, wanted: Selection) -> list[StoredObject]:
         """See `Backend.objects`."""
+        from kfrun.observe import selection
+
         return [item for item in self._candidates(wanted) if selection.matches(item, wanted.labels)]
 
     def _candidates(self, wanted: Selection) -> Iterable[StoredObject]:
         owner = wanted.owner or None
         if wanted.kind == "Event":
+            from kfrun.observe import selection
+
             rows = self._store.events(wanted.namespace, owner=owner)
             return [
                 item for item in (selection.event_object(*row) for row in rows) if wanted.name in ("", item.key.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from kfrun.execute.backend import JobDetails
+from kfrun.execute.answers import JobDetails
 from kfrun.execute.environments.credentials import without_credentials
 from kfrun.execute.local import jobfiles
 from kfrun.model.runstate import RunState

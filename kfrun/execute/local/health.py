@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from kfrun import host
 from kfrun.errors import KfrunError
-from kfrun.execute.backend import Check
+from kfrun.execute.answers import Check
 from kfrun.execute.environments import installers
 from kfrun.observe import location
 from kfrun.observe.store import Store

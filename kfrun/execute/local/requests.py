@@ -10,7 +10,6 @@ from kfrun.execute import objects
 from kfrun.execute.local import supervisors
 from kfrun.model import kinds
 from kfrun.model.state import is_finished
-from kfrun.observe import watch
 
 if TYPE_CHECKING:
     from kfrun.model.source import ObjectKey
@@ -61,6 +60,7 @@ def set_suspend(store: Store, key: ObjectKey, *, suspend: bool, uid: str = "") -
 
 def await_end(store: Store, key: ObjectKey) -> None:
     """Wait until nothing of a finished job runs any more: its pods may still have their grace period."""
+    from kfrun.observe import watch
 
     def has_ended() -> bool | None:
         found = store.find(kinds.TRAIN_JOB, key.namespace, key.name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import Conflict, NotFound, UsageProblem
 from kfrun.execute import objects
-from kfrun.execute.backend import Check, JobDetails
+from kfrun.execute.answers import Check, JobDetails
 from kfrun.execute.controller.context import BackOff
 from kfrun.execute.memory.job import Act, MemoryJob
 from kfrun.execute.memory.logs import MemoryJobLogs
