@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kfrun.errors import Refused
 from kfrun.model import kinds
@@ -13,7 +13,7 @@ from kfrun.observe import logs
 from kfrun.report.table import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from kfrun.execute.backend import Backend
     from kfrun.flow.plans import Ready
@@ -30,18 +30,7 @@ _CHUNK = 1 << 16
 def has_several_containers(ready: Ready, key: ObjectKey) -> bool:
     """Whether the lines of a job need the name of their node."""
     job = next(item for item in ready.plan.jobs if item.resolution.trainjob == key)
-    return containers(job.resolution.jobset or {}, ("initContainers", "containers")) > 1
-
-
-def containers(jobset: Mapping[str, Any], lists: tuple[str, ...] = ("containers",)) -> int:
-    """How many containers of these lists a JobSet has over all its pods."""
-    total = 0
-    for group in jobset.get("spec", {}).get("replicatedJobs", ()):
-        job = group.get("template", {}).get("spec", {})
-        pod = job.get("template", {}).get("spec", {})
-        each = max(1, sum(len(pod.get(name, ())) for name in lists))
-        total += group.get("replicas", 1) * job.get("parallelism", 1) * each
-    return total
+    return logs.containers(job.resolution.jobset or {}, ("initContainers", "containers")) > 1
 
 
 def pause(backend: Backend, logs: JobLogs, job: StoredObject, seconds: float) -> None:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import heapq
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from kfrun.errors import NotFound
 from kfrun.model.values import dataclass
 from kfrun.observe import logtexts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Self
 
     from kfrun.observe.logtexts import JobLogs, LogFile, LogSource
@@ -112,6 +112,17 @@ def _matches(file: LogFile, files: Sequence[LogFile], options: LogOptions) -> bo
     # A bare index means the trainer's nodes, where the job has initializers or a launcher beside them.
     trainer = file.replicated_job == "node" or all(other.replicated_job != "node" for other in files)
     return trainer and str(file.index) in options.nodes
+
+
+def containers(jobset: Mapping[str, Any], lists: tuple[str, ...] = ("containers",)) -> int:
+    """How many containers of these lists a JobSet has over all its pods."""
+    total = 0
+    for group in jobset.get("spec", {}).get("replicatedJobs", ()):
+        job = group.get("template", {}).get("spec", {})
+        pod = job.get("template", {}).get("spec", {})
+        each = max(1, sum(len(pod.get(name, ())) for name in lists))
+        total += group.get("replicas", 1) * job.get("parallelism", 1) * each
+    return total
 
 
 class _Segment(NamedTuple):

@@ -12,7 +12,6 @@ import click
 from kfrun import host
 from kfrun.cli import attach, durations, kinds, options
 from kfrun.errors import NotFound, Refused, UsageProblem
-from kfrun.flow.follower import containers, pause
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.state import is_finished
 from kfrun.observe import logs, selection
@@ -121,7 +120,7 @@ class _Show:
     def _with_prefix(self, chosen: LogOptions) -> LogOptions:
         """Prefixes from the first line on where more nodes are to come."""
         jobset = self._backend.find("JobSet", self._job.key.namespace, self._job.key.name)
-        if jobset is None or chosen.nodes or chosen.containers or containers(jobset.data) < 2:
+        if jobset is None or chosen.nodes or chosen.containers or logs.containers(jobset.data) < 2:
             return chosen
         return replace(chosen, prefix=True)
 
@@ -134,6 +133,8 @@ class _Show:
 
     def _pause(self, seconds: float) -> None:
         self._out.flush()
+        from kfrun.flow.follower import pause
+
         pause(self._backend, self._logs, self._job, seconds)
 
     def _explain_nothing(self, source: LogSource, *, environment: bool) -> None:

@@ -210,13 +210,15 @@ class LocalBackend(SealedPods):
 
     def outcome(self, job: StoredObject) -> Outcome | None:
         """See `Backend.outcome`."""
-        if not is_finished(job.data):
-            return None
         from kfrun.observe import outcome
 
-        run = self._store.run(job.uid)
-        pods = self._store.objects("Pod", job.key.namespace, owner=job.uid)
-        return outcome.outcome(job.data, [pod.data for pod in pods], _first_failure(run))
+        end = outcome.outcome(job.data, ())
+        if end is None or end.succeeded:
+            # Most are, of very many that may be listed.
+            return end
+        first = _first_failure(self._store.run(job.uid))
+        pods = () if first else self._store.objects("Pod", job.key.namespace, owner=job.uid)
+        return outcome.outcome(job.data, [pod.data for pod in pods], first)
 
     def details(self, job: StoredObject) -> JobDetails:
         """See `Backend.details`."""
