@@ -149,8 +149,12 @@ def caller() -> Caller:
     """
     from kfrun.model.wishes import Caller
 
+    return Caller(os.environ, _current_folder())
+
+
+def _current_folder() -> str:
     try:
-        return Caller(os.environ, os.getcwd())
+        return os.getcwd()
     except FileNotFoundError:
         raise UsageProblem("the current folder does not exist any more", "cd to one that does") from None
 
@@ -161,7 +165,7 @@ def load_settings(**flags: Any) -> Settings:
     Raises:
         UsageProblem: a setting makes no sense, or the current folder is gone.
     """
-    return settings_module.load(flags, *caller())
+    return settings_module.load(flags, os.environ, _current_folder())
 
 
 def backend(settings: Settings, *, create: bool = False, heal: bool = True) -> Backend:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kfrun.errors import NotFound
-from kfrun.observe import watch
 from kfrun.observe.logfiles import FolderLogs, InstallerLog
 
 if TYPE_CHECKING:
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
 
     from kfrun.model.state import StoredObject
     from kfrun.observe.store import Store
+    from kfrun.observe.watch import RunEnd
 
 
 class LocalLogs:
@@ -23,12 +23,13 @@ class LocalLogs:
         if run is None:
             raise NotFound(f"{job.key.name} does not run on this machine: there are no logs")
         self._run = run
-        self._end = watch.RunEnd(store, job.uid, heal=heal)
+        self._store, self._heal = store, heal
+        self._end: RunEnd | None = None
 
     @property
     def deleted(self) -> bool:
         """See `JobLogs.deleted`."""
-        return self._end.deleted
+        return self._end is not None and self._end.deleted
 
     def run(self) -> FolderLogs:
         """See `JobLogs.run`."""
@@ -44,4 +45,8 @@ class LocalLogs:
 
     def ended(self) -> bool:
         """See `JobLogs.ended`."""
+        if self._end is None:
+            from kfrun.observe.watch import RunEnd
+
+            self._end = RunEnd(self._store, self._run.uid, heal=self._heal)
         return self._end()
