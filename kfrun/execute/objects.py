@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from kfrun.errors import Refused
+from kfrun.errors import Conflict, Refused
+from kfrun.model.state import ObservedJob, is_finished
 from kfrun.observe.status import timestamp
 
 if TYPE_CHECKING:
@@ -52,6 +53,35 @@ def with_suspend(data: Mapping[str, Any], *, suspend: bool) -> dict[str, Any]:
 def being_deleted(data: Mapping[str, Any], now: float) -> dict[str, Any]:
     """A stored object whose deletion has begun."""
     return {**data, "metadata": {"deletionTimestamp": timestamp(now), **data["metadata"]}}
+
+
+def observed_job(
+    job: StoredObject, *, runtime: dict[str, Any] | None, digest: str, run_digest: str, deleting: bool
+) -> ObservedJob:
+    """A stored TrainJob as the planner sees it, with what the place knows of its run."""
+    return ObservedJob(
+        key=job.key,
+        uid=job.uid,
+        resource_version=job.resource_version,
+        data=job.data,
+        runtime=runtime,
+        digest=digest,
+        run_digest=run_digest,
+        finished=is_finished(job.data),
+        suspended=bool(job.data["spec"].get("suspend", False)),
+        deleting=deleting,
+    )
+
+
+def created_meanwhile(key: ObjectKey) -> Conflict:
+    """Why a TrainJob cannot be created any more."""
+    message = f"{key.resource} was created by another kfrun at the same time"
+    return Conflict(message, f"look at it with `kfrun get trainjob {key.name}`, or try again")
+
+
+def deleted_meanwhile(key: ObjectKey) -> Conflict:
+    """Why a TrainJob cannot be changed any more."""
+    return Conflict(f"{key.resource} was deleted by another kfrun meanwhile", "apply it again")
 
 
 def refuse_changed(found: StoredObject, planned: tuple[str, int] | None) -> None:

@@ -13,6 +13,9 @@ TRAINER_KINDS = (TRAIN_JOB, *RUNTIMES)
 CORE_KINDS = ("ConfigMap", "Secret", "PersistentVolumeClaim", "Namespace")
 """Core objects that a training spec leans on; apiVersion ``v1``."""
 
+JOBSET_NAME_LABEL = "jobset.sigs.k8s.io/jobset-name"
+"""Names a Job's JobSet."""
+
 CLUSTER_SCOPED = frozenset({CLUSTER_RUNTIME, "Namespace"})
 
 LEGACY_JOBS = frozenset({"MPIJob", "PaddleJob", "PyTorchJob", "TFJob", "XGBoostJob", "JAXJob"})

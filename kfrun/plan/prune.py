@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kfrun.model.change import DeleteJob, DeleteObject, Unchanged
+from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.source import ObjectKey, Stage
 from kfrun.model.state import ApplySet, Member
 from kfrun.plan import jobs
@@ -17,11 +18,11 @@ from kfrun.validate import located
 from kfrun.validate.located import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from kfrun.model.change import Action, Plan
     from kfrun.model.source import Document, Finding
-    from kfrun.model.state import ObservedJob
+    from kfrun.model.state import ObservedJob, StoredObject
 
 CODES = {"KF507": "the object belongs to another apply set"}
 
@@ -74,6 +75,20 @@ def as_seen(
     }
     stored = {item: uid for item, uid in uids.items() if item in own}
     return ApplySet(key, members, stored, {item: job for item, job in jobs.items() if item in own}, others)
+
+
+def observed(
+    key: ObjectKey,
+    sets: Iterable[StoredObject],
+    find: Callable[[ObjectKey], StoredObject | None],
+    observe: Callable[[StoredObject], ObservedJob],
+) -> ApplySet:
+    """The set ``key`` among all stored ``sets``; ``find`` tells their members, ``observe`` more of TrainJobs."""
+    found = {item.key: members_of(item.data) for item in sets}
+    keys = {member.key for members in found.values() for member in members}
+    stored = {member: item for member in keys if (item := find(member)) is not None}
+    uids = {member: item.uid for member, item in stored.items()}
+    return as_seen(key, found, uids, {m: observe(item) for m, item in stored.items() if m.kind == TRAIN_JOB})
 
 
 def with_set(plan: Plan, chosen: ApplySet, documents: Sequence[Document], *, prune: bool) -> Plan:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kfrun.execute.sealedpods import SealedPods
 from kfrun.model import kinds
 from kfrun.model.source import without_text
-from kfrun.model.state import JobRun, Observed, ObservedJob, is_finished
+from kfrun.model.state import JobRun, Observed, ObservedJob
 from kfrun.observe import location
 from kfrun.observe.store import Store
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from kfrun.observe.watch import Change
     from kfrun.plan.support.table import Support
     from kfrun.settings import Settings
-
-_JOBSET_NAME = "jobset.sigs.k8s.io/jobset-name"
 
 
 class LocalBackend(SealedPods):
@@ -89,7 +87,9 @@ class LocalBackend(SealedPods):
             found = store.find(key.kind, key.namespace, key.name)
             if key.kind == kinds.TRAIN_JOB:
                 for child in store.objects("Job", key.namespace, begins=f"{key.name}-"):
-                    child_jobs[key.namespace, child.key.name] = child.data["metadata"]["labels"][_JOBSET_NAME]
+                    child_jobs[key.namespace, child.key.name] = child.data["metadata"]["labels"][
+                        kinds.JOBSET_NAME_LABEL
+                    ]
             if found is not None and key.kind == kinds.TRAIN_JOB:
                 jobs[key] = self._observed(found)
             elif found is not None:
@@ -100,43 +100,34 @@ class LocalBackend(SealedPods):
         return tuple(without_text(item.data, "store") for kind in kinds.RUNTIMES for item in self._store.objects(kind))
 
     def _observed(self, job: StoredObject) -> ObservedJob:
-        """A stored TrainJob as the planner sees it."""
+        from kfrun.execute import objects
+
         run = self._store.run(job.uid)
-        return ObservedJob(
-            key=job.key,
-            uid=job.uid,
-            resource_version=job.resource_version,
-            data=job.data,
+        return objects.observed_job(
+            job,
             runtime=json.loads(run.runtime) if run and run.runtime else None,
             digest=run.digest if run else "",
             run_digest=run.run_digest if run else "",
-            finished=is_finished(job.data),
-            suspended=bool(job.data["spec"].get("suspend", False)),
             deleting=run is not None and run.request.startswith("delete"),
         )
 
     def _apply_set(self, key: ObjectKey) -> ApplySet:
         from kfrun.plan import prune
 
-        stored: dict[ObjectKey, StoredObject | None] = {}
-        found = {item.key: prune.members_of(item.data) for item in self._store.objects(prune.KIND)}
-        for member in {member for members in found.values() for member in members}:
-            stored[member.key] = self._store.find(member.key.kind, member.key.namespace, member.key.name)
-        uids = {key: item.uid for key, item in stored.items() if item is not None}
-        jobs = {key: self._observed(item) for key, item in stored.items() if item and key.kind == kinds.TRAIN_JOB}
-        return prune.as_seen(key, found, uids, jobs)
+        sets = self._store.objects(prune.KIND)
+        return prune.observed(key, sets, lambda member: self._store.find(*member[1:]), self._observed)
 
     def preflight(self, jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller) -> Sequence[Finding]:
         """See `Backend.preflight`."""
         from kfrun.execute.local import runtimes
-        from kfrun.plan.jobs import backend_of as of_job
+        from kfrun.plan.jobs import backend_of
 
         default = self._settings.backend
         if wishes.python is not None:
             runtimes.preparation(wishes.backend or default).check(wishes, caller)
         found: list[Finding] = []
         for job in jobs:
-            name = of_job(job, wishes, default)
+            name = backend_of(job, wishes, default)
             # A backend that is not offered here is refused by the plan.
             if name in runtimes.PREPARATIONS:
                 found += runtimes.preparation(name).preflight(job.resolution, caller)

@@ -118,8 +118,7 @@ def _create(store: Store, step: Step, launch: Launcher | None, way: Way) -> None
                 store.add_run(_run(uid, folder, _desired(step), way, replaced.folder if replaced else ""))
     except Conflict as error:
         supervisors.remove_folder(folder)
-        message = f"{key.resource} was created by another kfrun at the same time"
-        raise Conflict(message, f"look at it with `kfrun get trainjob {key.name}`, or try again") from error
+        raise objects.created_meanwhile(key) from error
     except BaseException:
         supervisors.remove_folder(folder)
         raise
@@ -199,7 +198,7 @@ def _update(store: Store, step: Step, launch: Launcher | None, way: Way) -> None
     with store.writing():
         found = store.find(key.kind, key.namespace, key.name)
         if found is None:
-            raise Conflict(f"{key.resource} was deleted by another kfrun meanwhile", "apply it again")
+            raise objects.deleted_meanwhile(key)
         objects.refuse_changed(found, step.planned)
         store.update(objects.updated(data, found.data, key))
         store.change_run(found.uid, digest=desired.digest)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from kfrun.errors import Conflict, NotFound, UsageProblem
+from kfrun.errors import NotFound, UsageProblem
 from kfrun.execute import objects
 from kfrun.execute.answers import Check, JobDetails
 from kfrun.execute.controller.context import BackOff
@@ -17,7 +17,7 @@ from kfrun.execute.memory.shelf import Shelf
 from kfrun.execute.sealedpods import SealedPods
 from kfrun.model import change, kinds
 from kfrun.model.source import without_text
-from kfrun.model.state import JobRun, Observed, ObservedJob, is_finished
+from kfrun.model.state import JobRun, Observed, ObservedJob
 from kfrun.observe import outcome, status, watch
 from kfrun.plan import jobs, prune, support
 from kfrun.resolve.pods import expand
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from kfrun.observe.watch import Change
     from kfrun.plan.support.table import Support
 
-_JOBSET_NAME = "jobset.sigs.k8s.io/jobset-name"
 _MOMENT = 0.001
 """Seconds by which time passes at least whenever somebody waits."""
 
@@ -123,7 +122,7 @@ class MemoryBackend(SealedPods):
         runtimes = [without_text(item.data, "store") for item in self._shelf.of(*kinds.RUNTIMES)]
         names = tuple((key.namespace, f"{key.name}-") for key in wanted if key.kind == kinds.TRAIN_JOB)
         child_jobs = {
-            (item.key.namespace, item.key.name): item.data["metadata"]["labels"][_JOBSET_NAME]
+            (item.key.namespace, item.key.name): item.data["metadata"]["labels"][kinds.JOBSET_NAME_LABEL]
             for item in self._shelf.of("Job")
             if any(item.key.namespace == place and item.key.name.startswith(begin) for place, begin in names)
         }
@@ -136,26 +135,18 @@ class MemoryBackend(SealedPods):
         )
 
     def _apply_set(self, key: ObjectKey) -> ApplySet:
-        found = {item.key: prune.members_of(item.data) for item in self._shelf.of(prune.KIND)}
-        members = {member.key for all_of in found.values() for member in all_of}
-        stored = {member: item for member in members if (item := self._shelf.get(member[1:])) is not None}
-        uids = {member: item.uid for member, item in stored.items()}
-        jobs_of = {m: self._observed(item) for m, item in stored.items() if m.kind == kinds.TRAIN_JOB}
-        return prune.as_seen(key, found, uids, jobs_of)
+        return prune.observed(
+            key, self._shelf.of(prune.KIND), lambda member: self._shelf.get(member[1:]), self._observed
+        )
 
     def _observed(self, item: StoredObject) -> ObservedJob:
         job = self._jobs.get(item.uid)
         runtime = job.desired.resolution.runtime if job else None
-        return ObservedJob(
-            key=item.key,
-            uid=item.uid,
-            resource_version=item.resource_version,
-            data=item.data,
+        return objects.observed_job(
+            item,
             runtime=runtime.document.data if runtime else None,
             digest=job.digest if job else "",
             run_digest=job.run_digest if job else "",
-            finished=is_finished(item.data),
-            suspended=bool(item.data["spec"].get("suspend", False)),
             deleting=job is not None and job.state.is_deleting,
         )
 
@@ -207,8 +198,7 @@ class MemoryBackend(SealedPods):
         assert step.job is not None
         assert step.data is not None
         if found is not None and isinstance(step.action, change.CreateJob):
-            message = f"{key.resource} was created by another kfrun at the same time"
-            raise Conflict(message, f"look at it with `kfrun get trainjob {key.name}`, or try again")
+            raise objects.created_meanwhile(key)
         if found is not None:
             objects.refuse_changed(found, step.planned)
             replaced = self._jobs.get(found.uid)
@@ -228,7 +218,7 @@ class MemoryBackend(SealedPods):
         assert step.job is not None
         assert step.data is not None
         if found is None:
-            raise Conflict(f"{key.resource} was deleted by another kfrun meanwhile", "apply it again")
+            raise objects.deleted_meanwhile(key)
         objects.refuse_changed(found, step.planned)
         self._shelf.put(objects.updated(step.data, found.data, key))
         job = self._jobs.get(found.uid)
