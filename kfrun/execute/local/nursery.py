@@ -31,6 +31,8 @@ def main() -> None:
     # SQLite is imported with the first store: here once for all, not by each supervisor on its way to a job's start.
     Store.empty().close()
     runtimes.load()
+    # So that its codec is loaded, too.
+    host.boot_id()
     # What is loaded now stays: collecting it again and again would only copy shared pages.
     gc.freeze()
     pending = b""
