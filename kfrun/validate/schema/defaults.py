@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,17 @@ def apply(document_data: dict[str, Any], kind: str, version: str = schemas.DEFAU
     """
     filled: dict[str, Any] = _filled(document_data, _shape(version, kind))
     return filled
+
+
+def complete(part: Any, path: tuple[str, ...], kind: str, version: str = schemas.DEFAULT_VERSION) -> Any:
+    """The ``part`` of an object of this kind that stands at ``path``, with the defaults of the CRD filled in.
+
+    What gets none is shared with ``part``, which may be the whole of it. Nulls stay.
+    """
+    shape: _Shape | None = _shape(version, kind)
+    for name in path:
+        shape = shape.child(name) if shape is not None else None
+    return part if shape is None else _completed(part, shape)
 
 
 def without_nulls(data: dict[str, Any], root: Schema) -> dict[str, Any]:
@@ -68,13 +80,14 @@ def _pruned(value: Any, node: Schema | None, root: Schema) -> Any:
 class _Shape:
     """What a schema says of nulls and defaults, found out field by field as documents ask for it."""
 
-    __slots__ = ("_children", "_root", "_schema", "_shared", "defaults")
+    __slots__ = ("_children", "_root", "_routes", "_schema", "_shared", "defaults")
 
     def __init__(self, root: Schema, schema: Schema, shared: dict[int, _Shape]) -> None:
         self._root = root
         self._schema = schema
         self._shared = shared
         self._children: dict[str | int, _Shape | None] = {}
+        self._routes: dict[str | int, _Shape | None] = {}
         described: dict[str, Schema] = schema.get("properties", {})
         self.defaults = [(name, field["default"]) for name, field in described.items() if "default" in field]
 
@@ -84,6 +97,18 @@ class _Shape:
             below = schemas.child(self._root, self._schema, part)
             self._children[part] = None if below is None else self._of(below)
         return self._children[part]
+
+    def route(self, part: str | int) -> _Shape | None:
+        """The same, but only where there is a default in it."""
+        if part not in self._routes:
+            below = self.child(part)
+            self._routes[part] = below if below is not None and below.leads_on() else None
+        return self._routes[part]
+
+    def leads_on(self) -> bool:
+        """Whether there is a default here or below."""
+        parts: list[str | int] = [0, *self._schema.get("properties", ())]
+        return bool(self.defaults) or any(self.route(part) is not None for part in parts)
 
     def _of(self, schema: Schema) -> _Shape:
         # many fields share one definition; the schemas live as long as the process, and so do their ids
@@ -120,3 +145,23 @@ def _filled(value: Any, shape: _Shape | None) -> Any:
 
 
 _NESTED = frozenset({dict, list})
+
+
+def _completed(value: Any, shape: _Shape) -> Any:
+    """The same as `_filled`, but for what gets no default: that is not copied."""
+    if type(value) is list:
+        items = shape.route(0)
+        if items is None:
+            return value
+        completed = [_completed(item, items) for item in value]
+        return value if all(map(operator.is_, completed, value)) else completed
+    if type(value) is not dict:
+        return value
+    changed = {key: _filled(default, shape.child(key)) for key, default in shape.defaults if key not in value}
+    for key, item in value.items():
+        below = shape.route(key) if type(item) in _NESTED else None
+        if below is not None:
+            completed = _completed(item, below)
+            if completed is not item:
+                changed[key] = completed
+    return {**value, **changed} if changed else value
