@@ -57,9 +57,6 @@ POD_SUFFIX: Final = "-abcde"
 """What Kubernetes adds to the name of a pod, as far as lengths go."""
 
 MOST_PODS: Final = 2**31 - 1
-POD: Final = ("template", "spec")
-"""From the spec of a Job to that of its pods."""
-
 _WARN: Final = Severity.WARNING
 _SPEC: Final = Place() / "spec"
 _RULE: Final = "write a name such as restartOnPreemption"
@@ -70,16 +67,18 @@ _ITEM: Final = "add an item, or leave out what needs it"
 _GATED: Final = ("RestartJob", "RestartJobAndIgnoreMaxRestarts")
 """Actions behind a feature gate of JobSet that is off unless somebody turns it on."""
 
-LISTS: Final = (
+LISTS_OF_JOBS: Final = (
     ("podFailurePolicy", "rules"),
     ("podFailurePolicy", "rules", "[]", "onExitCodes", "values"),
     ("successPolicy", "rules"),
-    (*POD, "containers"),
-    (*POD, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"),
-    (*POD, "volumes", "[]", "cephfs", "monitors"),
-    (*POD, "volumes", "[]", "rbd", "monitors"),
 )
-"""The lists below the spec of a Job that the JobSet's schema asks for."""
+LISTS_OF_PODS: Final = (
+    ("containers",),
+    ("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"),
+    ("volumes", "[]", "cephfs", "monitors"),
+    ("volumes", "[]", "rbd", "monitors"),
+)
+"""The lists that the JobSet's schema asks for, below the specs of Jobs and of pods."""
 
 _RULE_NAME = pattern(r"[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?")
 _REASONS: Final = (
@@ -293,14 +292,24 @@ def _subdomain(jobset: Node) -> Iterator[Cause]:
 
 def _lacking(jobset: Node) -> Iterator[Cause]:
     """Lists that the schema asks for: a runtime may have them empty, and a patch may add a job without containers."""
-    for at, job in replicated_jobs(jobset):
-        spec, place = node(job, "template", "spec"), at / "template" / "spec"
-        for path in LISTS:
-            for missing in _absent(spec, place, path):
-                yield required(missing, _EMPTY, _ITEM)
-    for at, policy in items(node(jobset, "spec"), "volumeClaimPolicies", _SPEC):
+    spec = node(jobset, "spec")
+    for index, job in enumerate(values(spec, "replicatedJobs")):
+        at = (_SPEC / "replicatedJobs").item(index) / "template" / "spec"
+        of_job = node(job, "template", "spec")
+        yield from _lists(of_job, at, LISTS_OF_JOBS)
+        yield from _lists(node(of_job, "template", "spec"), at / "template" / "spec", LISTS_OF_PODS)
+    for at, policy in items(spec, "volumeClaimPolicies", _SPEC):
         if "templates" not in policy:
             yield required(at / "templates", _EMPTY, _ITEM)
+    if not values(spec, "replicatedJobs") and text(node(spec, "startupPolicy"), "startupPolicyOrder") == "InOrder":
+        yield required(_SPEC / "replicatedJobs", _EMPTY, "add a job, or leave out startupPolicy")
+
+
+def _lists(holder: Node, at: Place, paths: tuple[tuple[str, ...], ...]) -> Iterator[Cause]:
+    for path in paths:
+        if path[0] in holder or len(path) == 1:
+            for missing in _absent(holder, at, path):
+                yield required(missing, _EMPTY, _ITEM)
 
 
 def _absent(value: Node, place: Place, path: tuple[str, ...]) -> Iterator[Place]:

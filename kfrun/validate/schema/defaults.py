@@ -77,17 +77,32 @@ def _pruned(value: Any, node: Schema | None, root: Schema) -> Any:
     return value
 
 
+class _Routes(dict["str | int", "_Shape | None"]):
+    """The shapes of fields that hold defaults, found out as documents ask for them; None for the others."""
+
+    __slots__ = ("_shape",)
+
+    def __init__(self, shape: _Shape) -> None:
+        super().__init__()
+        self._shape = shape
+
+    def __missing__(self, part: str | int) -> _Shape | None:
+        below = self._shape.child(part)
+        self[part] = below if below is not None and below.leads_on() else None
+        return self[part]
+
+
 class _Shape:
     """What a schema says of nulls and defaults, found out field by field as documents ask for it."""
 
-    __slots__ = ("_children", "_root", "_routes", "_schema", "_shared", "defaults")
+    __slots__ = ("_children", "_root", "_schema", "_shared", "defaults", "routes")
 
     def __init__(self, root: Schema, schema: Schema, shared: dict[int, _Shape]) -> None:
         self._root = root
         self._schema = schema
         self._shared = shared
         self._children: dict[str | int, _Shape | None] = {}
-        self._routes: dict[str | int, _Shape | None] = {}
+        self.routes = _Routes(self)
         described: dict[str, Schema] = schema.get("properties", {})
         self.defaults = [(name, field["default"]) for name, field in described.items() if "default" in field]
 
@@ -98,17 +113,10 @@ class _Shape:
             self._children[part] = None if below is None else self._of(below)
         return self._children[part]
 
-    def route(self, part: str | int) -> _Shape | None:
-        """The same, but only where there is a default in it."""
-        if part not in self._routes:
-            below = self.child(part)
-            self._routes[part] = below if below is not None and below.leads_on() else None
-        return self._routes[part]
-
     def leads_on(self) -> bool:
         """Whether there is a default here or below."""
         parts: list[str | int] = [0, *self._schema.get("properties", ())]
-        return bool(self.defaults) or any(self.route(part) is not None for part in parts)
+        return bool(self.defaults) or any(self.routes[part] is not None for part in parts)
 
     def _of(self, schema: Schema) -> _Shape:
         # many fields share one definition; the schemas live as long as the process, and so do their ids
@@ -149,19 +157,22 @@ _NESTED = frozenset({dict, list})
 
 def _completed(value: Any, shape: _Shape) -> Any:
     """The same as `_filled`, but for what gets no default: that is not copied."""
+    routes = shape.routes
     if type(value) is list:
-        items = shape.route(0)
+        items = routes[0]
         if items is None:
             return value
         completed = [_completed(item, items) for item in value]
         return value if all(map(operator.is_, completed, value)) else completed
     if type(value) is not dict:
         return value
-    changed = {key: _filled(default, shape.child(key)) for key, default in shape.defaults if key not in value}
+    changed: dict[str, Any] = {}
+    for key, default in shape.defaults:
+        if key not in value:
+            changed[key] = _filled(default, shape.child(key))
     for key, item in value.items():
-        below = shape.route(key) if type(item) in _NESTED else None
-        if below is not None:
-            completed = _completed(item, below)
-            if completed is not item:
+        if type(item) in _NESTED:
+            below = routes[key]
+            if below is not None and (completed := _completed(item, below)) is not item:
                 changed[key] = completed
     return {**value, **changed} if changed else value

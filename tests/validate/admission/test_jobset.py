@@ -217,8 +217,9 @@ def test_no_list_that_the_schema_asks_for_is_left_out() -> None:
     top = schemas.at(schema, ("spec", "template", "spec"))
     assert top is not None
     below_job = ("replicatedJobs", "[]", "template", "spec")
-    expected = {(*below_job, *path) for path in jobset.LISTS} | {("volumeClaimPolicies", "[]", "templates")}
-    assert set(asked_for(top, ())) == expected
+    expected = {(*below_job, *path) for path in jobset.LISTS_OF_JOBS}
+    expected |= {(*below_job, "template", "spec", *path) for path in jobset.LISTS_OF_PODS}
+    assert set(asked_for(top, ())) == expected | {("volumeClaimPolicies", "[]", "templates")}
 
 
 def test_ports_that_repeat_after_the_build() -> None:
