@@ -258,7 +258,7 @@ def _coordinator_label(jobset: Node, coordinator: Node, at: Place) -> Iterator[C
     subdomain = text(node(jobset, "spec", "network"), "subdomain") or name
     address = f"{name}-{text(coordinator, 'replicatedJob')}-{indexes}.{subdomain}"
     if not is_label_value(address):
-        message = f"pods get its address as a label ({address}, {len(address)} characters), which may have 63"
+        message = f"pods get its address as a label: {address} has {len(address)} characters, 63 are allowed"
         yield invalid(at / "replicatedJob", text(coordinator, "replicatedJob"), message, _ADDRESS)
 
 

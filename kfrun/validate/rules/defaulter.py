@@ -14,7 +14,7 @@ from kfrun.validate.admission import quantity
 from kfrun.validate.schema import structs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from kfrun.model.source import FieldPath
 
@@ -92,14 +92,12 @@ def _written_back(job: Node) -> Node:
 
 def _written(value: Any, kind: str) -> Any:
     """A value of this kind as its struct writes it; values of wrong types stay as they are."""
-    if kind[0] == "[" and isinstance(value, list):
-        return [_written(item, kind[1:-1]) for item in value]
-    if kind[0] == "{" and isinstance(value, dict):
-        return {key: _written(item, kind[1:-1]) for key, item in value.items()}
+    if kind[0] in "[{":
+        return _items(value, kind, _written)
     if kind == "quantity":
         text = quantity.canonical(str(value)) if type(value) in (int, str) else None
         return value if text is None else text
-    if kind[0] in "[{" or kind in structs.ZEROS or not isinstance(value, dict):
+    if kind in structs.ZEROS or not isinstance(value, dict):
         return value
     known = structs.fields(kind)
     made = {key: _written(item, known[key].kind) if key in known else item for key, item in value.items()}
@@ -112,17 +110,24 @@ def _written(value: Any, kind: str) -> Any:
 
 def _meaning(value: Any, kind: str) -> Any:
     """What is compared of a value of this kind: amounts, and of fields those that a struct tells from absent ones."""
-    if kind[0] == "[" and isinstance(value, list):
-        return [_meaning(item, kind[1:-1]) for item in value]
-    if kind[0] == "{" and isinstance(value, dict):
-        return {key: _meaning(item, kind[1:-1]) for key, item in value.items()}
+    if kind[0] in "[{":
+        return _items(value, kind, _meaning)
     if kind == "quantity":
         return quantity.nanos(str(value))
-    if kind[0] in "[{" or kind in structs.ZEROS or not isinstance(value, dict):
+    if kind in structs.ZEROS or not isinstance(value, dict):
         return value
     known = structs.fields(kind)
     held = {key: _meaning(item, known[key].kind) for key, item in value.items() if key in known}
     return {key: item for key, item in held.items() if item or (known[key].pointer and item is not None)}
+
+
+def _items(value: Any, kind: str, read: Callable[[Any, str], Any]) -> Any:
+    """A list or a map, each item read."""
+    if kind[0] == "[" and isinstance(value, list):
+        return [read(item, kind[1:-1]) for item in value]
+    if kind[0] == "{" and isinstance(value, dict):
+        return {key: read(item, kind[1:-1]) for key, item in value.items()}
+    return value
 
 
 def _differences(given: Any, written: Any, path: FieldPath) -> Iterator[Rewritten]:
