@@ -14,7 +14,7 @@ _NEXT = re.compile(r", (?=(?:<nil>|(?:metadata|spec)[^\s:]*): )")
 
 _JOBSET = re.compile(r'^JobSet\S* "[^"]*" is invalid: ')
 _NUMBER = re.compile(r"value must be of type integer|in body must be of type int|invalid data, expected int")
-_NAME = re.compile(r"RFC 1123|RFC 1035|DNS-1035|(?:JobSet name|subdomain|groupName) is too long|no more than 63 char")
+_NAME = re.compile(r"RFC 1123|RFC 1035|DNS-1035|(?:JobSet name|subdomain|groupName) is too long|no more than \d+ char")
 _VALUE = re.compile(r'[\w ]+: (".*?"): ')
 
 

@@ -29,10 +29,7 @@ REASONS: Final[dict[str, Reason]] = {
         f"{_NO_JOBSET} Runtime and job are each sound; the list that is empty in one of them is missing in the JobSet.",
         "add an item, or leave out what the list belongs to",
         "containers: [] for a job that was to be switched off, or a patch for a job that the runtime lacks.",
-        f"{JOBSET}replicatedJobs:\n- name: idle\n  template:\n    spec:\n      template:\n        spec:\n"
-        "          containers: []\n",
-        f"{JOBSET}replicatedJobs: []\n",
-        "API server: required fields of the JobSet CRD",
+        f"{JOB}successPolicy:\n  rules: []\n", f'{JOB}successPolicy:\n  rules:\n  - {{succeededIndexes: "0"}}\n',
     ),
     "KF351": Reason(
         f"{_NO_JOBSET} Pods are named JOB-node-0-0-abcde, in 63 characters: with node that leaves 48 for the TrainJob, "

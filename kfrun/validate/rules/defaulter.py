@@ -50,8 +50,8 @@ def is_stamped(job: Node) -> bool:
 
 def same(patches: Any, others: Any) -> bool:
     """Whether two lists of runtime patches mean the same; their times do not count."""
-    one, other = (_meaning(_timeless(patches), "[RuntimePatch]") for patches in (patches, others))
-    return bool(one == other)
+    mine, theirs = (_meaning(_timeless(one), "[RuntimePatch]") for one in (patches, others))
+    return bool(mine == theirs)
 
 
 def rewritten(job: Node) -> Iterator[Rewritten]:
