@@ -293,3 +293,25 @@ def test_a_name_that_is_too_long_is_said_once_and_at_the_name() -> None:
     assert [(one.code, one.stage, one.severity) for one in names] == [("KF351", Stage.JOBSET, Severity.ERROR)]
     assert names[0].position is not None
     assert names[0].position.line == 25
+
+
+IDLE = """\
+      - name: idle
+        dependsOn: [{name: nowhere, status: Ready}]
+        template: {spec: {podFailurePolicy: {rules: []}, template: {spec: {containers: []}}}}
+"""
+
+
+def test_what_the_schema_of_jobsets_refuses_is_not_asked_of_its_webhook_or_of_jobs() -> None:
+    documents, _ = kubeyaml.parse(MANIFEST.replace("---\n", f"{IDLE}---\n"), "all.yaml")
+    resolution = resolve(documents[1], Catalogue(documents))
+    found = admission.check(resolution)
+    job = "spec.replicatedJobs[1].template.spec"
+    assert [(one.code, one.stage, one.field) for one in found] == [
+        ("KF350", Stage.JOBSET, f"{job}.podFailurePolicy.rules"),
+        ("KF350", Stage.JOBSET, f"{job}.template.spec.containers"),
+    ]
+    assert [one.position.line for one in found if one.position] == [24, 24]
+    locally = {one.code for one in admission.check(resolution, locally=True)}
+    assert "KF350" not in locally
+    assert {"KF352", "KF375"} <= locally
