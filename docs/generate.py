@@ -21,7 +21,7 @@ from kfrun import settings
 from kfrun.cli import exits, main
 from kfrun.flow import codes as remedies
 from kfrun.plan import support
-from kfrun.resolve.structs import fields
+from kfrun.validate.schema import structs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -176,7 +176,7 @@ def _support() -> str:
     parts = ["# Support\n", NOTE, SUPPORT]
     for type_name in backends[0].honoured:
         rows = [
-            (f"`{name}`", *(_cell(item, type_name, name) for item in backends)) for name in fields.fields(type_name)
+            (f"`{name}`", *(_cell(item, type_name, name) for item in backends)) for name in structs.fields(type_name)
         ]
         parts += [f"## {type_name}\n", _table(("field", *support.BACKENDS), rows)]
     for title, reasons in (

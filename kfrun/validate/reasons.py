@@ -134,9 +134,9 @@ REASONS: Final[dict[str, Reason]] = {
         "remove node from containerNames",
         "All containers of the pod were listed.",
         f"{RUNTIME}mlPolicy:\n  torch:\n    envInjection:\n      targets:\n"
-        "      - {replicatedJob: node, containerNames: [node, sidecar]}\n",
+        "      - {jobName: node, containerNames: [node, sidecar]}\n",
         f"{RUNTIME}mlPolicy:\n  torch:\n    envInjection:\n      targets:\n"
-        "      - {replicatedJob: node, containerNames: [sidecar]}\n",
+        "      - {jobName: node, containerNames: [sidecar]}\n",
     ),
     "KF309": Reason(
         "A cluster keeps any annotation and knows none of kfrun's; here a misspelt one would silently do nothing.",
@@ -165,6 +165,12 @@ REASONS: Final[dict[str, Reason]] = {
         "A manifest that was made by kubectl get -o yaml, and edited.",
         "status:\n  trainerStatus: {progressPercentage: 50}\n",
         "status:\n  trainerStatus: {progressPercentage: 50, lastUpdatedTime: 2026-01-31T12:00:00Z}\n",
+    ),
+    "KF313": Reason(
+        f"{_REFUSED}: owners are found by kind, name and uid, and finalizers are names that controllers know.",
+        "leave owners and finalizers out of manifests; controllers write them",
+        "A manifest that was made by kubectl get -o yaml, and edited.",
+        "metadata:\n  finalizers: [wait for backup]\n", "metadata:\n  finalizers: [example.com/backup]\n",
     ),
     "KF320": Reason(
         f'{_REFUSED} with "field is immutable": pods that run cannot take over most changes.',

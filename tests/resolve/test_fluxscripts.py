@@ -67,6 +67,12 @@ def test_scripts_are_complete_and_valid(name: str) -> None:
     assert subprocess.run(["bash", "-n"], input=text, text=True, timeout=20).returncode == 0
 
 
+@pytest.mark.parametrize(("nodes", "hosts"), [(0, "0--1"), (1, "0"), (2, "0-1"), (10, "0-9")])
+def test_hosts_are_written_as_the_controller_writes_them(nodes: int, hosts: str) -> None:
+    text = fluxscripts.scripts(FACTS._replace(nodes=nodes))["init.sh"]
+    assert f'hosts="tj-node-0-[{hosts}]"' in text.splitlines()
+
+
 def test_init_shares_flux_and_writes_the_brokers_configuration(pod: _Pod) -> None:
     pod.run("init.sh")
     shared = pod.root / "mnt/flux"

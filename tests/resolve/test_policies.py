@@ -311,3 +311,20 @@ def test_no_value_makes_a_policy_raise(data, of):
     resolution = _build(job, of, MATERIAL)
     assert resolution.jobset is not None or resolution.findings
     unable(resolution, "process")
+
+
+def test_every_container_that_an_injection_misses_is_told():
+    targets = [
+        {"jobName": "node", "containerNames": ["side", "probe", "node-2"]},
+        {"jobName": "eval", "containerNames": ["score"]},
+    ]
+    of = runtime(policy={"torch": {"envInjection": {"targets": targets}}}, initContainers=[{"name": "side"}])
+    resolution = resolved(trainjob(trainer={}), of)
+    assert resolution.jobset is None
+    told = [(one.code, one.field, one.message.partition(",")[0]) for one in resolution.findings]
+    at = "spec.mlPolicy.torch.envInjection.targets"
+    assert told == [
+        ("KF405", f"{at}[0].containerNames[1]", 'envInjection names container "probe" of job "node"'),
+        ("KF405", f"{at}[0].containerNames[2]", 'envInjection names container "node-2" of job "node"'),
+        ("KF405", f"{at}[1].containerNames[0]", 'envInjection names container "score" of job "eval"'),
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from kfrun.model.source import Document, Finding
 
 DATA = Path(__file__).resolve().parent / "data"
+CASES = Path(__file__).resolve().parents[1] / "conformance" / "cases"
 
 JOB = """\
 apiVersion: trainer.kubeflow.org/v1alpha1
@@ -74,17 +74,11 @@ def document(text: str, source: str = "job.yaml") -> Document:
 def conformance() -> list[tuple[str, Document]]:
     """Every trainer object of the conformance inputs with the name of its case."""
     return [
-        (path.stem, one)
-        for path in sorted((DATA / "conformance").glob("*.yaml"))
+        (path.parent.name, one)
+        for path in sorted(CASES.glob("*/input.yaml"))
         for one in documents(path.read_text(encoding="utf-8"), path.name)
         if one.data["apiVersion"].startswith("trainer.")
     ]
-
-
-def refused() -> dict[str, list[dict[str, Any]]]:
-    """Case -> what the real API server answers to its objects, where it refuses any."""
-    loaded: dict[str, list[dict[str, Any]]] = json.loads((DATA / "conformance.json").read_text(encoding="utf-8"))
-    return loaded
 
 
 def violations_of_rs(data: dict[str, Any], kind: str) -> set[tuple[tuple[str, ...], str]]:

@@ -175,5 +175,5 @@ def _flags(facts: ScriptFacts) -> str:
 
 
 def _range(count: int) -> str:
-    """The numbers from 0 as Flux writes them: ``0``, ``0-3``."""
-    return "0" if count <= 1 else f"0-{count - 1}"
+    """The numbers from 0 as the controller writes them: ``0``, ``0-3``, and ``0--1`` where there are none."""
+    return "0" if count == 1 else f"0-{count - 1}"

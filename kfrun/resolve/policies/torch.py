@@ -13,7 +13,7 @@ from kfrun.resolve.policies import counts, torchtune
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kfrun.model.source import Finding
+    from kfrun.model.source import FieldPath, Finding
     from kfrun.resolve.origins import Mark
     from kfrun.resolve.podsets import Build, PodContainer, PodSet
 
@@ -29,7 +29,7 @@ def enforce(build: Build) -> None:
     Without a ``trainer`` section in the TrainJob the training container gets nothing; targets of envInjection do.
 
     Raises:
-        InvalidInput: an envInjection target that the template lacks.
+        InvalidInput: every envInjection target that the template lacks.
     """
     pods = build.trainer_pod_set()
     set_count(build, pods)
@@ -70,13 +70,17 @@ def _inject_trainer(build: Build, container: PodContainer, settings: list[Node],
 def _inject_targets(build: Build, settings: Callable[[], list[Node]], mark: Mark) -> None:
     assert build.policy is not None
     targets = build.policy["torch"].get("envInjection", {}).get("targets", [])
+    missing = []
     for index, target in enumerate(targets):
         pods = next((item for item in build.pod_sets if item.name == target.get("jobName")), None)
-        for name in target.get("containerNames", []):
+        for place, name in enumerate(target.get("containerNames", [])):
             container = _find(pods, name)
             if container is None:
-                raise InvalidInput([_missing(build, index, target.get("jobName", ""), name)])
-            env.upsert_policy_env(container.env, settings(), mark, build.ledger)
+                missing.append(_missing(build, (index, "containerNames", place), target.get("jobName", ""), name))
+            else:
+                env.upsert_policy_env(container.env, settings(), mark, build.ledger)
+    if missing:
+        raise InvalidInput(missing)
 
 
 def _find(pods: PodSet | None, name: str) -> PodContainer | None:
@@ -84,8 +88,8 @@ def _find(pods: PodSet | None, name: str) -> PodContainer | None:
     return next((item for item in containers if item.name == name), None)
 
 
-def _missing(build: Build, index: int, job: str, name: str) -> Finding:
-    path = build.runtime_mark.at("mlPolicy", "torch", "envInjection", "targets", index).path
+def _missing(build: Build, place: FieldPath, job: str, name: str) -> Finding:
+    path = build.runtime_mark.at("mlPolicy", "torch", "envInjection", "targets", *place).path
     have = [f'"{pods.name}"' for pods in build.pod_sets]
     message = f'envInjection names container "{name}" of job "{job}", which the template does not have'
     hint = f"jobs of the template: {', '.join(have)}" if have else None

@@ -1,1 +1,1 @@
-"""structs: documents as the controller's typed structs hold them, and the fields that these have."""
+"""structs: documents as the controller's typed structs hold them."""

@@ -2,7 +2,7 @@
 
 The controller reads YAML into structs and writes these out again; on the way unknown fields go, quantities become
 canonical and, in what is written, zero values and empty lists vanish. Everything after this module may rely on the
-types of `fields`: nothing else of resolve looks at raw documents.
+types of `structs`: nothing else of resolve looks at raw documents.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kfrun.resolve.findings import finding
-from kfrun.resolve.structs import fields
 from kfrun.validate.admission import quantity
+from kfrun.validate.schema import structs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ class Decoder:
     def _struct(self, value: Any, type_name: str, path: FieldPath) -> Any:
         if not isinstance(value, dict):
             return self._wrong(value, "an object", path)
-        known = fields.fields(type_name)
+        known = structs.fields(type_name)
         node: dict[str, Any] = {}
         self._ledger.place_at(node, self._mark, path)
         for key, item in value.items():
@@ -92,7 +92,7 @@ class Decoder:
         self.findings.append(finding("KF404", message, self._mark.document, path))
 
 
-def _vanishes(value: Any, field: fields.Field) -> bool:
+def _vanishes(value: Any, field: structs.Field) -> bool:
     if value:
         return False
     if field.kind[0] in "[{":
@@ -107,11 +107,11 @@ def complete(node: dict[str, Any], type_name: str) -> None:
 
     Fields that it always writes are added (``resources: {}``), and what a patch has set to zero is taken away.
     """
-    known = fields.fields(type_name)
-    for key in fields.always(type_name):
+    known = structs.fields(type_name)
+    for key in structs.always(type_name):
         if key not in node:
             kind = known[key].kind
-            node[key] = _ZEROS[kind] if kind in _SCALARS else {}
+            node[key] = structs.ZEROS.get(kind, {})
     for key, value in list(node.items()):
         field = known.get(key)
         if field is None:
@@ -188,4 +188,3 @@ _NAMES = {
     "quantity": "a quantity such as 500m or 2Gi",
     "intOrString": "an integer or a string",
 }
-_ZEROS: dict[str, Any] = {"string": "", "bool": False, "int": 0, "quantity": "0", "intOrString": 0}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from kfrun.load import excerpts
 from kfrun.model import kinds
 from kfrun.model.source import Document, Finding, Severity, Stage
-from kfrun.validate.admission import jobs, jobset, jobsetdefaults, runtime_webhook, webhook
+from kfrun.validate.admission import claims, jobs, jobset, jobsetdefaults, runtime_webhook, webhook
 from kfrun.validate.admission.causes import NOT_FOUND, Cause, Node, Rule, node, text, values
 from kfrun.validate.schema import defaults, schemas
 
@@ -50,7 +50,10 @@ def check(
     if resolution.jobset is None or _refused(findings):
         return findings
     admitted = jobsetdefaults.apply(resolution.jobset)
-    findings += _built(resolution, Stage.JOBSET, jobset.found(admitted), locally=locally)
+    for rules in (jobset.SCHEMA, jobset.WEBHOOK):
+        findings += _built(resolution, Stage.JOBSET, jobset.found(admitted, rules), locally=locally)
+        if rules is jobset.SCHEMA and _refused(findings):
+            return findings
     is_long = any(finding.code == "KF351" for finding in findings)
     for index, job in enumerate(values(node(admitted, "spec"), "replicatedJobs")):
         causes = _job_causes(admitted, job, index, is_long=is_long)
@@ -214,9 +217,9 @@ def _as_job(jobset_: Node, job: Node) -> Node:
     """The last Job of a replicatedJob as the JobSet controller would create it."""
     template = node(job, "template")
     spec, pod = node(template, "spec"), node(template, "spec", "template", "spec")
-    claims = list(_claims(jobset_, pod))
-    if claims:
-        pod = {**pod, "volumes": [*values(pod, "volumes"), *claims]}
+    claimed = list(claims.volumes(jobset_, pod))
+    if claimed:
+        pod = {**pod, "volumes": [*values(pod, "volumes"), *claimed]}
     return {
         **template,
         "metadata": {**node(template, "metadata"), "name": jobset.longest_job(jobset_, job)},
@@ -226,13 +229,3 @@ def _as_job(jobset_: Node, job: Node) -> Node:
             "template": {**node(spec, "template"), "spec": pod},
         },
     }
-
-
-def _claims(jobset_: Node, pod: Node) -> Iterator[Node]:
-    """The volumes that JobSet appends: claims of volumeClaimPolicies that the pod mounts."""
-    for policy in values(node(jobset_, "spec"), "volumeClaimPolicies"):
-        for template in values(policy, "templates"):
-            name = text(node(template, "metadata"), "name")
-            if name and jobset.mounts(pod, name):
-                claim = f"{name}-{text(node(jobset_, 'metadata'), 'name')}"
-                yield {"name": name, "persistentVolumeClaim": {"claimName": claim}}

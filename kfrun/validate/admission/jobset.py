@@ -1,6 +1,9 @@
-"""JobSets as JobSet's own webhook takes them, and lists that repeat an item only after the build.
+"""JobSets as their CRD and JobSet's own webhook take them.
 
-Every rule takes the JobSet that the Trainer would apply. Upstream: jobset pkg/webhooks, v0.12.
+Every rule takes the JobSet that the Trainer would apply. Runtime and patches fit their schemas, which hold the
+JobSet's; so of its CRD only those rules are asked that a sound runtime and a sound TrainJob can break together: items
+that come twice, and lists that were empty, which the controller leaves out of what it builds.
+Upstream: jobset pkg/webhooks, v0.12.
 """
 
 from __future__ import annotations
@@ -10,21 +13,23 @@ from typing import TYPE_CHECKING, Final
 from kfrun.model import kinds
 from kfrun.model.source import Severity
 from kfrun.patterns import pattern
+from kfrun.validate.admission import claims
 from kfrun.validate.admission.causes import (
     Cause,
     Node,
     Place,
     Rule,
     duplicate,
+    forbidden,
     invalid,
     is_domain_path,
-    is_label,
+    is_label_value,
     is_service_label,
     items,
-    label_name,
     node,
     number,
     one_of,
+    quoted,
     required,
     text,
     too_long,
@@ -33,14 +38,15 @@ from kfrun.validate.admission.causes import (
 from kfrun.validate.schema import lists, schemas
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 CODES: Final = {
+    "KF350": "a list that the JobSet needs and that is empty",
     "KF351": "names of Jobs or pods that would be too long or not allowed",
     "KF352": "a dependsOn that names no earlier job",
     "KF353": "a successPolicy that names a job that does not exist",
     "KF354": "a failurePolicy that JobSet refuses",
-    "KF355": "a coordinator that does not exist",
+    "KF355": "a coordinator that JobSet refuses",
     "KF356": "a volumeClaimPolicy that JobSet refuses",
     "KF357": "an item of a list that the built JobSet has twice",
     "KF358": "a subdomain, group or manager that JobSet refuses",
@@ -55,7 +61,25 @@ _WARN: Final = Severity.WARNING
 _SPEC: Final = Place() / "spec"
 _RULE: Final = "write a name such as restartOnPreemption"
 _GROUP: Final = "write a name such as workers"
-_SHORTER: Final = "make the name of the claim template or the TrainJob's shorter"
+_ADDRESS: Final = "make the TrainJob's name, the job's or network.subdomain shorter"
+_EMPTY: Final = "it has no item, and an empty list is left out of what is built"
+_ITEM: Final = "add an item, or leave out what needs it"
+_GATED: Final = ("RestartJob", "RestartJobAndIgnoreMaxRestarts")
+"""Actions behind a feature gate of JobSet that is off unless somebody turns it on."""
+
+LISTS_OF_JOBS: Final = (
+    ("podFailurePolicy", "rules"),
+    ("podFailurePolicy", "rules", "[]", "onExitCodes", "values"),
+    ("successPolicy", "rules"),
+)
+LISTS_OF_PODS: Final = (
+    ("containers",),
+    ("affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"),
+    ("volumes", "[]", "cephfs", "monitors"),
+    ("volumes", "[]", "rbd", "monitors"),
+)
+"""The lists that the JobSet's schema asks for, below the specs of Jobs and of pods."""
+
 _RULE_NAME = pattern(r"[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?")
 _REASONS: Final = (
     "BackoffLimitExceeded", "DeadlineExceeded", "FailedIndexes", "MaxFailedIndexesExceeded", "PodFailurePolicy",
@@ -63,9 +87,9 @@ _REASONS: Final = (
 _TEMPLATE: Final = ("spec", "template")
 
 
-def found(jobset: Node) -> Iterator[tuple[Rule, Cause]]:
+def found(jobset: Node, rules: Iterable[Rule] | None = None) -> Iterator[tuple[Rule, Cause]]:
     """Every cause with the rule that found it."""
-    for rule in RULES:
+    for rule in RULES if rules is None else rules:
         for cause in rule.check(jobset):
             yield rule, cause
 
@@ -83,12 +107,7 @@ def replicas(job: Node) -> int:
 
 def longest_job(jobset: Node, job: Node) -> str:
     """The name of the last Job of a replicatedJob, which is the longest."""
-    return f"{text(node(jobset, 'metadata'), 'name')}-{text(job, 'name')}-{max(replicas(job) - 1, 0)}"
-
-
-def pods_of(job: Node) -> Node:
-    """The spec of a replicatedJob's pods."""
-    return node(job, "template", "spec", "template", "spec")
+    return f"{text(node(jobset, 'metadata'), 'name')}-{text(job, 'name')}-{replicas(job) - 1}"
 
 
 def _names(jobset: Node) -> Iterator[Cause]:
@@ -100,7 +119,7 @@ def _names(jobset: Node) -> Iterator[Cause]:
         mode = text(node(job, "template", "spec"), "completionMode") or "Indexed"
         if completions is None or mode != "Indexed":
             continue
-        pod = f"{name}-{max(completions - 1, 0)}{POD_SUFFIX}"
+        pod = f"{name}-{completions - 1}{POD_SUFFIX}"
         if not is_service_label(pod) and is_service_label(name):
             yield invalid(at / "name", pod, *_too_long(jobset, pod, "the pods"))
 
@@ -182,18 +201,32 @@ def _success_policy(jobset: Node) -> Iterator[Cause]:
 
 
 def _failure_policy(jobset: Node) -> Iterator[Cause]:
+    policy, at = node(jobset, "spec", "failurePolicy"), _SPEC / "failurePolicy"
+    if text(policy, "restartStrategy") == "InPlaceRestart":
+        yield _gated(at / "restartStrategy", "InPlaceRestart", "InPlaceRestart", "write Recreate, or leave it out")
+    rules = list(items(policy, "rules", at))
+    gated = next((one for one in rules if text(one[1], "action") in _GATED), None)
+    if gated is not None:  # upstream looks no further
+        action = text(gated[1], "action")
+        instead = action.replace("RestartJob", "RestartJobSet")
+        yield _gated(gated[0] / "action", action, "RestartJob", f"write {instead}, which starts all Jobs anew")
+        return
     names: set[str] = set()
-    policy = node(jobset, "spec", "failurePolicy")
-    for at, rule in items(policy, "rules", _SPEC / "failurePolicy"):
+    for rule_at, rule in rules:
         name = text(rule, "name")
         if len(name) > 128 or not _RULE_NAME.fullmatch(name):
-            yield invalid(at / "name", name, "allowed: a letter, then up to 127 letters, digits, _ , and :", _RULE)
+            yield invalid(rule_at / "name", name, "allowed: a letter, then up to 127 letters, digits, _ , and :", _RULE)
         elif name in names:
-            yield duplicate(at / "name", name)
+            yield duplicate(rule_at / "name", name)
         names.add(name)
         for place, reason in enumerate(values(rule, "onJobFailureReasons")):
-            yield from one_of((at / "onJobFailureReasons").item(place), str(reason), _REASONS)
-        yield from _targets(rule, at, "targetReplicatedJobs", _job_names(jobset))
+            yield from one_of((rule_at / "onJobFailureReasons").item(place), str(reason), _REASONS)
+        yield from _targets(rule, rule_at, "targetReplicatedJobs", _job_names(jobset))
+
+
+def _gated(place: Place, value: str, gate: str, hint: str) -> Cause:
+    message = f"{quoted(value)} is behind JobSet's feature gate {gate}, which is off by default"
+    return forbidden(place, message, hint)
 
 
 def _coordinator(jobset: Node) -> Iterator[Cause]:
@@ -203,14 +236,30 @@ def _coordinator(jobset: Node) -> Iterator[Cause]:
     name = text(coordinator, "replicatedJob")
     names = _job_names(jobset)
     job = next((one for _, one in replicated_jobs(jobset) if text(one, "name") == name), None)
+    yield from _coordinator_label(jobset, coordinator, at)
     if job is None:
         yield invalid(at / "replicatedJob", name, f"jobs of the JobSet: {', '.join(names)}", _near_job(name, names))
         return
+    mode = text(node(job, "template", "spec"), "completionMode")
+    if mode != "Indexed":
+        message = f"its pods have no index (completionMode {mode}), and a coordinator is told by one"
+        yield invalid(at / "replicatedJob", name, message, "write completionMode: Indexed, or leave it out")
     bounds = {"jobIndex": replicas(job), "podIndex": _pods_per_job(job)}
     for field, bound in bounds.items():
         index = number(coordinator, field) or 0
         if not 0 <= index < bound:
             yield invalid(at / field, index, f'"{name}" allows 0 to {bound - 1}', "write 0, or leave it out")
+
+
+def _coordinator_label(jobset: Node, coordinator: Node, at: Place) -> Iterator[Cause]:
+    """Every pod gets the coordinator's address as a label."""
+    name = text(node(jobset, "metadata"), "name")
+    indexes = f"{number(coordinator, 'jobIndex') or 0}-{number(coordinator, 'podIndex') or 0}"
+    subdomain = text(node(jobset, "spec", "network"), "subdomain") or name
+    address = f"{name}-{text(coordinator, 'replicatedJob')}-{indexes}.{subdomain}"
+    if not is_label_value(address):
+        message = f"pods get its address as a label: {address} has {len(address)} characters, 63 are allowed"
+        yield invalid(at / "replicatedJob", text(coordinator, "replicatedJob"), message, _ADDRESS)
 
 
 def _pods_per_job(job: Node) -> int:
@@ -241,41 +290,41 @@ def _subdomain(jobset: Node) -> Iterator[Cause]:
             yield too_long(_SPEC / "managedBy", len(manager), 63)
 
 
-def _claims(jobset: Node) -> Iterator[Cause]:
-    names: set[str] = set()
-    for policy_at, policy in items(node(jobset, "spec"), "volumeClaimPolicies", _SPEC):
-        for at, template in items(policy, "templates", policy_at):
-            name, place = text(node(template, "metadata"), "name"), at / "metadata" / "name"
-            if not name:
-                yield required(place)
-                continue
-            if name in names:
-                yield duplicate(place, name)
-            names.add(name)
-            yield from _claim(jobset, place, name)
+def _lacking(jobset: Node) -> Iterator[Cause]:
+    """Lists that the schema asks for: a runtime may have them empty, and a patch may add a job without containers."""
+    spec = node(jobset, "spec")
+    for index, job in enumerate(values(spec, "replicatedJobs")):
+        at = (_SPEC / "replicatedJobs").item(index) / "template" / "spec"
+        of_job = node(job, "template", "spec")
+        yield from _lists(of_job, at, LISTS_OF_JOBS)
+        yield from _lists(node(of_job, "template", "spec"), at / "template" / "spec", LISTS_OF_PODS)
+    for at, policy in items(spec, "volumeClaimPolicies", _SPEC):
+        if "templates" not in policy:
+            yield required(at / "templates", _EMPTY, _ITEM)
+    if not values(spec, "replicatedJobs") and text(node(spec, "startupPolicy"), "startupPolicyOrder") == "InOrder":
+        yield required(_SPEC / "replicatedJobs", _EMPTY, "add a job, or leave out startupPolicy")
 
 
-def _claim(jobset: Node, place: Place, name: str) -> Iterator[Cause]:
-    yield from label_name(place, name)
-    claim = f"{name}-{text(node(jobset, 'metadata'), 'name')}"
-    if is_label(name) and len(claim) > 63:
-        yield invalid(place, claim, "claims are named so; at most 63 characters are allowed", _SHORTER)
-    pods = [pods_of(job) for _, job in replicated_jobs(jobset)]
-    if any(name == text(volume, "name") for pod in pods for volume in values(pod, "volumes")):
-        yield invalid(place, name, "a pod has a volume of this name already", "remove the volume: JobSet adds it")
-    if not any(mounts(pod, name) for pod in pods):
-        yield invalid(
-            place,
-            name,
-            "no container mounts it",
-            f"add it to a container: volumeMounts: [{{name: {name}, mountPath: /...}}]",
-        )
+def _lists(holder: Node, at: Place, paths: tuple[tuple[str, ...], ...]) -> Iterator[Cause]:
+    for path in paths:
+        if path[0] in holder or len(path) == 1:
+            for missing in _absent(holder, at, path):
+                yield required(missing, _EMPTY, _ITEM)
 
 
-def mounts(pod: Node, volume: str) -> bool:
-    """Whether a container or init container of ``pod`` mounts ``volume``."""
-    containers = [*values(pod, "containers"), *values(pod, "initContainers")]
-    return any(text(mount, "name") == volume for one in containers for mount in values(one, "volumeMounts"))
+def _absent(value: Node, place: Place, path: tuple[str, ...]) -> Iterator[Place]:
+    """The places of the field at ``path`` in every object that ought to hold it and does not."""
+    for depth, name in enumerate(path[:-1]):
+        below = value.get(name)
+        if isinstance(below, list):
+            for at, one in items(value, name, place):
+                yield from _absent(one, at, path[depth + 2 :])
+            return
+        if not isinstance(below, dict):
+            return
+        value, place = below, place / name
+    if path[-1] not in value:
+        yield place / path[-1]
 
 
 def _repeated(jobset: Node) -> Iterator[Cause]:
@@ -289,15 +338,20 @@ def _repeated(jobset: Node) -> Iterator[Cause]:
         yield duplicate(place, ", ".join(f"{key} {value}" for key, value in one.key.items() if key) or "this item")
 
 
-RULES: Final = (
+SCHEMA: Final = (
+    Rule("KF350", "API server: required fields of the JobSet CRD", None, _lacking),
     Rule("KF357", "API server: list keys of the JobSet CRD", None, _repeated),
+)
+WEBHOOK: Final = (
     Rule("KF351", "jobset webhook: names of Jobs and pods", _WARN, _names),
     Rule("KF359", "jobset webhook: replicas and parallelism", Severity.ERROR, _pods),
     Rule("KF352", "jobset webhook: dependsOn", Severity.ERROR, _depends_on),
     Rule("KF353", "jobset webhook: successPolicy", Severity.ERROR, _success_policy),
     Rule("KF354", "jobset webhook: failurePolicy", _WARN, _failure_policy),
     Rule("KF355", "jobset webhook: coordinator", _WARN, _coordinator),
-    Rule("KF356", "jobset webhook: volumeClaimPolicies", _WARN, _claims),
+    Rule("KF356", "jobset webhook: volumeClaimPolicies", _WARN, claims.check),
     Rule("KF358", "jobset webhook: network, groupName, managedBy", _WARN, _subdomain),
 )
-"""What is checked of a JobSet; a job whose dependencies can never be met would hang locally, too."""
+"""A job whose dependencies can never be met would hang locally, too."""
+
+RULES: Final = (*SCHEMA, *WEBHOOK)

@@ -25,6 +25,12 @@ TEMPLATE: Final = "# template of a job in the runtime\n"
 JOB: Final = "# spec of the Job in the runtime\n"
 
 REASONS: Final[dict[str, Reason]] = {
+    "KF350": Reason(
+        f"{_NO_JOBSET} Runtime and job are each sound; the list that is empty in one of them is missing in the JobSet.",
+        "add an item, or leave out what the list belongs to",
+        "containers: [] for a job that was to be switched off, or a patch for a job that the runtime lacks.",
+        f"{JOB}successPolicy:\n  rules: []\n", f'{JOB}successPolicy:\n  rules:\n  - {{succeededIndexes: "0"}}\n',
+    ),
     "KF351": Reason(
         f"{_NO_JOBSET} Pods are named JOB-node-0-0-abcde, in 63 characters: with node that leaves 48 for the TrainJob, "
         "with dataset-initializer 33.",
@@ -49,16 +55,17 @@ REASONS: Final[dict[str, Reason]] = {
     ),
     "KF354": Reason(
         f"{_NO_JOBSET} Rules are told apart by name, and a reason that never comes would never match.",
-        "give every rule a name of its own, reasons that Jobs have, and jobs of the runtime",
-        "Two rules of one name, or reasons of pods such as OOMKilled, which Jobs do not report.",
+        "give every rule a name of its own, reasons that Jobs have, and jobs of the runtime; restart the whole JobSet",
+        "Two rules of one name, reasons of pods such as OOMKilled, which Jobs do not report; or RestartJob and "
+        "InPlaceRestart, which are behind feature gates.",
         f"{JOBSET}failurePolicy:\n  rules:\n  - {{name: a, action: FailJobSet, onJobFailureReasons: [OOMKilled]}}\n",
         f"{JOBSET}failurePolicy:\n  rules:\n"
         "  - {name: a, action: FailJobSet, onJobFailureReasons: [PodFailurePolicy]}\n",
     ),
     "KF355": Reason(
-        f"{_NO_JOBSET} Pods would be told a coordinator that is never there.",
-        "name a job of the runtime, and indexes below its replicas and numNodes",
-        "A job that was renamed, or fewer nodes than before.",
+        f"{_NO_JOBSET} Pods are told where the coordinator is, by a label: it has to be there, and its address to fit.",
+        "name a job of the runtime that is Indexed, and indexes below its replicas and numNodes; keep names short",
+        "A job that was renamed, fewer nodes than before, or a long name with a long subdomain.",
         f"{JOBSET}coordinator: {{replicatedJob: master}}\nreplicatedJobs:\n- name: node\n",
         f"{JOBSET}coordinator: {{replicatedJob: node}}\nreplicatedJobs:\n- name: node\n",
     ),

@@ -144,12 +144,13 @@ def _initializer_problem(facts: Facts, name: str) -> str:
     pods = facts.pods(name)
     if not pods:
         return f'the TrainJob initializes something, so the runtime needs a job named "{name}"'
-    containers = [
-        one for pod in pods for part in ("containers", "initContainers") for one in values(pod, part)
+    named = [
+        (part, one) for pod in pods for part in ("containers", "initContainers") for one in values(pod, part)
         if text(one, "name") == name
     ]  # fmt: skip
-    if not containers:
+    if not named:
         return f'its job "{name}" needs a container named "{name}"'
+    containers = [one for part, one in named if part == "containers"]
     mounts = {text(one, "mountPath"): text(one, "name") for each in containers for one in values(each, "volumeMounts")}
     if "initializer" not in mounts.values():
         return f'the container "{name}" of its job "{name}" needs a mount of the volume "initializer"'

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.validate.lint.subject import entries, items, label, trainer_containers
 from kfrun.validate.located import Problem
+from kfrun.validate.rules import defaulter
 from kfrun.validate.rules.cel import get
 
 if TYPE_CHECKING:
@@ -61,6 +62,23 @@ def bare_quantities(subject: Subject) -> Iterator[Problem]:
             if isinstance(value, int | float) and not isinstance(value, bool):
                 why = patched or " changing it to text later is refused"
                 yield Problem("KF708", path, f"{path[-1]} is a number, not text:{why}", f'write "{value}"')
+
+
+def rewritten(subject: Subject) -> Iterator[Problem]:
+    """KF722: what a webhook writes otherwise, where nothing may change afterwards."""
+    is_stamped = defaulter.is_stamped(subject.data)
+    then = "applying the same file again is refused" if is_stamped else "no patch can be added, Kueue's neither"
+    for path, given, written in defaulter.rewritten(subject.data):
+        if isinstance(given, int) and path[:3] == ("spec", "trainer", "resourcesPerNode"):
+            continue  # KF708 says so
+        value = f'"{written}"' if isinstance(written, str) else "{}"
+        field = str(path[-1])
+        if given is None:
+            message = f"{field} is missing, and a cluster adds it when it stamps a patch: {then}"
+            yield Problem("KF722", path, message, f"write {field}: {value}", "parent")
+        else:
+            message = f'{field} is "{given}", and a cluster writes {value} when it stamps a patch: {then}'
+            yield Problem("KF722", path, message, f"write {value}")
 
 
 def suspended_claims(subject: Subject) -> Iterator[Problem]:

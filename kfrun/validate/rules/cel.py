@@ -30,6 +30,7 @@ CODES: Final = {
     "KF310": "a kfrun.dev/ annotation with a value that is not allowed",
     "KF311": "a label or annotation that the API server refuses",
     "KF312": "a trainerStatus without time",
+    "KF313": "an owner or a finalizer that the API server refuses",
 }
 
 MANAGERS: Final = ("trainer.kubeflow.org/trainjob-controller", "kueue.x-k8s.io/multikueue")
@@ -137,6 +138,9 @@ def _startup_or_depends(data: dict[str, Any]) -> Iterator[Problem]:
     order = get(data, "spec", "template", "spec", "startupPolicy", "startupPolicyOrder")
     if order != "InOrder":
         return
+    if get(data, *_JOBS) is None:
+        message = "startupPolicy InOrder needs jobs to start in order, and replicatedJobs is missing"
+        yield Problem("KF306", ("spec", "template", "spec"), message, "remove startupPolicy, or add the jobs", "key")
     for path, job in items(data, *_JOBS):
         if get(job, "dependsOn") is not None:
             message = (
@@ -180,6 +184,7 @@ RULES: Final[tuple[CelRule, ...]] = (
     CelRule("KF301", "API server: names of custom resources", kinds.RUNTIMES, names.runtime),
     CelRule("KF301", "API server: names of core objects", kinds.CORE_KINDS, names.core_object),
     CelRule("KF311", "API server: labels and annotations", kinds.TRAINER_KINDS, names.labels),
+    CelRule("KF313", "API server: owners and finalizers", kinds.TRAINER_KINDS, names.owners),
     CelRule("KF302", f"{_CEL}: initializer.*.storageUri", _JOB, _storage_uri),
     CelRule("KF303", f"{_CEL}: spec.managedBy", _JOB, _managed_by),
     CelRule("KF305", "minimum of trainer.numNodes", _JOB, _at_least(0, "spec", "trainer", "numNodes"), _HEAD),

@@ -67,6 +67,47 @@ def labels(data: dict[str, Any]) -> Iterator[Problem]:
         yield Problem("KF311", ("metadata", "annotations"), message, at="key")
 
 
+def owners(data: dict[str, Any]) -> Iterator[Problem]:
+    """Owners say what they are, one of them at most controls the object; finalizers have the form of keys."""
+    metadata = data.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    references, finalizers = metadata.get("ownerReferences"), metadata.get("finalizers")
+    if isinstance(references, list):
+        yield from _owners([one if isinstance(one, dict) else {} for one in references])
+    if isinstance(finalizers, list):
+        yield from _finalizers(finalizers)
+
+
+def _owners(references: list[dict[str, Any]]) -> Iterator[Problem]:
+    at = ("metadata", "ownerReferences")
+    for index, one in enumerate(references):
+        for field in ("apiVersion", "kind", "name", "uid"):
+            if one.get(field) == "":
+                yield Problem("KF313", (*at, index, field), f"{field} of an owner must not be empty")
+    controllers = [str(one.get("name")) for one in references if one.get("controller") is True]
+    if len(controllers) > 1:
+        message = f"{' and '.join(controllers)} have controller: true; one owner can"
+        yield Problem("KF313", at, message, "leave it to one of them", "key")
+
+
+def _finalizers(names: list[Any]) -> Iterator[Problem]:
+    at = ("metadata", "finalizers")
+    for index, name in enumerate(names):
+        if isinstance(name, str) and not _is_key(name):
+            message = f'"{name}" is no finalizer; allowed: a name such as example.com/backup'
+            yield Problem("KF313", (*at, index), message)
+    if {"orphan", "foregroundDeletion"} <= {name for name in names if isinstance(name, str)}:
+        yield Problem("KF313", at, "orphan and foregroundDeletion exclude each other", "remove one of them", "key")
+
+
+def _is_key(key: str) -> bool:
+    """A name, with a DNS subdomain and a slash before it or not."""
+    prefix, slash, name = key.rpartition("/")
+    if slash and not (_SUBDOMAIN.fullmatch(prefix) and len(prefix) <= SUBDOMAIN_LENGTH):
+        return False
+    return len(name) <= LABEL_LENGTH and _QUALIFIED.fullmatch(name) is not None
+
+
 def _name(data: dict[str, Any], form: re.Pattern[str], words: str, longest: int) -> Iterator[Problem]:
     metadata = data.get("metadata")
     if not isinstance(metadata, dict):
@@ -109,7 +150,8 @@ def _spelled(text: str, form: re.Pattern[str]) -> str | None:
 def _key(field: str, key: str) -> Iterator[Problem]:
     path = ("metadata", field, key)
     prefix, slash, name = key.rpartition("/")
-    if slash and not (_SUBDOMAIN.fullmatch(prefix) and len(prefix) <= SUBDOMAIN_LENGTH):
+    domain = prefix.lower() if field == "annotations" else prefix  # that of an annotation may have capitals
+    if slash and not (_SUBDOMAIN.fullmatch(domain) and len(prefix) <= SUBDOMAIN_LENGTH):
         message = f'"{prefix}" is no valid prefix of a key; allowed: a DNS name such as example.com'
         yield Problem("KF311", path, message, at="key")
     elif not (_QUALIFIED.fullmatch(name) and len(name) <= LABEL_LENGTH):

@@ -3,8 +3,8 @@
 Both call through `plan.jobs`, which hides secrets.
 
 Source: transition rules of the CRDs (CEL ``self == oldSelf``), which hold only where the field existed before and
-after; and the TrainJob webhook on runtimePatches. Both see objects with defaults; lists with keys are compared
-without regard to order, as CEL does.
+after; and the TrainJob webhook on runtimePatches. Both see objects with defaults, and TrainJobs as the mutating
+webhook leaves them (`defaulter`); lists with keys are compared without regard to order, as CEL does.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from kfrun.model import kinds
 from kfrun.model.source import Document, FieldPath, Finding, Stage, field_text
 from kfrun.validate import located
 from kfrun.validate.located import Problem
+from kfrun.validate.rules import defaulter
+from kfrun.validate.rules.cel import get
 from kfrun.validate.schema import defaults, lists, schemas, violations
 
 if TYPE_CHECKING:
@@ -79,9 +81,13 @@ def check(old: dict[str, Any] | Document, new: Document, *, version: str = schem
         return []
     source, data = (old, old.data) if isinstance(old, Document) else (None, old)
     root = schemas.schema(version, kind)
-    before, after = defaults.apply(data, kind, version), defaults.apply(new.data, kind, version)
+    given = before, after = defaults.apply(data, kind, version), defaults.apply(new.data, kind, version)
+    if kind == kinds.TRAIN_JOB and version not in schemas.BEFORE_PATCHES:
+        before = defaulter.created(before)
+        after = defaulter.updated(after, before)
     pairs = [pair for path in _frozen(kind, version) for pair in _pairs(before, after, path, _Cursor(root, root))]
-    frozen = located.findings(new, (_refusal(pair, kind, source) for pair in pairs if _differ(pair)), Stage.RULE)
+    refusals = (_refusal(pair, kind, source, given) for pair in pairs if _differ(pair))
+    frozen = located.findings(new, refusals, Stage.RULE)
     if kind != kinds.TRAIN_JOB or any(one.path[:2] == PATCHES for one in frozen):
         return frozen
     return frozen + located.findings(new, _patches(before, after, version), Stage.WEBHOOK)
@@ -171,7 +177,8 @@ def _difference(old: Any, new: Any, place: _Cursor) -> _Pair | None:
     return next((found for pair in below if (found := _difference(pair.old, pair.new, pair.place))), None)
 
 
-def _refusal(pair: _Pair, kind: str, source: Document | None) -> Problem:
+def _refusal(pair: _Pair, kind: str, source: Document | None, given: tuple[Any, Any]) -> Problem:
+    """``given``: the old and the new object before the webhook had them."""
     leaf = _difference(pair.old, pair.new, pair.place) or pair
     field = field_text(leaf.place.path)
     if leaf.old is None:
@@ -189,6 +196,10 @@ def _refusal(pair: _Pair, kind: str, source: Document | None) -> Problem:
         hint += ", or give it another name"
     else:
         hint += ", or use --replace once it has finished" if kind == kinds.TRAIN_JOB else ", or give it another name"
+    was_rewritten = leaf.old is not None and get(given[0], *leaf.place.before) != leaf.old
+    if was_rewritten or get(given[1], *leaf.place.path) != leaf.new:
+        what += "; the webhook that stamps the time of a patch writes the whole TrainJob anew"
+        hint = f"write it as a cluster does (kfrun lint says how, KF722), and {hint}"
     return Problem("KF320", pair.place.path, f"field is immutable: {what}", hint, "key")
 
 
@@ -201,12 +212,14 @@ def _patches(before: dict[str, Any], after: dict[str, Any], version: str) -> Ite
     if version == "v2.0":
         return
     path, either = (OVERRIDES, (after,)) if version == "v2.1" else (PATCHES, (before, after))
-    root = schemas.schema(version, kinds.TRAIN_JOB)
-    old, new = (_without_times(one, path[-1]) for one in (before, after))
-    if _difference(old, new, _Cursor(root, schemas.at(root, path), path, path)) is None:
-        return
     field = path[-1]
-    if not any(_has_spec(one) and one["spec"].get("suspend") is True for one in either):
+    old, new = (get(one, *path) or [] for one in (before, after))
+    root = schemas.schema(version, kinds.TRAIN_JOB)
+    if path == PATCHES and defaulter.same(old, new):
+        return
+    if path == OVERRIDES and _difference(old, new, _Cursor(root, schemas.at(root, path), path, path)) is None:
+        return
+    if not any(get(one, "spec", "suspend") is True for one in either):
         when = "before or after the change" if len(either) == 2 else "after the change"
         message = f"{field} can only change while the TrainJob is suspended, {when}"
         yield Problem("KF321", path, message, "suspend the TrainJob first, or set spec.suspend: true", "key")
@@ -224,17 +237,3 @@ def _active(job: dict[str, Any]) -> Iterator[tuple[str, int]]:
         count = one.get("active") if isinstance(one, dict) else None
         if isinstance(count, int) and count > 0:
             yield str(one.get("name", "")), int(count)
-
-
-def _has_spec(data: dict[str, Any]) -> bool:
-    return isinstance(data.get("spec"), dict)
-
-
-def _without_times(data: dict[str, Any], field: str) -> list[Any]:
-    patches = data["spec"].get(field) if _has_spec(data) else None
-    if not isinstance(patches, list):
-        return []
-    return [
-        {name: value for name, value in one.items() if name != "time"} if isinstance(one, dict) else one
-        for one in patches
-    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,17 @@ def apply(document_data: dict[str, Any], kind: str, version: str = schemas.DEFAU
     """
     filled: dict[str, Any] = _filled(document_data, _shape(version, kind))
     return filled
+
+
+def complete(part: Any, path: tuple[str, ...], kind: str, version: str = schemas.DEFAULT_VERSION) -> Any:
+    """The ``part`` of an object of this kind that stands at ``path``, with the defaults of the CRD filled in.
+
+    What gets none is shared with ``part``, which may be the whole of it. Nulls stay.
+    """
+    shape: _Shape | None = _shape(version, kind)
+    for name in path:
+        shape = shape.child(name) if shape is not None else None
+    return part if shape is None else _completed(part, shape)
 
 
 def without_nulls(data: dict[str, Any], root: Schema) -> dict[str, Any]:
@@ -65,16 +77,32 @@ def _pruned(value: Any, node: Schema | None, root: Schema) -> Any:
     return value
 
 
+class _Routes(dict["str | int", "_Shape | None"]):
+    """The shapes of fields that hold defaults, found out as documents ask for them; None for the others."""
+
+    __slots__ = ("_shape",)
+
+    def __init__(self, shape: _Shape) -> None:
+        super().__init__()
+        self._shape = shape
+
+    def __missing__(self, part: str | int) -> _Shape | None:
+        below = self._shape.child(part)
+        self[part] = below if below is not None and below.leads_on() else None
+        return self[part]
+
+
 class _Shape:
     """What a schema says of nulls and defaults, found out field by field as documents ask for it."""
 
-    __slots__ = ("_children", "_root", "_schema", "_shared", "defaults")
+    __slots__ = ("_children", "_root", "_schema", "_shared", "defaults", "routes")
 
     def __init__(self, root: Schema, schema: Schema, shared: dict[int, _Shape]) -> None:
         self._root = root
         self._schema = schema
         self._shared = shared
         self._children: dict[str | int, _Shape | None] = {}
+        self.routes = _Routes(self)
         described: dict[str, Schema] = schema.get("properties", {})
         self.defaults = [(name, field["default"]) for name, field in described.items() if "default" in field]
 
@@ -84,6 +112,11 @@ class _Shape:
             below = schemas.child(self._root, self._schema, part)
             self._children[part] = None if below is None else self._of(below)
         return self._children[part]
+
+    def leads_on(self) -> bool:
+        """Whether there is a default here or below."""
+        parts: list[str | int] = [0, *self._schema.get("properties", ())]
+        return bool(self.defaults) or any(self.routes[part] is not None for part in parts)
 
     def _of(self, schema: Schema) -> _Shape:
         # many fields share one definition; the schemas live as long as the process, and so do their ids
@@ -120,3 +153,26 @@ def _filled(value: Any, shape: _Shape | None) -> Any:
 
 
 _NESTED = frozenset({dict, list})
+
+
+def _completed(value: Any, shape: _Shape) -> Any:
+    """The same as `_filled`, but for what gets no default: that is not copied."""
+    routes = shape.routes
+    if type(value) is list:
+        items = routes[0]
+        if items is None:
+            return value
+        completed = [_completed(item, items) for item in value]
+        return value if all(map(operator.is_, completed, value)) else completed
+    if type(value) is not dict:
+        return value
+    changed: dict[str, Any] = {}
+    for key, default in shape.defaults:
+        if key not in value:
+            changed[key] = _filled(default, shape.child(key))
+    for key, item in value.items():
+        if type(item) in _NESTED:
+            below = routes[key]
+            if below is not None and (completed := _completed(item, below)) is not item:
+                changed[key] = completed
+    return {**value, **changed} if changed else value

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kfrun.validate.schema import schemas
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from kfrun.model.source import FieldPath
     from kfrun.validate.schema.schemas import Schema
@@ -37,7 +37,7 @@ def duplicates(data: dict[str, Any], version: str, kind: str) -> Iterator[Duplic
     """Every repeated item of the lists in ``data``. Values of wrong types are passed over."""
     route = _route(version, kind)
     if route is not None:
-        yield from _walk(data, route, ())
+        yield from _walk(data, route)
 
 
 def item_key(item: Any, keys: list[str], fields: Schema) -> dict[str, Any] | None:
@@ -55,30 +55,41 @@ def item_key(item: Any, keys: list[str], fields: Schema) -> dict[str, Any] | Non
     return key
 
 
+class _Fields(dict[str, "_Route | None"]):
+    """The ways on along fields, found out as documents ask for them; None where none leads to such a list."""
+
+    __slots__ = ("_find",)
+
+    def __init__(self, find: Callable[[str], _Route | None]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, name: str) -> _Route | None:
+        self[name] = self._find(name)
+        return self[name]
+
+
 class _Route:
     """The part of a schema that leads to such lists, so that the rest of a document is not looked at.
 
     It is found out as documents ask for it: a whole schema takes longer than a document or two.
     """
 
-    __slots__ = ("_fields", "_items", "_root", "_schema", "_shared", "is_set", "key_fields", "keys")
+    __slots__ = ("_items", "_root", "_schema", "_shared", "fields", "is_set", "key_fields", "keys")
 
     def __init__(self, root: Schema, schema: Schema, shared: dict[str, _Route | None]) -> None:
         self._root = root
         self._schema = schema
         self._shared = shared
-        self._fields: dict[str, _Route | None] = {}
         self._items: list[_Route | None] = []
+        self.fields = _Fields(self._field)
         self.keys: list[str] = schema.get(schemas.LIST_KEYS, [])
         self.is_set: bool = schema.get(schemas.LIST_TYPE) == "set"
         self.key_fields: Schema = schemas.follow(root, schema["items"])["properties"] if self.keys else {}
 
-    def field(self, name: str) -> _Route | None:
-        """The way on along a field."""
-        if name not in self._fields:
-            below = self._schema.get("properties", {}).get(name)
-            self._fields[name] = None if below is None else _routed(self._root, below, self._shared)
-        return self._fields[name]
+    def _field(self, name: str) -> _Route | None:
+        below = self._schema.get("properties", {}).get(name)
+        return None if below is None else _routed(self._root, below, self._shared)
 
     @property
     def items(self) -> _Route | None:
@@ -93,7 +104,7 @@ class _Route:
         """Whether there is such a list at all, here or below."""
         if self.keys or self.is_set or self.items is not None:
             return True
-        return any(self.field(name) is not None for name in self._schema.get("properties", ()))
+        return any(self.fields[name] is not None for name in self._schema.get("properties", ()))
 
 
 @cache
@@ -113,22 +124,27 @@ def _routed(root: Schema, schema: Schema, shared: dict[str, _Route | None]) -> _
     return shared[pointer]
 
 
-def _walk(value: Any, route: _Route, path: FieldPath) -> Iterator[Duplicate]:
+def _walk(value: Any, route: _Route) -> Sequence[Duplicate]:
+    """What is found below ``value``, with paths from there; nearly always nothing, so no path is made before."""
+    found: list[Duplicate] = []
     if isinstance(value, dict):
+        fields = route.fields
         for name, item in value.items():
-            below = route.field(name)
-            if below is not None:
-                yield from _walk(item, below, (*path, name))
+            below = fields[name]
+            if below is not None and (inner := _walk(item, below)):
+                found += [one._replace(path=(name, *one.path)) for one in inner]
     elif isinstance(value, list):
-        if route.keys or route.is_set:
-            yield from _repeated(value, route, path)
+        if len(value) > 1 and (route.keys or route.is_set):
+            found += _repeated(value, route)
         below = route.items
         if below is not None:
             for index, item in enumerate(value):
-                yield from _walk(item, below, (*path, index))
+                if inner := _walk(item, below):
+                    found += [one._replace(path=(index, *one.path)) for one in inner]
+    return found
 
 
-def _repeated(value: list[Any], route: _Route, path: FieldPath) -> Iterator[Duplicate]:
+def _repeated(value: list[Any], route: _Route) -> Iterator[Duplicate]:
     seen: dict[object, int] = {}
     for index, item in enumerate(value):
         key = {"": item} if route.is_set else item_key(item, route.keys, route.key_fields)
@@ -136,7 +152,7 @@ def _repeated(value: list[Any], route: _Route, path: FieldPath) -> Iterator[Dupl
             continue
         first = seen.setdefault(_comparable(key), index)
         if first != index:
-            yield Duplicate((*path, index), first, key)
+            yield Duplicate((index,), first, key)
 
 
 def _comparable(key: dict[str, Any]) -> object:

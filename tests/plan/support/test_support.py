@@ -9,7 +9,7 @@ from kfrun.plan.support.findings import check, unable
 from kfrun.resolve.pods.expand import MAX_PODS, own_images
 from kfrun.resolve.resolver import resolve
 from kfrun.resolve.runtimes.catalogue import Catalogue
-from kfrun.resolve.structs import fields
+from kfrun.validate.schema import structs
 from tests.resolve.reading import document, resolved, runtime, trainjob
 
 POD = "spec.replicatedJobs[0].template.spec.template.spec"
@@ -34,7 +34,7 @@ def test_every_field_is_honoured_or_without_effect_or_named(backend, type_name):
         frozenset(found.not_honoured[type_name]),
     ]
     assert sum(map(len, tables)) == len(frozenset.union(*tables))
-    assert frozenset.union(*tables) == set(fields.fields(type_name))
+    assert frozenset.union(*tables) == set(structs.fields(type_name))
 
 
 @pytest.mark.parametrize("backend", support.BACKENDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,10 @@ from kfrun.resolve.resolver import resolve
 from kfrun.resolve.runtimes.catalogue import Catalogue
 from kfrun.validate.admission import check as admission
 from kfrun.validate.admission import jobset, jobsetdefaults
+from kfrun.validate.schema import schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Node = dict[str, Any]
 
@@ -88,6 +92,22 @@ def test_jobs_depend_on_earlier_ones(jobs: tuple[Node, ...], expected: list[str]
         ({"coordinator": {"replicatedJob": "node", "jobIndex": 1}}, ["spec.coordinator.jobIndex"]),
         ({"coordinator": {"replicatedJob": "node", "podIndex": 1}}, ["spec.coordinator.podIndex"]),
         ({"coordinator": {"replicatedJob": "node"}}, []),
+        ({"failurePolicy": {"restartStrategy": "InPlaceRestart"}}, ["spec.failurePolicy.restartStrategy"]),
+        ({"failurePolicy": {"restartStrategy": "BlockingRecreate"}}, []),
+        (
+            {"failurePolicy": {"rules": [{"name": "1"}, {"action": "RestartJob"}, {"action": "RestartJob"}]}},
+            ["spec.failurePolicy.rules[1].action"],
+        ),
+        (
+            {"failurePolicy": {"rules": [{"action": "RestartJobAndIgnoreMaxRestarts"}]}},
+            ["spec.failurePolicy.rules[0].action"],
+        ),
+        ({"failurePolicy": {"rules": [{"action": "RestartJobSetAndIgnoreMaxRestarts"}]}}, []),
+        (
+            {"coordinator": {"replicatedJob": "node"}, "network": {"subdomain": "s" * 52}},
+            ["spec.coordinator.replicatedJob"],
+        ),
+        ({"coordinator": {"replicatedJob": "node"}, "network": {"subdomain": "s" * 51}}, []),
         ({"network": {"subdomain": "1a"}}, ["spec.network.subdomain"]),
         ({"managedBy": "me"}, ["spec.managedBy"]),
     ],
@@ -105,27 +125,101 @@ def claim(name: str) -> Node:
     return {"volumeClaimPolicies": [{"templates": [{"metadata": {"name": name}, "spec": {}}]}]}
 
 
+def test_a_coordinator_has_an_index_and_an_address_that_fits_a_label() -> None:
+    hub = replicated("hub")
+    hub["template"]["spec"]["completionMode"] = "NonIndexed"
+    assert fields(built(hub, coordinator={"replicatedJob": "hub"})) == ["spec.coordinator.replicatedJob"]
+    long = {"name": "a" * 40, "coordinator": {"replicatedJob": "node", "jobIndex": 0}}
+    assert fields(built(**long)) == ["spec.coordinator.replicatedJob"]
+
+
+CLAIM = "spec.volumeClaimPolicies[0].templates[0].metadata.name"
+
+
+def mounting(name: str, part: str = "containers", **pod: Any) -> Node:
+    return {part: [{"name": "c", "volumeMounts": [{"name": name, "mountPath": "/d"}]}], **pod}
+
+
 @pytest.mark.parametrize(
     ("name", "pod", "refused"),
     [
-        ("data", {"containers": [{"name": "c", "volumeMounts": [{"name": "data", "mountPath": "/d"}]}]}, False),
-        ("data", {"initContainers": [{"name": "c", "volumeMounts": [{"name": "data", "mountPath": "/d"}]}]}, False),
-        ("data", {"containers": [{"name": "c"}]}, True),
+        ("data", mounting("data"), []),
+        ("data", mounting("data", "initContainers", containers=[{"name": "a"}]), []),
+        ("data.v2", mounting("data.v2"), []),
+        ("data", {"containers": [{"name": "c"}]}, [CLAIM]),
         (
             "data",
-            {
-                "containers": [{"name": "c", "volumeMounts": [{"name": "data", "mountPath": "/d"}]}],
-                "volumes": [{"name": "data", "emptyDir": {}}],
-            },
-            True,
+            mounting("data", volumes=[{"name": "x"}, {"name": "data", "emptyDir": {}}]),
+            ["spec.replicatedJobs[0].template.spec.template.spec.volumes[1].name"],
         ),
-        ("D", {"containers": [{"name": "c", "volumeMounts": [{"name": "D", "mountPath": "/d"}]}]}, True),
-        ("d" * 61, {"containers": [{"name": "c", "volumeMounts": [{"name": "d" * 61, "mountPath": "/d"}]}]}, True),
+        ("D", mounting("D"), [CLAIM]),
+        ("d" * 60, mounting("d" * 60), []),
+        ("d" * 61, mounting("d" * 61), [CLAIM]),
+        ("D" * 61, mounting("D" * 61), [CLAIM, CLAIM]),
     ],
 )
-def test_claims(name: str, pod: Node, refused: bool) -> None:
-    expected = ["spec.volumeClaimPolicies[0].templates[0].metadata.name"] if refused else []
-    assert fields(built(replicated(pod=pod), **claim(name))) == expected
+def test_claims(name: str, pod: Node, refused: list[str]) -> None:
+    assert fields(built(replicated(pod=pod), **claim(name))) == refused
+
+
+POD = "spec.replicatedJobs[0].template.spec.template.spec"
+
+
+@pytest.mark.parametrize(
+    ("pod", "expected"),
+    [
+        ({}, [f"{POD}.containers"]),
+        ({"initContainers": [{"name": "a"}]}, [f"{POD}.containers"]),
+        ({"containers": [{"name": "c"}], "volumes": [{"name": "a"}, {"name": "b", "rbd": {"image": "i"}}]},
+         [f"{POD}.volumes[1].rbd.monitors"]),
+        ({"containers": [{"name": "c"}],
+          "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {}}}},
+         [f"{POD}.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"]),
+    ],
+)  # fmt: skip
+def test_lists_that_the_schema_asks_for(pod: Node, expected: list[str]) -> None:
+    job = replicated()
+    job["template"]["spec"]["template"]["spec"] = pod
+    assert fields(built(job)) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"successPolicy": {}}, ["successPolicy.rules"]),
+        ({"podFailurePolicy": {}}, ["podFailurePolicy.rules"]),
+        (
+            {"podFailurePolicy": {"rules": [{"action": "Ignore"}, {"action": "FailJob", "onExitCodes": {}}]}},
+            ["podFailurePolicy.rules[1].onExitCodes.values"],
+        ),
+    ],
+)
+def test_lists_of_a_job_too(spec: Node, expected: list[str]) -> None:
+    job = replicated()
+    job["template"]["spec"] |= spec
+    assert fields(built(job)) == [f"spec.replicatedJobs[0].template.spec.{field}" for field in expected]
+
+
+def test_no_list_that_the_schema_asks_for_is_left_out() -> None:
+    schema = schemas.schema(schemas.DEFAULT_VERSION, "ClusterTrainingRuntime")
+
+    def asked_for(node: Node, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        for name in node.get("properties", {}):
+            below = schemas.child(schema, node, name)
+            assert below is not None
+            if below.get("type") == "array" and name in node.get("required", ()):
+                yield (*path, name)
+            yield from asked_for(below, (*path, name))
+        items = schemas.child(schema, node, 0)
+        if items is not None:
+            yield from asked_for(items, (*path, "[]"))
+
+    top = schemas.at(schema, ("spec", "template", "spec"))
+    assert top is not None
+    below_job = ("replicatedJobs", "[]", "template", "spec")
+    expected = {(*below_job, *path) for path in jobset.LISTS_OF_JOBS}
+    expected |= {(*below_job, "template", "spec", *path) for path in jobset.LISTS_OF_PODS}
+    assert set(asked_for(top, ())) == expected | {("volumeClaimPolicies", "[]", "templates")}
 
 
 def test_ports_that_repeat_after_the_build() -> None:
@@ -199,3 +293,25 @@ def test_a_name_that_is_too_long_is_said_once_and_at_the_name() -> None:
     assert [(one.code, one.stage, one.severity) for one in names] == [("KF351", Stage.JOBSET, Severity.ERROR)]
     assert names[0].position is not None
     assert names[0].position.line == 25
+
+
+IDLE = """\
+      - name: idle
+        dependsOn: [{name: nowhere, status: Ready}]
+        template: {spec: {podFailurePolicy: {rules: []}, template: {spec: {containers: []}}}}
+"""
+
+
+def test_what_the_schema_of_jobsets_refuses_is_not_asked_of_its_webhook_or_of_jobs() -> None:
+    documents, _ = kubeyaml.parse(MANIFEST.replace("---\n", f"{IDLE}---\n"), "all.yaml")
+    resolution = resolve(documents[1], Catalogue(documents))
+    found = admission.check(resolution)
+    job = "spec.replicatedJobs[1].template.spec"
+    assert [(one.code, one.stage, one.field) for one in found] == [
+        ("KF350", Stage.JOBSET, f"{job}.podFailurePolicy.rules"),
+        ("KF350", Stage.JOBSET, f"{job}.template.spec.containers"),
+    ]
+    assert [one.position.line for one in found if one.position] == [24, 24]
+    locally = {one.code for one in admission.check(resolution, locally=True)}
+    assert "KF350" not in locally
+    assert {"KF352", "KF375"} <= locally

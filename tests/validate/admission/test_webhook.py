@@ -60,7 +60,10 @@ WANTS_DATA = {"initializer": {"dataset": {"storageUri": "hf://a/b"}}}
         ((replicated(NAME, containers=[{"name": "other"}]),), f'needs a container named "{NAME}"'),
         ((replicated(NAME),), 'needs a mount of the volume "initializer"'),
         ((replicated(NAME, containers=[{"name": NAME, **MOUNT}]),), ""),
-        ((replicated(NAME, containers=[{"name": "x"}], initContainers=[{"name": NAME, **MOUNT}]),), ""),
+        (
+            (replicated(NAME, containers=[{"name": "x"}], initContainers=[{"name": NAME, **MOUNT}]),),
+            'needs a mount of the volume "initializer"',
+        ),
     ],
 )
 def test_an_initializer_needs_its_job_container_and_mount(jobs: tuple[Node, ...], lacks: str) -> None:

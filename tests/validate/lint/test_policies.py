@@ -122,6 +122,12 @@ BAD = [
     ("KF715", annotated("kfrun.dev/pip-index-urls", "https://me:pw@example.com/simple"), INDEX_URLS, 5),
     ("KF720", GS_DATA, "spec.initializer.dataset.storageUri", 10),
     ("KF721", JOB.replace("  trainer:\n    image: registry.example.com/mnist:1.2\n", ""), "spec.trainer", 5),
+    ("KF722", f"{JOB}    resourcesPerNode: {{limits: {{cpu: '0.5'}}}}\n",
+     "spec.trainer.resourcesPerNode.limits.cpu", 10),
+    ("KF722", patched("volumes:", "- {name: a, emptyDir: {sizeLimit: 2048Mi}}"),
+     f"{POD}.volumes[0].emptyDir.sizeLimit", 22),
+    ("KF722", f"{JOB}    env:\n    - name: A\n      valueFrom: {{resourceFieldRef: {{resource: limits.cpu}}}}\n",
+     "spec.trainer.env[0].valueFrom.resourceFieldRef.divisor", 12),
 ]  # fmt: skip
 
 
@@ -324,3 +330,23 @@ def test_values_of_wrong_types_are_passed_over(text):
             table.check([job], lambda _, data=data: data, choice)
             tried += 1
     assert tried > 500
+
+
+@pytest.mark.parametrize("written", ["1", "2500m", "8Gi", "1500Mi", "16e3", "0"])
+def test_what_a_cluster_leaves_as_it_is_can_be_patched(written):
+    assert codes(f"{JOB}    resourcesPerNode: {{limits: {{cpu: '{written}', memory: 8Gi}}}}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("patches", "then"),
+    [
+        ("", "no patch can be added, Kueue's neither"),
+        ("  runtimePatches: [{manager: example.com/a, time: '2026-03-01T00:00:00Z'}]\n", "no patch can be added"),
+        ("  runtimePatches: [{manager: example.com/a}]\n", "applying the same file again is refused"),
+    ],
+)
+def test_what_a_rewritten_quantity_costs(patches, then):
+    (one,) = found(f"{JOB}    resourcesPerNode: {{limits: {{memory: 1024Mi}}}}\n{patches}")
+    assert one.message.startswith('memory is "1024Mi", and a cluster writes "1Gi" when it stamps a patch')
+    assert then in one.message
+    assert one.hint == 'write "1Gi"'

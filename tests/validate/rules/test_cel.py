@@ -62,6 +62,10 @@ def test_what_the_rules_let_through(text: str) -> None:
             *("KF306", "spec.template.spec", "replicatedJobs[1] has dependsOn"),
         ),
         (
+            RUNTIME.partition("      replicatedJobs:")[0] + "      startupPolicy: {startupPolicyOrder: InOrder}\n",
+            *("KF306", "spec.template.spec", "replicatedJobs is missing"),
+        ),
+        (
             template("      volumeClaimPolicies: [{templates: [{metadata: {name: a, namespace: b}}]}]\n"),
             *("KF307", "spec.template.spec.volumeClaimPolicies[0].templates[0].metadata.namespace", "namespace"),
         ),

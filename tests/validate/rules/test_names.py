@@ -89,9 +89,34 @@ def test_a_name_is_needed(name: str | None) -> None:
         ("labels", {"a/b/c": "b"}, False),
         ("annotations", {"a": "any text at all\n"}, True),
         ("annotations", {"a b": "c"}, False),
+        ("annotations", {"Example.com/a": "b"}, True),
+        ("annotations", {"Exa mple.com/a": "b"}, False),
         ("annotations", {"a": "x" * 262144}, False),
         ("annotations", {"a": "x" * 262143}, True),
     ],
 )
 def test_labels_and_annotations(field: str, entries: dict[str, str], fine: bool) -> None:
     assert [one.code for one in with_metadata(JOB, **{field: entries})] == ([] if fine else ["KF311"])
+
+
+OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "1"}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "expected"),
+    [
+        ({"ownerReferences": [OWNER, {**OWNER, "controller": True}]}, []),
+        ({"ownerReferences": [OWNER, {**OWNER, "uid": ""}]}, ["metadata.ownerReferences[1].uid"]),
+        ({"ownerReferences": [{**OWNER, "kind": "", "name": ""}]},
+         ["metadata.ownerReferences[0].kind", "metadata.ownerReferences[0].name"]),
+        ({"ownerReferences": [{**OWNER, "controller": True}] * 2}, ["metadata.ownerReferences"]),
+        ({"finalizers": ["orphan", "example.com/backup", "foregroundDeletion.example"]}, []),
+        ({"finalizers": ["example.com/backup", "wait for it"]}, ["metadata.finalizers[1]"]),
+        ({"finalizers": ["Example.com/a", "a/b/c", "x" * 64]}, [f"metadata.finalizers[{index}]" for index in range(3)]),
+        ({"finalizers": ["orphan", "foregroundDeletion"]}, ["metadata.finalizers"]),
+        ({"finalizers": 1, "ownerReferences": [None, 1]}, []),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("text", [JOB, RUNTIME])
+def test_owners_and_finalizers(text: str, metadata: dict[str, object], expected: list[str]) -> None:
+    assert [(one.code, one.field) for one in with_metadata(text, **metadata)] == [("KF313", one) for one in expected]

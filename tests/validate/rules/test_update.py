@@ -7,7 +7,7 @@ import pytest
 from kfrun.model.source import Finding, Stage
 from kfrun.validate.rules import update
 from kfrun.validate.schema import defaults
-from tests.validate.reading import DATA, JOB, RUNTIME, document, documents, refused
+from tests.validate.reading import JOB, RUNTIME, document, documents
 
 TRAINER = JOB + "  trainer: {numNodes: 2, env: [{name: A, value: a}, {name: B, value: b}]}\n"
 
@@ -174,17 +174,6 @@ def test_most_fields_of_a_patch_never_change() -> None:
     assert check(patched("{containers: [{name: a}]}", suspend=True), patched("{}", suspend=True)) == []
 
 
-def test_the_cluster_answers_the_same() -> None:
-    answers = {
-        case: [error.split(":")[0] for row in rows for error in row.get("webhookErrors", [])]
-        for case, rows in refused().items()
-    }
-    for case in ("update-patches-suspended-ok", "update-patches-unsuspended-forbidden"):
-        text = (DATA / "conformance" / f"{case}.yaml").read_text(encoding="utf-8")
-        old, new = (one for one in documents(text) if one.data["kind"] == "TrainJob")
-        assert [one.field for one in update.check(old.data, new)] == answers.get(case, [])
-
-
 # What pods still run, older releases, older documents
 
 
@@ -286,3 +275,99 @@ def test_odd_stored_objects_do_not_raise(old: dict[str, Any]) -> None:
 def test_other_kinds_may_change() -> None:
     text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {a: b}\n"
     assert update.check({"data": {"a": "c"}}, document(text)) == []
+
+
+# The mutating webhook, which comes first
+
+
+TIME = 'time: "2026-03-01T00:00:00Z"'
+
+
+def asking(trainer: str, *patches: str) -> str:
+    """A suspended TrainJob with ``trainer``, and patches: managers, with or without a time."""
+    listed = "".join(f"  - {{manager: example.com/{one}}}\n" for one in patches)
+    return f"{JOB}  suspend: true\n  trainer: {trainer}\n" + (f"  runtimePatches:\n{listed}" if patches else "")
+
+
+def limits(**quantities: str) -> str:
+    return f"{{resourcesPerNode: {{limits: {{{', '.join(f'{key}: {text}' for key, text in quantities.items())}}}}}}}"
+
+
+DIVISOR = "{env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}]}"
+FIRST, SECOND = f"a, {TIME}", f"b, {TIME}"
+
+
+@pytest.mark.parametrize(
+    "trainer",
+    [
+        *(limits(cpu="'2.5'"), limits(cpu="'0.5'"), limits(cpu="1000m"), limits(memory="1024Mi"), limits(cpu="1")),
+        *(limits(memory="0.5Gi"), limits(**{"nvidia.com/gpu": "2"}), DIVISOR),
+    ],
+)
+def test_the_first_patch_rewrites_the_job_and_is_refused_for_it(trainer: str) -> None:
+    (found,) = check(asking(trainer), asking(trainer, "kueue"))
+    assert (found.code, found.field, found.stage) == ("KF320", "spec.trainer", Stage.RULE)
+    assert "the webhook that stamps the time of a patch writes the whole TrainJob anew" in found.message
+    assert "KF722" in (found.hint or "")
+
+
+@pytest.mark.parametrize(
+    "trainer", ["{}", limits(cpu="2500m", memory="8Gi"), limits(cpu="'1'"), limits(memory="1500Mi")]
+)
+def test_canonical_quantities_can_be_patched(trainer: str) -> None:
+    assert check(asking(trainer), asking(trainer, "kueue")) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "refused"),
+    [
+        ((), (), False),
+        (("a",), ("a",), False),  # stamped when it was created, and again
+        (("a",), (), True),  # stamped when it was created, and no more
+        ((FIRST,), (FIRST,), False),  # never stamped
+        ((FIRST,), ("a",), True),  # its time is put back
+        ((FIRST,), ('a, time: "2026-03-02T00:00:00Z"',), True),
+        ((FIRST,), (FIRST, SECOND), False),  # says its time itself
+        ((FIRST,), (FIRST, "b"), True),
+        ((FIRST, SECOND), (SECOND, FIRST), False),
+        ((FIRST,), (f"{FIRST}, trainingRuntimeSpec: {{template: {{}}}}",), True),
+    ],
+)
+def test_the_job_is_rewritten_whenever_a_patch_is_stamped(
+    old: tuple[str, ...], new: tuple[str, ...], refused: bool
+) -> None:
+    trainer = limits(cpu="'2.5'")
+    assert [one.field for one in check(asking(trainer, *old), asking(trainer, *new))] == ["spec.trainer"] * refused
+
+
+def test_everything_of_the_job_is_rewritten() -> None:
+    pod = "{volumes: [{name: a, emptyDir: {sizeLimit: 1024Mi}}], containers: [{name: node}]}"
+    initializer = (
+        "  initializer: {dataset: {env: [{name: A, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}]}}\n"
+    )
+    old = patched(pod, time=TIME, suspend=True) + initializer
+    new = old.replace("  - manager", "  - manager: example.com/b\n  - manager")
+    found = [one.field.rpartition(".")[2] for one in check(old, new)]
+    assert found == ["volumes", "initializer"]
+
+
+def test_a_changed_patch_is_compared_as_the_webhook_reads_it() -> None:
+    quiet = patched("{tolerations: [], containers: [{name: a, env: [{name: A, value: ''}]}]}")
+    assert check(quiet, patched("{containers: [{name: a, env: [{name: A}]}]}")) != []  # frozen all the same
+    assert check(patched("{tolerations: []}"), patched("{}")) == []
+    assert [one.code for one in check(patched("{tolerations: [{key: a}]}"), patched("{tolerations: [{key: b}]}"))] == [
+        "KF321"
+    ]
+
+
+def test_older_releases_stamp_nothing() -> None:
+    trainer = limits(cpu="'2.5'")
+    old, new = document(asking(trainer)), document(asking(trainer, "kueue"))
+    assert update.check(old.data, new, version="v2.1") == []
+    assert [one.field for one in update.check(old.data, new, version="v2.2")] == ["spec.trainer"]
+
+
+def test_the_order_of_patches_counts_while_the_job_runs() -> None:
+    old = asking("{}", FIRST, SECOND).replace("suspend: true", "suspend: false")
+    new = asking("{}", SECOND, FIRST).replace("suspend: true", "suspend: false")
+    assert [one.code for one in check(old, new)] == ["KF321"]

@@ -133,6 +133,27 @@ def test_equal_items_of_a_set() -> None:
     assert (found.code, found.path[-2:]) == ("KF206", ("containerNames", 2))
 
 
+@pytest.mark.parametrize(
+    ("policies", "lacks"),
+    [
+        ("[]", None),
+        ("[{templates: []}]", None),
+        ("[{templates: [{metadata: {name: a}}]}]", None),
+        ("[{}]", "[0].templates"),
+        ("[{templates: []}, {retentionPolicy: {whenDeleted: Retain}}]", "[1].templates"),
+        ("[{templates: null}]", "[0].templates"),
+        ("[{templates: [{metadata: {name: a}}, {spec: {accessModes: [ReadWriteOnce]}}]}]", "[0].templates[1].metadata"),
+    ],
+)
+@pytest.mark.parametrize("version", ["v2.2", "v2.3", "head"])
+def test_claim_policies_have_templates_and_these_metadata(version: str, policies: str, lacks: str | None) -> None:
+    """A rule of the CRD looks into both, and refuses what it cannot look into."""
+    text = RUNTIME.replace("    spec:\n      repl", f"    spec:\n      volumeClaimPolicies: {policies}\n      repl")
+    found = structure.check(document(text), version=version)
+    at = "spec.template.spec.volumeClaimPolicies"
+    assert [(one.code, one.field) for one in found] == ([("KF203", f"{at}{lacks}")] if lacks else [])
+
+
 def test_template_metadata_takes_five_fields_only() -> None:
     text = RUNTIME.replace("        template:\n", "        template:\n          metadata: {labels: {a: b}, %s: x}\n", 1)
     assert check(text % "name") == []
