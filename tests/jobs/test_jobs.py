@@ -1,6 +1,7 @@
 """What the API server says of Jobs, against kfrun's answers: verdict, and the set of fields and reasons.
 
-cases.yaml holds a valid Job, and per case what is put into it (path -> value, null removes) and the real answer.
+cases.yaml holds a valid Job, and per case what is put into it (path -> value; null removes, and an index behind the end
+of a list appends) and the real answer.
 Another file of the same form: ``pytest tests/jobs --jobs FILE``.
 """
 
@@ -36,6 +37,8 @@ def changed(base: Node, put: Node) -> Node:
             holder = holder.setdefault(part, {}) if isinstance(holder, dict) else holder[part]
         if value is None:
             holder.pop(parts[-1], None)
+        elif isinstance(holder, list) and parts[-1] == len(holder):
+            holder.append(value)
         else:
             holder[parts[-1]] = value
     return job
@@ -66,7 +69,7 @@ def test_every_cause_can_be_mended(case: Node) -> None:
 def test_the_base_is_accepted_and_every_case_is_there() -> None:
     base, cases = read(OWN)
     assert jobs.check(base) == []
-    assert len({case["case"] for case in cases}) == 216
+    assert len({case["case"] for case in cases}) == 252
 
 
 def test_every_cause_says_what_is_wrong() -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kfrun.model.source import Severity
-from kfrun.validate.admission import pods
+from kfrun.validate.admission import pods, scheduling
 from kfrun.validate.admission.causes import (
     Cause,
     Node,
     Place,
     Rule,
+    annotated,
+    choice,
     duplicate,
     invalid,
     is_domain_path,
@@ -22,7 +24,6 @@ from kfrun.validate.admission.causes import (
     is_label_value,
     is_subdomain,
     items,
-    keys,
     labels,
     node,
     not_negative,
@@ -55,8 +56,16 @@ MOST_WITH_LIMIT: Final = 10_000
 _MOST_RULES: Final = 20
 _MOST_CODES: Final = 255
 _DIGITS: Final = 10
+_LONGEST_INDEXES: Final = 64 * 1024
 _WARN: Final = Severity.WARNING
 _INDEXED: Final = "Indexed"
+_PLAIN: Final = "NonIndexed"
+_UID: Final = "uid-of-the-Job"
+_OWN: Final = (
+    "batch.kubernetes.io/controller-uid", "controller-uid", "batch.kubernetes.io/job-name", "job-name",
+)  # fmt: skip
+"""Labels that a Job gives its pods: two with its uid, which nobody knows before, and two with its name."""
+
 _ACTIONS: Final = ("Count", "FailIndex", "FailJob", "Ignore")
 _SHORTER: Final = "make the TrainJob's name shorter"
 _CONTAINER: Final = "name a container of the pod, or leave containerName out"
@@ -104,7 +113,7 @@ def _name(job: Node) -> Iterator[Cause]:
             yield invalid(
                 at, name, f'its pods would be named "{longest}", which is no DNS label (63 characters)', _SHORTER
             )
-    if not is_label_value(name):
+    if spec.get("manualSelector") is not True and not is_label_value(name):
         place = (_SPEC / "template" / "metadata" / "labels").shown_as(_SPEC / "template" / "labels")
         yield invalid(place, name, "the name becomes a label of the pods", _SHORTER)
 
@@ -112,7 +121,7 @@ def _name(job: Node) -> Iterator[Cause]:
 def _metadata(job: Node) -> Iterator[Cause]:
     metadata = node(job, "metadata")
     yield from labels(Place() / "metadata" / "labels", node(metadata, "labels"))
-    yield from keys(Place() / "metadata" / "annotations", node(metadata, "annotations"))
+    yield from annotated(Place() / "metadata" / "annotations", node(metadata, "annotations"))
 
 
 def _numbers(job: Node) -> Iterator[Cause]:
@@ -127,12 +136,13 @@ def _numbers(job: Node) -> Iterator[Cause]:
 def _indexed(job: Node) -> Iterator[Cause]:
     spec = node(job, "spec")
     mode = text(spec, "completionMode")
-    yield from one_of(_SPEC / "completionMode", mode, (_INDEXED, "NonIndexed"))
+    yield from choice(spec, _SPEC, "completionMode", (_INDEXED, _PLAIN))
     if mode == _INDEXED:
         yield from _of_indexed(spec)
         return
-    for field in ("backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"):
-        if mode in ("", "NonIndexed") and spec.get(field) is not None:
+    limits = ("backoffLimitPerIndex", "maxFailedIndexes") if spec.get("completionMode", _PLAIN) == _PLAIN else ()
+    for field in (*limits, "successPolicy"):
+        if spec.get(field) is not None:
             yield invalid(
                 _SPEC / field,
                 spec[field],
@@ -182,35 +192,47 @@ def _choices(job: Node) -> Iterator[Cause]:
     spec = node(job, "spec")
     manager = spec.get("managedBy")
     if isinstance(manager, str):
-        if not is_domain_path(manager):
+        if not manager:
+            yield required(_SPEC / "managedBy", "it may be left out, but not empty", "leave it out")
+        elif not is_domain_path(manager):
             yield invalid(
                 _SPEC / "managedBy", manager, "allowed: a domain, a slash and a path, like acme.io/foo", "leave it out"
             )
         if len(manager) > 63:
             yield too_long(_SPEC / "managedBy", len(manager), 63)
-    replacement = text(spec, "podReplacementPolicy")
     choices = ("Failed",) if spec.get("podFailurePolicy") is not None else ("Failed", "TerminatingOrFailed")
-    yield from one_of(_SPEC / "podReplacementPolicy", replacement, choices)
-    yield from _selector(spec)
+    yield from choice(spec, _SPEC, "podReplacementPolicy", choices)
 
 
-def _selector(spec: Node) -> Iterator[Cause]:
-    manual, selector = spec.get("manualSelector") is True, spec.get("selector")
-    at = _SPEC / "selector"
-    if not manual:
-        if selector is not None:
-            yield invalid(at, selector, "it is generated unless manualSelector is true", "remove it")
+def _selection(job: Node) -> Iterator[Cause]:
+    """The labels by which a Job finds its pods: it writes them itself unless ``manualSelector`` is true."""
+    spec, is_manual = node(job, "spec"), node(job, "spec").get("manualSelector") is True
+    given, at = node(spec, "template", "metadata", "labels"), _SPEC / "template" / "metadata" / "labels"
+    selector = spec.get("selector")
+    if not is_manual and selector is None and not any(key in given for key in _OWN):
         return
-    if selector is None:
-        yield required(at, "manualSelector needs it", "remove manualSelector")
-    wanted, given = node(selector, "matchLabels"), node(spec, "template", "metadata", "labels")
-    if not wanted or any(given.get(key) != value for key, value in wanted.items()):
-        yield invalid(
-            _SPEC / "template" / "metadata" / "labels",
-            given,
-            "the selector does not match these labels",
-            "remove selector and manualSelector",
-        )
+    own = (
+        {}
+        if is_manual
+        else dict.fromkeys(_OWN[:2], _UID) | dict.fromkeys(_OWN[2:], text(node(job, "metadata"), "name"))
+    )
+    for key, value in own.items():
+        if given.get(key, value) != value:
+            yield invalid(at.key(key), given[key], "the Job writes this label itself", "remove it")
+    if is_manual and selector is None:
+        yield required(_SPEC / "selector", "manualSelector needs it", "remove manualSelector")
+    wanted = node(spec, "selector")
+    if not is_manual:
+        wanted = {**wanted, "matchLabels": {_OWN[0]: _UID, **node(wanted, "matchLabels")}}
+    wrong = list(scheduling.selector(wanted, _SPEC / "selector"))
+    yield from wrong
+    if wrong:
+        return
+    if not is_manual and not scheduling.selects(wanted, own):
+        yield invalid(_SPEC / "selector", selector, "it is generated unless manualSelector is true", "remove it")
+    if (is_manual and selector is None) or not scheduling.selects(wanted, {**own, **given}):
+        hint = "remove selector and manualSelector" if selector is not None or is_manual else "remove these labels"
+        yield invalid(at, given, "the selector does not match these labels", hint)
 
 
 def _restart(job: Node) -> Iterator[Cause]:
@@ -300,6 +322,8 @@ def _success_rule(rule: Node, at: Place, completions: int) -> Iterator[Cause]:
         yield required(at, "succeededCount or succeededIndexes must be set", "say how many, or which, have to succeed")
     most = completions
     if isinstance(indexes, str):
+        if len(indexes) > _LONGEST_INDEXES:
+            yield too_long(at / "succeededIndexes", len(indexes), _LONGEST_INDEXES)
         named = _count_indexes(indexes, completions)
         if named is None:
             form = f'allowed: ascending indexes below {completions}, like "0,2-3"'
@@ -334,6 +358,7 @@ RULES: Final = (
     Rule("KF361", "batch/validation: validateJobSpec", _WARN, _numbers),
     Rule("KF361", "batch/validation: validateJobSpec, completionMode", _WARN, _indexed),
     Rule("KF362", "batch/validation: validateJobSpec", _WARN, _choices),
+    Rule("KF362", "batch/validation: validateGeneratedSelector", _WARN, _selection),
     Rule("KF365", "batch/validation: validateJobSpec, restartPolicy", _WARN, _restart),
     Rule("KF363", "batch/validation: validatePodFailurePolicy", _WARN, _failure_policy),
     Rule("KF364", "batch/validation: validateSuccessPolicy", _WARN, _success_policy),

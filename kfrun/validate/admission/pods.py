@@ -9,17 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kfrun.model.source import Severity
-from kfrun.validate.admission import containers, resources, scheduling, security, volumes
+from kfrun.validate.admission import containers, podannotations, resources, scheduling, security, volumes
 from kfrun.validate.admission.causes import (
     Cause,
     Node,
     Place,
     Rule,
+    annotated,
     duplicate,
     forbidden,
     invalid,
     items,
-    keys,
     label_name,
     labels,
     node,
@@ -29,6 +29,7 @@ from kfrun.validate.admission.causes import (
     required,
     subdomain_name,
     text,
+    too_long,
     values,
 )
 
@@ -54,6 +55,7 @@ CODES: Final = {
 }
 
 _MOST_SECONDS: Final = 2**31 - 1
+_LONGEST_HOSTNAME: Final = 64
 _WARN: Final = Severity.WARNING
 
 Found = tuple[Rule, Cause]
@@ -74,28 +76,39 @@ def check(template: Node, place: Place) -> Iterator[Found]:
 
 def _metadata(template: Node, place: Place) -> Iterator[Cause]:
     """Upstream leaves ``metadata`` out of these fields."""
-    for field, rule in (("labels", labels), ("annotations", keys)):
+    for field, rule in (("labels", labels), ("annotations", annotated)):
         at = (place / "metadata" / field).shown_as(place / field)
         yield from rule(at, node(template, "metadata", field))
+    yield from podannotations.of_pod(template, place)
 
 
 def _names(spec: Node, at: Place) -> Iterator[Cause]:
     for field in ("hostname", "subdomain"):
         if value := text(spec, field):
             yield from label_name(at / field, value)
-    for field in ("serviceAccountName", "nodeName", "priorityClassName", "runtimeClassName"):
+    for field in ("serviceAccountName", "nodeName", "priorityClassName"):
         if value := text(spec, field):
             yield from subdomain_name(at / field, value)
+    for field in ("runtimeClassName", "hostnameOverride"):
+        if spec.get(field) is not None:
+            yield from subdomain_name(at / field, text(spec, field))
+    if spec.get("hostnameOverride") is not None:
+        yield from _instead_of_hostname(spec, at / "hostnameOverride", text(spec, "hostnameOverride"))
     yield from labels(at / "nodeSelector", node(spec, "nodeSelector"))
 
 
+def _instead_of_hostname(spec: Node, at: Place, value: str) -> Iterator[Cause]:
+    if len(value) > _LONGEST_HOSTNAME:
+        yield too_long(at, len(value), _LONGEST_HOSTNAME)
+    for field in ("setHostnameAsFQDN", "hostNetwork"):
+        if spec.get(field) is True:
+            yield forbidden(at, f"{field}: true excludes it", f"remove it, or {field}")
+
+
 def _choices(spec: Node, at: Place) -> Iterator[Cause]:
+    if spec.get("preemptionPolicy") == "":
+        yield required(at / "preemptionPolicy", "it may be left out, but not empty", "leave it out")
     yield from one_of(at / "preemptionPolicy", text(spec, "preemptionPolicy"), ("Never", "PreemptLowerPriority"))
-    if spec.get("os") is not None:
-        system = text(node(spec, "os"), "name")
-        yield from one_of(at / "os" / "name", system, ("linux", "windows"))
-        if not system:
-            yield required(at / "os" / "name")
     seconds = number(spec, "activeDeadlineSeconds")
     if seconds is not None and not 1 <= seconds <= _MOST_SECONDS:
         yield invalid(
@@ -110,8 +123,6 @@ def _choices(spec: Node, at: Place) -> Iterator[Cause]:
             "a template may have none",
             "remove them; kubectl debug adds one to a pod that runs",
         )
-    for name in node(spec, "overhead"):
-        yield from resources.resource_name((at / "overhead").key(name), name)
 
 
 def _dns(spec: Node, at: Place) -> Iterator[Cause]:
@@ -200,7 +211,10 @@ VOLUMES: Final = Rule("KF374", "core/validation: ValidateVolumes", _WARN, volume
 RULES: Final = (
     Rule("KF381", _POD, _WARN, _names),
     Rule("KF382", _POD, _WARN, _choices),
+    Rule("KF375", "core/validation: validatePodResources", _WARN, resources.of_pod),
+    Rule("KF382", "core/validation: validateOverhead", _WARN, resources.overhead),
     Rule("KF377", "core/validation: ValidatePodSecurityContext", _WARN, security.of_pod),
+    Rule("KF377", "core/validation: validateOS, validateWindowsHostProcessPod", _WARN, security.of_system),
     Rule("KF383", "core/validation: ValidateTolerations", _WARN, scheduling.tolerations),
     Rule("KF383", "core/validation: validateAffinity", _WARN, scheduling.affinity),
     Rule("KF383", "core/validation: validateTopologySpreadConstraints", _WARN, scheduling.spread),

@@ -8,17 +8,21 @@ from kfrun.validate.admission.causes import (
     Cause,
     Node,
     Place,
+    choice,
     duplicate,
     forbidden,
     invalid,
     is_label_value,
     items,
+    label_name,
     labels,
+    needed,
     node,
     number,
     one_of,
     qualified_name,
     required,
+    subdomain_name,
     text,
     unsupported,
     values,
@@ -34,9 +38,9 @@ _TAINT: Final = "write the value of the taint as kubectl describe node shows it"
 _HOW: Final = ("DoNotSchedule", "ScheduleAnyway")
 
 
-def tolerations(pod: Node, place: Place) -> Iterator[Cause]:
+def tolerations(pod: Node, place: Place, field: str = "tolerations") -> Iterator[Cause]:
     """``tolerations``; upstream names the operator where the value is wrong."""
-    for at, one in items(pod, "tolerations", place):
+    for at, one in items(pod, field, place):
         key, operator, value = text(one, "key"), text(one, "operator"), text(one, "value")
         if key:
             yield from qualified_name(at / "key", key)
@@ -65,22 +69,19 @@ def tolerations(pod: Node, place: Place) -> Iterator[Cause]:
 
 
 def spread(pod: Node, place: Place) -> Iterator[Cause]:
-    """``topologySpreadConstraints``."""
-    seen: set[tuple[str, str]] = set()
-    for at, one in items(pod, "topologySpreadConstraints", place):
-        key, how = text(one, "topologyKey"), text(one, "whenUnsatisfiable")
+    """``topologySpreadConstraints``; of two of a kind, the first is refused."""
+    constraints = list(items(pod, "topologySpreadConstraints", place))
+    kinds = [(text(one, "topologyKey"), text(one, "whenUnsatisfiable")) for _, one in constraints]
+    for index, (at, one) in enumerate(constraints):
+        key, how = kinds[index]
         skew, domains = number(one, "maxSkew") or 0, number(one, "minDomains")
         if skew <= 0:
             yield invalid(at / "maxSkew", skew, "allowed: 1 or more", "write 1")
-        if not key:
-            yield required(at / "topologyKey")
-        else:
-            yield from qualified_name(at / "topologyKey", key)
+        yield from needed(one, at, "topologyKey")
         if how not in _HOW:
             yield unsupported(at / "whenUnsatisfiable", how, _HOW)
-        if (key, how) in seen:
+        if (key, how) in kinds[index + 1 :]:
             yield duplicate(at.shown_as(at / "{topologyKey, whenUnsatisfiable}"), f"{key}, {how}")
-        seen.add((key, how))
         if domains is not None and (domains <= 0 or how != "DoNotSchedule"):
             yield invalid(
                 at / "minDomains",
@@ -89,10 +90,34 @@ def spread(pod: Node, place: Place) -> Iterator[Cause]:
                 "remove minDomains, or write 1 or more beside whenUnsatisfiable: DoNotSchedule",
             )
         for field in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
-            yield from one_of(at / field, text(one, field), ("Honor", "Ignore"))
-        if values(one, "matchLabelKeys") and one.get("labelSelector") is None:
-            yield forbidden(at / "matchLabelKeys", "it needs a labelSelector", "add a labelSelector, or remove it")
+            yield from choice(one, at, field, ("Honor", "Ignore"))
+        yield from _label_keys(one, at, ("matchLabelKeys",))
         yield from selector(node(one, "labelSelector"), at / "labelSelector")
+
+
+def _label_keys(term: Node, at: Place, fields: tuple[str, ...]) -> Iterator[Cause]:
+    """Keys whose values are the pod's own: they need a selector beside them, and stand in one place only."""
+    matched = values(term, "matchLabelKeys")
+    for field in fields:
+        if values(term, field) and term.get("labelSelector") is None:
+            yield forbidden(at / field, "it needs a labelSelector", "add a labelSelector, or remove it")
+        elif values(term, field):
+            for index, key in enumerate(values(term, field)):
+                yield from qualified_name((at / field).item(index), str(key))
+    one = node(term, "labelSelector")
+    taken = set(node(one, "matchLabels"))
+    for expression in values(one, "matchExpressions") if matched else ():
+        key = text(expression, "key")
+        if key in matched and key in taken:
+            # upstream names the term by the index of the key
+            place = (at / "matchLabelKeys").item(matched.index(key))
+            last = len(matched) - 1 - matched[::-1].index(key)
+            yield invalid(place.shown_as(at.item(last)), key, "the labelSelector has it twice", "remove it from one")
+        taken.add(key)
+    for index, key in enumerate(matched):
+        if key in values(term, "mismatchLabelKeys"):
+            wrong = "mismatchLabelKeys has it, too"
+            yield invalid((at / "matchLabelKeys").item(index), key, wrong, "remove it from one of the two")
 
 
 def affinity(pod: Node, place: Place) -> Iterator[Cause]:
@@ -117,12 +142,15 @@ def _to_nodes(part: Node, at: Place) -> Iterator[Cause]:
             yield from _node_term(term, term_at)
     for term_at, term in items(part, PREFERRED_TERMS, at):
         yield from _weight(term, term_at)
-        yield from _node_term(node(term, "preference"), term_at / "preference")
+        yield from _node_term(node(term, "preference"), term_at / "preference", is_strict=False)
 
 
-def _node_term(term: Node, at: Place) -> Iterator[Cause]:
+def _node_term(term: Node, at: Place, *, is_strict: bool = True) -> Iterator[Cause]:
+    """A term for nodes; one that is only preferred may name values that no label has."""
     for one_at, one in items(term, "matchExpressions", at):
-        yield from _expression(one, one_at, numeric=True)
+        for cause in _expression(one, one_at, numeric=True):
+            if is_strict or not isinstance(cause.path[-1], int):
+                yield cause
     for one_at, one in items(term, "matchFields", at):
         operator = text(one, "operator")
         if operator not in ("In", "NotIn"):
@@ -136,15 +164,19 @@ def _node_term(term: Node, at: Place) -> Iterator[Cause]:
                 "allowed: metadata.name",
                 "write metadata.name; labels go into matchExpressions",
             )
+            continue
+        for index, value in enumerate(values(one, "values")):
+            yield from subdomain_name((one_at / "values").item(index), str(value))
 
 
 def _pod_term(term: Node, at: Place) -> Iterator[Cause]:
     for field in ("labelSelector", "namespaceSelector"):
         yield from selector(node(term, field), at / field)
-    key = text(term, "topologyKey")
-    if not key:
-        yield required(at / "topologyKey")
-    yield from qualified_name(at / "topologyKey", key)
+    for name in values(term, "namespaces"):
+        yield from label_name((at / "namespaces").shown_as(at / "namespace"), str(name))
+    yield from _label_keys(term, at, ("matchLabelKeys", "mismatchLabelKeys"))
+    yield from needed(term, at, "topologyKey")
+    yield from qualified_name(at / "topologyKey", text(term, "topologyKey"))
 
 
 def _weight(term: Node, at: Place) -> Iterator[Cause]:
@@ -158,6 +190,20 @@ def selector(one: Node, at: Place) -> Iterator[Cause]:
     yield from labels(at / "matchLabels", node(one, "matchLabels"))
     for item_at, item in items(one, "matchExpressions", at):
         yield from _expression(item, item_at, numeric=False)
+
+
+def selects(one: Node, given: Node) -> bool:
+    """Whether a label selector, a sound one, selects what has the labels ``given``."""
+    return all(given.get(key) == value for key, value in node(one, "matchLabels").items()) and all(
+        _applies(item, given) for item in values(one, "matchExpressions")
+    )
+
+
+def _applies(expression: Node, given: Node) -> bool:
+    key, operator = text(expression, "key"), text(expression, "operator")
+    if operator in ("Exists", "DoesNotExist"):
+        return (key in given) is (operator == "Exists")
+    return (given.get(key) in values(expression, "values")) is (operator == "In")
 
 
 def _expression(one: Node, at: Place, *, numeric: bool) -> Iterator[Cause]:

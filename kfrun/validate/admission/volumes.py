@@ -8,28 +8,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kfrun.validate.admission import quantity
+from kfrun.validate.admission import projections, quantity, vendors
 from kfrun.validate.admission.causes import (
     Cause,
     Node,
     Place,
     duplicate,
-    file_path,
     forbidden,
     invalid,
     items,
     label_name,
+    needed,
+    no_backsteps,
     node,
     not_found,
-    number,
     one_of,
     relative_path,
     required,
-    subdomain_name,
     text,
+    unsupported,
     values,
 )
-from kfrun.validate.admission.podenv import IN_VOLUME, field_selector, resource_selector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -37,12 +36,9 @@ if TYPE_CHECKING:
 _HOST_PATHS: Final = (
     "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice",
 )  # fmt: skip
-_ACCESS: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _PULL: Final = ("Always", "IfNotPresent", "Never")
 _PROPAGATION: Final = ("Bidirectional", "HostToContainer", "None")
-
-
-_OCTAL: Final = "write it in octal with a leading 0, such as 0644"
+_RECURSIVE: Final = ("Disabled", "Enabled", "IfPossible")
 
 
 def usable(pod: Node, place: Place) -> tuple[dict[str, Node], list[Cause]]:
@@ -94,20 +90,29 @@ def mounts(container: Node, place: Place, volumes: dict[str, Node]) -> Iterator[
 
 def devices(container: Node, place: Place, volumes: dict[str, Node]) -> Iterator[Cause]:
     """``volumeDevices``: block devices of claims."""
-    seen: set[str] = set()
+    names: set[str] = set()
+    paths: set[str] = set()
+    mounted = {text(mount, "name"): text(mount, "mountPath") for mount in values(container, "volumeMounts")}
     for at, device in items(container, "volumeDevices", place):
         name, path = text(device, "name"), text(device, "devicePath")
-        if not name:
-            yield required(at / "name")
-        elif name not in volumes:
+        yield from needed(device, at, "name", "devicePath")
+        if name not in volumes:
             yield not_found(at / "name", name, "the pod has no such volume", no_volume(name, volumes))
-        elif not {"persistentVolumeClaim", "ephemeral"} & volumes[name].keys():
+        elif not any(volumes[name].get(one) is not None for one in ("persistentVolumeClaim", "ephemeral")):
             yield invalid(at / "name", name, "only a persistentVolumeClaim can be a device", "list it in volumeMounts")
-        if not path:
-            yield required(at / "devicePath")
-        elif path in seen:
+        if name and name in names:
+            yield invalid(at / "name", name, "another device is this volume", "list a volume once")
+        if path in paths:
             yield invalid(at / "devicePath", path, "another device has this path", "give it another path")
-        seen.add(path)
+        if name in mounted:
+            yield invalid(at / "name", name, "the volume is in volumeMounts already", "use it in one of the two ways")
+        if path in mounted.values():
+            yield invalid(at / "devicePath", path, "volumeMounts has this path already", "give it another path")
+        backsteps = list(no_backsteps(at / "devicePath", path))
+        yield from backsteps
+        names.add(name)
+        if not backsteps:
+            paths.add(path)
 
 
 def no_volume(name: str, known: Iterable[str]) -> str:
@@ -128,31 +133,37 @@ def _below(mount: Node, at: Place, shown: Place) -> Iterator[Cause]:
 def _propagation(container: Node, mount: Node, at: Place, shown: Place) -> Iterator[Cause]:
     how = text(mount, "mountPropagation")
     field = (at / "mountPropagation").shown_as(shown / "mountPropagation")
-    yield from one_of(field, how, _PROPAGATION)
+    if isinstance(mount.get("mountPropagation"), str) and how not in _PROPAGATION:
+        yield unsupported(field, how, _PROPAGATION)
     if how == "Bidirectional" and node(container, "securityContext").get("privileged") is not True:
         yield forbidden(field, "Bidirectional is for privileged containers", "write HostToContainer")
-    recursive, place = text(mount, "recursiveReadOnly"), at / "recursiveReadOnly"
-    yield from one_of(place, recursive, ("Disabled", "Enabled", "IfPossible"))
-    if recursive in ("Enabled", "IfPossible"):
+    recursive, place = mount.get("recursiveReadOnly"), (at / "recursiveReadOnly").shown_as(shown / "recursiveReadOnly")
+    if isinstance(recursive, str) and recursive not in _RECURSIVE:
+        yield unsupported(place, recursive, _RECURSIVE)
+    elif recursive in _RECURSIVE[1:]:
         if mount.get("readOnly") is not True:
             yield forbidden(place, "it needs readOnly: true", "set readOnly: true beside it")
-        if how not in ("", "None"):
+        if mount.get("mountPropagation") not in (None, "None"):
             yield forbidden(place, "it excludes mountPropagation", "remove one of the two")
 
 
 def _source(volume: Node, at: Place) -> Iterator[Cause]:
     chosen = [name for name in _SOURCES if volume.get(name) is not None]
-    for index, name in enumerate(chosen):
-        if index:
-            yield forbidden(
-                at / name, f"only one source is allowed, and {chosen[0]} is set", f"keep {chosen[0]} or {name}"
-            )
-        else:
-            yield from _SOURCES[name](node(volume, name), at / name)
+    if chosen:
+        yield from _content(chosen[0], volume, at)
+    for name in chosen[1:]:
+        place = (at / name).shown_as(at / _SHOWN.get(name, name))
+        yield forbidden(place, f"only one source is allowed, and {chosen[0]} is set", f"keep {chosen[0]} or {name}")
+    if "iscsi" in chosen:
+        yield from vendors.portal(volume, at)
 
 
-def _anything(source: Node, at: Place) -> Iterator[Cause]:  # noqa: ARG001
-    yield from ()
+def _content(name: str, volume: Node, at: Place) -> Iterator[Cause]:
+    check = _SOURCES[name]
+    if check is None:
+        yield from vendors.check(name, node(volume, name), at)
+    else:
+        yield from check(node(volume, name), at / name)
 
 
 def _empty_dir(source: Node, at: Place) -> Iterator[Cause]:
@@ -165,173 +176,74 @@ def _host_path(source: Node, at: Place) -> Iterator[Cause]:
     path = text(source, "path")
     if not path:
         yield required(at / "path")
-    elif ".." in path.split("/"):
-        yield invalid(at / "path", path, "it may not contain ..", "leave .. out of the path")
+        return
+    yield from no_backsteps(at / "path", path)
     yield from one_of(at / "type", text(source, "type"), _HOST_PATHS)
 
 
 def _secret(source: Node, at: Place) -> Iterator[Cause]:
-    return _files(source, at, "secretName")
+    yield from projections.mode(source, at, "defaultMode")
+    yield from projections.files(source, at, "secretName")
 
 
 def _config_map(source: Node, at: Place) -> Iterator[Cause]:
-    return _files(source, at, "name")
+    yield from projections.mode(source, at, "defaultMode")
+    yield from projections.files(source, at, "name")
 
 
-def _files(source: Node, at: Place, name: str) -> Iterator[Cause]:
-    if not text(source, name):
-        yield required(at / name)
-    yield from _mode(source, at, "defaultMode")
-    for item_at, item in items(source, "items", at):
-        yield from _key_to_path(item, item_at)
-
-
-def _key_to_path(item: Node, at: Place) -> Iterator[Cause]:
-    for field in ("key", "path"):
-        if not text(item, field):
-            yield required(at / field)
-    yield from file_path(at / "path", text(item, "path"))
-    yield from _mode(item, at, "mode")
-
-
-def _mode(holder: Node, at: Place, field: str) -> Iterator[Cause]:
-    mode = number(holder, field)
-    if mode is not None and not 0 <= mode <= 0o777:
-        yield invalid(at / field, mode, "allowed: 0 to 0777 (octal), 511 in decimal", _OCTAL)
+def _downward(source: Node, at: Place) -> Iterator[Cause]:
+    yield from projections.mode(source, at, "defaultMode")
+    yield from projections.downward_files(source, at)
 
 
 def _nfs(source: Node, at: Place) -> Iterator[Cause]:
-    if not text(source, "server"):
-        yield required(at / "server")
+    yield from needed(source, at, "server", "path")
     path = text(source, "path")
-    if not path:
-        yield required(at / "path")
-    elif not path.startswith("/"):
+    if not path.startswith("/"):
         yield invalid(at / "path", path, "it must be an absolute path", f"write /{path}")
 
 
 def _claim(source: Node, at: Place) -> Iterator[Cause]:
-    if not text(source, "claimName"):
-        yield required(at / "claimName")
-
-
-def _downward(source: Node, at: Place) -> Iterator[Cause]:
-    yield from _mode(source, at, "defaultMode")
-    for item_at, item in items(source, "items", at):
-        yield from _downward_file(item, item_at, at)
-
-
-def _downward_file(item: Node, at: Place, shown: Place) -> Iterator[Cause]:
-    """Upstream names the fields of all files without an index."""
-    place = at.shown_as(shown)
-    if not text(item, "path"):
-        yield required(place / "path")
-    yield from file_path(place / "path", text(item, "path"))
-    chosen = [name for name in ("fieldRef", "resourceFieldRef") if item.get(name) is not None]
-    if not chosen:
-        yield required(place, "fieldRef or resourceFieldRef must be set", "add fieldRef, or resourceFieldRef")
-    elif chosen[0] == "fieldRef":
-        yield from field_selector(node(item, "fieldRef"), place / "fieldRef", IN_VOLUME)
-        if len(chosen) > 1:
-            yield invalid(place, item, "only one of fieldRef and resourceFieldRef may be set", "keep one of them")
-    else:
-        yield from resource_selector(node(item, "resourceFieldRef"), place / "resourceFieldRef", in_volume=True)
-    yield from _mode(item, place, "mode")
-
-
-def _projected(volume: Node, at: Place) -> Iterator[Cause]:
-    yield from _mode(volume, at, "defaultMode")
-    paths: set[str] = set()
-    for source_at, source in items(volume, "sources", at):
-        yield from _projection(source, source_at)
-        for path in _projected_paths(source):
-            if path in paths:
-                yield invalid(source_at.shown_as(at), path, "two files have this path", "give one of them another path")
-            paths.add(path)
-
-
-def _projected_paths(source: Node) -> Iterator[str]:
-    for name in ("secret", "configMap", "downwardAPI"):
-        yield from filter(None, (text(item, "path") for item in values(node(source, name), "items")))
-    yield from filter(None, (text(node(source, "serviceAccountToken"), "path"),))
-
-
-def _projection(source: Node, at: Place) -> Iterator[Cause]:
-    names = ("secret", "configMap", "downwardAPI", "serviceAccountToken")
-    chosen = [name for name in names if source.get(name) is not None]
-    for name in chosen[1:]:
-        yield forbidden(at / name, f"only one source is allowed, and {chosen[0]} is set", f"keep {chosen[0]} or {name}")
-    if not chosen:
-        return
-    one, place = node(source, chosen[0]), at / chosen[0]
-    if chosen[0] in ("secret", "configMap"):
-        yield from _files(one, place, "name")
-    elif chosen[0] == "downwardAPI":
-        for item_at, item in items(one, "items", place):
-            yield from _downward_file(item, item_at, place)
-    else:
-        yield from _token(one, place)
-
-
-def _token(token: Node, at: Place) -> Iterator[Cause]:
-    seconds = number(token, "expirationSeconds")
-    if seconds is not None and not 600 <= seconds <= 1 << 32:
-        yield invalid(at / "expirationSeconds", seconds, "allowed: 600 or more", "write 3600, the default")
-    if not text(token, "path"):
-        yield required(at / "path")
-    yield from file_path(at / "path", text(token, "path"))
-
-
-def _csi(source: Node, at: Place) -> Iterator[Cause]:
-    driver = text(source, "driver")
-    if not driver:
-        yield required(at / "driver")
-    else:
-        yield from subdomain_name(at / "driver", driver.lower())
-
-
-def _ephemeral(source: Node, at: Place) -> Iterator[Cause]:
-    place = at / "volumeClaimTemplate"
-    if source.get("volumeClaimTemplate") is None:
-        yield required(place)
-        return
-    spec, spec_at = node(source, "volumeClaimTemplate", "spec"), place / "spec"
-    modes = values(spec, "accessModes")
-    if not modes:
-        yield required(spec_at / "accessModes")
-    for mode in modes:
-        yield from one_of(spec_at / "accessModes", str(mode), _ACCESS)
-    if "storage" not in node(spec, "resources", "requests"):
-        yield required((spec_at / "resources").key("storage"))
+    yield from needed(source, at, "claimName")
 
 
 def _image(source: Node, at: Place) -> Iterator[Cause]:
     yield from one_of(at / "pullPolicy", text(source, "pullPolicy"), _PULL)
 
 
-_SOURCES: Final[dict[str, Callable[[Node, Place], Iterator[Cause]]]] = {
+_SOURCES: Final[dict[str, Callable[[Node, Place], Iterator[Cause]] | None]] = {
     "emptyDir": _empty_dir,
     "hostPath": _host_path,
-    "gcePersistentDisk": _anything,
-    "awsElasticBlockStore": _anything,
+    "gitRepo": None,
+    "gcePersistentDisk": None,
+    "awsElasticBlockStore": None,
     "secret": _secret,
     "nfs": _nfs,
-    "iscsi": _anything,
-    "glusterfs": _anything,
+    "iscsi": None,
+    "glusterfs": None,
+    "flocker": None,
     "persistentVolumeClaim": _claim,
-    "rbd": _anything,
-    "cinder": _anything,
-    "cephfs": _anything,
+    "rbd": None,
+    "cinder": None,
+    "cephfs": None,
+    "quobyte": None,
     "downwardAPI": _downward,
-    "fc": _anything,
+    "fc": None,
+    "flexVolume": None,
     "configMap": _config_map,
-    "azureFile": _anything,
-    "flexVolume": _anything,
-    "azureDisk": _anything,
-    "portworxVolume": _anything,
-    "projected": _projected,
-    "csi": _csi,
-    "ephemeral": _ephemeral,
+    "azureFile": None,
+    "vsphereVolume": None,
+    "photonPersistentDisk": None,
+    "portworxVolume": None,
+    "azureDisk": None,
+    "storageos": None,
+    "projected": projections.projected,
+    "scaleIO": None,
+    "csi": None,
+    "ephemeral": projections.ephemeral,
     "image": _image,
 }
-"""Sources of a volume, in the order in which the API server looks for them; sources of vendors are only counted."""
+"""Sources of a volume, in the order in which the API server looks for them; None where `vendors` knows them."""
+
+_SHOWN: Final = {"cephfs": "cephFS", "downwardAPI": "downwarAPI"}
+"""What upstream calls a second source, where that is not its field."""

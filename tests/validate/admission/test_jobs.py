@@ -84,8 +84,8 @@ def test_containers(container: Node, expected: set[tuple[str, str]]) -> None:
         ({"dnsPolicy": "None", "dnsConfig": {}}, {("dnsConfig.nameservers", REQUIRED)}),
         ({"tolerations": [{"key": "a b", "operator": "Exists"}]}, {("tolerations[0].key", INVALID)}),
         ({"schedulingGates": [{"name": "a"}, {"name": "a"}]}, {("schedulingGates[1]", DUPLICATE)}),
-        ({"hostUsers": False, "hostNetwork": True}, {("securityContext.hostNetwork", FORBIDDEN)}),
-        ({"os": {"name": "beos"}}, {("os.name", UNSUPPORTED)}),
+        ({"hostUsers": False, "hostNetwork": True}, {("hostNetwork", FORBIDDEN)}),
+        ({"os": {"name": "beos"}}, {("os", UNSUPPORTED)}),
         ({"securityContext": {"sysctls": [{"name": "a"}] * 2}}, {("securityContext.sysctls[1].name", DUPLICATE)}),
     ],
 )  # fmt: skip
@@ -106,7 +106,10 @@ def test_pods(pod: Node, expected: set[tuple[str, str]]) -> None:
             {("spec.successPolicy.rules[0].succeededIndexes", INVALID)},
         ),
         ({"successPolicy": {"rules": [{}]}}, {("spec.successPolicy.rules[0]", REQUIRED)}),
-        ({"selector": {"matchLabels": {"a": "b"}}}, {("spec.selector", INVALID)}),
+        (
+            {"selector": {"matchLabels": {"a": "b"}}},
+            {("spec.selector", INVALID), ("spec.template.metadata.labels", INVALID)},
+        ),
     ],
 )  # fmt: skip
 def test_jobs(spec: Node, expected: set[tuple[str, str]]) -> None:
