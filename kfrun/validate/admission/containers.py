@@ -17,10 +17,12 @@ from kfrun.validate.admission.causes import (
     Rule,
     choice,
     duplicate,
+    forbidden,
     invalid,
     items,
     label_name,
     node,
+    not_found,
     number,
     one_of,
     port_name,
@@ -41,6 +43,10 @@ _NEVER_ENDS: Final = "Always"
 _DEFAULT_GRACE: Final = 30
 _MOST_RULES: Final = 20
 _MOST_CODES: Final = 255
+_NEVER_EPHEMERAL: Final = (
+    "ports", "resources", "resizePolicy", "restartPolicy", "restartPolicyRules", "lifecycle", "livenessProbe",
+    "readinessProbe", "startupProbe",
+)  # fmt: skip
 _RESTARTS: Final = ("Always", "Never", "OnFailure")
 _ACTIONS: Final = ("Restart", "RestartAllContainers")
 _OPERATORS: Final = ("In", "NotIn")
@@ -98,6 +104,8 @@ def check(pod: Node, place: Place, usable: dict[str, Node]) -> Iterator[Found]:
         yield from ((PROBES, cause) for cause in probes.observed(container, at, around.grace))
         yield from ((CHOICES, cause) for cause in _restarts(container, at, is_init=False))
     yield from _init_containers(pod, place, around, seen)
+    if pod.get("ephemeralContainers"):
+        yield from _ephemeral_containers(pod, place, around, seen)
 
 
 def _init_containers(pod: Node, place: Place, around: Surroundings, seen: set[str]) -> Iterator[Found]:
@@ -118,6 +126,30 @@ def _init_containers(pod: Node, place: Place, around: Surroundings, seen: set[st
         yield from ((CHOICES, cause) for cause in _restarts(container, at, is_init=True))
         if not never_ends:
             yield from ((CHOICES, cause) for cause in _resized_by_restart(container, at))
+
+
+def _ephemeral_containers(pod: Node, place: Place, around: Surroundings, seen: set[str]) -> Iterator[Found]:
+    """Containers that a pod template may not have anyway; what is wrong with them is said as well."""
+    others = frozenset(seen)
+    for at, container in items(pod, "ephemeralContainers", place):
+        yield from _one(container, at, around)
+        name, target = text(container, "name"), text(container, "targetContainerName")
+        if name in seen:
+            yield NAMES, duplicate(at / "name", name)
+        seen.add(name)
+        if target and target not in others:
+            place_of = at / "targetContainerName"
+            yield NAMES, not_found(place_of, target, "the pod has no such container", "name one of the containers")
+        if text(container, "image").strip() != text(container, "image"):
+            why = "it has spaces at its ends"
+            yield NAMES, invalid(at / "image", container["image"], why, "write it without them")
+        for field in _NEVER_EPHEMERAL:
+            if container.get(field) not in (None, []) and (container[field] or field != "resources"):
+                yield NAMES, forbidden(at / field, "an ephemeral container has none")
+        for mount_at, mount in items(container, "volumeMounts", at):
+            for field in ("subPath", "subPathExpr"):
+                if text(mount, field):
+                    yield NAMES, forbidden(mount_at / field, "an ephemeral container has none")
 
 
 def _one(container: Node, at: Place, around: Surroundings) -> Iterator[Found]:

@@ -152,40 +152,27 @@ def _indexed(job: Node) -> Iterator[Cause]:
 
 
 def _of_indexed(spec: Node) -> Iterator[Cause]:
-    completions, parallelism = number(spec, "completions"), number(spec, "parallelism")
-    failed = number(spec, "maxFailedIndexes")
+    completions = number(spec, "completions")
     if completions is None:
         yield required(_SPEC / "completions", "completionMode Indexed needs it")
         return
-    if (parallelism or 0) > MOST_INDEXES:
-        yield invalid(
-            _SPEC / "parallelism",
-            parallelism,
-            f"completionMode Indexed allows at most {MOST_INDEXES}",
-            "run fewer nodes",
-        )
-    if failed is not None and failed > min(completions, MOST_INDEXES):
-        yield invalid(
-            _SPEC / "maxFailedIndexes",
-            failed,
-            "it may be no more than completions, nor than 100000",
-            f"write {min(completions, MOST_INDEXES)} or less",
-        )
+    yield from _at_most(spec, "parallelism", MOST_INDEXES, "completionMode Indexed allows")
+    yield from _at_most(spec, "maxFailedIndexes", min(completions, MOST_INDEXES), "the completions allow")
     if completions > MOST_INDEXES and spec.get("backoffLimitPerIndex") is not None:
-        if failed is None:
+        if spec.get("maxFailedIndexes") is None:
             yield required(
                 _SPEC / "maxFailedIndexes",
                 f"more than {MOST_INDEXES} completions need it",
                 f"set it, to {MOST_WITH_LIMIT} at most",
             )
-        for field, value in (("maxFailedIndexes", failed or 0), ("parallelism", parallelism or 0)):
-            if value > MOST_WITH_LIMIT:
-                yield invalid(
-                    _SPEC / field,
-                    value,
-                    f"so many completions allow at most {MOST_WITH_LIMIT}",
-                    f"write {MOST_WITH_LIMIT} or less",
-                )
+        for field in ("maxFailedIndexes", "parallelism"):
+            yield from _at_most(spec, field, MOST_WITH_LIMIT, "so many completions allow")
+
+
+def _at_most(spec: Node, field: str, most: int, why: str) -> Iterator[Cause]:
+    value = number(spec, field)
+    if value is not None and value > most:
+        yield invalid(_SPEC / field, value, f"{why} at most {most}", f"write {most} or less")
 
 
 def _choices(job: Node) -> Iterator[Cause]:
@@ -211,11 +198,8 @@ def _selection(job: Node) -> Iterator[Cause]:
     selector = spec.get("selector")
     if not is_manual and selector is None and not any(key in given for key in _OWN):
         return
-    own = (
-        {}
-        if is_manual
-        else dict.fromkeys(_OWN[:2], _UID) | dict.fromkeys(_OWN[2:], text(node(job, "metadata"), "name"))
-    )
+    name = text(node(job, "metadata"), "name")
+    own = {} if is_manual else dict(zip(_OWN, (_UID, _UID, name, name), strict=True))
     for key, value in own.items():
         if given.get(key, value) != value:
             yield invalid(at.key(key), given[key], "the Job writes this label itself", "remove it")
@@ -292,11 +276,13 @@ def _exit_codes(codes: Node, at: Place, names: set[str]) -> Iterator[Cause]:
         yield invalid(at / "values", given, "one exit code is needed at least", "name the codes, such as [42]")
     elif len(given) > _MOST_CODES:
         yield too_many(at / "values", len(given), _MOST_CODES)
+    seen: set[str] = set()
     for index, code in enumerate(given):
         if operator == "In" and code == 0:
             yield invalid((at / "values").item(index), code, "In excludes 0, which is success", "remove the 0")
-        if code in given[:index]:
+        if str(code) in seen:
             yield duplicate((at / "values").item(index), code)
+        seen.add(str(code))
     if all(isinstance(code, int) for code in given) and given != sorted(given):
         yield invalid(at / "values", given, "they must be in ascending order", f"write {sorted(given)}")
 
@@ -328,8 +314,7 @@ def _success_rule(rule: Node, at: Place, completions: int) -> Iterator[Cause]:
         if named is None:
             form = f'allowed: ascending indexes below {completions}, like "0,2-3"'
             yield invalid(at / "succeededIndexes", indexes, form, "write each index once, in ascending order")
-        else:
-            most = min(most, named)
+        most = min(most, named or 0)
     yield from not_negative(rule, at, "succeededCount")
     if count is not None and count > most:
         yield invalid(at / "succeededCount", count, f"allowed: {most} at most", f"write {most} or less")
@@ -340,7 +325,7 @@ def _count_indexes(written: str, completions: int) -> int | None:
     total, last = 0, -1
     for part in written.split(",") if written else ():
         first, dash, end = part.partition("-")
-        ends = (first, end) if dash else (first, first)
+        ends = tuple(one.removeprefix("+") for one in ((first, end) if dash else (first, first)))
         if not all(one.isascii() and one.isdigit() and len(one) <= _DIGITS for one in ends):
             return None
         low, high = map(int, ends)

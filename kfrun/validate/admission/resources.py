@@ -144,20 +144,20 @@ def _pod_resource(at: Place, name: str) -> Iterator[Cause]:
 
 def claims(container: Node, place: Place, known: frozenset[str]) -> Iterator[Cause]:
     """``resources.claims`` name claims of the pod, each as a whole or some of its requests."""
-    seen: set[tuple[str, str]] = set()
+    seen: dict[str, set[str]] = {}
     for at, claim in items(node(container, "resources"), "claims", place / "resources"):
         name, request = text(claim, "name"), text(claim, "request")
         if not name:
             yield required(at, hint="give it the name of one of the pod's resourceClaims")
             continue
-        taken = {one for of, one in seen if of == name}
+        taken = seen.setdefault(name, set())
         if request:
             yield from label_name(at / "request", request)
         if "" in taken or request in taken or (taken and not request):
             yield duplicate(at, name)
         if name not in known:
             yield not_found(at, name, "the pod's resourceClaims has no such name", "add it to the pod's resourceClaims")
-        seen.add((name, request))
+        taken.add(request)
 
 
 def _amount(at: Place, name: str, amount: Any) -> Iterator[Cause]:

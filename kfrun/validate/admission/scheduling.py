@@ -71,16 +71,18 @@ def tolerations(pod: Node, place: Place, field: str = "tolerations") -> Iterator
 def spread(pod: Node, place: Place) -> Iterator[Cause]:
     """``topologySpreadConstraints``; of two of a kind, the first is refused."""
     constraints = list(items(pod, "topologySpreadConstraints", place))
-    kinds = [(text(one, "topologyKey"), text(one, "whenUnsatisfiable")) for _, one in constraints]
+    last = {
+        (text(one, "topologyKey"), text(one, "whenUnsatisfiable")): index for index, (_, one) in enumerate(constraints)
+    }
     for index, (at, one) in enumerate(constraints):
-        key, how = kinds[index]
+        key, how = text(one, "topologyKey"), text(one, "whenUnsatisfiable")
         skew, domains = number(one, "maxSkew") or 0, number(one, "minDomains")
         if skew <= 0:
             yield invalid(at / "maxSkew", skew, "allowed: 1 or more", "write 1")
         yield from needed(one, at, "topologyKey")
         if how not in _HOW:
             yield unsupported(at / "whenUnsatisfiable", how, _HOW)
-        if (key, how) in kinds[index + 1 :]:
+        if index < last[key, how]:
             yield duplicate(at.shown_as(at / "{topologyKey, whenUnsatisfiable}"), f"{key}, {how}")
         if domains is not None and (domains <= 0 or how != "DoNotSchedule"):
             yield invalid(
@@ -104,18 +106,17 @@ def _label_keys(term: Node, at: Place, fields: tuple[str, ...]) -> Iterator[Caus
         elif values(term, field):
             for index, key in enumerate(values(term, field)):
                 yield from qualified_name((at / field).item(index), str(key))
-    one = node(term, "labelSelector")
-    taken = set(node(one, "matchLabels"))
+    one, indexes = node(term, "labelSelector"), {str(key): index for index, key in enumerate(matched)}
+    taken, others = set(node(one, "matchLabels")), set(map(str, values(term, "mismatchLabelKeys")))
     for expression in values(one, "matchExpressions") if matched else ():
         key = text(expression, "key")
-        if key in matched and key in taken:
+        if key in indexes and key in taken:
             # upstream names the term by the index of the key
-            place = (at / "matchLabelKeys").item(matched.index(key))
-            last = len(matched) - 1 - matched[::-1].index(key)
-            yield invalid(place.shown_as(at.item(last)), key, "the labelSelector has it twice", "remove it from one")
+            place = (at / "matchLabelKeys").item(indexes[key]).shown_as(at.item(indexes[key]))
+            yield invalid(place, key, "the labelSelector has it twice", "remove it from one")
         taken.add(key)
-    for index, key in enumerate(matched):
-        if key in values(term, "mismatchLabelKeys"):
+    for index, key in enumerate(map(str, matched)):
+        if key in others:
             wrong = "mismatchLabelKeys has it, too"
             yield invalid((at / "matchLabelKeys").item(index), key, wrong, "remove it from one of the two")
 

@@ -1,44 +1,56 @@
 """Volumes of a pod and their mounts, as the API server takes them.
 
-A volume that is refused does not exist for its mounts: these are then refused as well. Upstream:
-pkg/apis/core/validation.
+A volume that is refused does not exist for its mounts: these are then refused as well. A cluster with its own feature
+gates drops two kinds of projected sources, clusterTrustBundle and podCertificate, before it looks at anything: what
+they hold does not matter. Upstream: pkg/apis/core/validation.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kfrun.validate.admission import projections, quantity, vendors
+from kfrun.validate.admission import quantity, scheduling, sources
 from kfrun.validate.admission.causes import (
     Cause,
     Node,
     Place,
+    annotated,
+    choice,
     duplicate,
+    file_path,
     forbidden,
     invalid,
     items,
     label_name,
+    labels,
     needed,
     no_backsteps,
     node,
     not_found,
-    one_of,
+    number,
     relative_path,
     required,
+    subdomain_name,
     text,
     unsupported,
     values,
 )
+from kfrun.validate.admission.podenv import IN_VOLUME, field_selector, resource_selector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_HOST_PATHS: Final = (
-    "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice",
-)  # fmt: skip
-_PULL: Final = ("Always", "IfNotPresent", "Never")
 _PROPAGATION: Final = ("Bidirectional", "HostToContainer", "None")
 _RECURSIVE: Final = ("Disabled", "Enabled", "IfPossible")
+_ACCESS: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+_ALONE: Final = "ReadWriteOncePod"
+_MODES: Final = ("Block", "Filesystem")
+_CLAIM: Final = "PersistentVolumeClaim"
+_KINDS: Final = ("secret", "configMap", "downwardAPI", "serviceAccountToken")
+_SHORTEST, _LONGEST = 600, 1 << 32
+_OCTAL: Final = "write it in octal with a leading 0, such as 0644"
+_OWN: Final = ("annotations", "labels")
+_METADATA: Final = {"uid": "uID"}
 
 
 def usable(pod: Node, place: Place) -> tuple[dict[str, Node], list[Cause]]:
@@ -67,6 +79,7 @@ def mounts(container: Node, place: Place, volumes: dict[str, Node]) -> Iterator[
     """``volumeMounts`` of a container; upstream leaves the index out for some of their fields."""
     paths: set[str] = set()
     devices = {text(device, "name"): text(device, "devicePath") for device in values(container, "volumeDevices")}
+    device_paths = set(devices.values())
     for at, mount in items(container, "volumeMounts", place):
         name, path = text(mount, "name"), text(mount, "mountPath")
         if not name:
@@ -82,7 +95,7 @@ def mounts(container: Node, place: Place, volumes: dict[str, Node]) -> Iterator[
             yield invalid(
                 at / "name", name, "the volume is in volumeDevices already", "mount it, or use it as a device"
             )
-        if path in devices.values():
+        if path in device_paths:
             yield invalid(at / "mountPath", path, "volumeDevices has this path already", "mount it elsewhere")
         yield from _below(mount, at, place / "volumeMounts")
         yield from _propagation(container, mount, at, place / "volumeMounts")
@@ -93,6 +106,7 @@ def devices(container: Node, place: Place, volumes: dict[str, Node]) -> Iterator
     names: set[str] = set()
     paths: set[str] = set()
     mounted = {text(mount, "name"): text(mount, "mountPath") for mount in values(container, "volumeMounts")}
+    mount_paths = set(mounted.values())
     for at, device in items(container, "volumeDevices", place):
         name, path = text(device, "name"), text(device, "devicePath")
         yield from needed(device, at, "name", "devicePath")
@@ -106,7 +120,7 @@ def devices(container: Node, place: Place, volumes: dict[str, Node]) -> Iterator
             yield invalid(at / "devicePath", path, "another device has this path", "give it another path")
         if name in mounted:
             yield invalid(at / "name", name, "the volume is in volumeMounts already", "use it in one of the two ways")
-        if path in mounted.values():
+        if path in mount_paths:
             yield invalid(at / "devicePath", path, "volumeMounts has this path already", "give it another path")
         backsteps = list(no_backsteps(at / "devicePath", path))
         yield from backsteps
@@ -148,102 +162,185 @@ def _propagation(container: Node, mount: Node, at: Place, shown: Place) -> Itera
 
 
 def _source(volume: Node, at: Place) -> Iterator[Cause]:
-    chosen = [name for name in _SOURCES if volume.get(name) is not None]
+    chosen = [name for name in sources.SOURCES if volume.get(name) is not None]
     if chosen:
-        yield from _content(chosen[0], volume, at)
+        source = node(volume, chosen[0])
+        yield from sources.check(chosen[0], source, at)
+        if chosen[0] in _DESCRIBED:
+            yield from _DESCRIBED[chosen[0]](source, at / chosen[0])
     for name in chosen[1:]:
         place = (at / name).shown_as(at / _SHOWN.get(name, name))
         yield forbidden(place, f"only one source is allowed, and {chosen[0]} is set", f"keep {chosen[0]} or {name}")
     if "iscsi" in chosen:
-        yield from vendors.portal(volume, at)
+        yield from sources.portal(volume, at)
 
 
-def _content(name: str, volume: Node, at: Place) -> Iterator[Cause]:
-    check = _SOURCES[name]
-    if check is None:
-        yield from vendors.check(name, node(volume, name), at)
+def _mode(holder: Node, at: Place, field: str) -> Iterator[Cause]:
+    """The permissions of files."""
+    value = number(holder, field)
+    if value is not None and not 0 <= value <= 0o777:
+        yield invalid(at / field, value, "allowed: 0 to 0777 (octal), 511 in decimal", _OCTAL)
+
+
+def _files(source: Node, at: Place) -> Iterator[Cause]:
+    """Where the keys of a Secret or a ConfigMap go."""
+    for item_at, item in items(source, "items", at):
+        yield from needed(item, item_at, "key", "path")
+        yield from file_path(item_at / "path", text(item, "path"))
+        yield from _mode(item, item_at, "mode")
+
+
+def _downward_files(source: Node, at: Place) -> Iterator[Cause]:
+    """Files of the downward API; upstream names the fields of all of them without an index."""
+    for item_at, item in items(source, "items", at):
+        yield from _downward_file(item, item_at.shown_as(at))
+
+
+def _downward_file(item: Node, place: Place) -> Iterator[Cause]:
+    yield from needed(item, place, "path")
+    yield from file_path(place / "path", text(item, "path"))
+    chosen = [name for name in ("fieldRef", "resourceFieldRef") if item.get(name) is not None]
+    if not chosen:
+        yield required(place, "fieldRef or resourceFieldRef must be set", "add fieldRef, or resourceFieldRef")
+    elif chosen[0] == "fieldRef":
+        yield from field_selector(node(item, "fieldRef"), place / "fieldRef", IN_VOLUME)
+        if len(chosen) > 1:
+            yield invalid(place, item, "only one of fieldRef and resourceFieldRef may be set", "keep one of them")
     else:
-        yield from check(node(volume, name), at / name)
+        yield from resource_selector(node(item, "resourceFieldRef"), place / "resourceFieldRef", in_volume=True)
+    yield from _mode(item, place, "mode")
 
 
-def _empty_dir(source: Node, at: Place) -> Iterator[Cause]:
-    limit = source.get("sizeLimit")
-    if limit is not None and (quantity.nanos(str(limit)) or 0) < 0:
-        yield forbidden(at / "sizeLimit", f"{limit} is negative", "write an amount such as 8Gi")
+def _projected(volume: Node, at: Place) -> Iterator[Cause]:
+    """``projected``: one source an item, and no path twice."""
+    yield from _mode(volume, at, "defaultMode")
+    paths: set[str] = set()
+    for source_at, source in items(volume, "sources", at):
+        chosen = [name for name in _KINDS if source.get(name) is not None]
+        for name in chosen:
+            yield from _projection(name, node(source, name), source_at / name, at)
+            for path in _paths(name, node(source, name)):
+                if path in paths:
+                    hint = "give one of them another path"
+                    yield invalid(source_at.shown_as(at), path, "two files have this path", hint)
+                paths.add(path)
+        if len(chosen) > 1:
+            hint = f"make an item of {' and of '.join(chosen)}"
+            yield forbidden(source_at, f"an item has one source, and this one has {' and '.join(chosen)}", hint)
 
 
-def _host_path(source: Node, at: Place) -> Iterator[Cause]:
-    path = text(source, "path")
-    if not path:
-        yield required(at / "path")
+def _projection(name: str, source: Node, at: Place, volume_at: Place) -> Iterator[Cause]:
+    if name == "downwardAPI":
+        yield from _downward_files(source, at)
+    elif name == "serviceAccountToken":
+        yield from _token(source, at, (at / "path").shown_as(volume_at / "path"))
+    else:
+        yield from needed(source, at, "name")
+        yield from _files(source, at)
+
+
+def _paths(name: str, source: Node) -> Iterator[str]:
+    """Where files go that may not go there twice; a token may, upstream does not look."""
+    if name != "serviceAccountToken":
+        yield from filter(None, (text(item, "path") for item in values(source, "items")))
+
+
+def _token(token: Node, at: Place, path_at: Place) -> Iterator[Cause]:
+    """A token; upstream names its path as one of the whole volume."""
+    seconds = number(token, "expirationSeconds")
+    if seconds is not None and not _SHORTEST <= seconds <= _LONGEST:
+        yield invalid(at / "expirationSeconds", seconds, "allowed: 600 or more", "write 3600, the default")
+    if text(token, "path"):
+        yield from file_path(path_at, text(token, "path"))
+    else:
+        yield required(path_at)
+
+
+def _ephemeral(source: Node, at: Place) -> Iterator[Cause]:
+    """``ephemeral``: the claim that is made for each pod."""
+    place = at / "volumeClaimTemplate"
+    if source.get("volumeClaimTemplate") is None:
+        yield required(place)
         return
-    yield from no_backsteps(at / "path", path)
-    yield from one_of(at / "type", text(source, "type"), _HOST_PATHS)
+    template = node(source, "volumeClaimTemplate")
+    yield from _claim_metadata(node(template, "metadata"), place / "metadata")
+    spec, spec_at = node(template, "spec"), place / "spec"
+    yield from _access_modes(spec, spec_at)
+    yield from scheduling.selector(node(spec, "selector"), spec_at / "selector")
+    amount, storage_at = node(spec, "resources", "requests").get("storage"), (spec_at / "resources").key("storage")
+    if amount is None:
+        yield required(storage_at)
+    elif (quantity.nanos(str(amount)) or 0) <= 0:
+        yield invalid(storage_at, amount, "allowed: more than 0", "write an amount such as 10Gi")
+    for field in ("storageClassName", "volumeAttributesClassName"):
+        if text(spec, field):
+            yield from subdomain_name(spec_at / field, text(spec, field))
+    yield from choice(spec, spec_at, "volumeMode", _MODES)
+    yield from _data_sources(spec, spec_at)
 
 
-def _secret(source: Node, at: Place) -> Iterator[Cause]:
-    yield from projections.mode(source, at, "defaultMode")
-    yield from projections.files(source, at, "secretName")
+def _claim_metadata(metadata: Node, at: Place) -> Iterator[Cause]:
+    yield from annotated(at / "annotations", node(metadata, "annotations"))
+    yield from labels(at / "labels", node(metadata, "labels"))
+    for field, value in metadata.items():
+        if field not in _OWN and value:
+            place = (at / field).shown_as(at / _METADATA.get(field, field))
+            yield forbidden(place, "the metadata of a claim made for a pod has only labels and annotations")
 
 
-def _config_map(source: Node, at: Place) -> Iterator[Cause]:
-    yield from projections.mode(source, at, "defaultMode")
-    yield from projections.files(source, at, "name")
+def _access_modes(spec: Node, at: Place) -> Iterator[Cause]:
+    modes, place = values(spec, "accessModes"), at / "accessModes"
+    if not modes:
+        yield required(place)
+    for one in modes:
+        if one not in _ACCESS:
+            yield unsupported(place, one, _ACCESS)
+    if _ALONE in modes and any(one in _ACCESS and one != _ALONE for one in modes):
+        yield forbidden(place, f"{_ALONE} stands alone", "keep one of the modes")
+
+
+def _data_sources(spec: Node, at: Place) -> Iterator[Cause]:
+    plain, reference = spec.get("dataSource"), spec.get("dataSourceRef")
+    for field, source in (("dataSource", plain), ("dataSourceRef", reference)):
+        if source is not None:
+            yield from _data_source(node(spec, field), at / field)
+    if plain is None or reference is None:
+        return
+    if text(reference, "namespace"):
+        yield invalid(at, plain, "dataSourceRef.namespace excludes dataSource", "remove dataSource")
+    elif any(node(plain).get(field) != node(reference).get(field) for field in ("apiGroup", "kind", "name")):
+        yield invalid(at, plain, "dataSource and dataSourceRef must be the same", "remove dataSource")
+
+
+def _data_source(source: Node, at: Place) -> Iterator[Cause]:
+    yield from needed(source, at, "name", "kind")
+    group, kind = text(source, "apiGroup"), text(source, "kind")
+    if not group and kind != _CLAIM:
+        yield invalid(at, kind, f"without an apiGroup it must be a {_CLAIM}", f"add the apiGroup, or write {_CLAIM}")
+    elif group:
+        yield from subdomain_name(at / "apiGroup", group)
+    if at.path[-1] == "dataSourceRef" and text(source, "namespace"):
+        yield from label_name(at / "namespace", text(source, "namespace"))
+
+
+def _keys(source: Node, at: Place) -> Iterator[Cause]:
+    yield from _mode(source, at, "defaultMode")
+    yield from _files(source, at)
 
 
 def _downward(source: Node, at: Place) -> Iterator[Cause]:
-    yield from projections.mode(source, at, "defaultMode")
-    yield from projections.downward_files(source, at)
+    yield from _mode(source, at, "defaultMode")
+    yield from _downward_files(source, at)
 
 
-def _nfs(source: Node, at: Place) -> Iterator[Cause]:
-    yield from needed(source, at, "server", "path")
-    path = text(source, "path")
-    if not path.startswith("/"):
-        yield invalid(at / "path", path, "it must be an absolute path", f"write /{path}")
-
-
-def _claim(source: Node, at: Place) -> Iterator[Cause]:
-    yield from needed(source, at, "claimName")
-
-
-def _image(source: Node, at: Place) -> Iterator[Cause]:
-    yield from one_of(at / "pullPolicy", text(source, "pullPolicy"), _PULL)
-
-
-_SOURCES: Final[dict[str, Callable[[Node, Place], Iterator[Cause]] | None]] = {
-    "emptyDir": _empty_dir,
-    "hostPath": _host_path,
-    "gitRepo": None,
-    "gcePersistentDisk": None,
-    "awsElasticBlockStore": None,
-    "secret": _secret,
-    "nfs": _nfs,
-    "iscsi": None,
-    "glusterfs": None,
-    "flocker": None,
-    "persistentVolumeClaim": _claim,
-    "rbd": None,
-    "cinder": None,
-    "cephfs": None,
-    "quobyte": None,
+_DESCRIBED: Final[dict[str, Callable[[Node, Place], Iterator[Cause]]]] = {
+    "secret": _keys,
+    "configMap": _keys,
     "downwardAPI": _downward,
-    "fc": None,
-    "flexVolume": None,
-    "configMap": _config_map,
-    "azureFile": None,
-    "vsphereVolume": None,
-    "photonPersistentDisk": None,
-    "portworxVolume": None,
-    "azureDisk": None,
-    "storageos": None,
-    "projected": projections.projected,
-    "scaleIO": None,
-    "csi": None,
-    "ephemeral": projections.ephemeral,
-    "image": _image,
+    "projected": _projected,
+    "ephemeral": _ephemeral,
 }
-"""Sources of a volume, in the order in which the API server looks for them; None where `vendors` knows them."""
+"""Sources whose content the pod describes, and what is asked of the description."""
 
 _SHOWN: Final = {"cephfs": "cephFS", "downwardAPI": "downwarAPI"}
 """What upstream calls a second source, where that is not its field."""

@@ -1,7 +1,8 @@
-"""Volumes that a vendor's driver provides, in the tree of Kubernetes and outside it, as the API server takes them.
+"""Where the content of a volume comes from, as the API server takes it.
 
-Most only need some of their fields, which the table names; what else a source is asked for is a function beside them.
-Upstream: pkg/apis/core/validation, validateVolumeSource.
+Most sources only need some of their fields, which the table names; what else one is asked for is a function beside
+them, or in `volumes` where the pod itself describes the content. Upstream: pkg/apis/core/validation,
+validateVolumeSource.
 """
 
 from __future__ import annotations
@@ -9,17 +10,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kfrun.patterns import pattern
+from kfrun.validate.admission import quantity
 from kfrun.validate.admission.causes import (
     Cause,
     Node,
     Place,
     choice,
+    forbidden,
     invalid,
     is_subdomain,
     label_name,
     needed,
+    no_backsteps,
     node,
     number,
+    one_of,
     relative_path,
     required,
     text,
@@ -33,6 +38,10 @@ if TYPE_CHECKING:
 
     Check = Callable[[Node, Place], Iterator[Cause]]
 
+_HOST_PATHS: Final = (
+    "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice",
+)  # fmt: skip
+_PULL: Final = ("Always", "IfNotPresent", "Never")
 _MOST: Final = 255
 _LONGEST_TENANT: Final = 64
 _LONGEST_DRIVER: Final = 63
@@ -175,7 +184,7 @@ def _csi(source: Node, at: Place) -> Iterator[Cause]:
     driver, secret = text(source, "driver"), source.get("nodePublishSecretRef")
     if len(driver) > _LONGEST_DRIVER:
         yield too_long(at / "driver", len(driver), _LONGEST_DRIVER)
-    if not is_subdomain(driver.lower()):
+    if driver and not is_subdomain(driver.lower()):
         form = "allowed: letters, digits, - and ., a letter or digit at both ends"
         yield invalid(at / "driver", driver, form, "write the driver's name as kubectl get csidrivers shows it")
     name = text(secret, "name")
@@ -186,28 +195,61 @@ def _csi(source: Node, at: Place) -> Iterator[Cause]:
         yield invalid(place, name, "allowed: lower-case letters, digits, - and .", "write the name of a Secret")
 
 
+def _empty_dir(source: Node, at: Place) -> Iterator[Cause]:
+    limit = source.get("sizeLimit")
+    if limit is not None and (quantity.nanos(str(limit)) or 0) < 0:
+        yield forbidden(at / "sizeLimit", f"{limit} is negative", "write an amount such as 8Gi")
+
+
+def _host_path(source: Node, at: Place) -> Iterator[Cause]:
+    if path := text(source, "path"):
+        yield from no_backsteps(at / "path", path)
+        yield from one_of(at / "type", text(source, "type"), _HOST_PATHS)
+
+
+def _nfs(source: Node, at: Place) -> Iterator[Cause]:
+    path = text(source, "path")
+    if not path.startswith("/"):
+        yield invalid(at / "path", path, "it must be an absolute path", f"write /{path}")
+
+
+def _image(source: Node, at: Place) -> Iterator[Cause]:
+    yield from one_of(at / "pullPolicy", text(source, "pullPolicy"), _PULL)
+
+
 SOURCES: Final[dict[str, tuple[tuple[str, ...], Check | None]]] = {
+    "emptyDir": ((), _empty_dir),
+    "hostPath": (("path",), _host_path),
     "gitRepo": (("repository",), _git_repo),
     "gcePersistentDisk": (("pdName",), _partition),
     "awsElasticBlockStore": (("volumeID",), _partition),
+    "secret": (("secretName",), None),
+    "nfs": (("server", "path"), _nfs),
     "iscsi": (("targetPortal", "iqn"), _iscsi),
     "glusterfs": (("endpoints", "path"), None),
     "flocker": ((), _flocker),
+    "persistentVolumeClaim": (("claimName",), None),
     "rbd": (("monitors", "image"), None),
     "cinder": (("volumeID",), _secret),
     "cephfs": (("monitors",), None),
     "quobyte": (("registry", "volume"), _quobyte),
+    "downwardAPI": ((), None),
     "fc": ((), _fibre_channel),
     "flexVolume": (("driver",), _flex),
+    "configMap": (("name",), None),
     "azureFile": (("secretName", "shareName"), None),
     "vsphereVolume": (("volumePath",), None),
     "photonPersistentDisk": (("pdID",), None),
     "portworxVolume": (("volumeID",), None),
     "azureDisk": (("diskName", "diskURI"), _azure_disk),
     "storageos": (("volumeName",), _storage_os),
+    "projected": ((), None),
     "scaleIO": (("gateway", "system", "volumeName"), None),
     "csi": (("driver",), _csi),
+    "ephemeral": ((), None),
+    "image": ((), _image),
 }
-"""Sources by their field: the fields that they need, and what else is asked of them."""
+"""Sources by their field, in the API server's order: the fields that they need, and what else is asked of them."""
 
 _SHOWN: Final = {"gcePersistentDisk": "persistentDisk"}
+"""What upstream calls a source, where that is not its field."""
