@@ -144,7 +144,7 @@ def _ephemeral_containers(pod: Node, place: Place, around: Surroundings, seen: s
             why = "it has spaces at its ends"
             yield NAMES, invalid(at / "image", container["image"], why, "write it without them")
         for field in _NEVER_EPHEMERAL:
-            if container.get(field) not in (None, []) and (container[field] or field != "resources"):
+            if container.get(field) is not None and (container[field] or field != "resources"):
                 yield NAMES, forbidden(at / field, "an ephemeral container has none")
         for mount_at, mount in items(container, "volumeMounts", at):
             for field in ("subPath", "subPathExpr"):
@@ -231,11 +231,12 @@ def _ports(container: Node, at: Place, around: Surroundings) -> Iterator[Cause]:
     names: set[str] = set()
     for port_at, port in items(container, "ports", at):
         name, wanted = text(port, "name"), number(port, "containerPort") or 0
-        if name in names and name:
+        wrong = list(port_name(port_at / "name", name)) if name else []
+        yield from wrong
+        if name in names and not wrong:
             yield duplicate(port_at / "name", name)
-        elif name:
-            yield from port_name(port_at / "name", name)
-        names.add(name)
+        if name:
+            names.add(name)
         if wanted:
             yield from port_number(port_at / "containerPort", wanted)
         else:

@@ -98,8 +98,7 @@ def _name(job: Node) -> Iterator[Cause]:
     spec = node(job, "spec")
     if not name:
         yield required(at)
-        return
-    if not is_subdomain(name):
+    elif not is_subdomain(name):
         yield invalid(
             at,
             name,

@@ -172,6 +172,8 @@ def resource_selector(selector: Node, place: Place, *, in_volume: bool) -> Itera
 
 def _divisor(place: Place, resource: str, divisor: Any) -> Iterator[Cause]:
     amount = quantity.canonical(str(divisor)) if divisor is not None else None
+    if divisor is not None and amount is None:
+        yield invalid(place, divisor, "allowed: an amount", "write 1, or leave it out")
     is_cpu = resource.endswith(".cpu")
     allowed = _CPU_DIVISORS if is_cpu else _SIZE_DIVISORS
     is_known = resource in _RESOURCES or resource.startswith(_HUGE)

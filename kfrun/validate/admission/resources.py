@@ -151,7 +151,7 @@ def claims(container: Node, place: Place, known: frozenset[str]) -> Iterator[Cau
             yield required(at, hint="give it the name of one of the pod's resourceClaims")
             continue
         taken = seen.setdefault(name, set())
-        if request:
+        if request and "" not in taken:
             yield from label_name(at / "request", request)
         if "" in taken or request in taken or (taken and not request):
             yield duplicate(at, name)
@@ -161,8 +161,9 @@ def claims(container: Node, place: Place, known: frozenset[str]) -> Iterator[Cau
 
 
 def _amount(at: Place, name: str, amount: Any) -> Iterator[Cause]:
-    value = quantity.nanos(str(amount))
+    value = quantity.nanos(str(amount)) if amount is not None else 0
     if value is None:
+        yield invalid(at, amount, "allowed: an amount", "write an amount such as 500m or 2Gi")
         return
     if value < 0:
         yield invalid(at, amount, "allowed: 0 or more", "write it without the -")

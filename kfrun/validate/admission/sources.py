@@ -197,7 +197,10 @@ def _csi(source: Node, at: Place) -> Iterator[Cause]:
 
 def _empty_dir(source: Node, at: Place) -> Iterator[Cause]:
     limit = source.get("sizeLimit")
-    if limit is not None and (quantity.nanos(str(limit)) or 0) < 0:
+    amount = quantity.nanos(str(limit)) if limit is not None else 0
+    if amount is None:
+        yield invalid(at / "sizeLimit", limit, "allowed: an amount", "write an amount such as 8Gi")
+    elif amount < 0:
         yield forbidden(at / "sizeLimit", f"{limit} is negative", "write an amount such as 8Gi")
 
 
