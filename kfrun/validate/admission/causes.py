@@ -115,12 +115,23 @@ class Rule(NamedTuple):
         source: where upstream states it.
         locally: how bad it is for a job that runs as local processes; None where processes do not care.
         check: yields causes; what it is given depends on the table.
+        fields: it is only asked where one of them is there; always, where it names none.
     """
 
     code: str
     source: str
     locally: Severity | None
     check: Callable[..., Iterator[Cause]]
+    fields: frozenset[str] = frozenset()
+
+    def concerns(self, holder: Node) -> bool:
+        """Whether there is anything in ``holder`` that this rule is about."""
+        return not self.fields or not self.fields.isdisjoint(holder)
+
+
+def about(names: str) -> frozenset[str]:
+    """The fields of a rule, written as words."""
+    return frozenset(names.split())
 
 
 def required(place: Place, message: str = "a value is needed", hint: str = "") -> Cause:

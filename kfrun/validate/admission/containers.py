@@ -15,6 +15,7 @@ from kfrun.validate.admission.causes import (
     Node,
     Place,
     Rule,
+    about,
     choice,
     duplicate,
     forbidden,
@@ -98,11 +99,14 @@ def check(pod: Node, place: Place, usable: dict[str, Node]) -> Iterator[Found]:
         if name in seen:
             yield NAMES, duplicate(at / "name", name)
         seen.add(name)
-        yield from ((HOST_PORTS, cause) for cause in _host_ports(container, at, at, ports))
-        if pod.get("hostNetwork") is True:
-            yield from ((HOST_PORTS, cause) for cause in _on_host(container, at))
-        yield from ((PROBES, cause) for cause in probes.observed(container, at, around.grace))
-        yield from ((CHOICES, cause) for cause in _restarts(container, at, is_init=False))
+        if HOST_PORTS.concerns(container):
+            yield from ((HOST_PORTS, cause) for cause in _host_ports(container, at, at, ports))
+            if pod.get("hostNetwork") is True:
+                yield from ((HOST_PORTS, cause) for cause in _on_host(container, at))
+        if PROBES.concerns(container):
+            yield from ((PROBES, cause) for cause in probes.observed(container, at, around.grace))
+        if RESTARTS.concerns(container):
+            yield from ((RESTARTS, cause) for cause in _restarts(container, at, is_init=False))
     yield from _init_containers(pod, place, around, seen)
     if pod.get("ephemeralContainers"):
         yield from _ephemeral_containers(pod, place, around, seen)
@@ -117,15 +121,18 @@ def _init_containers(pod: Node, place: Place, around: Surroundings, seen: set[st
             yield NAMES, duplicate(at / "name", name)
         elif name:
             seen.add(name)
-        # upstream names each as if it were the first
-        first = (place / "initContainers").item(0)
-        yield from ((HOST_PORTS, cause) for cause in _host_ports(container, at, first, set()))
+        if HOST_PORTS.concerns(container):
+            # upstream names each as if it were the first
+            first = (place / "initContainers").item(0)
+            yield from ((HOST_PORTS, cause) for cause in _host_ports(container, at, first, set()))
         never_ends = text(container, "restartPolicy") == _NEVER_ENDS
-        observed = probes.observed(container, at, around.grace) if never_ends else probes.none(container, at)
-        yield from ((PROBES, cause) for cause in observed)
-        yield from ((CHOICES, cause) for cause in _restarts(container, at, is_init=True))
-        if not never_ends:
-            yield from ((CHOICES, cause) for cause in _resized_by_restart(container, at))
+        if PROBES.concerns(container):
+            observed = probes.observed(container, at, around.grace) if never_ends else probes.none(container, at)
+            yield from ((PROBES, cause) for cause in observed)
+        if RESTARTS.concerns(container):
+            yield from ((RESTARTS, cause) for cause in _restarts(container, at, is_init=True))
+        if not never_ends and "resizePolicy" in container:
+            yield from ((RESTARTS, cause) for cause in _resized_by_restart(container, at))
 
 
 def _ephemeral_containers(pod: Node, place: Place, around: Surroundings, seen: set[str]) -> Iterator[Found]:
@@ -154,8 +161,9 @@ def _ephemeral_containers(pod: Node, place: Place, around: Surroundings, seen: s
 
 def _one(container: Node, at: Place, around: Surroundings) -> Iterator[Found]:
     for rule in RULES:
-        for cause in rule.check(container, at, around):
-            yield rule, cause
+        if rule.concerns(container):
+            for cause in rule.check(container, at, around):
+                yield rule, cause
 
 
 def _name(container: Node, at: Place, around: Surroundings) -> Iterator[Cause]:  # noqa: ARG001
@@ -293,20 +301,29 @@ _CHOICES: Final = {
 }
 
 NAMES: Final = Rule("KF370", _SOURCE, Severity.WARNING, _name)
-HOST_PORTS: Final = Rule("KF372", "core/validation: checkHostPortConflicts, validateHostNetwork", _WARN, _host_ports)
-CHOICES: Final = Rule(
-    "KF378", "core/validation: validateContainerRestartPolicy, validateResizePolicy", _WARN, _restarts
+HOST_PORTS: Final = Rule(
+    "KF372", "core/validation: checkHostPortConflicts, validateHostNetwork", _WARN, _host_ports, about("ports")
 )
-PROBES: Final = Rule("KF376", "core/validation: validateHandler, validateProbe", _WARN, probes.observed)
+RESTARTS: Final = Rule(
+    "KF378", "core/validation: validateContainerRestartPolicy, validateResizePolicy", _WARN, _restarts,
+    about("restartPolicy restartPolicyRules"),
+)  # fmt: skip
+PROBES: Final = Rule(
+    "KF376", "core/validation: validateHandler, validateProbe", _WARN, probes.observed,
+    about("lifecycle livenessProbe readinessProbe startupProbe"),
+)  # fmt: skip
 
 RULES: Final = (
     NAMES,
     Rule("KF371", _SOURCE, None, _image),
-    Rule("KF372", "core/validation: validateContainerPorts", _WARN, _ports),
-    Rule("KF373", "core/validation: ValidateEnv, ValidateEnvFrom", _WARN, _env),
-    Rule("KF374", "core/validation: ValidateVolumeMounts, ValidateVolumeDevices", _WARN, _mounts),
-    Rule("KF375", "core/validation: ValidateContainerResourceRequirements", _WARN, _resources),
-    Rule("KF377", "core/validation: ValidateSecurityContext", _WARN, _security),
-    Rule("KF378", _SOURCE, _WARN, _choices),
-)
+    Rule("KF372", "core/validation: validateContainerPorts", _WARN, _ports, about("ports")),
+    Rule("KF373", "core/validation: ValidateEnv, ValidateEnvFrom", _WARN, _env, about("env envFrom")),
+    Rule(
+        "KF374", "core/validation: ValidateVolumeMounts, ValidateVolumeDevices", _WARN, _mounts,
+        about("volumeMounts volumeDevices"),
+    ),
+    Rule("KF375", "core/validation: ValidateContainerResourceRequirements", _WARN, _resources, about("resources")),
+    Rule("KF377", "core/validation: ValidateSecurityContext", _WARN, _security, about("securityContext")),
+    Rule("KF378", _SOURCE, _WARN, _choices, about("terminationMessagePolicy imagePullPolicy resizePolicy")),
+)  # fmt: skip
 """What is checked of each container, init containers included."""

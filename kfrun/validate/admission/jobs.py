@@ -15,6 +15,7 @@ from kfrun.validate.admission.causes import (
     Node,
     Place,
     Rule,
+    about,
     annotated,
     choice,
     duplicate,
@@ -84,9 +85,11 @@ def check(job: Node) -> list[Cause]:
 
 def found(job: Node) -> Iterator[Found]:
     """Every cause with the rule that found it."""
+    spec = node(job, "spec")
     for rule in RULES:
-        for cause in rule.check(job):
-            yield rule, cause
+        if rule.concerns(spec):
+            for cause in rule.check(job):
+                yield rule, cause
     yield from pods.check(node(job, "spec", "template"), _SPEC / "template")
 
 
@@ -142,12 +145,8 @@ def _indexed(job: Node) -> Iterator[Cause]:
     limits = ("backoffLimitPerIndex", "maxFailedIndexes") if spec.get("completionMode", _PLAIN) == _PLAIN else ()
     for field in (*limits, "successPolicy"):
         if spec.get(field) is not None:
-            yield invalid(
-                _SPEC / field,
-                spec[field],
-                "it needs completionMode Indexed",
-                "leave completionMode out: JobSet writes Indexed",
-            )
+            hint = "leave completionMode out: JobSet writes Indexed"
+            yield invalid(_SPEC / field, spec[field], "it needs completionMode Indexed", hint)
 
 
 def _of_indexed(spec: Node) -> Iterator[Cause]:
@@ -159,11 +158,8 @@ def _of_indexed(spec: Node) -> Iterator[Cause]:
     yield from _at_most(spec, "maxFailedIndexes", min(completions, MOST_INDEXES), "the completions allow")
     if completions > MOST_INDEXES and spec.get("backoffLimitPerIndex") is not None:
         if spec.get("maxFailedIndexes") is None:
-            yield required(
-                _SPEC / "maxFailedIndexes",
-                f"more than {MOST_INDEXES} completions need it",
-                f"set it, to {MOST_WITH_LIMIT} at most",
-            )
+            why = f"more than {MOST_INDEXES} completions need it"
+            yield required(_SPEC / "maxFailedIndexes", why, f"set it, to {MOST_WITH_LIMIT} at most")
         for field in ("maxFailedIndexes", "parallelism"):
             yield from _at_most(spec, field, MOST_WITH_LIMIT, "so many completions allow")
 
@@ -341,10 +337,16 @@ RULES: Final = (
     Rule("KF360", "apimachinery/validation: ValidateObjectMeta", _WARN, _metadata),
     Rule("KF361", "batch/validation: validateJobSpec", _WARN, _numbers),
     Rule("KF361", "batch/validation: validateJobSpec, completionMode", _WARN, _indexed),
-    Rule("KF362", "batch/validation: validateJobSpec", _WARN, _choices),
+    Rule(
+        "KF362",
+        "batch/validation: validateJobSpec",
+        _WARN,
+        _choices,
+        about("managedBy podReplacementPolicy podFailurePolicy"),
+    ),
     Rule("KF362", "batch/validation: validateGeneratedSelector", _WARN, _selection),
     Rule("KF365", "batch/validation: validateJobSpec, restartPolicy", _WARN, _restart),
-    Rule("KF363", "batch/validation: validatePodFailurePolicy", _WARN, _failure_policy),
-    Rule("KF364", "batch/validation: validateSuccessPolicy", _WARN, _success_policy),
+    Rule("KF363", "batch/validation: validatePodFailurePolicy", _WARN, _failure_policy, about("podFailurePolicy")),
+    Rule("KF364", "batch/validation: validateSuccessPolicy", _WARN, _success_policy, about("successPolicy")),
 )
 """What is checked of a Job beside its pods; the order is that of the answers."""

@@ -17,9 +17,9 @@ from kfrun.validate.admission.causes import (
     Node,
     Place,
     Rule,
+    about,
     annotated,
     duplicate,
-    every_container,
     forbidden,
     invalid,
     items,
@@ -29,7 +29,6 @@ from kfrun.validate.admission.causes import (
     number,
     one_of,
     qualified_name,
-    relative_path,
     required,
     subdomain_name,
     text,
@@ -64,20 +63,8 @@ _LONGEST_DOMAIN: Final = 253
 _SEARCH = pattern(r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*")
 _WARN: Final = Severity.WARNING
 
-_Names = dict[str, tuple[str, ...]]
-
 _MIRROR: Final = "kubernetes.io/config.mirror"
-_TOLERATIONS: Final = "scheduler.alpha.kubernetes.io/tolerations"
 _DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
-_SECCOMP_OF_POD: Final = "seccomp.security.alpha.kubernetes.io/pod"
-_SECCOMP: Final = "container.seccomp.security.alpha.kubernetes.io/"
-_APP_ARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"
-
-_LOCALHOST: Final = "localhost/"
-_SECCOMP_NAMES: Final[_Names] = {"Unconfined": ("unconfined",), "RuntimeDefault": ("runtime/default", "docker/default")}
-_APP_ARMOR_NAMES: Final[_Names] = {"Unconfined": ("unconfined",), "RuntimeDefault": ("runtime/default",)}
-_PROFILES: Final = "unconfined, runtime/default, localhost/<profile>"
-_FIELD: Final = "remove the annotation; the field says it"
 _MOST_DIGITS: Final = 10
 
 Found = tuple[Rule, Cause]
@@ -92,8 +79,9 @@ def check(template: Node, place: Place) -> Iterator[Found]:
     yield from ((VOLUMES, cause) for cause in refused)
     yield from containers.check(spec, at, usable)
     for rule in RULES:
-        for cause in rule.check(spec, at):
-            yield rule, cause
+        if rule.concerns(spec):
+            for cause in rule.check(spec, at):
+                yield rule, cause
 
 
 def _metadata(template: Node, place: Place) -> Iterator[Cause]:
@@ -113,8 +101,7 @@ def _old_annotations(template: Node, place: Place) -> Iterator[Cause]:
     spec = node(template, "spec")
     if _MIRROR in given and not text(spec, "nodeName"):
         yield invalid(at.key(_MIRROR), given[_MIRROR], "it needs nodeName: only a kubelet writes it", "remove it")
-    if text(given, _TOLERATIONS):
-        yield from _tolerations(text(given, _TOLERATIONS), at)
+    yield from scheduling.annotated_tolerations(given, at)
     if _DELETION_COST in given and not _is_int32(str(given[_DELETION_COST])):
         yield invalid(
             at.key(_DELETION_COST),
@@ -122,39 +109,7 @@ def _old_annotations(template: Node, place: Place) -> Iterator[Cause]:
             "allowed: a whole number of 32 bits without + and zeros before it",
             "write a number such as -10 or 100",
         )
-    names = {text(one, "name") for _, one in every_container(spec, place / "spec")}
-    for key, value in given.items():
-        if key == _SECCOMP_OF_POD or key.startswith(_SECCOMP):
-            yield from _seccomp(str(value), at / key)
-        elif key.startswith(_APP_ARMOR):
-            yield from _app_armor(key.removeprefix(_APP_ARMOR), str(value), at.key(key), names)
-    yield from _contradictions(given, spec, place / "spec")
-
-
-def _tolerations(written: str, at: Place) -> Iterator[Cause]:
-    import json
-
-    try:
-        parsed = json.loads(written)
-    except (ValueError, RecursionError):
-        parsed = written
-    if parsed is None:
-        return
-    if not isinstance(parsed, list) or not all(map(_is_toleration, parsed)):
-        yield invalid(
-            at.key(_TOLERATIONS).shown_as(at), written, "allowed: a list in JSON", "use the field tolerations"
-        )
-        return
-    yield from scheduling.tolerations({_TOLERATIONS: parsed}, at, _TOLERATIONS)
-
-
-def _is_toleration(value: object) -> bool:
-    if value is None:
-        return True
-    if not isinstance(value, dict) or isinstance(value.get("tolerationSeconds"), bool):
-        return False
-    texts = all(isinstance(value.get(field, ""), str | None) for field in ("key", "operator", "value", "effect"))
-    return texts and isinstance(value.get("tolerationSeconds"), int | None)
+    yield from security.annotated_profiles(given, at, spec, place / "spec")
 
 
 def _is_int32(written: str) -> bool:
@@ -162,51 +117,6 @@ def _is_int32(written: str) -> bool:
         return False
     digits = written.lstrip("-").lstrip("0") or "0"
     return len(digits) <= _MOST_DIGITS and int(digits) < 2**31 + written.startswith("-")
-
-
-def _seccomp(profile: str, at: Place) -> Iterator[Cause]:
-    if profile.startswith(_LOCALHOST):
-        yield from relative_path(at, profile.removeprefix(_LOCALHOST))
-    elif not any(profile in names for names in _SECCOMP_NAMES.values()):
-        yield invalid(at, profile, f"allowed: {_PROFILES}", "remove it; securityContext.seccompProfile says it")
-
-
-def _app_armor(container: str, profile: str, at: Place, names: set[str]) -> Iterator[Cause]:
-    if container not in names:
-        yield invalid(at, container, "the pod has no such container", "name a container of the pod, or remove it")
-    known = ("", *_APP_ARMOR_NAMES["Unconfined"], *_APP_ARMOR_NAMES["RuntimeDefault"])
-    if profile not in known and not profile.startswith(_LOCALHOST):
-        yield invalid(at, profile, f"allowed: {_PROFILES}", "remove it; securityContext.appArmorProfile says it")
-
-
-def _contradictions(given: Node, spec: Node, place: Place) -> Iterator[Cause]:
-    """What an annotation and a field say of the same thing, where they do not agree."""
-    own = node(spec, "securityContext")
-    if _SECCOMP_OF_POD in given:
-        at = place / "securityContext" / "seccompProfile"
-        yield from _unlike(str(given[_SECCOMP_OF_POD]), node(own, "seccompProfile"), at, _SECCOMP_NAMES)
-    on_windows = text(node(spec, "os"), "name") == "windows"
-    for container_at, container in every_container(spec, place):
-        name, context = text(container, "name"), node(container, "securityContext")
-        at = container_at / "securityContext"
-        seccomp, app_armor = given.get(_SECCOMP + name), given.get(_APP_ARMOR + name)
-        if seccomp is not None:
-            yield from _unlike(str(seccomp), node(context, "seccompProfile"), at / "seccompProfile", _SECCOMP_NAMES)
-        if app_armor is not None and not on_windows:
-            profile = node(context, "appArmorProfile") or node(own, "appArmorProfile")
-            yield from _unlike(str(app_armor), profile, at / "appArmorProfile", _APP_ARMOR_NAMES)
-
-
-def _unlike(annotation: str, profile: Node, at: Place, names: _Names) -> Iterator[Cause]:
-    kind = text(profile, "type")
-    if kind in names:
-        if annotation not in names[kind]:
-            yield forbidden(at / "type", f'the annotation says "{annotation}"', _FIELD)
-    elif kind == "Localhost":
-        if not annotation.startswith(_LOCALHOST):
-            yield forbidden(at / "type", f'the annotation says "{annotation}"', _FIELD)
-        elif annotation.removeprefix(_LOCALHOST) != profile.get("localhostProfile"):
-            yield forbidden(at / "localhostProfile", f'the annotation says "{annotation}"', _FIELD)
 
 
 def _names(spec: Node, at: Place) -> Iterator[Cause]:
@@ -335,23 +245,36 @@ def _claims(spec: Node, at: Place) -> Iterator[Cause]:
             yield from subdomain_name(claim_at / source, text(claim, source))
 
 
+_NAMES: Final = (
+    "hostname subdomain serviceAccountName nodeName priorityClassName runtimeClassName hostnameOverride nodeSelector"
+)
 _POD: Final = "core/validation: ValidatePodSpec"
 METADATA: Final = Rule("KF380", "core/validation: ValidatePodTemplateSpec", _WARN, _metadata)
 VOLUMES: Final = Rule("KF374", "core/validation: ValidateVolumes", _WARN, volumes.refused)
 
 RULES: Final = (
-    Rule("KF381", _POD, _WARN, _names),
-    Rule("KF382", _POD, _WARN, _choices),
-    Rule("KF375", "core/validation: validatePodResources", _WARN, resources.of_pod),
-    Rule("KF382", "core/validation: validateOverhead", _WARN, resources.overhead),
-    Rule("KF377", "core/validation: ValidatePodSecurityContext", _WARN, security.of_pod),
-    Rule("KF377", "core/validation: validateOS, validateWindowsHostProcessPod", _WARN, security.of_system),
-    Rule("KF383", "core/validation: ValidateTolerations", _WARN, scheduling.tolerations),
-    Rule("KF383", "core/validation: validateAffinity", _WARN, scheduling.affinity),
-    Rule("KF383", "core/validation: validateTopologySpreadConstraints", _WARN, scheduling.spread),
-    Rule("KF384", "core/validation: validatePodDNSConfig", _WARN, _dns),
-    Rule("KF384", "core/validation: ValidateHostAliases", _WARN, _aliases),
-    Rule("KF385", "core/validation: validateReadinessGates, validateSchedulingGates", _WARN, _gates),
-    Rule("KF385", "core/validation: validatePodResourceClaims", _WARN, _claims),
-)
+    Rule("KF381", _POD, _WARN, _names, about(_NAMES)),
+    Rule("KF382", _POD, _WARN, _choices, about("preemptionPolicy activeDeadlineSeconds ephemeralContainers")),
+    Rule("KF375", "core/validation: validatePodResources", _WARN, resources.of_pod, about("resources")),
+    Rule("KF382", "core/validation: validateOverhead", _WARN, resources.overhead, about("overhead")),
+    Rule(
+        "KF377", "core/validation: ValidatePodSecurityContext", _WARN, security.of_pod,
+        about("securityContext hostPID hostUsers"),
+    ),
+    Rule("KF377", "core/validation: validateOS", _WARN, security.of_system, about("os")),
+    Rule("KF377", "core/validation: validateWindowsHostProcessPod", _WARN, security.host_process),
+    Rule("KF383", "core/validation: ValidateTolerations", _WARN, scheduling.tolerations, about("tolerations")),
+    Rule("KF383", "core/validation: validateAffinity", _WARN, scheduling.affinity, about("affinity")),
+    Rule(
+        "KF383", "core/validation: validateTopologySpreadConstraints", _WARN, scheduling.spread,
+        about("topologySpreadConstraints"),
+    ),
+    Rule("KF384", "core/validation: validatePodDNSConfig", _WARN, _dns, about("dnsPolicy dnsConfig")),
+    Rule("KF384", "core/validation: ValidateHostAliases", _WARN, _aliases, about("hostAliases")),
+    Rule(
+        "KF385", "core/validation: validateReadinessGates, validateSchedulingGates", _WARN, _gates,
+        about("readinessGates schedulingGates"),
+    ),
+    Rule("KF385", "core/validation: validatePodResourceClaims", _WARN, _claims, about("resourceClaims")),
+)  # fmt: skip
 """What is checked of a pod's spec, beside its containers and volumes."""

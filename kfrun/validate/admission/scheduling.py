@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 REQUIRED_TERMS: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 PREFERRED_TERMS: Final = "preferredDuringSchedulingIgnoredDuringExecution"
+_ANNOTATION: Final = "scheduler.alpha.kubernetes.io/tolerations"
 _EFFECTS: Final = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _TAINT: Final = "write the value of the taint as kubectl describe node shows it"
 _HOW: Final = ("DoNotSchedule", "ScheduleAnyway")
@@ -66,6 +67,34 @@ def tolerations(pod: Node, place: Place, field: str = "tolerations") -> Iterator
                 at / "operator", value, "allowed as a value: letters, digits, -, _ and . (63 at most)", _TAINT
             )
         yield from one_of(at / "effect", text(one, "effect"), _EFFECTS)
+
+
+def annotated_tolerations(annotations: Node, at: Place) -> Iterator[Cause]:
+    """Tolerations as they were written before there was a field for them."""
+    import json
+
+    written = text(annotations, _ANNOTATION)
+    if not written:
+        return
+    try:
+        parsed = json.loads(written)
+    except (ValueError, RecursionError):
+        parsed = written
+    if parsed is None:
+        return
+    if not isinstance(parsed, list) or not all(map(_is_toleration, parsed)):
+        yield invalid(at.key(_ANNOTATION).shown_as(at), written, "allowed: a list in JSON", "use the field tolerations")
+        return
+    yield from tolerations({_ANNOTATION: parsed}, at, _ANNOTATION)
+
+
+def _is_toleration(value: object) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, dict) or isinstance(value.get("tolerationSeconds"), bool):
+        return False
+    texts = all(isinstance(value.get(field, ""), str | None) for field in ("key", "operator", "value", "effect"))
+    return texts and isinstance(value.get("tolerationSeconds"), int | None)
 
 
 def spread(pod: Node, place: Place) -> Iterator[Cause]:

@@ -1,4 +1,7 @@
-"""Security contexts of pods and containers, on Linux and on Windows, as the API server takes them."""
+"""Security contexts of pods and containers, on Linux and on Windows, as the API server takes them.
+
+So are the annotations that said some of it before there were fields.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ from kfrun.validate.admission.causes import (
     items,
     node,
     number,
+    quoted,
     relative_path,
     required,
     text,
@@ -42,6 +46,15 @@ _NET_BIOS = pattern(r"[^\\/:*?\"<>|.][^\\/:*?\"<>|]{0,14}")
 _DOMAIN = pattern(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*")
 _NO_USER = pattern(r"[. ]*|.*[\"/\\:;|=,+*?<>@\[\]].*")
 _USER: Final = "write user or DOMAIN\\user, as Windows has it"
+_Names = dict[str, tuple[str, ...]]
+_SECCOMP_OF_POD: Final = "seccomp.security.alpha.kubernetes.io/pod"
+_SECCOMP: Final = "container.seccomp.security.alpha.kubernetes.io/"
+_APP_ARMOR: Final = "container.apparmor.security.beta.kubernetes.io/"
+_LOCALHOST: Final = "localhost/"
+_SECCOMP_NAMES: Final[_Names] = {"Unconfined": ("unconfined",), "RuntimeDefault": ("runtime/default", "docker/default")}
+_APP_ARMOR_NAMES: Final[_Names] = {"Unconfined": ("unconfined",), "RuntimeDefault": ("runtime/default",)}
+_IN_ANNOTATIONS: Final = "unconfined, runtime/default, localhost/<profile>"
+_FIELD: Final = "remove the annotation; the field says it"
 _POD_OF_LINUX: Final = (
     "appArmorProfile", "seLinuxOptions", "seccompProfile", "fsGroup", "fsGroupChangePolicy", "runAsUser",
     "runAsGroup", "supplementalGroups", "supplementalGroupsPolicy", "seLinuxChangePolicy",
@@ -175,6 +188,62 @@ def _local_profile(name: object, at: Place, *, is_seccomp: bool) -> Iterator[Cau
         yield too_long(at, len(str(name)), _LONGEST_PATH)
 
 
+def annotated_profiles(annotations: Node, at: Place, spec: Node, place: Place) -> Iterator[Cause]:
+    """Profiles as they were written before there were fields for them; ``place`` is that of the pod's spec."""
+    names = {text(one, "name") for _, one in every_container(spec, place)}
+    for key, value in annotations.items():
+        if key == _SECCOMP_OF_POD or key.startswith(_SECCOMP):
+            yield from _seccomp(str(value), at / key)
+        elif key.startswith(_APP_ARMOR):
+            yield from _app_armor(key.removeprefix(_APP_ARMOR), str(value), at.key(key), names)
+    yield from _contradictions(annotations, spec, place)
+
+
+def _seccomp(profile: str, at: Place) -> Iterator[Cause]:
+    if profile.startswith(_LOCALHOST):
+        yield from relative_path(at, profile.removeprefix(_LOCALHOST))
+    elif not any(profile in names for names in _SECCOMP_NAMES.values()):
+        yield invalid(at, profile, f"allowed: {_IN_ANNOTATIONS}", "remove it; securityContext.seccompProfile says it")
+
+
+def _app_armor(container: str, profile: str, at: Place, names: set[str]) -> Iterator[Cause]:
+    if container not in names:
+        yield invalid(at, container, "the pod has no such container", "name a container of the pod, or remove it")
+    known = ("", *_APP_ARMOR_NAMES["Unconfined"], *_APP_ARMOR_NAMES["RuntimeDefault"])
+    if profile not in known and not profile.startswith(_LOCALHOST):
+        yield invalid(at, profile, f"allowed: {_IN_ANNOTATIONS}", "remove it; securityContext.appArmorProfile says it")
+
+
+def _contradictions(given: Node, spec: Node, place: Place) -> Iterator[Cause]:
+    """What an annotation and a field say of the same thing, where they do not agree."""
+    own = node(spec, "securityContext")
+    if _SECCOMP_OF_POD in given:
+        at = place / "securityContext" / "seccompProfile"
+        yield from _unlike(str(given[_SECCOMP_OF_POD]), node(own, "seccompProfile"), at, _SECCOMP_NAMES)
+    on_windows = text(node(spec, "os"), "name") == "windows"
+    for container_at, container in every_container(spec, place):
+        name, context = text(container, "name"), node(container, "securityContext")
+        at = container_at / "securityContext"
+        seccomp, app_armor = given.get(_SECCOMP + name), given.get(_APP_ARMOR + name)
+        if seccomp is not None:
+            yield from _unlike(str(seccomp), node(context, "seccompProfile"), at / "seccompProfile", _SECCOMP_NAMES)
+        if app_armor is not None and not on_windows:
+            profile = node(own if context.get("appArmorProfile") is None else context, "appArmorProfile")
+            yield from _unlike(str(app_armor), profile, at / "appArmorProfile", _APP_ARMOR_NAMES)
+
+
+def _unlike(annotation: str, profile: Node, at: Place, names: _Names) -> Iterator[Cause]:
+    kind, says = text(profile, "type"), f"the annotation says {quoted(annotation)}"
+    if kind in names:
+        if annotation not in names[kind]:
+            yield forbidden(at / "type", says, _FIELD)
+    elif kind == "Localhost":
+        if not annotation.startswith(_LOCALHOST):
+            yield forbidden(at / "type", says, _FIELD)
+        elif annotation.removeprefix(_LOCALHOST) != profile.get("localhostProfile"):
+            yield forbidden(at / "localhostProfile", says, _FIELD)
+
+
 def _windows_options(context: Node, at: Place) -> Iterator[Cause]:
     options = node(context, "windowsOptions")
     if not options:
@@ -206,9 +275,7 @@ def _wrong_user(written: str) -> str:
 
 
 def of_system(pod: Node, place: Place) -> Iterator[Cause]:
-    """``os``, and what a pod for it may not have; pods of host processes, which only Windows has."""
-    if "securityContext" in pod or any("securityContext" in one for _, one in every_container(pod, place)):
-        yield from _host_process(pod, place)
+    """``os``, and what a pod for it may not have."""
     if pod.get("os") is None:
         return
     system = text(node(pod, "os"), "name")
@@ -242,7 +309,11 @@ def _without_linux(pod: Node, place: Place) -> Iterator[Cause]:
         yield forbidden(one, "os.name windows excludes it")
 
 
-def _host_process(pod: Node, place: Place) -> Iterator[Cause]:
+def host_process(pod: Node, place: Place) -> Iterator[Cause]:
+    """Pods of host processes, which only Windows has: all containers are, or none."""
+    both = (*values(pod, "containers"), *values(pod, "initContainers"))
+    if "securityContext" not in pod and not any("securityContext" in one for one in both if isinstance(one, dict)):
+        return
     whole = node(pod, "securityContext", "windowsOptions").get("hostProcess")
     own = [
         (at, node(container, "securityContext", "windowsOptions").get("hostProcess"))
