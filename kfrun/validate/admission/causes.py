@@ -31,6 +31,9 @@ _NAME = r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _REMEMBERED: Final = 1024
 """Names that are looked at again and again: volumes, labels, resources."""
 
+MOST_ANNOTATED: Final = 256 * 1024
+"""Bytes of all annotations of an object, keys and values."""
+
 _LABEL_TEXT = "lower-case letters, digits and -, a letter or digit at both ends, at most 63 characters"
 _PATH_CHARACTERS = r"[A-Za-z0-9/\-._~%!$&'()*+,;=:]+"
 
@@ -112,12 +115,23 @@ class Rule(NamedTuple):
         source: where upstream states it.
         locally: how bad it is for a job that runs as local processes; None where processes do not care.
         check: yields causes; what it is given depends on the table.
+        fields: it is only asked where one of them is there; always, where it names none.
     """
 
     code: str
     source: str
     locally: Severity | None
     check: Callable[..., Iterator[Cause]]
+    fields: frozenset[str] = frozenset()
+
+    def concerns(self, holder: Node) -> bool:
+        """Whether there is anything in ``holder`` that this rule is about."""
+        return not self.fields or not self.fields.isdisjoint(holder)
+
+
+def about(names: str) -> frozenset[str]:
+    """The fields of a rule, written as words."""
+    return frozenset(names.split())
 
 
 def required(place: Place, message: str = "a value is needed", hint: str = "") -> Cause:
@@ -221,6 +235,12 @@ def items(value: Any, key: str, place: Place) -> Iterator[tuple[Place, Node]]:
             yield here.item(index), item if isinstance(item, dict) else {}
 
 
+def every_container(spec: Node, place: Place) -> Iterator[tuple[Place, Node]]:
+    """All containers of a pod and their places, whatever kind they are of."""
+    for part in ("initContainers", "containers", "ephemeralContainers"):
+        yield from items(spec, part, place)
+
+
 @lru_cache(maxsize=_REMEMBERED)
 def is_label(value: str) -> bool:
     """A DNS label of RFC 1123."""
@@ -281,23 +301,48 @@ def qualified_name(place: Place, value: str) -> Iterator[Cause]:
 
 def labels(place: Place, entries: Node) -> Iterator[Cause]:
     """Keys and values of labels, or of anything that is compared with labels. All causes name the whole map."""
-    yield from keys(place, entries)
     for key, value in entries.items():
+        if not is_qualified(key):
+            yield from qualified_name(place.key(key).shown_as(place), key)
         if isinstance(value, str) and not is_label_value(value):
             form = "allowed: letters, digits, -, _ and . (63 at most)"
             yield invalid(place.key(key).shown_as(place), value, form, "shorten it; freer texts go into annotations")
 
 
-def keys(place: Place, entries: Node) -> Iterator[Cause]:
-    """Keys of labels or, in lower case, of annotations."""
+def bytes_of(value: str) -> int:
+    """How long a text is where it is counted in bytes."""
+    return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+
+
+def annotated(place: Place, entries: Node) -> Iterator[Cause]:
+    """Annotations: their keys, whose case does not matter, and their size together. All causes name the whole map."""
     for key in entries:
-        yield from qualified_name(place.key(key).shown_as(place), key)
+        if not is_qualified(key.lower()):
+            yield from qualified_name(place.key(key).shown_as(place), key)
+    if entries:
+        size = sum(bytes_of(key) + bytes_of(str(value)) for key, value in entries.items())
+        if size > MOST_ANNOTATED:
+            yield too_long(place, size, MOST_ANNOTATED)
 
 
 def one_of(place: Place, value: str, allowed: tuple[str, ...]) -> Iterator[Cause]:
     """A choice; an empty value stands for the default."""
     if value and value not in allowed:
         yield unsupported(place, value, allowed)
+
+
+def choice(holder: Node, place: Place, field: str, allowed: tuple[str, ...]) -> Iterator[Cause]:
+    """A choice that may be left out; an empty text is none."""
+    value = holder.get(field)
+    if isinstance(value, str) and value not in allowed:
+        yield unsupported(place / field, value, allowed)
+
+
+def needed(holder: Node, place: Place, *fields: str) -> Iterator[Cause]:
+    """Texts and lists that may be neither missing nor empty."""
+    for field in fields:
+        if not holder.get(field):
+            yield required(place / field)
 
 
 def not_negative(holder: Node, place: Place, *fields: str) -> Iterator[Cause]:
@@ -312,6 +357,11 @@ def relative_path(place: Place, value: str) -> Iterator[Cause]:
     """A path that stays below where it starts."""
     if value.startswith("/"):
         yield invalid(place, value, "it must be a relative path", "leave the / at its beginning out")
+    yield from no_backsteps(place, value)
+
+
+def no_backsteps(place: Place, value: str) -> Iterator[Cause]:
+    """A path without steps upwards."""
     if ".." in value.split("/"):
         yield invalid(place, value, "it may not contain ..", "leave .. out of the path")
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kfrun.model.source import Severity
-from kfrun.validate.admission import pods
+from kfrun.validate.admission import pods, scheduling
 from kfrun.validate.admission.causes import (
     Cause,
     Node,
     Place,
     Rule,
+    about,
+    annotated,
+    choice,
     duplicate,
     invalid,
     is_domain_path,
@@ -22,7 +25,6 @@ from kfrun.validate.admission.causes import (
     is_label_value,
     is_subdomain,
     items,
-    keys,
     labels,
     node,
     not_negative,
@@ -55,8 +57,16 @@ MOST_WITH_LIMIT: Final = 10_000
 _MOST_RULES: Final = 20
 _MOST_CODES: Final = 255
 _DIGITS: Final = 10
+_LONGEST_INDEXES: Final = 64 * 1024
 _WARN: Final = Severity.WARNING
 _INDEXED: Final = "Indexed"
+_PLAIN: Final = "NonIndexed"
+_UID: Final = "uid-of-the-Job"
+_OWN: Final = (
+    "batch.kubernetes.io/controller-uid", "controller-uid", "batch.kubernetes.io/job-name", "job-name",
+)  # fmt: skip
+"""Labels that a Job gives its pods: two with its uid, which nobody knows before, and two with its name."""
+
 _ACTIONS: Final = ("Count", "FailIndex", "FailJob", "Ignore")
 _SHORTER: Final = "make the TrainJob's name shorter"
 _CONTAINER: Final = "name a container of the pod, or leave containerName out"
@@ -75,9 +85,11 @@ def check(job: Node) -> list[Cause]:
 
 def found(job: Node) -> Iterator[Found]:
     """Every cause with the rule that found it."""
+    spec = node(job, "spec")
     for rule in RULES:
-        for cause in rule.check(job):
-            yield rule, cause
+        if rule.concerns(spec):
+            for cause in rule.check(job):
+                yield rule, cause
     yield from pods.check(node(job, "spec", "template"), _SPEC / "template")
 
 
@@ -89,8 +101,7 @@ def _name(job: Node) -> Iterator[Cause]:
     spec = node(job, "spec")
     if not name:
         yield required(at)
-        return
-    if not is_subdomain(name):
+    elif not is_subdomain(name):
         yield invalid(
             at,
             name,
@@ -104,7 +115,7 @@ def _name(job: Node) -> Iterator[Cause]:
             yield invalid(
                 at, name, f'its pods would be named "{longest}", which is no DNS label (63 characters)', _SHORTER
             )
-    if not is_label_value(name):
+    if spec.get("manualSelector") is not True and not is_label_value(name):
         place = (_SPEC / "template" / "metadata" / "labels").shown_as(_SPEC / "template" / "labels")
         yield invalid(place, name, "the name becomes a label of the pods", _SHORTER)
 
@@ -112,7 +123,7 @@ def _name(job: Node) -> Iterator[Cause]:
 def _metadata(job: Node) -> Iterator[Cause]:
     metadata = node(job, "metadata")
     yield from labels(Place() / "metadata" / "labels", node(metadata, "labels"))
-    yield from keys(Place() / "metadata" / "annotations", node(metadata, "annotations"))
+    yield from annotated(Place() / "metadata" / "annotations", node(metadata, "annotations"))
 
 
 def _numbers(job: Node) -> Iterator[Cause]:
@@ -127,90 +138,80 @@ def _numbers(job: Node) -> Iterator[Cause]:
 def _indexed(job: Node) -> Iterator[Cause]:
     spec = node(job, "spec")
     mode = text(spec, "completionMode")
-    yield from one_of(_SPEC / "completionMode", mode, (_INDEXED, "NonIndexed"))
+    yield from choice(spec, _SPEC, "completionMode", (_INDEXED, _PLAIN))
     if mode == _INDEXED:
         yield from _of_indexed(spec)
         return
-    for field in ("backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"):
-        if mode in ("", "NonIndexed") and spec.get(field) is not None:
-            yield invalid(
-                _SPEC / field,
-                spec[field],
-                "it needs completionMode Indexed",
-                "leave completionMode out: JobSet writes Indexed",
-            )
+    limits = ("backoffLimitPerIndex", "maxFailedIndexes") if spec.get("completionMode", _PLAIN) == _PLAIN else ()
+    for field in (*limits, "successPolicy"):
+        if spec.get(field) is not None:
+            hint = "leave completionMode out: JobSet writes Indexed"
+            yield invalid(_SPEC / field, spec[field], "it needs completionMode Indexed", hint)
 
 
 def _of_indexed(spec: Node) -> Iterator[Cause]:
-    completions, parallelism = number(spec, "completions"), number(spec, "parallelism")
-    failed = number(spec, "maxFailedIndexes")
+    completions = number(spec, "completions")
     if completions is None:
         yield required(_SPEC / "completions", "completionMode Indexed needs it")
         return
-    if (parallelism or 0) > MOST_INDEXES:
-        yield invalid(
-            _SPEC / "parallelism",
-            parallelism,
-            f"completionMode Indexed allows at most {MOST_INDEXES}",
-            "run fewer nodes",
-        )
-    if failed is not None and failed > min(completions, MOST_INDEXES):
-        yield invalid(
-            _SPEC / "maxFailedIndexes",
-            failed,
-            "it may be no more than completions, nor than 100000",
-            f"write {min(completions, MOST_INDEXES)} or less",
-        )
+    yield from _at_most(spec, "parallelism", MOST_INDEXES, "completionMode Indexed allows")
+    yield from _at_most(spec, "maxFailedIndexes", min(completions, MOST_INDEXES), "the completions allow")
     if completions > MOST_INDEXES and spec.get("backoffLimitPerIndex") is not None:
-        if failed is None:
-            yield required(
-                _SPEC / "maxFailedIndexes",
-                f"more than {MOST_INDEXES} completions need it",
-                f"set it, to {MOST_WITH_LIMIT} at most",
-            )
-        for field, value in (("maxFailedIndexes", failed or 0), ("parallelism", parallelism or 0)):
-            if value > MOST_WITH_LIMIT:
-                yield invalid(
-                    _SPEC / field,
-                    value,
-                    f"so many completions allow at most {MOST_WITH_LIMIT}",
-                    f"write {MOST_WITH_LIMIT} or less",
-                )
+        if spec.get("maxFailedIndexes") is None:
+            why = f"more than {MOST_INDEXES} completions need it"
+            yield required(_SPEC / "maxFailedIndexes", why, f"set it, to {MOST_WITH_LIMIT} at most")
+        for field in ("maxFailedIndexes", "parallelism"):
+            yield from _at_most(spec, field, MOST_WITH_LIMIT, "so many completions allow")
+
+
+def _at_most(spec: Node, field: str, most: int, why: str) -> Iterator[Cause]:
+    value = number(spec, field)
+    if value is not None and value > most:
+        yield invalid(_SPEC / field, value, f"{why} at most {most}", f"write {most} or less")
 
 
 def _choices(job: Node) -> Iterator[Cause]:
     spec = node(job, "spec")
     manager = spec.get("managedBy")
     if isinstance(manager, str):
-        if not is_domain_path(manager):
+        if not manager:
+            yield required(_SPEC / "managedBy", "it may be left out, but not empty", "leave it out")
+        elif not is_domain_path(manager):
             yield invalid(
                 _SPEC / "managedBy", manager, "allowed: a domain, a slash and a path, like acme.io/foo", "leave it out"
             )
         if len(manager) > 63:
             yield too_long(_SPEC / "managedBy", len(manager), 63)
-    replacement = text(spec, "podReplacementPolicy")
     choices = ("Failed",) if spec.get("podFailurePolicy") is not None else ("Failed", "TerminatingOrFailed")
-    yield from one_of(_SPEC / "podReplacementPolicy", replacement, choices)
-    yield from _selector(spec)
+    yield from choice(spec, _SPEC, "podReplacementPolicy", choices)
 
 
-def _selector(spec: Node) -> Iterator[Cause]:
-    manual, selector = spec.get("manualSelector") is True, spec.get("selector")
-    at = _SPEC / "selector"
-    if not manual:
-        if selector is not None:
-            yield invalid(at, selector, "it is generated unless manualSelector is true", "remove it")
+def _selection(job: Node) -> Iterator[Cause]:
+    """The labels by which a Job finds its pods: it writes them itself unless ``manualSelector`` is true."""
+    spec, is_manual = node(job, "spec"), node(job, "spec").get("manualSelector") is True
+    given, at = node(spec, "template", "metadata", "labels"), _SPEC / "template" / "metadata" / "labels"
+    selector = spec.get("selector")
+    if not is_manual and selector is None and not any(key in given for key in _OWN):
         return
-    if selector is None:
-        yield required(at, "manualSelector needs it", "remove manualSelector")
-    wanted, given = node(selector, "matchLabels"), node(spec, "template", "metadata", "labels")
-    if not wanted or any(given.get(key) != value for key, value in wanted.items()):
-        yield invalid(
-            _SPEC / "template" / "metadata" / "labels",
-            given,
-            "the selector does not match these labels",
-            "remove selector and manualSelector",
-        )
+    name = text(node(job, "metadata"), "name")
+    own = {} if is_manual else dict(zip(_OWN, (_UID, _UID, name, name), strict=True))
+    for key, value in own.items():
+        if given.get(key, value) != value:
+            yield invalid(at.key(key), given[key], "the Job writes this label itself", "remove it")
+    if is_manual and selector is None:
+        yield required(_SPEC / "selector", "manualSelector needs it", "remove manualSelector")
+    wanted = node(spec, "selector")
+    if not is_manual:
+        wanted = {**wanted, "matchLabels": {_OWN[0]: _UID, **node(wanted, "matchLabels")}}
+    wrong = list(scheduling.selector(wanted, _SPEC / "selector"))
+    yield from wrong
+    if wrong:
+        return
+    if not is_manual and not scheduling.selects(wanted, own):
+        yield invalid(_SPEC / "selector", selector, "it is generated unless manualSelector is true", "remove it")
+    if (is_manual and selector is None) or not scheduling.selects(wanted, {**own, **given}):
+        hint = "remove selector and manualSelector" if selector is not None or is_manual else "remove these labels"
+        yield invalid(at, given, "the selector does not match these labels", hint)
 
 
 def _restart(job: Node) -> Iterator[Cause]:
@@ -270,11 +271,13 @@ def _exit_codes(codes: Node, at: Place, names: set[str]) -> Iterator[Cause]:
         yield invalid(at / "values", given, "one exit code is needed at least", "name the codes, such as [42]")
     elif len(given) > _MOST_CODES:
         yield too_many(at / "values", len(given), _MOST_CODES)
+    seen: set[str] = set()
     for index, code in enumerate(given):
         if operator == "In" and code == 0:
             yield invalid((at / "values").item(index), code, "In excludes 0, which is success", "remove the 0")
-        if code in given[:index]:
+        if str(code) in seen:
             yield duplicate((at / "values").item(index), code)
+        seen.add(str(code))
     if all(isinstance(code, int) for code in given) and given != sorted(given):
         yield invalid(at / "values", given, "they must be in ascending order", f"write {sorted(given)}")
 
@@ -300,12 +303,13 @@ def _success_rule(rule: Node, at: Place, completions: int) -> Iterator[Cause]:
         yield required(at, "succeededCount or succeededIndexes must be set", "say how many, or which, have to succeed")
     most = completions
     if isinstance(indexes, str):
+        if len(indexes) > _LONGEST_INDEXES:
+            yield too_long(at / "succeededIndexes", len(indexes), _LONGEST_INDEXES)
         named = _count_indexes(indexes, completions)
         if named is None:
             form = f'allowed: ascending indexes below {completions}, like "0,2-3"'
             yield invalid(at / "succeededIndexes", indexes, form, "write each index once, in ascending order")
-        else:
-            most = min(most, named)
+        most = min(most, named or 0)
     yield from not_negative(rule, at, "succeededCount")
     if count is not None and count > most:
         yield invalid(at / "succeededCount", count, f"allowed: {most} at most", f"write {most} or less")
@@ -316,7 +320,7 @@ def _count_indexes(written: str, completions: int) -> int | None:
     total, last = 0, -1
     for part in written.split(",") if written else ():
         first, dash, end = part.partition("-")
-        ends = (first, end) if dash else (first, first)
+        ends = tuple(one.removeprefix("+") for one in ((first, end) if dash else (first, first)))
         if not all(one.isascii() and one.isdigit() and len(one) <= _DIGITS for one in ends):
             return None
         low, high = map(int, ends)
@@ -333,9 +337,16 @@ RULES: Final = (
     Rule("KF360", "apimachinery/validation: ValidateObjectMeta", _WARN, _metadata),
     Rule("KF361", "batch/validation: validateJobSpec", _WARN, _numbers),
     Rule("KF361", "batch/validation: validateJobSpec, completionMode", _WARN, _indexed),
-    Rule("KF362", "batch/validation: validateJobSpec", _WARN, _choices),
+    Rule(
+        "KF362",
+        "batch/validation: validateJobSpec",
+        _WARN,
+        _choices,
+        about("managedBy podReplacementPolicy podFailurePolicy"),
+    ),
+    Rule("KF362", "batch/validation: validateGeneratedSelector", _WARN, _selection),
     Rule("KF365", "batch/validation: validateJobSpec, restartPolicy", _WARN, _restart),
-    Rule("KF363", "batch/validation: validatePodFailurePolicy", _WARN, _failure_policy),
-    Rule("KF364", "batch/validation: validateSuccessPolicy", _WARN, _success_policy),
+    Rule("KF363", "batch/validation: validatePodFailurePolicy", _WARN, _failure_policy, about("podFailurePolicy")),
+    Rule("KF364", "batch/validation: validateSuccessPolicy", _WARN, _success_policy, about("successPolicy")),
 )
 """What is checked of a Job beside its pods; the order is that of the answers."""

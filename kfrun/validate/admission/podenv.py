@@ -11,9 +11,11 @@ from kfrun.validate.admission.causes import (
     Cause,
     Node,
     Place,
-    file_path,
     invalid,
     items,
+    label_name,
+    needed,
+    no_backsteps,
     node,
     not_found,
     qualified_name,
@@ -72,7 +74,8 @@ def env_from(container: Node, place: Place) -> Iterator[Cause]:
             of = text(node(source, name), "name")
             field = at / name / "name"
             if of:
-                yield from subdomain_name(field, of)
+                # a dash at the end is let through, as for the beginning of a name
+                yield from subdomain_name(field, f"{of[:-2]}a" if len(of) > 1 and of.endswith("-") else of)
             else:
                 yield required(field)
         if len(chosen) != 1:
@@ -114,10 +117,10 @@ def data_key(place: Place, key: str) -> Iterator[Cause]:
 
 
 def _from_file(selector: Node, place: Place) -> Iterator[Cause]:
-    for field in ("volumeName", "path", "key"):
-        if not text(selector, field):
-            yield required(place / field)
-    yield from file_path(place / "path", text(selector, "path"))
+    yield from needed(selector, place, "volumeName", "path", "key")
+    yield from no_backsteps(place / "path", text(selector, "path"))
+    if name := text(selector, "volumeName"):
+        yield from label_name(place / "volumeName", name)
     if key := text(selector, "key"):
         yield from _variable_name(place / "key", key)
 
@@ -169,6 +172,8 @@ def resource_selector(selector: Node, place: Place, *, in_volume: bool) -> Itera
 
 def _divisor(place: Place, resource: str, divisor: Any) -> Iterator[Cause]:
     amount = quantity.canonical(str(divisor)) if divisor is not None else None
+    if divisor is not None and amount is None:
+        yield invalid(place, divisor, "allowed: an amount", "write 1, or leave it out")
     is_cpu = resource.endswith(".cpu")
     allowed = _CPU_DIVISORS if is_cpu else _SIZE_DIVISORS
     is_known = resource in _RESOURCES or resource.startswith(_HUGE)
@@ -176,15 +181,17 @@ def _divisor(place: Place, resource: str, divisor: Any) -> Iterator[Cause]:
         yield invalid(place, amount, f"allowed: {', '.join(allowed)}", "write one of these, or leave it out")
 
 
-def files_in_volumes(container: Node, place: Place, volumes: dict[str, Node]) -> Iterator[Cause]:
-    """A ``fileKeyRef`` needs an emptyDir of the pod."""
+def files_in_volumes(container: Node, place: Place, pod: Node) -> Iterator[Cause]:
+    """A ``fileKeyRef`` needs an emptyDir of the pod, which a volume without a source is."""
     for at, variable in items(container, "env", place):
-        reference = node(variable, "valueFrom", "fileKeyRef")
-        name = text(reference, "volumeName")
-        field = at / "valueFrom" / "fileKeyRef" / "volumeName"
-        if name and name not in volumes:
+        reference = node(variable, "valueFrom").get("fileKeyRef")
+        if reference is None:
+            continue
+        name, field = text(reference, "volumeName"), at / "valueFrom" / "fileKeyRef" / "volumeName"
+        sources = [one for _, one in items(pod, "volumes", place) if text(one, "name") == name]
+        if not sources:
             yield not_found(field, name, "the pod has no such volume", "add it to the pod's volumes, as an emptyDir")
-        elif name and len(volumes[name]) > 1 and "emptyDir" not in volumes[name]:
+        elif sources[-1].get("emptyDir") is None and len(sources[-1]) > 1:
             yield invalid(
                 field, name, "the volume must be an emptyDir", "have an init container write the file into one"
             )

@@ -6,20 +6,23 @@ pkg/apis/core/validation, ValidatePodTemplateSpec.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from kfrun.model.source import Severity
+from kfrun.patterns import pattern
 from kfrun.validate.admission import containers, resources, scheduling, security, volumes
 from kfrun.validate.admission.causes import (
     Cause,
     Node,
     Place,
     Rule,
+    about,
+    annotated,
     duplicate,
     forbidden,
     invalid,
     items,
-    keys,
     label_name,
     labels,
     node,
@@ -29,6 +32,7 @@ from kfrun.validate.admission.causes import (
     required,
     subdomain_name,
     text,
+    too_long,
     values,
 )
 
@@ -54,7 +58,14 @@ CODES: Final = {
 }
 
 _MOST_SECONDS: Final = 2**31 - 1
+_LONGEST_HOSTNAME: Final = 64
+_LONGEST_DOMAIN: Final = 253
+_SEARCH = pattern(r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*")
 _WARN: Final = Severity.WARNING
+
+_MIRROR: Final = "kubernetes.io/config.mirror"
+_DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
+_MOST_DIGITS: Final = 10
 
 Found = tuple[Rule, Cause]
 
@@ -68,34 +79,73 @@ def check(template: Node, place: Place) -> Iterator[Found]:
     yield from ((VOLUMES, cause) for cause in refused)
     yield from containers.check(spec, at, usable)
     for rule in RULES:
-        for cause in rule.check(spec, at):
-            yield rule, cause
+        if rule.concerns(spec):
+            for cause in rule.check(spec, at):
+                yield rule, cause
 
 
 def _metadata(template: Node, place: Place) -> Iterator[Cause]:
     """Upstream leaves ``metadata`` out of these fields."""
-    for field, rule in (("labels", labels), ("annotations", keys)):
+    for field, rule in (("labels", labels), ("annotations", annotated)):
         at = (place / "metadata" / field).shown_as(place / field)
         yield from rule(at, node(template, "metadata", field))
+    yield from _old_annotations(template, place)
+
+
+def _old_annotations(template: Node, place: Place) -> Iterator[Cause]:
+    """Every annotation of a pod template that means something; ``place`` is the template's."""
+    given = node(template, "metadata", "annotations")
+    if not any("kubernetes.io/" in key for key in given):
+        return
+    at = (place / "metadata" / "annotations").shown_as(place / "annotations")
+    spec = node(template, "spec")
+    if _MIRROR in given and not text(spec, "nodeName"):
+        yield invalid(at.key(_MIRROR), given[_MIRROR], "it needs nodeName: only a kubelet writes it", "remove it")
+    yield from scheduling.annotated_tolerations(given, at)
+    if _DELETION_COST in given and not _is_int32(str(given[_DELETION_COST])):
+        yield invalid(
+            at.key(_DELETION_COST),
+            given[_DELETION_COST],
+            "allowed: a whole number of 32 bits without + and zeros before it",
+            "write a number such as -10 or 100",
+        )
+    yield from security.annotated_profiles(given, at, spec, place / "spec")
+
+
+def _is_int32(written: str) -> bool:
+    if not re.fullmatch(r"0|-[0-9]+|[1-9][0-9]*", written):
+        return False
+    digits = written.lstrip("-").lstrip("0") or "0"
+    return len(digits) <= _MOST_DIGITS and int(digits) < 2**31 + written.startswith("-")
 
 
 def _names(spec: Node, at: Place) -> Iterator[Cause]:
     for field in ("hostname", "subdomain"):
         if value := text(spec, field):
             yield from label_name(at / field, value)
-    for field in ("serviceAccountName", "nodeName", "priorityClassName", "runtimeClassName"):
+    for field in ("serviceAccountName", "nodeName", "priorityClassName"):
         if value := text(spec, field):
             yield from subdomain_name(at / field, value)
+    for field in ("runtimeClassName", "hostnameOverride"):
+        if spec.get(field) is not None:
+            yield from subdomain_name(at / field, text(spec, field))
+    if spec.get("hostnameOverride") is not None:
+        yield from _instead_of_hostname(spec, at / "hostnameOverride", text(spec, "hostnameOverride"))
     yield from labels(at / "nodeSelector", node(spec, "nodeSelector"))
 
 
+def _instead_of_hostname(spec: Node, at: Place, value: str) -> Iterator[Cause]:
+    if len(value) > _LONGEST_HOSTNAME:
+        yield too_long(at, len(value), _LONGEST_HOSTNAME)
+    for field in ("setHostnameAsFQDN", "hostNetwork"):
+        if spec.get(field) is True:
+            yield forbidden(at, f"{field}: true excludes it", f"remove it, or {field}")
+
+
 def _choices(spec: Node, at: Place) -> Iterator[Cause]:
+    if spec.get("preemptionPolicy") == "":
+        yield required(at / "preemptionPolicy", "it may be left out, but not empty", "leave it out")
     yield from one_of(at / "preemptionPolicy", text(spec, "preemptionPolicy"), ("Never", "PreemptLowerPriority"))
-    if spec.get("os") is not None:
-        system = text(node(spec, "os"), "name")
-        yield from one_of(at / "os" / "name", system, ("linux", "windows"))
-        if not system:
-            yield required(at / "os" / "name")
     seconds = number(spec, "activeDeadlineSeconds")
     if seconds is not None and not 1 <= seconds <= _MOST_SECONDS:
         yield invalid(
@@ -110,8 +160,6 @@ def _choices(spec: Node, at: Place) -> Iterator[Cause]:
             "a template may have none",
             "remove them; kubectl debug adds one to a pod that runs",
         )
-    for name in node(spec, "overhead"):
-        yield from resources.resource_name((at / "overhead").key(name), name)
 
 
 def _dns(spec: Node, at: Place) -> Iterator[Cause]:
@@ -135,8 +183,10 @@ def _dns(spec: Node, at: Place) -> Iterator[Cause]:
             "keep the domains that are needed",
         )
     for index, search in enumerate(searches):
-        if search != ".":
-            yield from subdomain_name((place / "searches").item(index), str(search).removesuffix("."))
+        domain = str(search).removesuffix(".")
+        if search != "." and (len(domain) > _LONGEST_DOMAIN or not _SEARCH.fullmatch(domain)):
+            form = "allowed: lower-case letters, digits, -, _ and ., a letter or digit at both ends"
+            yield invalid((place / "searches").item(index), search, form, "write a domain such as svc.cluster.local")
     for option_at, option in items(config, "options", place):
         if not text(option, "name"):
             yield required(option_at, hint="give it a name, such as ndots")
@@ -153,8 +203,10 @@ def _address(at: Place, value: str) -> Iterator[Cause]:
     import ipaddress
 
     try:
-        ipaddress.ip_address(value)
+        address = ipaddress.ip_address(value)
     except ValueError:
+        address = None
+    if address is None or "%" in value or getattr(address, "ipv4_mapped", None) is not None:
         yield invalid(at, value, "allowed: an IP address", "write an address such as 10.0.0.10, not a name")
 
 
@@ -193,20 +245,36 @@ def _claims(spec: Node, at: Place) -> Iterator[Cause]:
             yield from subdomain_name(claim_at / source, text(claim, source))
 
 
+_NAMES: Final = (
+    "hostname subdomain serviceAccountName nodeName priorityClassName runtimeClassName hostnameOverride nodeSelector"
+)
 _POD: Final = "core/validation: ValidatePodSpec"
 METADATA: Final = Rule("KF380", "core/validation: ValidatePodTemplateSpec", _WARN, _metadata)
 VOLUMES: Final = Rule("KF374", "core/validation: ValidateVolumes", _WARN, volumes.refused)
 
 RULES: Final = (
-    Rule("KF381", _POD, _WARN, _names),
-    Rule("KF382", _POD, _WARN, _choices),
-    Rule("KF377", "core/validation: ValidatePodSecurityContext", _WARN, security.of_pod),
-    Rule("KF383", "core/validation: ValidateTolerations", _WARN, scheduling.tolerations),
-    Rule("KF383", "core/validation: validateAffinity", _WARN, scheduling.affinity),
-    Rule("KF383", "core/validation: validateTopologySpreadConstraints", _WARN, scheduling.spread),
-    Rule("KF384", "core/validation: validatePodDNSConfig", _WARN, _dns),
-    Rule("KF384", "core/validation: ValidateHostAliases", _WARN, _aliases),
-    Rule("KF385", "core/validation: validateReadinessGates, validateSchedulingGates", _WARN, _gates),
-    Rule("KF385", "core/validation: validatePodResourceClaims", _WARN, _claims),
-)
+    Rule("KF381", _POD, _WARN, _names, about(_NAMES)),
+    Rule("KF382", _POD, _WARN, _choices, about("preemptionPolicy activeDeadlineSeconds ephemeralContainers")),
+    Rule("KF375", "core/validation: validatePodResources", _WARN, resources.of_pod, about("resources")),
+    Rule("KF382", "core/validation: validateOverhead", _WARN, resources.overhead, about("overhead")),
+    Rule(
+        "KF377", "core/validation: ValidatePodSecurityContext", _WARN, security.of_pod,
+        about("securityContext hostPID hostUsers"),
+    ),
+    Rule("KF377", "core/validation: validateOS", _WARN, security.of_system, about("os")),
+    Rule("KF377", "core/validation: validateWindowsHostProcessPod", _WARN, security.host_process),
+    Rule("KF383", "core/validation: ValidateTolerations", _WARN, scheduling.tolerations, about("tolerations")),
+    Rule("KF383", "core/validation: validateAffinity", _WARN, scheduling.affinity, about("affinity")),
+    Rule(
+        "KF383", "core/validation: validateTopologySpreadConstraints", _WARN, scheduling.spread,
+        about("topologySpreadConstraints"),
+    ),
+    Rule("KF384", "core/validation: validatePodDNSConfig", _WARN, _dns, about("dnsPolicy dnsConfig")),
+    Rule("KF384", "core/validation: ValidateHostAliases", _WARN, _aliases, about("hostAliases")),
+    Rule(
+        "KF385", "core/validation: validateReadinessGates, validateSchedulingGates", _WARN, _gates,
+        about("readinessGates schedulingGates"),
+    ),
+    Rule("KF385", "core/validation: validatePodResourceClaims", _WARN, _claims, about("resourceClaims")),
+)  # fmt: skip
 """What is checked of a pod's spec, beside its containers and volumes."""

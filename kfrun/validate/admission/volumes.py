@@ -1,32 +1,38 @@
 """Volumes of a pod and their mounts, as the API server takes them.
 
-A volume that is refused does not exist for its mounts: these are then refused as well. Upstream:
-pkg/apis/core/validation.
+A volume that is refused does not exist for its mounts: these are then refused as well. A cluster with its own feature
+gates drops two kinds of projected sources, clusterTrustBundle and podCertificate, before it looks at anything: what
+they hold does not matter. Upstream: pkg/apis/core/validation.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kfrun.validate.admission import quantity
+from kfrun.validate.admission import quantity, scheduling, sources
 from kfrun.validate.admission.causes import (
     Cause,
     Node,
     Place,
+    annotated,
+    choice,
     duplicate,
     file_path,
     forbidden,
     invalid,
     items,
     label_name,
+    labels,
+    needed,
+    no_backsteps,
     node,
     not_found,
     number,
-    one_of,
     relative_path,
     required,
     subdomain_name,
     text,
+    unsupported,
     values,
 )
 from kfrun.validate.admission.podenv import IN_VOLUME, field_selector, resource_selector
@@ -34,15 +40,17 @@ from kfrun.validate.admission.podenv import IN_VOLUME, field_selector, resource_
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_HOST_PATHS: Final = (
-    "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice",
-)  # fmt: skip
-_ACCESS: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
-_PULL: Final = ("Always", "IfNotPresent", "Never")
 _PROPAGATION: Final = ("Bidirectional", "HostToContainer", "None")
-
-
+_RECURSIVE: Final = ("Disabled", "Enabled", "IfPossible")
+_ACCESS: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+_ALONE: Final = "ReadWriteOncePod"
+_MODES: Final = ("Block", "Filesystem")
+_CLAIM: Final = "PersistentVolumeClaim"
+_KINDS: Final = ("secret", "configMap", "downwardAPI", "serviceAccountToken")
+_SHORTEST, _LONGEST = 600, 1 << 32
 _OCTAL: Final = "write it in octal with a leading 0, such as 0644"
+_OWN: Final = ("annotations", "labels")
+_METADATA: Final = {"uid": "uID"}
 
 
 def usable(pod: Node, place: Place) -> tuple[dict[str, Node], list[Cause]]:
@@ -71,6 +79,7 @@ def mounts(container: Node, place: Place, volumes: dict[str, Node]) -> Iterator[
     """``volumeMounts`` of a container; upstream leaves the index out for some of their fields."""
     paths: set[str] = set()
     devices = {text(device, "name"): text(device, "devicePath") for device in values(container, "volumeDevices")}
+    device_paths = set(devices.values())
     for at, mount in items(container, "volumeMounts", place):
         name, path = text(mount, "name"), text(mount, "mountPath")
         if not name:
@@ -86,7 +95,7 @@ def mounts(container: Node, place: Place, volumes: dict[str, Node]) -> Iterator[
             yield invalid(
                 at / "name", name, "the volume is in volumeDevices already", "mount it, or use it as a device"
             )
-        if path in devices.values():
+        if path in device_paths:
             yield invalid(at / "mountPath", path, "volumeDevices has this path already", "mount it elsewhere")
         yield from _below(mount, at, place / "volumeMounts")
         yield from _propagation(container, mount, at, place / "volumeMounts")
@@ -94,20 +103,30 @@ def mounts(container: Node, place: Place, volumes: dict[str, Node]) -> Iterator[
 
 def devices(container: Node, place: Place, volumes: dict[str, Node]) -> Iterator[Cause]:
     """``volumeDevices``: block devices of claims."""
-    seen: set[str] = set()
+    names: set[str] = set()
+    paths: set[str] = set()
+    mounted = {text(mount, "name"): text(mount, "mountPath") for mount in values(container, "volumeMounts")}
+    mount_paths = set(mounted.values())
     for at, device in items(container, "volumeDevices", place):
         name, path = text(device, "name"), text(device, "devicePath")
-        if not name:
-            yield required(at / "name")
-        elif name not in volumes:
+        yield from needed(device, at, "name", "devicePath")
+        if name not in volumes:
             yield not_found(at / "name", name, "the pod has no such volume", no_volume(name, volumes))
-        elif not {"persistentVolumeClaim", "ephemeral"} & volumes[name].keys():
+        elif not any(volumes[name].get(one) is not None for one in ("persistentVolumeClaim", "ephemeral")):
             yield invalid(at / "name", name, "only a persistentVolumeClaim can be a device", "list it in volumeMounts")
-        if not path:
-            yield required(at / "devicePath")
-        elif path in seen:
+        if name and name in names:
+            yield invalid(at / "name", name, "another device is this volume", "list a volume once")
+        if path in paths:
             yield invalid(at / "devicePath", path, "another device has this path", "give it another path")
-        seen.add(path)
+        if name in mounted:
+            yield invalid(at / "name", name, "the volume is in volumeMounts already", "use it in one of the two ways")
+        if path in mount_paths:
+            yield invalid(at / "devicePath", path, "volumeMounts has this path already", "give it another path")
+        backsteps = list(no_backsteps(at / "devicePath", path))
+        yield from backsteps
+        names.add(name)
+        if not backsteps:
+            paths.add(path)
 
 
 def no_volume(name: str, known: Iterable[str]) -> str:
@@ -128,104 +147,57 @@ def _below(mount: Node, at: Place, shown: Place) -> Iterator[Cause]:
 def _propagation(container: Node, mount: Node, at: Place, shown: Place) -> Iterator[Cause]:
     how = text(mount, "mountPropagation")
     field = (at / "mountPropagation").shown_as(shown / "mountPropagation")
-    yield from one_of(field, how, _PROPAGATION)
+    if isinstance(mount.get("mountPropagation"), str) and how not in _PROPAGATION:
+        yield unsupported(field, how, _PROPAGATION)
     if how == "Bidirectional" and node(container, "securityContext").get("privileged") is not True:
         yield forbidden(field, "Bidirectional is for privileged containers", "write HostToContainer")
-    recursive, place = text(mount, "recursiveReadOnly"), at / "recursiveReadOnly"
-    yield from one_of(place, recursive, ("Disabled", "Enabled", "IfPossible"))
-    if recursive in ("Enabled", "IfPossible"):
+    recursive, place = mount.get("recursiveReadOnly"), (at / "recursiveReadOnly").shown_as(shown / "recursiveReadOnly")
+    if isinstance(recursive, str) and recursive not in _RECURSIVE:
+        yield unsupported(place, recursive, _RECURSIVE)
+    elif recursive in _RECURSIVE[1:]:
         if mount.get("readOnly") is not True:
             yield forbidden(place, "it needs readOnly: true", "set readOnly: true beside it")
-        if how not in ("", "None"):
+        if mount.get("mountPropagation") not in (None, "None"):
             yield forbidden(place, "it excludes mountPropagation", "remove one of the two")
 
 
 def _source(volume: Node, at: Place) -> Iterator[Cause]:
-    chosen = [name for name in _SOURCES if volume.get(name) is not None]
-    for index, name in enumerate(chosen):
-        if index:
-            yield forbidden(
-                at / name, f"only one source is allowed, and {chosen[0]} is set", f"keep {chosen[0]} or {name}"
-            )
-        else:
-            yield from _SOURCES[name](node(volume, name), at / name)
-
-
-def _anything(source: Node, at: Place) -> Iterator[Cause]:  # noqa: ARG001
-    yield from ()
-
-
-def _empty_dir(source: Node, at: Place) -> Iterator[Cause]:
-    limit = source.get("sizeLimit")
-    if limit is not None and (quantity.nanos(str(limit)) or 0) < 0:
-        yield forbidden(at / "sizeLimit", f"{limit} is negative", "write an amount such as 8Gi")
-
-
-def _host_path(source: Node, at: Place) -> Iterator[Cause]:
-    path = text(source, "path")
-    if not path:
-        yield required(at / "path")
-    elif ".." in path.split("/"):
-        yield invalid(at / "path", path, "it may not contain ..", "leave .. out of the path")
-    yield from one_of(at / "type", text(source, "type"), _HOST_PATHS)
-
-
-def _secret(source: Node, at: Place) -> Iterator[Cause]:
-    return _files(source, at, "secretName")
-
-
-def _config_map(source: Node, at: Place) -> Iterator[Cause]:
-    return _files(source, at, "name")
-
-
-def _files(source: Node, at: Place, name: str) -> Iterator[Cause]:
-    if not text(source, name):
-        yield required(at / name)
-    yield from _mode(source, at, "defaultMode")
-    for item_at, item in items(source, "items", at):
-        yield from _key_to_path(item, item_at)
-
-
-def _key_to_path(item: Node, at: Place) -> Iterator[Cause]:
-    for field in ("key", "path"):
-        if not text(item, field):
-            yield required(at / field)
-    yield from file_path(at / "path", text(item, "path"))
-    yield from _mode(item, at, "mode")
+    chosen = [name for name in sources.SOURCES if volume.get(name) is not None]
+    if chosen:
+        source = node(volume, chosen[0])
+        yield from sources.check(chosen[0], source, at)
+        if chosen[0] in _DESCRIBED:
+            yield from _DESCRIBED[chosen[0]](source, at / chosen[0])
+    for name in chosen[1:]:
+        place = (at / name).shown_as(at / _SHOWN.get(name, name))
+        yield forbidden(place, f"only one source is allowed, and {chosen[0]} is set", f"keep {chosen[0]} or {name}")
+    if "iscsi" in chosen:
+        yield from sources.portal(volume, at)
 
 
 def _mode(holder: Node, at: Place, field: str) -> Iterator[Cause]:
-    mode = number(holder, field)
-    if mode is not None and not 0 <= mode <= 0o777:
-        yield invalid(at / field, mode, "allowed: 0 to 0777 (octal), 511 in decimal", _OCTAL)
+    """The permissions of files."""
+    value = number(holder, field)
+    if value is not None and not 0 <= value <= 0o777:
+        yield invalid(at / field, value, "allowed: 0 to 0777 (octal), 511 in decimal", _OCTAL)
 
 
-def _nfs(source: Node, at: Place) -> Iterator[Cause]:
-    if not text(source, "server"):
-        yield required(at / "server")
-    path = text(source, "path")
-    if not path:
-        yield required(at / "path")
-    elif not path.startswith("/"):
-        yield invalid(at / "path", path, "it must be an absolute path", f"write /{path}")
-
-
-def _claim(source: Node, at: Place) -> Iterator[Cause]:
-    if not text(source, "claimName"):
-        yield required(at / "claimName")
-
-
-def _downward(source: Node, at: Place) -> Iterator[Cause]:
-    yield from _mode(source, at, "defaultMode")
+def _files(source: Node, at: Place) -> Iterator[Cause]:
+    """Where the keys of a Secret or a ConfigMap go."""
     for item_at, item in items(source, "items", at):
-        yield from _downward_file(item, item_at, at)
+        yield from needed(item, item_at, "key", "path")
+        yield from file_path(item_at / "path", text(item, "path"))
+        yield from _mode(item, item_at, "mode")
 
 
-def _downward_file(item: Node, at: Place, shown: Place) -> Iterator[Cause]:
-    """Upstream names the fields of all files without an index."""
-    place = at.shown_as(shown)
-    if not text(item, "path"):
-        yield required(place / "path")
+def _downward_files(source: Node, at: Place) -> Iterator[Cause]:
+    """Files of the downward API; upstream names the fields of all of them without an index."""
+    for item_at, item in items(source, "items", at):
+        yield from _downward_file(item, item_at.shown_as(at))
+
+
+def _downward_file(item: Node, place: Place) -> Iterator[Cause]:
+    yield from needed(item, place, "path")
     yield from file_path(place / "path", text(item, "path"))
     chosen = [name for name in ("fieldRef", "resourceFieldRef") if item.get(name) is not None]
     if not chosen:
@@ -240,98 +212,135 @@ def _downward_file(item: Node, at: Place, shown: Place) -> Iterator[Cause]:
 
 
 def _projected(volume: Node, at: Place) -> Iterator[Cause]:
+    """``projected``: one source an item, and no path twice."""
     yield from _mode(volume, at, "defaultMode")
     paths: set[str] = set()
     for source_at, source in items(volume, "sources", at):
-        yield from _projection(source, source_at)
-        for path in _projected_paths(source):
-            if path in paths:
-                yield invalid(source_at.shown_as(at), path, "two files have this path", "give one of them another path")
-            paths.add(path)
+        chosen = [name for name in _KINDS if source.get(name) is not None]
+        for name in chosen:
+            yield from _projection(name, node(source, name), source_at / name, at)
+            for path in _paths(name, node(source, name)):
+                if path in paths:
+                    hint = "give one of them another path"
+                    yield invalid(source_at.shown_as(at), path, "two files have this path", hint)
+                paths.add(path)
+        if len(chosen) > 1:
+            hint = f"make an item of {' and of '.join(chosen)}"
+            yield forbidden(source_at, f"an item has one source, and this one has {' and '.join(chosen)}", hint)
 
 
-def _projected_paths(source: Node) -> Iterator[str]:
-    for name in ("secret", "configMap", "downwardAPI"):
-        yield from filter(None, (text(item, "path") for item in values(node(source, name), "items")))
-    yield from filter(None, (text(node(source, "serviceAccountToken"), "path"),))
-
-
-def _projection(source: Node, at: Place) -> Iterator[Cause]:
-    names = ("secret", "configMap", "downwardAPI", "serviceAccountToken")
-    chosen = [name for name in names if source.get(name) is not None]
-    for name in chosen[1:]:
-        yield forbidden(at / name, f"only one source is allowed, and {chosen[0]} is set", f"keep {chosen[0]} or {name}")
-    if not chosen:
-        return
-    one, place = node(source, chosen[0]), at / chosen[0]
-    if chosen[0] in ("secret", "configMap"):
-        yield from _files(one, place, "name")
-    elif chosen[0] == "downwardAPI":
-        for item_at, item in items(one, "items", place):
-            yield from _downward_file(item, item_at, place)
+def _projection(name: str, source: Node, at: Place, volume_at: Place) -> Iterator[Cause]:
+    if name == "downwardAPI":
+        yield from _downward_files(source, at)
+    elif name == "serviceAccountToken":
+        yield from _token(source, at, (at / "path").shown_as(volume_at / "path"))
     else:
-        yield from _token(one, place)
+        yield from needed(source, at, "name")
+        yield from _files(source, at)
 
 
-def _token(token: Node, at: Place) -> Iterator[Cause]:
+def _paths(name: str, source: Node) -> Iterator[str]:
+    """Where files go that may not go there twice; a token may, upstream does not look."""
+    if name != "serviceAccountToken":
+        yield from filter(None, (text(item, "path") for item in values(source, "items")))
+
+
+def _token(token: Node, at: Place, path_at: Place) -> Iterator[Cause]:
+    """A token; upstream names its path as one of the whole volume."""
     seconds = number(token, "expirationSeconds")
-    if seconds is not None and not 600 <= seconds <= 1 << 32:
+    if seconds is not None and not _SHORTEST <= seconds <= _LONGEST:
         yield invalid(at / "expirationSeconds", seconds, "allowed: 600 or more", "write 3600, the default")
-    if not text(token, "path"):
-        yield required(at / "path")
-    yield from file_path(at / "path", text(token, "path"))
-
-
-def _csi(source: Node, at: Place) -> Iterator[Cause]:
-    driver = text(source, "driver")
-    if not driver:
-        yield required(at / "driver")
+    if text(token, "path"):
+        yield from file_path(path_at, text(token, "path"))
     else:
-        yield from subdomain_name(at / "driver", driver.lower())
+        yield required(path_at)
 
 
 def _ephemeral(source: Node, at: Place) -> Iterator[Cause]:
+    """``ephemeral``: the claim that is made for each pod."""
     place = at / "volumeClaimTemplate"
     if source.get("volumeClaimTemplate") is None:
         yield required(place)
         return
-    spec, spec_at = node(source, "volumeClaimTemplate", "spec"), place / "spec"
-    modes = values(spec, "accessModes")
+    template = node(source, "volumeClaimTemplate")
+    yield from _claim_metadata(node(template, "metadata"), place / "metadata")
+    spec, spec_at = node(template, "spec"), place / "spec"
+    yield from _access_modes(spec, spec_at)
+    yield from scheduling.selector(node(spec, "selector"), spec_at / "selector")
+    amount, storage_at = node(spec, "resources", "requests").get("storage"), (spec_at / "resources").key("storage")
+    if amount is None:
+        yield required(storage_at)
+    elif (quantity.nanos(str(amount)) or 0) <= 0:
+        yield invalid(storage_at, amount, "allowed: more than 0", "write an amount such as 10Gi")
+    for field in ("storageClassName", "volumeAttributesClassName"):
+        if text(spec, field):
+            yield from subdomain_name(spec_at / field, text(spec, field))
+    yield from choice(spec, spec_at, "volumeMode", _MODES)
+    yield from _data_sources(spec, spec_at)
+
+
+def _claim_metadata(metadata: Node, at: Place) -> Iterator[Cause]:
+    yield from annotated(at / "annotations", node(metadata, "annotations"))
+    yield from labels(at / "labels", node(metadata, "labels"))
+    for field, value in metadata.items():
+        if field not in _OWN and value:
+            place = (at / field).shown_as(at / _METADATA.get(field, field))
+            yield forbidden(place, "the metadata of a claim made for a pod has only labels and annotations")
+
+
+def _access_modes(spec: Node, at: Place) -> Iterator[Cause]:
+    modes, place = values(spec, "accessModes"), at / "accessModes"
     if not modes:
-        yield required(spec_at / "accessModes")
-    for mode in modes:
-        yield from one_of(spec_at / "accessModes", str(mode), _ACCESS)
-    if "storage" not in node(spec, "resources", "requests"):
-        yield required((spec_at / "resources").key("storage"))
+        yield required(place)
+    for one in modes:
+        if one not in _ACCESS:
+            yield unsupported(place, one, _ACCESS)
+    if _ALONE in modes and any(one in _ACCESS and one != _ALONE for one in modes):
+        yield forbidden(place, f"{_ALONE} stands alone", "keep one of the modes")
 
 
-def _image(source: Node, at: Place) -> Iterator[Cause]:
-    yield from one_of(at / "pullPolicy", text(source, "pullPolicy"), _PULL)
+def _data_sources(spec: Node, at: Place) -> Iterator[Cause]:
+    plain, reference = spec.get("dataSource"), spec.get("dataSourceRef")
+    for field, source in (("dataSource", plain), ("dataSourceRef", reference)):
+        if source is not None:
+            yield from _data_source(node(spec, field), at / field)
+    if plain is None or reference is None:
+        return
+    if text(reference, "namespace"):
+        yield invalid(at, plain, "dataSourceRef.namespace excludes dataSource", "remove dataSource")
+    elif any(node(plain).get(field) != node(reference).get(field) for field in ("apiGroup", "kind", "name")):
+        yield invalid(at, plain, "dataSource and dataSourceRef must be the same", "remove dataSource")
 
 
-_SOURCES: Final[dict[str, Callable[[Node, Place], Iterator[Cause]]]] = {
-    "emptyDir": _empty_dir,
-    "hostPath": _host_path,
-    "gcePersistentDisk": _anything,
-    "awsElasticBlockStore": _anything,
-    "secret": _secret,
-    "nfs": _nfs,
-    "iscsi": _anything,
-    "glusterfs": _anything,
-    "persistentVolumeClaim": _claim,
-    "rbd": _anything,
-    "cinder": _anything,
-    "cephfs": _anything,
+def _data_source(source: Node, at: Place) -> Iterator[Cause]:
+    yield from needed(source, at, "name", "kind")
+    group, kind = text(source, "apiGroup"), text(source, "kind")
+    if not group and kind != _CLAIM:
+        yield invalid(at, kind, f"without an apiGroup it must be a {_CLAIM}", f"add the apiGroup, or write {_CLAIM}")
+    elif group:
+        yield from subdomain_name(at / "apiGroup", group)
+    if at.path[-1] == "dataSourceRef" and text(source, "namespace"):
+        yield from label_name(at / "namespace", text(source, "namespace"))
+
+
+def _keys(source: Node, at: Place) -> Iterator[Cause]:
+    yield from _mode(source, at, "defaultMode")
+    yield from _files(source, at)
+
+
+def _downward(source: Node, at: Place) -> Iterator[Cause]:
+    yield from _mode(source, at, "defaultMode")
+    yield from _downward_files(source, at)
+
+
+_DESCRIBED: Final[dict[str, Callable[[Node, Place], Iterator[Cause]]]] = {
+    "secret": _keys,
+    "configMap": _keys,
     "downwardAPI": _downward,
-    "fc": _anything,
-    "configMap": _config_map,
-    "azureFile": _anything,
-    "flexVolume": _anything,
-    "azureDisk": _anything,
-    "portworxVolume": _anything,
     "projected": _projected,
-    "csi": _csi,
     "ephemeral": _ephemeral,
-    "image": _image,
 }
-"""Sources of a volume, in the order in which the API server looks for them; sources of vendors are only counted."""
+"""Sources whose content the pod describes, and what is asked of the description."""
+
+_SHOWN: Final = {"cephfs": "cephFS", "downwardAPI": "downwarAPI"}
+"""What upstream calls a second source, where that is not its field."""

@@ -106,3 +106,50 @@ def test_every_finding_says_how_to_mend_it_in_every_format(kfrun: Kfrun, manifes
     for form in ("text", "github", "sarif", "junit", "tap"):
         shown = kfrun("validate", "-f", path, "-o", form).stdout
         assert [hint for hint in hints if hint not in shown] == []
+
+
+DEEP = """\
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: ClusterTrainingRuntime
+metadata: {name: rt}
+spec:
+  template:
+    spec:
+      replicatedJobs:
+      - name: node
+        template:
+          metadata: {labels: {trainer.kubeflow.org/trainjob-ancestor-step: trainer}}
+          spec:
+            template:
+              metadata:
+                labels: {job-name: mine}
+              spec:
+                hostnameOverride: Trainer_0
+                resources: {requests: {cpu: 100m}}
+                volumes: [{name: old, cephfs: {monitors: []}}]
+                containers:
+                - name: node
+                  image: img
+                  lifecycle: {stopSignal: SIGINT}
+                  resources: {requests: {cpu: 1}}
+                  restartPolicy: Never
+                  restartPolicyRules: [{action: Again, exitCodes: {operator: In, values: [3]}}]
+---
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata: {name: tj}
+spec: {runtimeRef: {name: rt}}
+"""
+
+
+def test_what_the_api_server_says_of_a_jobs_depths_stands_at_the_runtimes_lines(kfrun: Kfrun) -> None:
+    done = kfrun("validate", "-f", kfrun.write("tj.yaml", DEEP), "-o", "json")
+    found = json.loads(done.stdout)["findings"]
+    lines = DEEP.splitlines()
+    assert {(one["code"], lines[one["line"] - 1].split(":")[0].strip(" -")) for one in found} == {
+        ("KF362", "labels"),
+        ("KF381", "hostnameOverride"),
+        ("KF375", "resources"),
+        ("KF374", "volumes"),
+        ("KF378", "restartPolicyRules"),
+    }

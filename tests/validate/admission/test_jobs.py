@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -84,8 +85,8 @@ def test_containers(container: Node, expected: set[tuple[str, str]]) -> None:
         ({"dnsPolicy": "None", "dnsConfig": {}}, {("dnsConfig.nameservers", REQUIRED)}),
         ({"tolerations": [{"key": "a b", "operator": "Exists"}]}, {("tolerations[0].key", INVALID)}),
         ({"schedulingGates": [{"name": "a"}, {"name": "a"}]}, {("schedulingGates[1]", DUPLICATE)}),
-        ({"hostUsers": False, "hostNetwork": True}, {("securityContext.hostNetwork", FORBIDDEN)}),
-        ({"os": {"name": "beos"}}, {("os.name", UNSUPPORTED)}),
+        ({"hostUsers": False, "hostNetwork": True}, {("hostNetwork", FORBIDDEN)}),
+        ({"os": {"name": "beos"}}, {("os", UNSUPPORTED)}),
         ({"securityContext": {"sysctls": [{"name": "a"}] * 2}}, {("securityContext.sysctls[1].name", DUPLICATE)}),
     ],
 )  # fmt: skip
@@ -106,7 +107,10 @@ def test_pods(pod: Node, expected: set[tuple[str, str]]) -> None:
             {("spec.successPolicy.rules[0].succeededIndexes", INVALID)},
         ),
         ({"successPolicy": {"rules": [{}]}}, {("spec.successPolicy.rules[0]", REQUIRED)}),
-        ({"selector": {"matchLabels": {"a": "b"}}}, {("spec.selector", INVALID)}),
+        (
+            {"selector": {"matchLabels": {"a": "b"}}},
+            {("spec.selector", INVALID), ("spec.template.metadata.labels", INVALID)},
+        ),
     ],
 )  # fmt: skip
 def test_jobs(spec: Node, expected: set[tuple[str, str]]) -> None:
@@ -127,6 +131,71 @@ def test_paths_lead_to_the_field_even_where_the_api_server_leaves_the_index_out(
     (cause,) = jobs.check(job({"volumeMounts": mounts}, volumes=volumes))
     path: FieldPath = ("spec", "template", "spec", "containers", 0, "volumeMounts", 1, "subPath")
     assert (cause.field, cause.path) == (f"{NODE}.volumeMounts.subPath", path)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "text", ["a" * 100_000, "a." * 50_000, "iqn." * 25_000, "1" * 100_000, "[" * 100_000, "a/" * 50_000]
+)
+def test_texts_of_any_length_are_judged_at_once(text: str) -> None:
+    sources = {
+        "iscsi": {"targetPortal": text, "iqn": f"iqn.2001-04.{text}", "initiatorName": text},
+        "quobyte": {"registry": text, "volume": text, "tenant": text},
+        "flexVolume": {"driver": text, "options": {text: text}},
+        "csi": {"driver": text},
+        "azureDisk": {"diskName": text, "diskURI": text, "kind": text},
+        "hostPath": {"path": text, "type": text},
+        "ephemeral": {"volumeClaimTemplate": {"spec": {"storageClassName": text}}},
+    }
+    windows = {"runAsUserName": f"{text}\\{text}", "gmsaCredentialSpecName": text, "gmsaCredentialSpec": text}
+    context = {"windowsOptions": windows, "sysctls": [{"name": text}], "seccompProfile": {"type": "Localhost"}}
+    pod = {
+        "volumes": [{"name": text, name: source} for name, source in sources.items()],
+        "securityContext": context,
+        "hostnameOverride": text,
+        "dnsConfig": {"searches": [text], "nameservers": [text]},
+        "hostAliases": [{"ip": text, "hostnames": [text]}],
+        "resources": {"limits": {text: text, "cpu": text, f"hugepages-{text}": "1"}},
+        "topologySpreadConstraints": [{"topologyKey": text, "matchLabelKeys": [text], "labelSelector": {}}],
+    }
+    node = {"restartPolicy": text, "resizePolicy": [{"resourceName": text}], "volumeDevices": [{"name": text}]}
+    of = job({**node, "env": [{"name": "A", "valueFrom": {"fileKeyRef": {"path": text, "key": text}}}]}, **pod)
+    of["spec"]["template"]["metadata"] = {
+        "annotations": {
+            text: text,
+            "scheduler.alpha.kubernetes.io/tolerations": text,
+            "controller.kubernetes.io/pod-deletion-cost": text,
+            f"container.apparmor.security.beta.kubernetes.io/{text}": text,
+        }
+    }
+    started = time.perf_counter()
+    assert len(jobs.check(of)) > 30
+    assert time.perf_counter() - started < 2
+
+
+@pytest.mark.timeout(20)
+def test_lists_of_any_length_are_judged_at_once() -> None:
+    many = range(5_000)
+    devices = [{"name": f"v{index}", "devicePath": f"/dev/{index}"} for index in many]
+    keys = [f"k{index}" for index in many]
+    expressions = [{"key": key, "operator": "Exists"} for key in keys]
+    spread = {
+        "maxSkew": 1,
+        "whenUnsatisfiable": "DoNotSchedule",
+        "matchLabelKeys": keys,
+        "labelSelector": {"matchExpressions": expressions},
+    }
+    claims = {"claims": [{"name": "a", "request": f"r{index}"} for index in many]}
+    policy = {"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [*many]}}]}
+    node = {"volumeDevices": devices, "volumeMounts": [{"name": "w", "mountPath": f"/{index}"} for index in many]}
+    of = job(
+        {**node, "resources": claims},
+        {"podFailurePolicy": policy},
+        topologySpreadConstraints=[{**spread, "topologyKey": "a"}, *({"topologyKey": key} for key in keys)],
+    )
+    started = time.perf_counter()
+    assert len(jobs.check(of)) > 10_000
+    assert time.perf_counter() - started < 5
 
 
 @pytest.mark.parametrize("wrong", [None, "text", 1, [], ["x"], {"a": []}, [{"name": 1}], [[]]])
