@@ -73,6 +73,54 @@ def test_yaml_that_cannot_be_read_is_a_finding(validate):
     assert "job.yaml:2:" in validate(text="a: b\n c: [\n", code=1)
 
 
+def test_what_cannot_be_read_is_named_and_everything_else_is_checked(validate):
+    Path("d").mkdir()
+    Path("d/a.yaml").write_text(JOB)
+    Path("d/b.yaml").write_text("a: [\n")
+    Path("d/c.yaml").symlink_to("nowhere")
+    Path("d/d.yaml").write_text(WRONG.replace("mnist", "other"))
+    shown = validate("-f", "d", "absent.yaml", code=1)
+    assert "d/a.yaml: trainjob.trainer.kubeflow.org/mnist is valid\n" in shown
+    for place in ("absent.yaml:1:1", "d/b.yaml:2:1", "d/c.yaml:1:1", "d/d.yaml:8:3"):
+        assert place in shown
+    assert shown.endswith("2 objects: 1 valid, 1 refused; not read: 3 sources\n")
+    # what was sound is remembered, and the rest told again
+    assert validate("-f", "d", "absent.yaml", code=1) == shown
+
+
+def test_one_sound_object_beside_what_cannot_be_read_is_told(validate):
+    Path("absent.yaml").symlink_to("nowhere")
+    shown = validate("job.yaml", "absent.yaml", text=JOB, code=1)
+    assert shown.endswith("1 object: 1 valid, 0 refused; not read: 1 source\n")
+
+
+def test_a_runtime_that_is_missing_may_be_in_what_cannot_be_read(validate):
+    job = JOB.replace("name: plain-python", "kind: TrainingRuntime\n    name: mine")
+    Path("runtime.yaml").write_text(RUNTIME)
+    validate("job.yaml", "runtime.yaml", text=job)
+    Path("runtime.yaml").write_text(f"{RUNTIME}  ]\n")
+    shown = validate("job.yaml", "runtime.yaml", code=1)
+    assert "it may be in runtime.yaml, which could not be read" in shown
+    assert "is valid" not in shown
+
+
+def test_an_update_is_checked_beside_what_cannot_be_read(validate):
+    Path("d").mkdir()
+    Path("d/a.yaml").write_text(JOB)
+    Path("d/c.yaml").symlink_to("nowhere")
+    shown = validate("-f", "d", "--previous", "d/a.yaml", code=1)
+    assert "mnist is a valid update of d/a.yaml" in shown
+    assert "d/c.yaml:1:1" in shown
+
+
+@pytest.mark.parametrize("form", ["json", "junit", "sarif", "tap", "github"])
+def test_every_form_names_what_cannot_be_read(validate, form):
+    Path("absent.yaml").symlink_to("nowhere")
+    shown = validate("job.yaml", "absent.yaml", "-o", form, text=JOB, code=1)
+    assert "absent.yaml is a link to nothing" in shown
+    assert "a source that is not there or cannot be read" in shown or form not in ("sarif", "github")
+
+
 def test_json_tells_findings_and_objects(validate):
     data = json.loads(validate("-f", "job.yaml", "-o", "json", text=f"{WRONG}---\n{RUNTIME}", code=1))
     assert (data["errors"], data["warnings"]) == (1, 0)
