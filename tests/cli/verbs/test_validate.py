@@ -96,9 +96,12 @@ def test_one_sound_object_beside_what_cannot_be_read_is_told(validate):
 
 def test_a_runtime_that_is_missing_may_be_in_what_cannot_be_read(validate):
     job = JOB.replace("name: plain-python", "kind: TrainingRuntime\n    name: mine")
-    Path("runtime.yaml").write_text(RUNTIME)
+    runtime = RUNTIME.replace(
+        "- name: node\n                  c", "- name: node\n                  image: a:1\n                  c"
+    )
+    Path("runtime.yaml").write_text(runtime)
     validate("job.yaml", "runtime.yaml", text=job)
-    Path("runtime.yaml").write_text(f"{RUNTIME}  ]\n")
+    Path("runtime.yaml").write_text(f"{runtime}  ]\n")
     shown = validate("job.yaml", "runtime.yaml", code=1)
     assert "it may be in runtime.yaml, which could not be read" in shown
     assert "is valid" not in shown
