@@ -29,6 +29,11 @@ class Placeholder(NamedTuple):
     what: str
     hint: str
 
+    @property
+    def way_out(self) -> str:
+        """What it is and how to have it filled in, in one sentence."""
+        return f"{self.text} is {self.what}; {self.hint}"
+
 
 CONFLICT: Final = "the marks of a merge conflict"
 RESOLVE: Final = "resolve the conflict: keep one side, and remove the lines <<<<<<<, ======= and >>>>>>>"
@@ -56,7 +61,7 @@ _KINDS: Final = tuple(
         (r"\$\([A-Za-z_][\w.-]{0,99}\)", _UNFILLED, _KUBERNETES),
         (r"<%.{0,200}?%>|<[A-Za-z][\w .-]{0,99}>|\(\([\w./-]{1,99}\)\)|#\{[^}]{0,200}\}", _UNFILLED, _WRITE),
         (r"@[A-Za-z_]\w{0,99}@|%\(\w{1,99}\)[sd]|%[A-Za-z_]\w{0,99}%|\b__[A-Z][A-Z0-9_]{0,99}__\b", _UNFILLED, _WRITE),
-        (r"\{[A-Za-z_]\w{0,99}\}", _UNFILLED, _WRITE),
+        (r"\{[A-Za-z_]\w{0,99}\}|\[\[ ?[\w.-]{1,99} ?\]\]", _UNFILLED, _WRITE),
     )
 )
 """What a placeholder looks like, what it is, and the way out; where several begin at one place the first counts."""
@@ -95,8 +100,12 @@ def of_another_language(line: str) -> str | None:
 
 def _first(line: str, start: int, counts: Callable[[re.Match[str]], bool] = bool) -> Placeholder | None:
     found = [
-        Placeholder(match.start(), match[0].strip(), what, hint)
+        Placeholder(match.start(), _printable(match[0].strip()), what, hint)
         for expression, what, hint in _KINDS
         if (match := next(filter(counts, expression.finditer(line, start)), None)) is not None
     ]
     return min(found, key=lambda one: one.start, default=None)
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)

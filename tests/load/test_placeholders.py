@@ -28,6 +28,7 @@ from kfrun.load import placeholders
         ("name: __JOB__", "__JOB__", "write the value"),
         ("name: a@JOB@", "@JOB@", "write the value"),
         ("name: {job}", "{job}", "write the value"),
+        ("name: [[ job ]]", "[[ job ]]", "write the value"),
         ("name: '<<<<<<< HEAD'", "<<<<<<<", "resolve the conflict"),
     ],
 )
@@ -36,6 +37,12 @@ def test_a_placeholder_is_found_in_the_value_that_it_stands_in(line: str, found:
     assert placeholder is not None
     assert placeholder.text == found
     assert words in placeholder.hint
+
+
+def test_what_could_steer_a_terminal_is_not_repeated() -> None:
+    placeholder = placeholders.at("name: {{ \x1b[2J\u202e }}", 7)
+    assert placeholder is not None
+    assert placeholder.text == "{{ \ufffd[2J\ufffd }}"
 
 
 @pytest.mark.parametrize(
@@ -60,7 +67,7 @@ def test_what_is_none_or_stands_elsewhere_is_not_found(line: str, column: int) -
 
 
 @pytest.mark.parametrize(
-    "part", ["{{", "${", "$(a", "<a", "((a", "#{", "{a", "%(a", "@a", "__A", "{% ", "'", ":", "<", "$"]
+    "part", ["{{", "${", "$(a", "<a", "((a", "#{", "{a", "%(a", "@a", "__A", "{% ", "[[", "'", ":", "<", "$"]
 )
 def test_a_hundred_kilobytes_of_what_begins_a_placeholder_are_searched_soon(part: str) -> None:
     line = part * (100_000 // len(part))

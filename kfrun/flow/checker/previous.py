@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kfrun.errors import InvalidInput, UsageProblem
+from kfrun.errors import UsageProblem
 from kfrun.execute import choice
 from kfrun.flow import documents
 from kfrun.flow.checker import stages
@@ -113,12 +113,9 @@ def _older(
         return _by_identity(older, settings), [_merely_told(one) for one in findings]
     from kfrun.load import sources
 
-    try:
-        older = sources.load(asked.files, recursive=asked.recursive, stdin=sys.stdin.buffer, values=values)
-    except InvalidInput as refusal:
-        # That there was nothing before is an answer: what is there now is new.
-        return {}, [finding for finding in refusal.findings if finding.code != _NOTHING_IN]
-    return _by_identity(older, settings), ()
+    older, unread = sources.gather(asked.files, recursive=asked.recursive, stdin=sys.stdin.buffer, values=values)
+    # That there was nothing before is an answer: what is there now is new.
+    return _by_identity(older, settings), [finding for finding in unread if finding.code != _NOTHING_IN]
 
 
 def _merely_told(finding: Finding) -> Finding:

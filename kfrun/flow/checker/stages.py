@@ -139,7 +139,7 @@ def _with_placeholders(findings: Sequence[Finding], objects: Sequence[Object]) -
         if one.severity is not Severity.ERROR or not one.excerpt or place is None or place.file in rendered:
             return one
         found = placeholders.at(one.excerpt, place.column)
-        return one if found is None else replace(one, hint=f"{found.text} is {found.what}; {found.hint}")
+        return one if found is None else replace(one, hint=found.way_out)
 
     return [told(one) if one.stage is not Stage.YAML else one for one in findings]
 

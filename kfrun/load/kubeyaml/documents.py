@@ -9,6 +9,7 @@ from kfrun.load.kubeyaml.builder import NOTHING, Builder
 from kfrun.load.kubeyaml.chunks import Chunk, split
 from kfrun.load.kubeyaml.positions import ItemPositions, SourcePositions
 from kfrun.load.kubeyaml.problems import ChunkPlace, ChunkProblem
+from kfrun.load.lines import line_at
 from kfrun.model.source import Document, Finding, Stage
 
 if TYPE_CHECKING:
@@ -147,6 +148,12 @@ class _Part:
         position = positions.value(path)
         what = {list: "a list", str: "a text", bool: "a boolean", type(None): "null"}.get(type(found), "a number")
         place = "an item of a List" if path else "a document"
+        hint = 'objects of a list go under "kind: List" and "items:"' if type(found) is list else None
+        if type(found) is str:
+            from kfrun.load import placeholders
+
+            unfilled = placeholders.at(line_at(self._text, position.line), position.column)
+            hint = unfilled.way_out if unfilled is not None else None
         self.findings.append(
             Finding(
                 "KF108",
@@ -154,7 +161,7 @@ class _Part:
                 Stage.YAML,
                 path=path,
                 position=position,
-                hint='objects of a list go under "kind: List" and "items:"' if type(found) is list else None,
+                hint=hint,
                 excerpt=excerpt(self._text, position),
             )
         )

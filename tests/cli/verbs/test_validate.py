@@ -107,6 +107,63 @@ def test_a_runtime_that_is_missing_may_be_in_what_cannot_be_read(validate):
     assert "is valid" not in shown
 
 
+PLACEHOLDERS = """\
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata:
+  name: ${JOB}
+  labels: {<team>: x}
+spec:
+  runtimeRef:
+    name: plain-python
+  trainer:
+    numNodes: "{{ nodes }}"
+    resourcesPerNode: {limits: {cpu: $(CPU)}}
+"""
+
+
+def test_values_that_nobody_filled_in_are_refused_and_called_so(validate):
+    data = json.loads(validate("job.yaml", "-o", "json", text=PLACEHOLDERS, code=1))
+    hints = {".".join(finding["path"]): finding["hint"] for finding in data["findings"]}
+    assert {path: hint.partition(" is a ")[0] for path, hint in hints.items()} == {
+        "metadata.name": "${JOB}",
+        "metadata.labels.<team>": "<team>",
+        "spec.trainer.numNodes": "{{ nodes }}",
+        "spec.trainer.resourcesPerNode.limits.cpu": "$(CPU)",
+    }
+    assert "envsubst" in hints["metadata.name"]
+    assert "--set" in hints["spec.trainer.numNodes"]
+
+
+def test_a_runtime_that_nobody_filled_in_is_called_so(validate):
+    shown = validate(text=JOB.replace("plain-python", "${RUNTIME}"), code=1)
+    assert "KF401" in shown
+    assert "${RUNTIME} is a placeholder that nobody filled in" in shown
+
+
+@pytest.mark.parametrize("verb", ["validate", "plan"])
+def test_what_kfrun_rendered_itself_is_no_template_that_nobody_rendered(no_home, capsys, verb):
+    Path("job.yaml").write_text(JOB.replace("mnist", "{{ name }}"))
+    assert main([verb, "-f", "job.yaml", "--set", "name=A_B"]) == 1
+    found = "".join(capsys.readouterr())
+    assert '"A_B" is no valid name' in found
+    assert "nobody rendered" not in found
+    assert main([verb, "-f", "job.yaml"]) == 1
+    assert "nobody rendered" in "".join(capsys.readouterr())
+
+
+def test_a_chart_that_is_rendered_as_a_template_is_called_one_of_go(validate):
+    text = JOB.replace("mnist", "{{ .Values.name }}")
+    assert "helm template" in validate("job.yaml", "--set", "name=x", text=text, code=1)
+
+
+def test_an_older_version_that_cannot_be_read_hides_no_other(validate):
+    Path("old.yaml").write_text(JOB.replace("plain-python", "torch-distributed"))
+    shown = validate("job.yaml", "--previous", "old.yaml", "--previous", "absent.yaml", text=JOB, code=1)
+    assert "absent.yaml:1:1" in shown
+    assert "KF320" in shown
+
+
 def test_an_update_is_checked_beside_what_cannot_be_read(validate):
     Path("d").mkdir()
     Path("d/a.yaml").write_text(JOB)

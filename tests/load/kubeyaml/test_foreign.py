@@ -70,6 +70,12 @@ def test_what_is_wrong_beside_a_template_or_looks_like_one_is_told_as_it_is(text
     assert finding.code == code
 
 
+def test_a_document_that_is_but_a_placeholder_is_called_so() -> None:
+    _, (finding,) = parse("---\n${MANIFEST}\n", "f.yaml")
+    assert (finding.code, str(finding.hint)[:11]) == ("KF108", "${MANIFEST}")
+    assert "envsubst" in str(finding.hint)
+
+
 CONFLICT = "a: 1\n<<<<<<< HEAD\n  b: 2\n=======\n  b: 4\n>>>>>>> larger\n"
 
 
