@@ -18,6 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     if argv is None:
         _open_standard_streams()
+        _leave_callers_modules()
     if arguments in (["--version"], ["version"]):
         from kfrun.version import __version__
 
@@ -51,6 +52,46 @@ def _prepare() -> None:
     except OSError:
         # The command tries again and says what is wrong.
         return
+
+
+def _leave_callers_modules() -> None:
+    """Import nothing from PYTHONPATH: what it names is for the caller's own programs, often of another Python.
+
+    Where some of it was imported before this, by Python itself, the program starts anew without the variable.
+    """
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    folders = set()
+    if "PYTHONPATH" in os.environ and not sys.flags.ignore_environment:
+        folders = {_absolute(folder) for folder in os.environ["PYTHONPATH"].split(os.pathsep)}
+        if sys.executable and _are_in_use(folders, own):
+            environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+            os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606
+    if __name__ == "__main__" and not sys.flags.safe_path:
+        folders.add(sys.path[0])  # the current folder: python -m puts it before all others
+    if folders:
+        sys.path[:] = [folder for folder in sys.path if folder not in folders or folder == own]
+
+
+def _are_in_use(folders: set[str], own: str) -> bool:
+    """Whether something of the folders was imported already, or one of them is this Python's own."""
+    site = sys.modules.get("site")
+    if site is not None and not folders.isdisjoint((*site.getsitepackages(), site.USER_SITE)):
+        return True
+    if own in folders:
+        from importlib.machinery import PathFinder
+
+        # where kfrun itself is in no other place, it was put there on purpose
+        others = [folder for folder in sys.path if folder not in folders]
+        folders = folders - {own} if PathFinder.find_spec("kfrun", others) is None else folders
+    parents = (os.path.dirname(getattr(module, "__file__", None) or "") for module in list(sys.modules.values()))
+    return any(parent in folders or os.path.dirname(parent) in folders for parent in parents)
+
+
+def _absolute(folder: str) -> str:
+    try:
+        return os.path.abspath(folder)
+    except OSError:  # the current folder is gone
+        return folder
 
 
 def _open_standard_streams() -> None:

@@ -1,6 +1,6 @@
 """How far a flag goes from the door to the plan: ``python -m tests.flag_way [CHECKOUT]``.
 
-Doors are the verbs `VERBS`: functions under ``click.command``; flags are their parameters. A flag is followed in the
+Doors are the verbs `VERBS`: functions under ``options.verb``; flags are their parameters. A flag is followed in the
 syntax trees of kfrun/ through whatever hands it on as it is: to a parameter, into a field of a record or an attribute
 of an object, out of it again by name, with a record that is handed on as a whole (alone or within another one), by
 ``_replace``. What is computed of a flag, or what a function makes of it and returns, unless that is a record, is
@@ -258,7 +258,7 @@ def ways(root: Path = ROOT) -> list[Way]:
     code, known, found = Code(root), dict[str, Function](), []
     levels = _levels(root, code)
     decorators = {name: ast.unparse(node.decorator_list) for name, node in code.nodes.items()}
-    doors = {verb: name for verb in VERBS for name in decorators if f"click.command('{verb}'" in decorators[name]}
+    doors = {verb: name for verb in VERBS for name in decorators if f"options.verb('{verb}'" in decorators[name]}
     for verb in VERBS:
         for item in _parameters(code.nodes[doors[verb]]):
             names = code.members(code.record(item.annotation, doors[verb]))

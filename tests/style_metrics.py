@@ -139,7 +139,8 @@ def _function(node: ast.FunctionDef | ast.AsyncFunctionDef, code: set[int], wher
     lines = sum(number in code for number in range(node.lineno, (node.end_lineno or node.lineno) + 1))
     names = [item.arg for item in (*node.args.posonlyargs, *node.args.args)]
     positional = len([name for name in names if name not in ("self", "cls")])
-    is_verb = any("command" in ast.unparse(item) or "callback" in ast.unparse(item) for item in node.decorator_list)
+    decorators = [ast.unparse(item) for item in node.decorator_list]
+    is_verb = any(word in item for item in decorators for word in ("options.verb", "command", "callback"))
     return Function(where, lines, _nesting(node.body), positional, is_verb)
 
 

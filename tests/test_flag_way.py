@@ -21,7 +21,7 @@ SAMPLE = {
         from kfrun.flow import steps, wishes
         from kfrun.settings import load
 
-        @click.command("apply")
+        @options.verb("apply")
         def command(name: str, quiet: bool, where: str, level: int) -> None:
             asked = wishes.Wishes(name, level=level, where=load(where=where))
             if quiet:
@@ -29,11 +29,11 @@ SAMPLE = {
             steps.Flow(asked).go()
             print(where)
 
-        @click.command("run")
+        @options.verb("run")
         def run(name: str) -> None:
             steps.show(wishes.Wishes(name, 1, ""))
 
-        @click.command("plan")
+        @options.verb("plan")
         def plan() -> None:
             pass
     """,

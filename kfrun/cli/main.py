@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kfrun.cli import exits
+from kfrun.cli import exits, switches
 from kfrun.version import __version__
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
-class VerbGroup(click.Group):
+class VerbGroup(switches.Family):
     """The verbs of `COMMANDS`, imported one at a time."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kfrun import settings as settings_module
+from kfrun.cli import switches
 from kfrun.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
     from kfrun.settings import Settings
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
+
+
+def verb(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """A verb, or one of a `family`."""
+    return click.command(name, cls=switches.Verb)
+
+
+def family(name: str, **settings: Any) -> Callable[[Callable[..., Any]], switches.Family]:
+    """A verb that has verbs of its own below it."""
+    return click.group(name, cls=switches.Family, **settings)
 
 
 def wishes(*options: Callable[[Any], Any]) -> Callable[[Function], Function]:

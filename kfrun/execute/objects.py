@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from kfrun.model.source import ObjectKey
     from kfrun.model.state import StoredObject
 
+_SERVER_OWNED = frozenset(
+    {"creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "generation", "managedFields",
+     "resourceVersion", "selfLink", "uid"}
+)  # fmt: skip
+"""Metadata that a manifest may hold, as one made by ``get -o yaml`` does, and that means nothing there."""
+
 _REQUESTS = ("", "cancel", "kill", "delete", "delete now")
 """The weakest first."""
 
@@ -28,11 +34,13 @@ def new_uid() -> str:
 
 
 def created(data: Mapping[str, Any], key: ObjectKey, uid: str, now: float) -> dict[str, Any]:
-    """A new object, with what is filled in on creation; ``now`` is in seconds since the epoch."""
-    metadata = {**data.get("metadata", {}), "name": key.name, "uid": uid, "generation": 1}
+    """A new object, with what is filled in on creation; ``now`` is in seconds since the epoch. It has no status yet."""
+    given = {name: value for name, value in data.get("metadata", {}).items() if name not in _SERVER_OWNED}
+    metadata = {**given, "name": key.name, "uid": uid, "generation": 1}
     if key.namespace:
         metadata["namespace"] = key.namespace
-    return {**data, "metadata": {**metadata, "creationTimestamp": timestamp(now)}}
+    written = {field: value for field, value in data.items() if field != "status"}
+    return {**written, "metadata": {**metadata, "creationTimestamp": timestamp(now)}}
 
 
 def updated(data: Mapping[str, Any], before: Mapping[str, Any], key: ObjectKey) -> dict[str, Any]:

@@ -57,26 +57,43 @@ def load(
     Raises:
         InvalidInput: see `read`.
     """
-    documents = sources.load(
+    found, findings = gather(
+        filenames, lambda: values, settings, recursive=recursive, note=note, only_objects=only_objects
+    )
+    if findings:
+        raise InvalidInput(findings)
+    return found
+
+
+def gather(
+    filenames: Sequence[str],
+    values: Callable[[], Mapping[str, Any] | None],
+    settings: Settings,
+    *,
+    recursive: bool,
+    note: Callable[[str, str], None] | None = None,
+    only_objects: bool = False,
+) -> sources.Gathered:
+    """What can be read, and why the rest cannot; no documents where some go against the command line.
+
+    ``values`` reads what templates are rendered with.
+    """
+    try:
+        given = values()
+    except InvalidInput as refusal:
+        return sources.Gathered((), refusal.findings)
+    found, findings = sources.gather(
         filenames,
         recursive=recursive,
         stdin=sys.stdin.buffer,
-        values=values,
+        values=given,
         note=note,
         only_objects=only_objects,
     )
-    contradictions = [wrong for item in documents if (wrong := contradiction(item, settings)) is not None]
+    contradictions = [wrong for item in found if (wrong := contradiction(item, settings)) is not None]
     if contradictions:
-        raise InvalidInput(contradictions)
-    return tuple(in_namespace(document, settings.namespace) for document in documents)
-
-
-def or_findings(read: Callable[[], tuple[Document, ...]]) -> tuple[tuple[Document, ...], tuple[Finding, ...]]:
-    """What was read, or what kept it from being read."""
-    try:
-        return read(), ()
-    except InvalidInput as refusal:
-        return (), tuple(refusal.findings)
+        return sources.Gathered((), (*findings, *contradictions))
+    return sources.Gathered(tuple(in_namespace(document, settings.namespace) for document in found), findings)
 
 
 def read_values(values: Values, note: Callable[[str, str], None] | None = None) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from kfrun.errors import NotFound, Unavailable
 from kfrun.load.excerpts import excerpt
@@ -13,6 +13,9 @@ from kfrun.load.lines import place
 from kfrun.model.source import Finding, Position, Stage
 from kfrun.model.values import dataclass
 from kfrun.patterns import pattern
+
+if TYPE_CHECKING:
+    from kfrun.errors import KfrunError
 
 MAX_BYTES: Final = 256 * 1024 * 1024
 """Largest source that is read."""
@@ -32,12 +35,14 @@ class Source:
         name: as the user gave it: a path, a URL, or ``<stdin>``.
         folder: absolute folder of a file; None for everything else.
         stream: where to read from; without one, ``name`` is opened.
+        failure: why there is nothing to open.
     """
 
     name: str
     folder: str | None = None
     stream: BinaryIO | None = None
     is_url: bool = False
+    failure: KfrunError | None = None
 
 
 def read(source: Source) -> tuple[str, Finding | None]:
@@ -47,6 +52,8 @@ def read(source: Source) -> tuple[str, Finding | None]:
         NotFound: it is gone.
         Unavailable: it cannot be read.
     """
+    if source.failure is not None:
+        raise source.failure
     raw = _bytes(source)
     if len(raw) > MAX_BYTES:
         message = f"more than {MAX_BYTES // 2**20} MiB are too much for one source"
@@ -59,6 +66,11 @@ def read(source: Source) -> tuple[str, Finding | None]:
         message = "the URL answers with a web page, not with YAML"
         return "", _refused(source, "KF101", message, hint="use the address of the raw file")
     return text, None
+
+
+def unreadable(source: Source, error: KfrunError) -> Finding:
+    """That a source could not be read, for when others can."""
+    return _refused(source, "KF115", error.message, hint=error.hint)
 
 
 def is_descriptor(path: str) -> bool:
@@ -128,5 +140,5 @@ def _undecodable(source: Source, error: UnicodeDecodeError) -> Finding:
     )
 
 
-def _refused(source: Source, code: str, message: str, *, hint: str) -> Finding:
+def _refused(source: Source, code: str, message: str, *, hint: str | None) -> Finding:
     return Finding(code, message, Stage.YAML, position=Position(source.name, 1, 1), hint=hint)

@@ -8,6 +8,7 @@ from kfrun.model.reason import Reason
 
 _KUBECTL: Final = "kubectl: sigs.k8s.io/yaml and its parser"
 _KFRUN: Final = "kfrun: bounds of what it reads"
+_CHOICE: Final = "kfrun: refused by its own choice (docs/decisions/0001-yaml-as-kubectl-reads-it.md)"
 _TEMPLATES: Final = "kfrun: templates (docs/templates.md); a cluster knows none"
 
 REASONS: Final[dict[str, Reason]] = {
@@ -18,11 +19,11 @@ REASONS: Final[dict[str, Reason]] = {
         "metadata:\n  name: mnist\n labels: {}\n", "metadata:\n  name: mnist\n  labels: {}\n", _KUBECTL,
     ),
     "KF102": Reason(
-        "kubectl refuses such a mapping; other tools take the last one silently, so that what was tested is not what "
-        "runs.",
-        "keep one of the two keys",
+        "kubectl takes the last one without a word, helm and kustomize refuse the text, and whoever reads it may see "
+        "but the first: kfrun does not guess which one was meant.",
+        "keep one of the two keys; to override what a merge << brings is fine",
         "Two edits of the same block, or a block that was pasted twice.",
-        "spec:\n  suspend: true\n  suspend: false\n", "spec:\n  suspend: false\n", _KUBECTL,
+        "spec:\n  suspend: true\n  suspend: false\n", "spec:\n  suspend: false\n", _CHOICE,
     ),
     "KF103": Reason(
         "kubectl stops at it, and an editor does not show it.",
@@ -91,6 +92,25 @@ REASONS: Final[dict[str, Reason]] = {
         "fetch it (git lfs pull), or give the older manifest with --previous",
         "A manifest in Git LFS whose content was not fetched, or a link to a file outside of the repository.",
         source="kfrun: --previous-ref",
+    ),
+    "KF115": Reason(
+        "The other sources are checked, but nobody knows what is in this one, and nothing is applied without it.",
+        "mend or remove it; git submodule update --init and git lfs pull fetch what links lead to",
+        "A link to nothing, a file or folder of somebody else, a FIFO, a misspelt name, a server that does not answer.",
+        source="kfrun: what -f names",
+    ),
+    "KF116": Reason(
+        "kubectl cannot read most such texts, and takes the marks for values where it can.",
+        "keep one side, and remove the lines <<<<<<<, ======= and >>>>>>>",
+        "A merge or rebase in which both sides changed the same lines.",
+        "spec:\n<<<<<<< HEAD\n  suspend: true\n=======\n  suspend: false\n>>>>>>> other\n",
+        "spec:\n  suspend: false\n", _KUBECTL,
+    ),
+    "KF117": Reason(
+        "kubectl cannot read it either: it is the template of a manifest, not the manifest.",
+        "render it first (helm template, envsubst), or have kfrun render Jinja2: --set, --values",
+        "A file of a Helm chart, or a template, was named instead of what is made of it.",
+        "metadata:\n  name: {{ .Values.name }}\n", "metadata:\n  name: mnist\n", _KUBECTL,
     ),
     "KF120": Reason(
         "Nothing is rendered, so there is nothing to check or to run.",

@@ -1,7 +1,7 @@
 """What ``-f`` names: files, folders, globs, stdin and URLs.
 
-First every input becomes a list of sources, so that a misspelt name is told before anything is read; then
-each source is read and parsed, and everything wrong with any of them is reported at once.
+First every input becomes a list of sources; then each source is read and parsed, and everything wrong with any of them
+is reported at once, that it is not there or cannot be read among it.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import sys
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from kfrun import paths
 from kfrun.errors import InvalidInput, NotFound, Unavailable, UsageProblem
 from kfrun.load import kubeyaml
-from kfrun.load.content import Source, is_descriptor, read
+from kfrun.load.content import Source, is_descriptor, read, unreadable
 from kfrun.model.source import Finding, Position, Stage
 
 if TYPE_CHECKING:
@@ -40,7 +40,36 @@ def load(
     note: Callable[[str, str], None] | None = None,
     only_objects: bool = False,
 ) -> tuple[Document, ...]:
-    """Read all documents of the inputs, in order.
+    """Read all documents of the inputs, in order; see `gather`.
+
+    Raises:
+        InvalidInput: with the findings of all sources.
+        NotFound, Unavailable: the only source is not there, or cannot be read.
+        UsageProblem: stdin given twice, a URL that is not https.
+    """
+    gathered = gather(inputs, recursive=recursive, stdin=stdin, values=values, note=note, only_objects=only_objects)
+    if gathered.findings:
+        raise InvalidInput(gathered.findings)
+    return gathered.documents
+
+
+class Gathered(NamedTuple):
+    """The documents of an input, and what is wrong with the rest of it."""
+
+    documents: tuple[Document, ...]
+    findings: tuple[Finding, ...]
+
+
+def gather(
+    inputs: Sequence[str],
+    *,
+    recursive: bool = False,
+    stdin: BinaryIO | None = None,
+    values: Mapping[str, Any] | None = None,
+    note: Callable[[str, str], None] | None = None,
+    only_objects: bool = False,
+) -> Gathered:
+    """Read what can be read of the inputs, in order.
 
     Args:
         inputs: files, folders (their ``*.yaml``, ``*.yml`` and ``*.json``), globs, https URLs, or ``-`` for stdin.
@@ -51,16 +80,13 @@ def load(
         only_objects: documents that are no objects, and sources without any, are passed over.
 
     Raises:
-        InvalidInput: with the findings of all sources.
-        NotFound: an input names nothing.
-        UsageProblem: stdin given twice, a URL that is not https.
-        Unavailable: a source could not be read or fetched.
+        NotFound, Unavailable, UsageProblem: see `texts`.
     """
-    sources = named(inputs, recursive=recursive, stdin=stdin)
     documents: list[Document] = []
     findings: list[Finding] = []
-    for source in sources:
-        text, refusal = read(source)
+    names = []
+    for source, text, refusal in texts(inputs, recursive=recursive, stdin=stdin):
+        names.append(source.name)
         if refusal is not None:
             findings.append(refusal)
             continue
@@ -70,10 +96,28 @@ def load(
         documents += found
         findings += [one for one in wrong if not (only_objects and is_no_object(one))]
     if not documents and not findings and not only_objects:
-        findings = [nothing_in(source.name) for source in sources]
-    if findings:
-        raise InvalidInput(findings)
-    return tuple(documents)
+        findings = [nothing_in(name) for name in names]
+    return Gathered(tuple(documents), tuple(findings))
+
+
+def texts(
+    inputs: Sequence[str], *, recursive: bool, stdin: BinaryIO | None
+) -> Iterator[tuple[Source, str, Finding | None]]:
+    """Every source of the inputs with its text, or why it has none: what cannot be read hides nothing else.
+
+    Raises:
+        NotFound, Unavailable: the only source is not there, or cannot be read.
+        UsageProblem: stdin given twice, a URL that is not https.
+    """
+    sources = named(inputs, recursive=recursive, stdin=stdin)
+    for source in sources:
+        try:
+            text, refusal = read(source)
+        except (NotFound, Unavailable) as error:
+            if len(sources) == 1:
+                raise
+            text, refusal = "", unreadable(source, error)
+        yield source, text, refusal
 
 
 def parsed(text: str, source: Source, values: Mapping[str, Any] | None) -> tuple[list[Document], list[Finding]]:
@@ -96,10 +140,9 @@ def nothing_in(name: str) -> Finding:
 
 
 def named(inputs: Sequence[str], *, recursive: bool, stdin: BinaryIO | None) -> list[Source]:
-    """What the inputs stand for, not opened yet.
+    """What the inputs stand for, not opened yet; an input that names nothing is a source that says so.
 
     Raises:
-        NotFound: an input names nothing.
         UsageProblem: stdin given twice, a URL that is not https.
     """
     if not inputs:
@@ -109,20 +152,20 @@ def named(inputs: Sequence[str], *, recursive: bool, stdin: BinaryIO | None) -> 
     sources: list[Source] = []
     for name in inputs:
         if name == STDIN:
-            sources.append(Source("<stdin>", stream=stdin or _own_stdin()))
+            sources.append(_of_stdin(stdin))
         elif "://" in name:
             from kfrun.load.urls import checked
 
             sources.append(Source(checked(name), is_url=True))
         else:
-            sources += [_file(path) for path in _paths(name, recursive=recursive)]
+            sources += _on_disk(name, recursive=recursive)
     return sources
 
 
-def _own_stdin() -> BinaryIO:
-    if sys.stdin is None:  # started with stdin closed
-        raise Unavailable("stdin is closed, so - cannot be read")
-    return sys.stdin.buffer
+def _of_stdin(stdin: BinaryIO | None) -> Source:
+    if stdin is None and sys.stdin is None:  # started with stdin closed
+        return Source("<stdin>", failure=Unavailable("stdin is closed, so - cannot be read"))
+    return Source("<stdin>", stream=stdin or sys.stdin.buffer)
 
 
 def _file(path: str) -> Source:
@@ -137,18 +180,25 @@ _absolute = lru_cache(maxsize=8)(paths.absolute)
 """A file's folder, seen from the current one; a thousand files are in one."""
 
 
-def _paths(name: str, *, recursive: bool) -> list[str]:
+def _on_disk(name: str, *, recursive: bool) -> list[Source]:
+    """The files that a path or a glob stands for."""
+    try:
+        found = _paths(name)
+    except (NotFound, Unavailable) as error:
+        return [Source(name, failure=error)]
+    return [source for path in found for source in _expanded(path, recursive=recursive)]
+
+
+def _paths(name: str) -> list[str]:
     if _exists(name):
-        return _expanded(name, recursive=recursive)
+        return [name]
     if any(character in name for character in "*?["):
         import glob
 
-        paths = [
-            path for match in sorted(glob.glob(name, recursive=True)) for path in _expanded(match, recursive=recursive)
-        ]
-        if not paths:
+        found = sorted(glob.glob(name, recursive=True))
+        if not found:
             raise NotFound(f"no file matches {name}")
-        return paths
+        return found
     raise NotFound(f"no such file or folder: {name or repr(name)}", hint=_near_names(name))
 
 
@@ -162,22 +212,27 @@ def _exists(path: str) -> bool:
     return True
 
 
-def _expanded(path: str, *, recursive: bool) -> list[str]:
+def _expanded(path: str, *, recursive: bool) -> list[Source]:
     """The path itself, or what is to be read of a folder."""
     if not os.path.isdir(path):
-        return [path]
-    found = list(_in_folder(path, recursive=recursive))
-    if not found:
-        has_folders = not recursive and any(entry.is_dir() for entry in _entries(path))
-        raise NotFound(
-            f"no .json, .yaml or .yml file in the folder {path}",
-            hint="-R looks into the folders in it, too" if has_folders else None,
-        )
-    return found
+        return [_file(path)]
+    try:
+        found = list(_in_folder(path, recursive=recursive))
+    except Unavailable as error:
+        return [Source(path, failure=error)]
+    return found or [Source(path, failure=_empty(path, recursive=recursive))]
 
 
-def _in_folder(folder: str, *, recursive: bool) -> Iterator[str]:
-    """Paths of a folder's files by name; a link to a folder is not followed, so there are no loops."""
+def _empty(folder: str, *, recursive: bool) -> NotFound:
+    has_folders = not recursive and any(entry.is_dir() for entry in _entries(folder))
+    return NotFound(
+        f"no .json, .yaml or .yml file in the folder {folder}",
+        hint="-R looks into the folders in it, too" if has_folders else None,
+    )
+
+
+def _in_folder(folder: str, *, recursive: bool) -> Iterator[Source]:
+    """A folder's files by name; a link to a folder is not followed, so there are no loops."""
     opened = [iter(_entries(folder))]
     while opened:
         entry = next(opened[-1], None)
@@ -185,15 +240,18 @@ def _in_folder(folder: str, *, recursive: bool) -> Iterator[str]:
             opened.pop()
         elif entry.is_dir(follow_symlinks=False):
             if recursive:
-                opened.append(iter(_entries(entry.path)))
+                try:
+                    opened.append(iter(_entries(entry.path)))
+                except Unavailable as error:
+                    yield Source(entry.path, failure=error)
         elif entry.name.endswith(SUFFIXES) and _is_file(entry):
-            yield entry.path
+            yield _file(entry.path)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Whether the entry is to be read; a broken link is, so that somebody hears of it."""
+    """Whether the entry is to be read; what cannot be is, too, so that somebody hears of it: a broken link, a FIFO."""
     try:
-        return entry.is_file() or (entry.is_symlink() and not entry.is_dir())
+        return not entry.is_dir()
     except OSError:  # a link to itself
         return True
 

@@ -155,13 +155,18 @@ def _names(values: object, depth: int = 0) -> list[str]:
 def _finding(fault: _Fault, text: str, source: str) -> Finding:
     lines = _TEMPLATE_BREAK.split(text)
     number = min(max(fault.line, 1), len(lines))
+    hint = fault.hint
+    if fault.code == "KF120" and hint is None:
+        from kfrun.load import placeholders
+
+        hint = placeholders.of_another_language(lines[number - 1])
     position = Position(source, number, _column(lines[number - 1], fault.words))
     return Finding(
         fault.code,
         fault.message,
         Stage.TEMPLATE,
         position=position,
-        hint=fault.hint,
+        hint=hint,
         excerpt=shown(lines[number - 1], position.column),
     )
 
@@ -265,6 +270,7 @@ class _Mapped:
     """The positions of a document that was rendered, in its template."""
 
     __slots__ = ("_places", "_positions")
+    is_rendered = True
 
     def __init__(self, positions: Positions, places: _Places) -> None:
         self._positions, self._places = positions, places

@@ -1,28 +1,28 @@
 """Sources behind https URLs.
 
-Plain http is refused but for this machine itself, redirects included; size and time are bounded. Proxies and
-certificates are those of the environment (``HTTPS_PROXY``, ``SSL_CERT_FILE``).
+Plain http is refused but for this machine itself, redirects included (`connections`); size and time are bounded.
+Proxies and certificates are those of the environment (``HTTPS_PROXY``, ``SSL_CERT_FILE``).
 """
 
 from __future__ import annotations
 
-import ipaddress
-import time
+import contextlib
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 from kfrun.errors import NotFound, Unavailable, UsageProblem
+from kfrun.load.hosts import is_this_machine
 from kfrun.version import __version__
 
 if TYPE_CHECKING:
+    from http.client import HTTPConnection
     from urllib.error import HTTPError
-    from urllib.request import OpenerDirector
 
 SILENCE_SECONDS: Final = 15.0
 """Longest wait for the next bytes of an answer."""
 
 TOTAL_SECONDS: Final = 60.0
-"""Longest time for a whole answer."""
+"""Longest time for a whole answer, from the first question for the host's address to the last byte."""
 
 
 def checked(url: str) -> str:
@@ -45,7 +45,7 @@ def checked(url: str) -> str:
     if parts.scheme == "https" and host:
         return url
     if parts.scheme == "http" and host:
-        if _is_this_machine(host):
+        if is_this_machine(host):
             return url
         raise UsageProblem(f"{url} is not fetched: anybody on the way could change it", hint="use https://")
     raise UsageProblem(f"{url} cannot be read", hint="use an https:// URL or a file")
@@ -58,67 +58,91 @@ def fetch(url: str, max_bytes: int) -> bytes:
         NotFound: the server has no such file.
         Unavailable: it could not be fetched.
     """
-    from http.client import HTTPException
-    from urllib.error import HTTPError
-    from urllib.request import Request
+    from threading import Thread
 
-    request = Request(url, headers={"User-Agent": f"kfrun/{__version__}", "Accept": "*/*"})  # noqa: S310
-    deadline = time.monotonic() + TOTAL_SECONDS
-    try:
-        with _opener(url).open(request, timeout=SILENCE_SECONDS) as answer:
-            return _body(answer, max_bytes, deadline)
-    except HTTPError as error:
-        _refused(url, error)
-    except TimeoutError:
-        raise Unavailable(f"{url} did not answer in time") from None
-    except (OSError, HTTPException, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise Unavailable(f"{url} could not be fetched: {reason}") from error
+    # What takes its time is not only the body: names, connections, TLS, every single header. No library has one
+    # time-out for all of it, and some of it cannot be interrupted.
+    fetching = _Fetching(url, max_bytes)
+    thread = Thread(target=fetching.run, daemon=True)
+    thread.start()
+    thread.join(TOTAL_SECONDS)
+    if thread.is_alive():
+        fetching.give_up()
+        thread.join(1)
+        raise _too_slow(url)
+    if fetching.failure is not None:
+        raise fetching.failure
+    return fetching.body
 
 
-def _body(answer: Any, max_bytes: int, deadline: float) -> bytes:
-    parts: list[bytes] = []
-    left = max_bytes + 1
-    while left and (part := answer.read1(left)):
-        parts.append(part)
-        left -= len(part)
-        if time.monotonic() > deadline:
-            raise TimeoutError
-    if left and answer.length:
-        raise OSError("the answer broke off")
-    return b"".join(parts)
+class _Fetching:
+    """One URL on its way: ``body`` or ``failure``, unless it took too long."""
+
+    def __init__(self, url: str, max_bytes: int) -> None:
+        self.body = b""
+        self.failure: Exception | None = None
+        self._url = url
+        self._max_bytes = max_bytes
+        self._is_over = False
+        self._connections: list[HTTPConnection] = []
+
+    def run(self) -> None:
+        """Fetch it."""
+        try:
+            self.body = self._content()
+        except Exception as error:  # noqa: BLE001 - raised again by whoever waits
+            self.failure = error
+
+    def give_up(self) -> None:
+        """Let whatever is still asked or heard fail."""
+        from socket import SHUT_RDWR
+
+        self._is_over = True
+        for connection in self._connections:
+            with contextlib.suppress(OSError, AttributeError):  # without a connection yet, or any more
+                connection.sock.shutdown(SHUT_RDWR)
+
+    def _content(self) -> bytes:
+        from http.client import HTTPException
+        from urllib.error import HTTPError
+        from urllib.request import Request
+
+        from kfrun.load import connections
+
+        url = self._url
+        request = Request(url, headers={"User-Agent": f"kfrun/{__version__}", "Accept": "*/*"})  # noqa: S310
+        opener = connections.opener(url, checked, self._connections.append)
+        try:
+            with opener.open(request, timeout=SILENCE_SECONDS) as answer:
+                return self._body(answer)
+        except HTTPError as error:
+            _refused(url, error)
+        except TimeoutError:
+            raise _too_slow(url) from None
+        except (OSError, HTTPException, ValueError) as error:
+            reason = getattr(error, "reason", None) or error
+            raise Unavailable(f"{url} could not be fetched: {reason}") from error
+
+    def _body(self, answer: Any) -> bytes:
+        parts: list[bytes] = []
+        left = self._max_bytes + 1
+        while left and (part := answer.read1(left)):
+            parts.append(part)
+            left -= len(part)
+            if self._is_over:
+                raise TimeoutError
+        if left and answer.length:
+            raise OSError("the answer broke off")
+        return b"".join(parts)
+
+
+def _too_slow(url: str) -> Unavailable:
+    return Unavailable(f"{url} did not answer in time")
 
 
 def _refused(url: str, error: HTTPError) -> NoReturn:
-    with error:
+    with contextlib.closing(error):
         if error.code in (404, 410):
             raise NotFound(f"{url}: the server has no such file ({error.code})") from None
         hint = "fetch it yourself and pipe it to -f -" if error.code in (401, 403) else None
         raise Unavailable(f"{url} could not be fetched: {error.code} {error.reason}", hint=hint) from None
-
-
-def _opener(url: str) -> OpenerDirector:
-    from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
-
-    class SafeRedirects(HTTPRedirectHandler):
-        """Follows redirects to where kfrun would go itself."""
-
-        def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-            try:
-                checked(newurl)
-            except UsageProblem as error:
-                fp.close()
-                raise Unavailable(f"{req.full_url} redirects elsewhere: {error.message}") from None
-            return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-    is_local = _is_this_machine(urlsplit(url).hostname or "")
-    return build_opener(SafeRedirects, ProxyHandler({} if is_local else None))
-
-
-def _is_this_machine(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -159,13 +159,6 @@ REASONS: Final[dict[str, Reason]] = {
         "Blanks, slashes, a whole path or a branch's name in a label.",
         "metadata:\n  labels: {branch: feature/fast loader}\n", "metadata:\n  labels: {branch: feature-fast-loader}\n",
     ),
-    "KF312": Reason(
-        f"{_REFUSED}: whoever reports progress says when it was so.",
-        "leave status out of manifests; controllers write it",
-        "A manifest that was made by kubectl get -o yaml, and edited.",
-        "status:\n  trainerStatus: {progressPercentage: 50}\n",
-        "status:\n  trainerStatus: {progressPercentage: 50, lastUpdatedTime: 2026-01-31T12:00:00Z}\n",
-    ),
     "KF313": Reason(
         f"{_REFUSED}: owners are found by kind, name and uid, and finalizers are names that controllers know.",
         "leave owners and finalizers out of manifests; controllers write them",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import site
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ from kfrun.errors import (
 )
 from kfrun.model.source import Finding, Position, Stage
 from kfrun.version import __version__
+from tests.cli.manifests import JOB
 
 # with the newest versions of everything, what is going to change is no error yet: tests.resolutions
 WARNINGS = ("-W", os.environ.get("KFRUN_TEST_WARNINGS", "error"))
@@ -265,3 +267,112 @@ def test_a_current_folder_that_is_gone_is_told(tmp_path):
     ended = kfrun(code=code, cwd=gone, env={**CLEAN, "PYTHONPATH": root})
     assert ended.returncode == 2
     assert "the current folder does not exist" in ended.stderr
+
+
+# What belongs to the caller
+
+
+def foreign(folder, *names):
+    """A folder of modules that no kfrun may import."""
+    folder.mkdir()
+    for name in names:
+        (folder / f"{name}.py").write_text("raise ImportError('of another Python')\n")
+    return folder
+
+
+LIBRARIES = ("click", "yaml", "jsonschema", "jsonschema_rs", "jinja2", "packaging", "sqlite3", "json", "kfrun_plugin")
+VALIDATE = ("validate", "--no-cache", "-f", "job.yaml")
+
+
+@pytest.fixture
+def project(tmp_path):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "job.yaml").write_text(JOB)
+    return folder
+
+
+def script(tmp_path):
+    """The program as an installer makes it."""
+    path = tmp_path / "kfrun"
+    path.write_text(f"#!{sys.executable}\nimport sys\nfrom kfrun.__main__ import main\nsys.exit(main())\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "names", [LIBRARIES, ("sitecustomize", *LIBRARIES), ("usercustomize", "copy", "decimal", "threading")]
+)
+@pytest.mark.parametrize("relative", [False, True])
+def test_modules_of_the_callers_python_path_are_never_imported(names, relative, project, tmp_path):
+    folder = foreign(project / "modules", *names)
+    path = os.pathsep.join((str(tmp_path), "modules" if relative else str(folder), ""))
+    env = {**CLEAN, "PYTHONPATH": path, "KFRUN_HOME": str(tmp_path / "home")}
+    own = subprocess.run(
+        [script(tmp_path), *VALIDATE], cwd=project, env=env, capture_output=True, text=True, timeout=60
+    )
+    assert (own.returncode, own.stdout) == (0, "job.yaml: trainjob.trainer.kubeflow.org/mnist is valid\n"), own.stderr
+    as_module = kfrun(*VALIDATE, cwd=project, env=env)
+    assert (as_module.returncode, as_module.stdout) == (0, own.stdout), as_module.stderr
+
+
+def test_modules_of_the_current_folder_are_never_imported(project, tmp_path):
+    for name in LIBRARIES:
+        (project / f"{name}.py").write_text("raise ImportError('mine')\n")
+    done = kfrun(*VALIDATE, cwd=project, env={**CLEAN, "KFRUN_HOME": str(tmp_path / "home")})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_another_kfrun_on_the_callers_python_path_is_not_run(project, tmp_path):
+    package = project / "modules" / "kfrun"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    source = Path(__main__.__file__).read_text()
+    (package / "__main__.py").write_text(source.replace("from kfrun.cli.main import run", "run = lambda _: 77"))
+    env = {**CLEAN, "PYTHONPATH": str(package.parent), "KFRUN_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [script(tmp_path), *VALIDATE], cwd=project, env=env, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("variable", ["site", "library"])
+def test_a_python_path_that_names_this_pythons_own_folders_does_no_harm(variable, project, tmp_path):
+    folder = site.getsitepackages()[0] if variable == "site" else str(Path(os.__file__).parent)
+    env = {**CLEAN, "PYTHONPATH": folder, "KFRUN_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [script(tmp_path), *VALIDATE], cwd=project, env=env, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_kfrun_that_is_found_through_the_python_path_alone_still_works(project, tmp_path):
+    root = str(Path(__main__.__file__).parent.parent)
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True, timeout=60)
+    target = tmp_path / "target"
+    target.mkdir()
+    for path in (*map(Path, site.getsitepackages()),):
+        for entry in path.iterdir():
+            if not entry.name.endswith(".pth"):
+                (target / entry.name).symlink_to(entry)
+    (target / "kfrun").unlink(missing_ok=True)
+    (target / "kfrun").symlink_to(Path(root) / "kfrun")
+    env = {**CLEAN, "PYTHONPATH": str(target), "KFRUN_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [str(bare / "bin" / "python"), "-m", "kfrun", *VALIDATE],
+        cwd=project,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_a_python_path_nothing_is_started_anew(monkeypatch):
+    monkeypatch.setattr(os, "execve", lambda *_: pytest.fail("started anew"))
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    before = list(sys.path)
+    __main__._leave_callers_modules()
+    assert sys.path == before

@@ -14,6 +14,7 @@ from kfrun.flow.follower import Follower
 from kfrun.flow.waits import Waits
 from kfrun.model.change import Unchanged
 from kfrun.model.kinds import RUNTIMES, TRAIN_JOB
+from kfrun.model.state import is_finished
 from kfrun.model.wishes import Wishes
 from kfrun.observe import logs
 from kfrun.observe.logs import LogOptions, LogReader
@@ -202,6 +203,43 @@ def test_a_changed_label_reaches_the_object_and_no_pod(place: Place) -> None:
         after.uid
     ]
     assert place.backend.objects(Selection(TRAIN_JOB, labels=parse_selector("a!=b"))) == []
+
+
+OTHERS = """\
+metadata:
+  name: job
+  uid: of-another-cluster
+  generation: 7
+  resourceVersion: "99"
+  creationTimestamp: 2020-01-01T00:00:00Z
+  deletionTimestamp: 2020-01-01T00:00:00Z
+  managedFields: []
+  selfLink: /there
+status:
+  conditions:
+  - {type: Complete, status: "True", reason: X, message: y, lastTransitionTime: 2020-01-01T00:00:00Z}
+"""
+
+
+def test_status_and_server_owned_metadata_of_a_manifest_mean_nothing(place: Place) -> None:
+    text = manifest("job", ["sh", "-c", "sleep 60"])
+    assert "metadata: {name: job}\n" in text
+    foreign = OTHERS.join(text.rsplit("metadata: {name: job}\n", 1))
+    place.apply(foreign)
+    metadata = place.job("job").data["metadata"]
+    assert not is_finished(place.job("job").data)
+    assert (metadata["uid"], metadata["generation"]) != ("of-another-cluster", 7)
+    assert not {"deletionTimestamp", "managedFields", "selfLink"} & metadata.keys()
+    assert metadata["resourceVersion"] != "99"
+    assert not metadata["creationTimestamp"].startswith("2020")
+    # nor do they when the object is there already, and nothing else is changed
+    assert [type(one) for one in place.ready(text).plan.actions if one.key.kind == TRAIN_JOB] == [Unchanged]
+    assert [type(one) for one in place.ready(foreign).plan.actions if one.key.kind == TRAIN_JOB] == [Unchanged]
+    place.apply(labelled(text).replace("labels: {a: b}}", "labels: {a: b}, creationTimestamp: null}") + "status: {}\n")
+    after = place.job("job").data
+    assert (after["metadata"]["uid"], after["metadata"]["labels"]) == (metadata["uid"], {"a": "b"})
+    assert after["metadata"]["creationTimestamp"] == metadata["creationTimestamp"]
+    assert not is_finished(after)
 
 
 def test_a_finished_job_is_replaced_and_its_logs_are_kept(place: Place) -> None:

@@ -52,6 +52,28 @@ def test_run_replaces_a_finished_job_and_keeps_its_log_for_previous(kfrun: Kfrun
     assert len(list(kfrun.home.rglob("job.json"))) == 2
 
 
+@pytest.mark.parametrize("others", [(), ("sitecustomize",)])
+def test_the_callers_python_path_reaches_nothing_and_that_of_the_manifest_the_job(
+    kfrun: Kfrun, others: tuple[str, ...]
+) -> None:
+    for folder, names in (("callers", ("sqlite3", "json", "yaml", "jinja2", *others)), ("own", ("ours",))):
+        (kfrun.folder / folder).mkdir()
+        for name in names:
+            text = "TEXT = 'of the job'" if folder == "own" else "raise ImportError('of another Python')"
+            (kfrun.folder / folder / f"{name}.py").write_text(text)
+    script = "import json, os, sqlite3, sys, ours; print(ours.TEXT, os.environ['PYTHONPATH'])"
+    text = manifest("job", [sys.executable, "-c", script]).replace(
+        "containers:\n                - name: node\n",
+        "containers:\n                - name: node\n                  env: [{name: PYTHONPATH, value: own}]\n",
+    )
+    path = kfrun.write("job.yaml", text)
+    done = kfrun("run", "-q", "-f", path, PYTHONPATH=str(kfrun.folder / "callers"))
+    assert (done.returncode, done.stdout) == (0, "of the job own\n"), done.stderr
+    # whatever wakes or revives supervisors later does so under the same conditions
+    for verb in (("get", "trainjobs"), ("describe", "job"), ("logs", "job"), ("delete", "job")):
+        kfrun.ok(*verb, PYTHONPATH=str(kfrun.folder / "callers"))
+
+
 def test_run_refuses_a_running_job_and_names_the_ways_out(kfrun: Kfrun) -> None:
     path = kfrun.job("job", "sleep 60")
     kfrun.ok("apply", "-q", "-f", path)

@@ -13,7 +13,8 @@ import pytest
 
 from kfrun.errors import InvalidInput, NotFound, Unavailable, UsageProblem
 from kfrun.load import content
-from kfrun.load.sources import load
+from kfrun.load.sources import gather, load
+from kfrun.model.source import Position
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -248,20 +249,96 @@ def test_what_is_no_file_is_refused_instead_of_waited_for(kind: str, word: str) 
     assert "-f -" in str(caught.value.hint)
 
 
-def test_a_fifo_in_a_folder_is_passed_over() -> None:
-    write("d/a.yaml")
-    os.mkfifo("d/b.yaml")
-    assert kinds("d") == ["a"]
-
-
 def test_a_broken_link_is_told() -> None:
     Path("a.yaml").symlink_to("nowhere.yaml")
     with pytest.raises(NotFound, match=r"a\.yaml is a link to nothing"):
         load(["a.yaml"])
-    write("d/b.yaml")
+    Path("d").mkdir()
     Path("d/a.yaml").symlink_to("nowhere.yaml")
     with pytest.raises(NotFound, match=r"d/a\.yaml is a link to nothing"):
         load(["d"])
+
+
+def hindrance(kind: str) -> None:
+    """Something at ``d/b.yaml`` that cannot be read."""
+    if kind == "fifo":
+        os.mkfifo("d/b.yaml")
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind("d/b.yaml")
+    else:
+        Path("d/b.yaml").symlink_to({"link": "nowhere", "loop": "b.yaml", "device": "/dev/zero"}[kind])
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("link", "is a link to nothing"),
+        ("loop", "too many levels of symbolic links"),
+        ("fifo", "is a FIFO"),
+        ("socket", "is a socket"),
+        ("device", "is a device"),
+    ],
+)
+def test_what_cannot_be_read_of_a_folder_hides_nothing_else_in_it(kind: str, words: str) -> None:
+    write("d/a.yaml")
+    write("d/c.yaml")
+    hindrance(kind)
+    documents, (finding,) = gather(["d"])
+    assert [document.data["kind"] for document in documents] == ["a", "c"]
+    assert (finding.code, finding.position) == ("KF115", Position("d/b.yaml", 1, 1))
+    assert words in finding.message
+    with pytest.raises(InvalidInput):
+        load(["d"])
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "words"),
+    [
+        ("absent.yaml", "absent.yaml", "no such file or folder"),
+        ("absent/*.yaml", "absent/*.yaml", "no file matches"),
+        ("empty", "empty", r"no .json, .yaml or .yml file in the folder"),
+        ("e*", "empty", r"no .json, .yaml or .yml file in the folder"),
+        ("closed", "closed", "permission denied"),
+        ("closed/a.yaml", "closed/a.yaml", "permission denied"),
+    ],
+)
+def test_an_input_that_cannot_be_read_hides_no_other(name: str, file: str, words: str, folder: Path) -> None:
+    write("a.yaml")
+    write("b.yaml")
+    Path("empty").mkdir()
+    with closed(folder):
+        documents, (finding,) = gather(["a.yaml", name, "b.yaml"])
+    assert [document.data["kind"] for document in documents] == ["a", "b"]
+    assert finding.position is not None
+    assert (finding.code, finding.position.file) == ("KF115", file)
+    assert words in finding.message
+
+
+def test_a_url_that_cannot_be_fetched_hides_no_other_input() -> None:
+    write("a.yaml")
+    (document,), (finding,) = gather(["http://127.0.0.1:1/x.yaml", "a.yaml"])
+    assert document.data == {"kind": "a"}
+    assert finding.position == Position("http://127.0.0.1:1/x.yaml", 1, 1)
+    assert "could not be fetched" in finding.message
+
+
+def test_a_folder_that_may_not_be_read_hides_none_beside_it(folder: Path) -> None:
+    write("d/a.yaml")
+    write("d/x/b.yaml")
+    with closed(folder / "d"):
+        documents, (finding,) = gather(["d"], recursive=True)
+    assert [document.data["kind"] for document in documents] == ["a", "b"]
+    assert finding.position is not None
+    assert finding.position.file == "d/closed"
+
+
+def test_several_inputs_that_cannot_be_read_are_all_told() -> None:
+    _, found = gather(["a.yaml", "b.yaml"])
+    assert [(finding.code, finding.message) for finding in found] == [
+        ("KF115", "no such file or folder: a.yaml"),
+        ("KF115", "no such file or folder: b.yaml"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["self.yaml", "d"])
@@ -284,6 +361,22 @@ def without_privileges() -> Iterator[None]:
         yield
     finally:
         os.seteuid(0)
+
+
+@contextmanager
+def closed(folder: Path) -> Iterator[None]:
+    """A folder ``closed`` with a manifest in it, and nobody who may look into it."""
+    write(str(folder / "closed/a.yaml"))
+    kinds(str(folder / "closed"))  # imports everything while that is possible
+    for path in (folder, *folder.parents):
+        if path.stat().st_uid == os.geteuid() and len(path.parts) > 2:
+            path.chmod(0o755)
+    (folder / "closed").chmod(0)
+    try:
+        with without_privileges():
+            yield
+    finally:
+        (folder / "closed").chmod(0o755)
 
 
 @pytest.mark.parametrize("name", ["secret.yaml", "closed", "closed/a.yaml"])

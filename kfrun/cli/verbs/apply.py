@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kfrun.plan.saved import SavedPlan
 
 
-@click.command("apply")
+@options.verb("apply")
 @options.wishes(
     options.files_or_plan,
     options.values,

@@ -8,7 +8,7 @@ from kfrun.cli import options
 from kfrun.cli.main import cli
 
 
-@click.command("completion")
+@options.verb("completion")
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 def command(shell: str) -> int:
     """Print the completion script of a shell.

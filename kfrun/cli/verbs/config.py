@@ -10,7 +10,7 @@ from kfrun.cli import options
 from kfrun.settings import KEYS
 
 
-@click.group("config")
+@options.family("config")
 def command() -> None:
     """Show the settings and where they come from."""
 

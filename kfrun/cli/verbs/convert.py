@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kfrun.model.wishes import Wishes
 
 
-@click.command("convert")
+@options.verb("convert")
 @options.wishes(options.files, options.values)
 @options.output("yaml", "json", default="yaml")
 def command(wishes: Wishes, output: str) -> int:

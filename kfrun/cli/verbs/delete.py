@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kfrun.settings import Settings
 
 
-@click.command("delete")
+@options.verb("delete")
 @click.argument("targets", nargs=-1, metavar="[TYPE] NAME... | TYPE/NAME...", shell_complete=kinds.complete_targets)
 @click.option("-f", "--filename", "filenames", multiple=True, metavar="FILE", help="Delete what these manifests name.")
 @click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")

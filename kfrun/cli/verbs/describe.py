@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kfrun.model.state import Event, StoredObject
 
 
-@click.command("describe")
+@options.verb("describe")
 @click.argument("targets", nargs=-1, required=True, metavar="[TYPE] NAME...", shell_complete=kinds.complete_targets)
 @options.namespace
 def command(targets: tuple[str, ...], namespace: str | None) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kfrun.cli import exits, options
+from kfrun.cli import exits, options, switches
 from kfrun.execute import choice
 from kfrun.flow import desired, documents
 from kfrun.model.change import FieldChange
@@ -30,7 +30,7 @@ _SIGNALS = 124
 """Codes from here on say that somebody stopped the command, not that it failed."""
 
 
-class _DiffCommand(click.Command):
+class _DiffCommand(switches.Verb):
     """A verb whose errors all end with code 3: 1 says that there are differences."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
-@click.command("doctor")
+@options.verb("doctor")
 @options.output("text", "json", default="text")
 def command(output: str) -> int:
     """Look for what could keep jobs from running here, and say how to mend it.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PACKAGES_WIDTH = 60
 
 
-@click.group("env", invoke_without_command=True)
+@options.family("env", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> int:
     """List and prune Python environments."""

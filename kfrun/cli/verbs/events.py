@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kfrun.model.state import StoredObject
 
 
-@click.command("events")
+@options.verb("events")
 @click.argument("name", required=False, shell_complete=kinds.complete_trainjobs)
 @options.namespace
 @click.option("-A", "--all-namespaces", is_flag=True, help="Events of every namespace.")

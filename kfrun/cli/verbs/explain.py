@@ -33,7 +33,7 @@ def _complete(_context: click.Context, _parameter: click.Parameter, incomplete: 
     return [CompletionItem(path) for path in fieldpaths.completions(incomplete, version=schemas.DEFAULT_VERSION)]
 
 
-@click.command("explain")
+@options.verb("explain")
 @click.argument("topic", required=False, metavar="[KIND[.FIELD...]|CODE]", shell_complete=_complete)
 @click.option("-R", "--recursive", is_flag=True, help="Show the fields below the fields, too.")
 @options.trainer_version

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kfrun.model.state import StoredObject
 
 
-@click.command("get")
+@options.verb("get")
 @click.argument("targets", nargs=-1, required=True, metavar="TYPE [NAME]...", shell_complete=kinds.complete_targets)
 @options.namespace
 @click.option("-A", "--all-namespaces", is_flag=True, help="Objects of every namespace.")

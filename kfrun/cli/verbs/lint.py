@@ -12,7 +12,6 @@ from kfrun.execute import choice
 from kfrun.flow import documents
 from kfrun.model.kinds import API_VERSION, CLUSTER_RUNTIME, DEFAULT_NAMESPACE, is_own
 from kfrun.model.source import ObjectKey
-from kfrun.model.wishes import Wishes
 from kfrun.report.checks import Report
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from kfrun.settings import Settings
 
 
-@click.command("lint")
+@options.verb("lint")
 @reports.files
 @options.values
 @options.namespace
@@ -53,11 +52,12 @@ def command(
 
     settings = options.load_settings(namespace=namespace)
     chosen = lintconfig.load(os.environ, enable=enable, disable=disable)
-    wishes = Wishes(reports.named(paths, filenames), recursive, values)
-    found, findings = documents.or_findings(lambda: documents.read(wishes, settings, only_objects=skip_other_kinds))
+    names = reports.named(paths, filenames)
+    found, refused = documents.gather(
+        names, lambda: documents.read_values(values), settings, recursive=recursive, only_objects=skip_other_kinds
+    )
     found = tuple(item for item in found if not skip_other_kinds or is_own(item.key))
-    if not findings:
-        findings = tuple(table.check(found, _runtimes(found, settings), chosen))
+    findings = (*refused, *table.check(found, _runtimes(found, settings), chosen))
     report = Report("lint", found, findings, reports.severities(fail_on))
     reports.write(report, outputs, text=lambda: _text(report, settings))
     return exits.REFUSED if report.refused else exits.SUCCESS

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kfrun.observe.logtexts import LogSource
 
 
-@click.command("logs")
+@options.verb("logs")
 @click.argument("name", shell_complete=kinds.complete_trainjobs)
 @options.namespace
 @click.option("-f", "--follow", is_flag=True, help="Stay and print what comes, retries included, until the job ends.")

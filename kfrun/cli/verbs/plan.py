@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kfrun.model.wishes import Wishes
 
 
-@click.command("plan")
+@options.verb("plan")
 @options.wishes(
     options.files,
     options.values,

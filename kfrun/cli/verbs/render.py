@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kfrun.model.wishes import Wishes
 
 
-@click.command("render")
+@options.verb("render")
 @options.wishes(options.files, options.values, options.namespace, options.trainer_version)
 @options.output("yaml", "json", default="yaml")
 @click.option("--explain", is_flag=True, help="Say of every field where it comes from.")

@@ -7,7 +7,7 @@ import click
 from kfrun.cli import kinds, options, suspension
 
 
-@click.command("resume")
+@options.verb("resume")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=kinds.complete_trainjobs)
 @options.namespace
 def command(names: tuple[str, ...], namespace: str | None) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _TERMINATED = 143
 
 
-@click.command("run")
+@options.verb("run")
 @options.wishes(
     options.files,
     options.values,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _FRAMEWORK = "trainer.kubeflow.org/framework"
 
 
-@click.group("runtimes", invoke_without_command=True)
+@options.family("runtimes", invoke_without_command=True)
 @click.pass_context
 def command(ctx: click.Context) -> int:
     """List and show the runtimes that jobs can refer to."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kfrun.settings import Settings
 
 
-@click.command("validate")
+@options.verb("validate")
 @reports.files
 @options.values
 @options.namespace
@@ -130,7 +130,13 @@ def _text(report: Report, before: Mapping[ObjectKey, Document], settings: Settin
         lines.append(f"{clean(document.source)}: {clean(document.key.resource)} is {verdict}\n")
     if report.findings:
         lines.append(reports.drawn(report.findings, settings))
-    number = len(report.documents)
-    if number > 1:
-        lines.append(f"{number} objects: {len(valid)} valid, {number - len(valid)} refused\n")
+    number, unread = len(report.documents), _unread(report)
+    if number > 1 or (number and unread):
+        lines.append(f"{reports.count(number, 'object')}: {len(valid)} valid, {number - len(valid)} refused")
+        lines.append(f"; not read: {reports.count(unread, 'source')}\n" if unread else "\n")
     return "".join(lines)
+
+
+def _unread(report: Report) -> int:
+    """Sources that could not be read, or not as a whole."""
+    return len({one.position.file for one in report.findings if one.object is None and one.position})

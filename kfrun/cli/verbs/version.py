@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import platform
 
-import click
-
 from kfrun.cli import options
 from kfrun.settings import TRAINER_VERSION
 from kfrun.version import __version__
 
 
-@click.command("version")
+@options.verb("version")
 @options.output("text", "json", default="text")
 def command(output: str) -> int:
     """Print the version."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kfrun.model.state import StoredObject
 
 
-@click.command("wait")
+@options.verb("wait")
 @click.argument("names", nargs=-1, required=True, shell_complete=kinds.complete_trainjobs)
 @options.namespace
 @click.option(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from kfrun.execute import choice
 from kfrun.flow.checker import stages, structure, workers
 from kfrun.flow.checker.structure import Text
-from kfrun.load import content, sources
+from kfrun.load import sources
 from kfrun.model.kinds import TRAIN_JOB, is_own, runtime_key
 from kfrun.model.packed import Packed
 from kfrun.model.state import Observed
@@ -37,7 +37,7 @@ _OWN_WORK: Final = 3_000
 
 
 class CheckedInput(NamedTuple):
-    """The objects that were checked, and what was found; no objects where something could not be read."""
+    """The objects that were checked, and what was found, also of what could not be read."""
 
     documents: Sequence[Packed]
     findings: Sequence[Finding]
@@ -51,22 +51,17 @@ def opened(names: Sequence[str], *, recursive: bool) -> list[Text]:
         recursive: descend into the folders of a folder.
 
     Raises:
-        NotFound: a name stands for nothing.
-        Unavailable: a source could not be read or fetched.
+        NotFound, Unavailable: the only source is not there, or could not be read or fetched.
         UsageProblem: stdin was named twice.
     """
-    return [_text(source) for source in sources.named(names, recursive=recursive, stdin=sys.stdin.buffer)]
-
-
-def _text(source: content.Source) -> Text:
-    text, refusal = content.read(source)
-    return Text(source.name, source.folder, text, refusal)
+    found = sources.texts(names, recursive=recursive, stdin=sys.stdin.buffer)
+    return [Text(source.name, source.folder, text, refusal) for source, text, refusal in found]
 
 
 def check(texts: Sequence[Text], asked: Asked) -> CheckedInput:
     """Everything that a cluster would say of the objects in these texts."""
     parts = structure.examine(texts, asked)
-    refused = unread(texts, parts, asked)
+    refused = refusals(texts, parts, asked)
     return CheckedInput((), refused) if refused else together(parts, asked, store(asked.settings))
 
 
@@ -75,21 +70,24 @@ def store(settings: Settings) -> Callable[[], Observed]:
     return cache(lambda: choice.observe(settings, ()))
 
 
-def unread(texts: Sequence[Text], parts: Sequence[Part], asked: Asked) -> list[Finding]:
-    """Why not everything can be checked: texts that cannot be read, or that go against the command line.
+def refusals(texts: Sequence[Text], parts: Sequence[Part], asked: Asked) -> list[Finding]:
+    """Why nothing is checked: there is no object, or some go against the command line."""
+    contradictions = [one.contradiction for part in parts for one in part.documents if one.contradiction]
+    if any(part.documents for part in parts) and not contradictions:
+        return []
+    unread = _unread(parts, asked)
+    if unread or contradictions or asked.only_own_kinds:
+        return [*unread, *contradictions]
+    return [sources.nothing_in(text.name) for text in texts]
 
-    What is wrong with other documents by themselves is told with it. The stages after that would miss what is in the
-    texts that cannot be read.
-    """
-    if any(_counts(finding, asked) for part in parts for finding in part.refused):
-        return [finding for part in parts for finding in _told(part, asked)]
-    if not asked.only_own_kinds and not any(part.documents for part in parts):
-        return [sources.nothing_in(text.name) for text in texts]
-    return [one.contradiction for part in parts for one in part.documents if one.contradiction]
+
+def _unread(parts: Sequence[Part], asked: Asked) -> list[Finding]:
+    """Why texts, or parts of them, gave no object."""
+    return [finding for part in parts for finding in part.refused if _counts(finding, asked)]
 
 
 def _told(part: Part, asked: Asked) -> Iterator[Finding]:
-    yield from (finding for finding in part.refused if _counts(finding, asked))
+    yield from _unread((part,), asked)
     for one in part.documents:
         if is_asked_for(one, asked):
             yield from one.findings
@@ -105,14 +103,15 @@ def is_asked_for(one: Examined, asked: Asked) -> bool:
 
 
 def together(parts: Sequence[Part], asked: Asked, observed: Callable[[], Observed]) -> CheckedInput:
-    """The stages after the first one, for all texts. Nothing is asked about objects without data."""
+    """The stages after the first one, for all that could be read. Nothing is asked about objects without data."""
     objects = [one for part in parts for one in part.documents if is_asked_for(one, asked)]
-    found = [finding for one in objects for finding in one.findings]
+    found = [finding for part in parts for finding in _told(part, asked)]
     given = {runtime_key(one.packed.key) for one in objects}
     needs_store = any(one.wanted is not None and one.wanted not in given for one in objects)
     packed = [one.packed for one in objects]
     stored = observed() if needs_store else Observed()
-    return CheckedInput(packed, stages.together(packed, found, stored, asked, _shared).findings)
+    findings = stages.together(packed, found, stored, asked, _shared).findings
+    return CheckedInput(packed, stages.doubted(findings, _unread(parts, asked)))
 
 
 def _shared(answer: Callable[[Object], Answer], objects: Sequence[Object]) -> list[Answer]:

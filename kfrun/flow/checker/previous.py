@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kfrun.errors import InvalidInput, UsageProblem
+from kfrun.errors import UsageProblem
 from kfrun.execute import choice
 from kfrun.flow import documents
 from kfrun.flow.checker import stages
@@ -70,11 +70,11 @@ def check(comparison: Comparison, asked: Asked) -> CheckedUpdate:
     # For the templates of both versions: what they are read from may be a pipe.
     values = cache(lambda: documents.read_values(comparison.values))
     only_own_kinds, recursive = asked.only_own_kinds, comparison.recursive
-    found, findings = documents.or_findings(
-        lambda: documents.load(comparison.names, values(), settings, recursive=recursive, only_objects=only_own_kinds)
+    found, refused = documents.gather(
+        comparison.names, values, settings, recursive=recursive, only_objects=only_own_kinds
     )
-    if findings:
-        return CheckedUpdate(found, findings, {})
+    if refused and not found:
+        return CheckedUpdate(found, refused, {})
     if only_own_kinds:
         found = tuple(item for item in found if is_own(item.key))
     known = choice.observe(settings, [document.key for document in found])
@@ -83,8 +83,9 @@ def check(comparison: Comparison, asked: Asked) -> CheckedUpdate:
         unread = [one for one in unread if not is_no_object(one)]
     before = _existing(found, older)
     checked = stages.check(found, known, asked._replace(updated=before))
-    changes = _changes(found, before, checked.findings, settings)
-    return CheckedUpdate(found, (*checked.findings, *changes, *unread), before)
+    findings = [*refused, *stages.doubted(checked.findings, refused)]
+    changes = _changes(found, before, findings, settings)
+    return CheckedUpdate(found, (*findings, *changes, *unread), before)
 
 
 def _require_sense(asked: Comparison) -> None:
@@ -112,12 +113,9 @@ def _older(
         return _by_identity(older, settings), [_merely_told(one) for one in findings]
     from kfrun.load import sources
 
-    try:
-        older = sources.load(asked.files, recursive=asked.recursive, stdin=sys.stdin.buffer, values=values)
-    except InvalidInput as refusal:
-        # That there was nothing before is an answer: what is there now is new.
-        return {}, [finding for finding in refusal.findings if finding.code != _NOTHING_IN]
-    return _by_identity(older, settings), ()
+    older, unread = sources.gather(asked.files, recursive=asked.recursive, stdin=sys.stdin.buffer, values=values)
+    # That there was nothing before is an answer: what is there now is new.
+    return _by_identity(older, settings), [finding for finding in unread if finding.code != _NOTHING_IN]
 
 
 def _merely_told(finding: Finding) -> Finding:

@@ -37,7 +37,7 @@ def check(texts: Sequence[Text], asked: Asked, verdicts: Verdicts) -> CheckedInp
     """As `kfrun.flow.checker.pipeline.check`, by the verdicts of earlier checks; they learn what is sound now."""
     verdicts.recall(sum(len(text.text) for text in texts))
     memory = _Memory(texts, asked, verdicts)
-    refused = pipeline.unread(texts, memory.parts, asked)
+    refused = pipeline.refusals(texts, memory.parts, asked)
     if refused:
         return CheckedInput((), refused)
     memory.look_at_what_is_doubtful()

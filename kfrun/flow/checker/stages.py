@@ -8,6 +8,7 @@ what was found before is not known here.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from kfrun.model.kinds import RUNTIMES, TRAIN_JOB
@@ -98,7 +99,13 @@ def together(
         asked: how far to go.
         ask: gets the answers about objects, in their order; in other processes, if they are packed.
     """
-    findings = list(found)
+    checked = _together(objects, list(found), observed, asked, ask)
+    return checked._replace(findings=_with_placeholders(checked.findings, objects))
+
+
+def _together(
+    objects: Sequence[Object], findings: list[Finding], observed: Observed, asked: Asked, ask: Ask
+) -> Checked:
     if asked.until == "schema":
         return Checked(findings)
     from kfrun.validate.documents import repeated
@@ -117,6 +124,36 @@ def together(
     sound = [one for one in answers[len(runtimes) :] if one.runtime is None or one.runtime not in wrong]
     findings += _once(finding for one in sound for finding in one.findings)
     return Checked(findings, [one.resolution for one in sound if one.resolution is not None])
+
+
+def _with_placeholders(findings: Sequence[Finding], objects: Sequence[Object]) -> Sequence[Finding]:
+    """The findings; of a value that nobody filled in they tell how that is done."""
+    if not findings:
+        return findings
+    from kfrun.load import placeholders
+
+    rendered = {item.source for item in objects if getattr(item.positions, "is_rendered", False)}
+
+    def told(one: Finding) -> Finding:
+        place = one.position
+        if one.severity is not Severity.ERROR or not one.excerpt or place is None or place.file in rendered:
+            return one
+        found = placeholders.at(one.excerpt, place.column)
+        return one if found is None else replace(one, hint=found.way_out)
+
+    return [told(one) if one.stage is not Stage.YAML else one for one in findings]
+
+
+def doubted(findings: Sequence[Finding], unread: Sequence[Finding]) -> Sequence[Finding]:
+    """The findings; those that miss a runtime say that it may be in what could not be read."""
+    place = next((one.position.file for one in unread if one.position), None)
+    if place is None:
+        return findings
+    hint = f"it may be in {place}, which could not be read"
+    return [
+        replace(one, hint=f"{hint}; {one.hint}" if one.hint else hint) if one.code == "KF401" else one
+        for one in findings
+    ]
 
 
 def _broken(findings: Iterable[Finding]) -> set[ObjectKey | None]:

@@ -45,6 +45,9 @@ _SPECIAL: Final = frozenset("+-.0123456789yYnNtTfFoO~")
 _OPEN: Final = object()
 """An anchor whose node has not ended yet."""
 
+_NONE: Final[set[str]] = set()
+"""What a mapping without merges inherits; never written to."""
+
 
 class _MergeKey(str):
     """A merge key, told from a quoted ``"<<"`` by identity."""
@@ -181,14 +184,17 @@ class Builder:
         # scalars do not pass through _node here and in _sequence: this is where loading spends its time
         next_event = self._next
         data: dict[str, Any] = {}
+        inherited = _NONE  # keys that a merge brought: these may still be written
         self._open.append(data)
         while type(event := next_event()) is not MappingEndEvent:
             key = self._key(event)
             if key is _MERGE_KEY:
-                self._merge(data, next_event())
+                inherited = self._merge(data, next_event(), inherited or set())
                 continue
             if key in data:
-                self._duplicate(event, key)
+                if key not in inherited:
+                    self._duplicate(event, key)
+                inherited.discard(key)
             event = next_event()
             data[key] = self._scalar(event) if type(event) is ScalarEvent else self._node(event, key)
         self._open.pop()
@@ -260,16 +266,16 @@ class Builder:
             message = f"the aliases of this document expand to {self._aliased_nodes:,} nodes"
             raise self._problem("KF105", message, event, "write the repeated parts out, or repeat them less")
 
-    def _merge(self, data: dict[str, Any], event: Any) -> None:
+    def _merge(self, data: dict[str, Any], event: Any, inherited: set[str]) -> set[str]:
+        """Copy what a merge brings over what stands before it; ``inherited`` learns the keys that nobody wrote yet."""
         merged = self._node(event, "<<")
         parts = merged[::-1] if type(merged) is list and type(event) is not AliasEvent else [merged]
         if any(type(part) is not dict for part in parts):
             raise self._problem("KF110", "<< needs a mapping, or a list of mappings", event, 'quote "<<"')
         for part in parts:
-            for key, value in part.items():
-                if key in data:
-                    self._duplicate(event, key)
-                data[key] = value
+            inherited.update(key for key in part if key not in data)
+            data.update(part)
+        return inherited
 
     def _duplicate(self, event: Any, key: str) -> None:
         self.problems.append(

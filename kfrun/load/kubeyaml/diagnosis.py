@@ -83,6 +83,13 @@ _HEXADECIMAL: Final = re.compile("[0-9a-fA-F]*")
 
 def from_yaml(error: YAMLError, text: str) -> ChunkProblem:
     """The parser's complaint about ``text`` in our words, at the place that the user should look at."""
+    problem = _in_our_words(error, text)
+    start = getattr(error, "context_mark", None)
+    problem.since = None if start is None else start.line
+    return problem
+
+
+def _in_our_words(error: YAMLError, text: str) -> ChunkProblem:
     if isinstance(error, ReaderError):
         return _bad_character(text)
     if isinstance(error, GoYamlError):

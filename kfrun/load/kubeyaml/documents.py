@@ -9,6 +9,7 @@ from kfrun.load.kubeyaml.builder import NOTHING, Builder
 from kfrun.load.kubeyaml.chunks import Chunk, split
 from kfrun.load.kubeyaml.positions import ItemPositions, SourcePositions
 from kfrun.load.kubeyaml.problems import ChunkPlace, ChunkProblem
+from kfrun.load.lines import line_at
 from kfrun.model.source import Document, Finding, Stage
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 MAX_CHARACTERS: Final = 256 * 1024 * 1024
 """Longest source that is read."""
+
+_CONFLICT: Final = "\n<<<<<<< "
 
 MAX_FINDINGS: Final = 100
 """Findings about one source, then the rest of it is not read."""
@@ -106,19 +109,27 @@ class _Part:
         )
 
     def read(self, first: int) -> None:
-        builder = Builder(self._chunk.content, is_json=self._chunk.is_json)
+        content = self._chunk.content
+        builder = Builder(content, is_json=self._chunk.is_json)
         data = NOTHING
         try:
             data = builder.build()
         except ChunkProblem as problem:
             builder.problems.append(problem)
         positions = SourcePositions(self._chunk, self._source)
-        for found in builder.problems:
-            self.refuse(_with_first_place(found, positions))
-        if builder.problems or data is None or data is NOTHING:
+        # inside of brackets the marks of a conflict are YAML, too
+        if builder.problems or type(data) is str or _CONFLICT in content:
+            self._refuse_all(builder.problems, content, positions)
+        if self.findings or data is None or data is NOTHING:
             return
         for index, (item, item_positions) in enumerate(self._objects(data, positions), first):
             self.documents.append(Document(item, item_positions, self._source, self._text, index, self._folder))
+
+    def _refuse_all(self, problems: list[ChunkProblem], content: str, positions: Positions) -> None:
+        from kfrun.load.kubeyaml import foreign
+
+        for found in foreign.explained(problems, content):
+            self.refuse(_with_first_place(found, positions))
 
     def _objects(self, data: Any, positions: Positions) -> Iterator[tuple[dict[str, Any], Positions]]:
         """The object itself, or those in the list that it is."""
@@ -137,6 +148,12 @@ class _Part:
         position = positions.value(path)
         what = {list: "a list", str: "a text", bool: "a boolean", type(None): "null"}.get(type(found), "a number")
         place = "an item of a List" if path else "a document"
+        hint = 'objects of a list go under "kind: List" and "items:"' if type(found) is list else None
+        if type(found) is str:
+            from kfrun.load import placeholders
+
+            unfilled = placeholders.at(line_at(self._text, position.line), position.column)
+            hint = unfilled.way_out if unfilled is not None else None
         self.findings.append(
             Finding(
                 "KF108",
@@ -144,7 +161,7 @@ class _Part:
                 Stage.YAML,
                 path=path,
                 position=position,
-                hint='objects of a list go under "kind: List" and "items:"' if type(found) is list else None,
+                hint=hint,
                 excerpt=excerpt(self._text, position),
             )
         )

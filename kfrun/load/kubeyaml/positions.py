@@ -158,6 +158,7 @@ class _Reader:
             self._sequence(node, depth + 1)
 
     def _mapping(self, node: Node, depth: int) -> None:
+        written: dict[str, Node] = {}
         while type(event := self._next()) is not MappingEndEvent:
             value = self._next() if type(event) in (ScalarEvent, AliasEvent) else None
             if value is None:  # a mapping or a list as key: the builder stopped here
@@ -167,8 +168,9 @@ class _Reader:
             if type(event) is ScalarEvent and is_merge(event):
                 self._merge(node, below)
             else:
-                # a duplicate key is refused, and its finding names the place of the first
-                node.below.setdefault(self._key(event), below)
+                key = self._key(event)
+                # of two merges and keys the later counts; a duplicate key is refused, its finding names the first
+                node.below[key] = written.setdefault(key, below)
 
     def _sequence(self, node: Node, depth: int) -> None:
         while type(event := self._next()) is not SequenceEndEvent:
@@ -179,8 +181,7 @@ class _Reader:
     def _merge(self, node: Node, merged: Node) -> None:
         is_list = 0 in merged.below
         for part in reversed(merged.below.values()) if is_list else [merged]:
-            for key, below in part.below.items():
-                node.below.setdefault(key, below)
+            node.below.update(part.below)
 
     def _key(self, event: Any) -> str:
         if type(event) is AliasEvent:

@@ -21,6 +21,9 @@ CODES: Final = {
     "KF111": "text that kubectl refuses or ignores between documents",
     "KF112": "no object in the source",
     "KF113": "too many problems in one source",
+    "KF115": "a source that is not there or cannot be read, among others that can",
+    "KF116": "the marks of a merge conflict",
+    "KF117": "a template that nobody rendered",
 }
 """Code and meaning of every finding of load."""
 
@@ -33,7 +36,12 @@ class ChunkPlace(NamedTuple):
 
 
 class ChunkProblem(Exception):
-    """Something wrong at a place of a chunk; becomes a `Finding` once the source is known."""
+    """Something wrong at a place of a chunk; becomes a `Finding` once the source is known.
+
+    ``since`` is the 0-based line in which began what was being read there.
+    """
+
+    since: int | None = None
 
     def __init__(self, code: str, message: str, where: Any, *, hint: str | None = None, path: FieldPath = ()) -> None:
         super().__init__(message)

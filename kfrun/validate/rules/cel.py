@@ -29,7 +29,6 @@ CODES: Final = {
     "KF309": "an unknown kfrun.dev/ annotation",
     "KF310": "a kfrun.dev/ annotation with a value that is not allowed",
     "KF311": "a label or annotation that the API server refuses",
-    "KF312": "a trainerStatus without time",
     "KF313": "an owner or a finalizer that the API server refuses",
 }
 
@@ -168,13 +167,6 @@ def _injection_into_node(data: dict[str, Any]) -> Iterator[Problem]:
             yield Problem("KF308", path, message, "remove node from containerNames", "key")
 
 
-def _reported_at(data: dict[str, Any]) -> Iterator[Problem]:
-    status = get(data, "status", "trainerStatus")
-    if isinstance(status, dict) and status.get("lastUpdatedTime") is None:
-        path = ("status", "trainerStatus", "lastUpdatedTime")
-        yield Problem("KF312", path, "a trainerStatus needs its lastUpdatedTime", at="parent")
-
-
 _CEL: Final = "CEL rule of the CRD"
 _HEAD: Final = ("head",)
 _JOB: Final = (kinds.TRAIN_JOB,)
@@ -189,7 +181,6 @@ RULES: Final[tuple[CelRule, ...]] = (
     CelRule("KF303", f"{_CEL}: spec.managedBy", _JOB, _managed_by),
     CelRule("KF305", "minimum of trainer.numNodes", _JOB, _at_least(0, "spec", "trainer", "numNodes"), _HEAD),
     CelRule("KF305", f"{_CEL}: trainer", _JOB, _at_least(1, "spec", "trainer", "numProcPerNode"), _HEAD),
-    CelRule("KF312", f"{_CEL}: status.trainerStatus", _JOB, _reported_at),
     CelRule("KF304", f"{_CEL}: spec.mlPolicy", kinds.RUNTIMES, _one_policy),
     CelRule("KF305", f"{_CEL}: flux", kinds.RUNTIMES, _at_least(1, "spec", "mlPolicy", "flux", "numProcPerNode")),
     CelRule("KF305", f"{_CEL}: mpi", kinds.RUNTIMES, _at_least(1, "spec", "mlPolicy", "mpi", "numProcPerNode"), _HEAD),

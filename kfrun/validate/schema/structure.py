@@ -50,19 +50,30 @@ def check(document: Document, *, version: str = schemas.DEFAULT_VERSION) -> list
         problem = problem or Problem("KF207", ("kind",), f'kind "{kind}" has no schema')
         return [located.finding(document, problem, Stage.SCHEMA)]
     root = schemas.schema(version, str(kind))
-    data = defaults.without_nulls(document.data, root)
+    written, unknown = _without_status(document.data, root)
+    data = defaults.without_nulls(written, root)
     duplicates = list(lists.duplicates(data, version, str(kind)))
-    if not duplicates and _is_valid(data, version, str(kind)):
+    if not duplicates and not unknown and _is_valid(data, version, str(kind)):
         return []
     from kfrun.validate.schema import violations as explain
 
     repeated = [explain.repeated(duplicate) for duplicate in duplicates]
     wrong = [
         problem
-        for violation in violations(data, version, str(kind))
+        for violation in (*violations(data, version, str(kind)), *unknown)
         for problem in explain.problems(violation, document, str(kind), version)
     ]
     return located.findings(document, explain.without_echoes([*wrong, *repeated]), Stage.SCHEMA)
+
+
+def _without_status(data: dict[str, Any], root: Schema) -> tuple[dict[str, Any], list[Violation]]:
+    """What of an object is checked, and the fields of its status that nobody knows; runtimes have no status."""
+    if "status" not in data or "status" not in root["properties"]:
+        return data, []
+    from kfrun.validate.schema import status
+
+    unknown = list(status.unknown_fields(data["status"], root))
+    return {field: value for field, value in data.items() if field != "status"}, unknown
 
 
 def identity_problem(data: dict[str, Any]) -> Problem | None:

@@ -175,3 +175,12 @@ def test_nothing_heavy_is_imported(no_home):
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.stdout.splitlines()[-1] == "[]", ended.stderr
+
+
+def test_what_cannot_be_read_hides_nothing_else(lint):
+    Path("absent.yaml").symlink_to("nowhere")
+    Path("broken.yaml").write_text("a: [\n")
+    shown = lint("absent.yaml", "broken.yaml", code=1)
+    assert "absent.yaml:1:1" in shown
+    assert "broken.yaml:2:1" in shown
+    assert "KF701" in shown

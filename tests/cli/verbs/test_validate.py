@@ -73,6 +73,114 @@ def test_yaml_that_cannot_be_read_is_a_finding(validate):
     assert "job.yaml:2:" in validate(text="a: b\n c: [\n", code=1)
 
 
+def test_what_cannot_be_read_is_named_and_everything_else_is_checked(validate):
+    Path("d").mkdir()
+    Path("d/a.yaml").write_text(JOB)
+    Path("d/b.yaml").write_text("a: [\n")
+    Path("d/c.yaml").symlink_to("nowhere")
+    Path("d/d.yaml").write_text(WRONG.replace("mnist", "other"))
+    shown = validate("-f", "d", "absent.yaml", code=1)
+    assert "d/a.yaml: trainjob.trainer.kubeflow.org/mnist is valid\n" in shown
+    for place in ("absent.yaml:1:1", "d/b.yaml:2:1", "d/c.yaml:1:1", "d/d.yaml:8:3"):
+        assert place in shown
+    assert shown.endswith("2 objects: 1 valid, 1 refused; not read: 3 sources\n")
+    # what was sound is remembered, and the rest told again
+    assert validate("-f", "d", "absent.yaml", code=1) == shown
+
+
+def test_one_sound_object_beside_what_cannot_be_read_is_told(validate):
+    Path("absent.yaml").symlink_to("nowhere")
+    shown = validate("job.yaml", "absent.yaml", text=JOB, code=1)
+    assert shown.endswith("1 object: 1 valid, 0 refused; not read: 1 source\n")
+
+
+def test_a_runtime_that_is_missing_may_be_in_what_cannot_be_read(validate):
+    job = JOB.replace("name: plain-python", "kind: TrainingRuntime\n    name: mine")
+    runtime = RUNTIME.replace(
+        "- name: node\n                  c", "- name: node\n                  image: a:1\n                  c"
+    )
+    Path("runtime.yaml").write_text(runtime)
+    validate("job.yaml", "runtime.yaml", text=job)
+    Path("runtime.yaml").write_text(f"{runtime}  ]\n")
+    shown = validate("job.yaml", "runtime.yaml", code=1)
+    assert "it may be in runtime.yaml, which could not be read" in shown
+    assert "is valid" not in shown
+
+
+PLACEHOLDERS = """\
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata:
+  name: ${JOB}
+  labels: {<team>: x}
+spec:
+  runtimeRef:
+    name: plain-python
+  trainer:
+    numNodes: "{{ nodes }}"
+    resourcesPerNode: {limits: {cpu: $(CPU)}}
+"""
+
+
+def test_values_that_nobody_filled_in_are_refused_and_called_so(validate):
+    data = json.loads(validate("job.yaml", "-o", "json", text=PLACEHOLDERS, code=1))
+    hints = {".".join(finding["path"]): finding["hint"] for finding in data["findings"]}
+    assert {path: hint.partition(" is a ")[0] for path, hint in hints.items()} == {
+        "metadata.name": "${JOB}",
+        "metadata.labels.<team>": "<team>",
+        "spec.trainer.numNodes": "{{ nodes }}",
+        "spec.trainer.resourcesPerNode.limits.cpu": "$(CPU)",
+    }
+    assert "envsubst" in hints["metadata.name"]
+    assert "--set" in hints["spec.trainer.numNodes"]
+
+
+def test_a_runtime_that_nobody_filled_in_is_called_so(validate):
+    shown = validate(text=JOB.replace("plain-python", "${RUNTIME}"), code=1)
+    assert "KF401" in shown
+    assert "${RUNTIME} is a placeholder that nobody filled in" in shown
+
+
+@pytest.mark.parametrize("verb", ["validate", "plan"])
+def test_what_kfrun_rendered_itself_is_no_template_that_nobody_rendered(no_home, capsys, verb):
+    Path("job.yaml").write_text(JOB.replace("mnist", "{{ name }}"))
+    assert main([verb, "-f", "job.yaml", "--set", "name=A_B"]) == 1
+    found = "".join(capsys.readouterr())
+    assert '"A_B" is no valid name' in found
+    assert "nobody rendered" not in found
+    assert main([verb, "-f", "job.yaml"]) == 1
+    assert "nobody rendered" in "".join(capsys.readouterr())
+
+
+def test_a_chart_that_is_rendered_as_a_template_is_called_one_of_go(validate):
+    text = JOB.replace("mnist", "{{ .Values.name }}")
+    assert "helm template" in validate("job.yaml", "--set", "name=x", text=text, code=1)
+
+
+def test_an_older_version_that_cannot_be_read_hides_no_other(validate):
+    Path("old.yaml").write_text(JOB.replace("plain-python", "torch-distributed"))
+    shown = validate("job.yaml", "--previous", "old.yaml", "--previous", "absent.yaml", text=JOB, code=1)
+    assert "absent.yaml:1:1" in shown
+    assert "KF320" in shown
+
+
+def test_an_update_is_checked_beside_what_cannot_be_read(validate):
+    Path("d").mkdir()
+    Path("d/a.yaml").write_text(JOB)
+    Path("d/c.yaml").symlink_to("nowhere")
+    shown = validate("-f", "d", "--previous", "d/a.yaml", code=1)
+    assert "mnist is a valid update of d/a.yaml" in shown
+    assert "d/c.yaml:1:1" in shown
+
+
+@pytest.mark.parametrize("form", ["json", "junit", "sarif", "tap", "github"])
+def test_every_form_names_what_cannot_be_read(validate, form):
+    Path("absent.yaml").symlink_to("nowhere")
+    shown = validate("job.yaml", "absent.yaml", "-o", form, text=JOB, code=1)
+    assert "absent.yaml is a link to nothing" in shown
+    assert "a source that is not there or cannot be read" in shown or form not in ("sarif", "github")
+
+
 def test_json_tells_findings_and_objects(validate):
     data = json.loads(validate("-f", "job.yaml", "-o", "json", text=f"{WRONG}---\n{RUNTIME}", code=1))
     assert (data["errors"], data["warnings"]) == (1, 0)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kfrun import settings as settings_module
-from kfrun.errors import InvalidInput
 from kfrun.flow import documents as reading
 from kfrun.flow.checker import pipeline, remembered, stages
 from kfrun.flow.checker.stages import Asked
 from kfrun.flow.checker.verdicts import Verdicts
 from kfrun.model.state import Observed
-from kfrun.model.wishes import Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,11 +28,11 @@ def settings_of(folder: Path, **flags: Any) -> Settings:
 
 def one_by_one(names: Sequence[str], settings: Settings, **asked: Any) -> Found:
     """What the other verbs find."""
-    try:
-        documents = reading.read(Wishes(tuple(names), recursive=True), settings)
-    except InvalidInput as refusal:
-        return [], list(refusal.findings)
-    return _shown(documents, stages.check(documents, Observed(), Asked(settings, **asked)).findings)
+    documents, refused = reading.gather(names, lambda: None, settings, recursive=True)
+    if not documents:
+        return [], list(refused)
+    checked = stages.check(documents, Observed(), Asked(settings, **asked))
+    return _shown(documents, [*refused, *stages.doubted(checked.findings, refused)])
 
 
 def many(names: Sequence[str], settings: Settings, **asked: Any) -> Found:

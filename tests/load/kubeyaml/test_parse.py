@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import Any
 
 import pytest
@@ -140,6 +141,42 @@ def test_merged_mappings_are_filled_in() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<<: {x: 1, w: 2}\nx: 3", {"x": 3, "w": 2}),
+        ("x: 3\n<<: {x: 1, w: 2}", {"x": 1, "w": 2}),
+        ("x: 3\n<<: {x: 1}\nz: 4", {"x": 1, "z": 4}),
+        ("<<: {x: 1}\n<<: {x: 2}", {"x": 2}),
+        ("<<: {x: 1}\nx: 2\n<<: {x: 3}", {"x": 3}),
+        ("<<: [{x: 1}, {x: 2, w: 2}]", {"x": 1, "w": 2}),
+        ("<<: [{x: 1}, {x: 2}]\nx: 3", {"x": 3}),
+        ("<<: []\nx: 1", {"x": 1}),
+        ("<<: {<<: {x: 1, w: 1}, x: 2}\nz: 3", {"x": 2, "w": 1, "z": 3}),
+        ("<<: {x: 2, <<: {x: 1}}", {"x": 1}),
+        ("<<: [{<<: [{x: 1}, {w: 1}], w: 2}, {x: 5, z: 5}]", {"x": 1, "w": 2, "z": 5}),
+        ("a: &a {x: 1}\nb: &b {<<: *a, w: 2}\n<<: *b\nw: 3", {"a": {"x": 1}, "b": {"x": 1, "w": 2}, "x": 1, "w": 3}),
+        ("a: &a {x: {w: 1, z: 1}}\nb:\n  <<: *a\n  x: {w: 2}", {"a": {"x": {"w": 1, "z": 1}}, "b": {"x": {"w": 2}}}),
+        ("<<: {yes: 1, 0x10: 1, 1.5: 1}\ntrue: 2\n16: 2\n1.5: 2", {"true": 2, "16": 2, "1.5": 2}),
+        ("a: &k x\n<<: {x: 1}\n*k : 2", {"a": "x", "x": 2}),
+        ("a: &m <<\n*m : {x: 1}\n<<: {w: 2}", {"a": "<<", "<<": {"x": 1}, "w": 2}),
+        ("!!merge <<: {x: 1}\nx: 2", {"x": 2}),
+        ("<<: &d {x: 1}\nx: 2\nb: *d", {"x": 2, "b": {"x": 1}}),
+        ("[{<<: {x: 1}, x: 2}, {x: 1, <<: {x: 2}}]", [{"x": 2}, {"x": 2}]),
+    ],
+)  # fmt: skip
+def test_of_merges_and_keys_the_later_counts_and_of_a_list_of_merges_the_first(text: str, expected: object) -> None:
+    assert data(f"v:\n  {text.replace(chr(10), chr(10) + '  ')}\n") == [{"v": expected}]
+
+
+def test_twenty_thousand_merges_into_one_large_mapping_end_soon() -> None:
+    keys = "".join(f"  k{n}: 1\n" for n in range(20_000))
+    merges = "".join(f"  <<: {{m{n}: 1}}\n" for n in range(20_000))
+    started = time.monotonic()
+    assert len(data(f"v:\n{keys}{merges}")[0]["v"]) == 40_000
+    assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize(
     ("text", "code", "place", "message"),
     [
         ("a: 1\n b: 2\n", "KF101", (2, 3), 'a "key: value" cannot start here'),
@@ -189,7 +226,10 @@ def test_merged_mappings_are_filled_in() -> None:
         ("a: 1\na: 2\n", "KF102", (2, 1), "the key a appears twice, first in line 1"),
         ("x:\n- 1: a\n  '1': b\n", "KF102", (3, 3), "the key 1 appears twice, first in line 2"),
         ("a: {b: 1, b: 2}\n", "KF102", (1, 11), "the key b appears twice"),
-        ("<<: {a: 1}\na: 2\n", "KF102", (2, 1), "the key a appears twice, first in line 1"),
+        ("a: 1\n<<: {a: 2}\na: 3\n", "KF102", (3, 1), "the key a appears twice, first in line 1"),
+        ("<<: {a: 1}\na: 2\n<<: {a: 3}\na: 4\n", "KF102", (4, 1), "the key a appears twice, first in line 2"),
+        ("<<: {a: 1, a: 2}\n", "KF102", (1, 12), "the key a appears twice, first in line 1"),
+        ("'<<': 1\n\"<<\": 2\n", "KF102", (2, 1), "the key << appears twice"),
         ("a: \0\n", "KF103", (1, 4), "a NUL byte"),
         ("a: 1\nb: é\x07\n", "KF103", (2, 5), r"U\+0007"),
         ("a: \ud800\n", "KF103", (1, 4), r"U\+D800"),
@@ -209,6 +249,12 @@ def test_merged_mappings_are_filled_in() -> None:
         ("a: &x [1]\n*x : 2\n", "KF109", (2, 1), "a key cannot be a mapping or a list"),
         ("<<: 1\n", "KF110", (1, 5), "<< needs a mapping"),
         ("a: &x [{b: 1}]\n<<: *x\n", "KF110", (2, 5), "<< needs a mapping"),
+        ("<<: null\n", "KF110", (1, 5), "<< needs a mapping"),
+        ("<<:\n", "KF110", None, "<< needs a mapping"),
+        ("a: &x b\n<<: *x\n", "KF110", (2, 5), "<< needs a mapping"),
+        ("<<: [{b: 1}, c]\n", "KF110", (1, 5), "<< needs a mapping"),
+        ("a: &x [{b: 1}]\n<<: [*x]\n", "KF110", (2, 5), "<< needs a mapping"),
+        ("<<: [[{b: 1}]]\n", "KF110", (1, 5), "<< needs a mapping"),
         ("a: 1\n--- {b: 2}\n", "KF111", (2, 4), "refuses text behind the ---"),
         ("----\n", "KF111", (1, 4), "refuses text behind the ---"),
         ("a: 1\n...\nb: 2\n", "KF1(?:01|11)", (3, 1), "has ended|ignores what follows"),
@@ -352,7 +398,7 @@ def test_reading_stops_at_too_many_problems() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a: &x {b: 1, b: 2}\nc: {<<: *x, b: 3}\n", "a: 1\na: 2\nb: [\n", "a: 1\na: 2\n*x : 1\n"]
+    "text", ["a: &x {b: 1, b: 2}\nc: {<<: *x, d: 3, d: 4}\n", "a: 1\na: 2\nb: [\n", "a: 1\na: 2\n*x : 1\n"]
 )
 def test_duplicates_are_told_whatever_else_is_wrong(text: str) -> None:
     _, findings = parse(text, "f.yaml")

@@ -107,6 +107,23 @@ def test_merged_keys_stand_where_they_were_written() -> None:
     assert positions.value(("e", "g"))[1:] == (8, 12)
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("x: &d {b: 1}\nc:\n  <<: *d\n  b: 2\n", (4, 6)),
+        ("x: &d {b: 1}\nc:\n  b: 2\n  <<: *d\n", (1, 11)),
+        ("c:\n  <<: {b: 1}\n  <<: {b: 2}\n", (3, 11)),
+        ("c:\n  <<: [{b: 1}, {b: 2}]\n", (2, 12)),
+        ("c:\n  <<: [{b: 1}, {b: 2}]\n  b: 3\n", (3, 6)),
+        ("c:\n  <<: {<<: {b: 1}, b: 2}\n", (2, 23)),
+        ("c:\n  <<: {b: 2, <<: {b: 1}}\n", (2, 22)),
+        ("c:\n  <<: {b: 1}\n  b: 2\n  <<: {b: 3}\n", (4, 11)),
+    ],
+)
+def test_a_key_stands_where_the_value_comes_from_that_counts(text: str, place: tuple[int, int]) -> None:
+    assert places(text).value(("c", "b"))[1:] == place
+
+
 def test_keys_that_are_no_strings_are_found_by_their_name() -> None:
     positions = places("yes: 1\n0x10: 2\na: &k x\n*k : 4\n")
     assert positions.value(("true",))[1:] == (1, 6)

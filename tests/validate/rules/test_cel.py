@@ -107,12 +107,6 @@ def test_what_the_rules_let_through(text: str) -> None:
             "metadata.annotations[kfrun.dev/environment]",
             "shared, isolated",
         ),
-        (
-            JOB + "status: {trainerStatus: {progressPercentage: 5}}\n",
-            "KF312",
-            "status.trainerStatus.lastUpdatedTime",
-            "lastUpdatedTime",
-        ),
     ],
 )
 def test_what_they_refuse(text: str, code: str, field: str, words: str) -> None:

@@ -54,7 +54,7 @@ TRAINER = JOB + "  trainer:\n"
         (JOB + "  runtimePatches: [{manager: a.io/b, time: soon}]\n", "KF205", 8, 44, "spec.runtimePatches[0].time"),
         (TRAINER + f"    image: {'x' * 501}\n", "KF205", 9, 12, "spec.trainer.image"),
         (TRAINER + f"    args: [{', '.join('a' * 129)}]\n", "KF205", 9, 11, "spec.trainer.args"),
-        (JOB + "status: {}\n", "KF205", 8, 9, "status"),
+        (JOB + "status: {foo: 1}\n", "KF201", 8, 10, "status.foo"),
         (TRAINER + "    env: [{name: A}, {name: B}, {name: A}]\n", "KF206", 9, 33, "spec.trainer.env[2]"),
         (JOB.replace("TrainJob", "Trainjob"), "KF207", 2, 7, "kind"),
         (JOB.replace("v1alpha1", "v2alpha1"), "KF207", 1, 13, "apiVersion"),
@@ -80,6 +80,69 @@ def test_code_position_and_path(text: str, code: str, line: int, column: int, fi
     assert found.stage is Stage.SCHEMA
     assert found.object == document(text).key
     assert found.excerpt == text.splitlines()[line - 1] or len(text) > 500
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        "{}", "null", "5", "done", "[]", "[1, {}]", "{conditions: null}", "{conditions: 5}", "{conditions: [a, {}]}",
+        "{conditions: [{type: 1}, {type: 1}], jobsStatus: [{name: x, ready: many}]}",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("version", ["v2.0", "v2.1", "v2.2", "v2.3", "head"])
+def test_a_status_of_any_form_is_passed_over(status: str, version: str) -> None:
+    assert structure.check(document(f"{JOB}status: {status}\n"), version=version) == []
+
+
+def test_what_a_status_lacks_is_passed_over() -> None:
+    assert check(JOB + "status: {trainerStatus: {progressPercentage: 500}}\n") == []
+
+
+@pytest.mark.parametrize(
+    ("status", "fields"),
+    [
+        ("{foo: null}", ["status.foo"]),
+        ("{conditions: [{type: a, foo: 1}]}", ["status.conditions[0].foo"]),
+        ("{conditions: {foo: 1}}", ["status.conditions.foo"]),
+        ("[{foo: 1}]", ["status[0].foo"]),
+        ("{conditions: [[{foo: 1}]], jobsStatus: [{a: 1}]}", ["status.conditions[0][0].foo", "status.jobsStatus[0].a"]),
+    ],
+)  # fmt: skip
+def test_fields_that_nobody_knows_are_refused_in_a_status_too(status: str, fields: list[str]) -> None:
+    found = check(f"{JOB}status: {status}\n")
+    assert [(one.code, one.field) for one in found] == [("KF201", field) for field in fields]
+
+
+def test_a_status_hides_nothing_else() -> None:
+    found = check(f"{JOB}  trainer: 5\nstatus: {{foo: 1}}\n")
+    assert [(one.code, one.field) for one in found] == [("KF202", "spec.trainer"), ("KF201", "status.foo")]
+
+
+def test_a_runtime_has_no_status() -> None:
+    found = only(RUNTIME + "status: {}\n")
+    assert (found.code, found.field) == ("KF201", "status")
+
+
+SERVER = """\
+  creationTimestamp: null
+  deletionGracePeriodSeconds: null
+  deletionTimestamp: null
+  generation: 0
+  labels: null
+  managedFields: null
+  ownerReferences: null
+  resourceVersion: ""
+  selfLink: ""
+  uid: ""
+"""
+
+
+@pytest.mark.parametrize("text", [JOB, RUNTIME])
+def test_metadata_that_the_server_owns_may_be_empty(text: str) -> None:
+    head, _, rest = text.partition("spec:\n")
+    assert check(f"{head}{SERVER}spec:\n{rest}") == []
+    (found,) = check(f"{head}  creationTimestamp: soon\nspec:\n{rest}")
+    assert (found.code, found.field) == ("KF205", "metadata.creationTimestamp")
 
 
 def test_all_findings_at_once_in_the_order_of_the_source() -> None:

@@ -46,8 +46,8 @@ TRAINER = JOB + "  trainer:\n"
             "the list has 0 items; at least 1 is allowed",
         ),
         (
-            JOB + "status: {}\n",
-            "the mapping is empty; at least one of these is needed: conditions, jobsStatus, trainerStatus",
+            RUNTIME.partition("spec:")[0] + "spec: {}\n",
+            "the mapping is empty; at least one of these is needed: mlPolicy, podGroupPolicy, template",
         ),
         (
             JOB + "  runtimePatches: [{manager: a/b, time: soon}]\n",

@@ -1,0 +1,121 @@
+"""Switches take a value, as kubectl's do: ``--wait=false``, ``-w=TRUE``. The commands of all verbs are made of this."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_VALUES: Final = {
+    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
+}
+"""What Go's flags read as true and as false."""
+
+_OFF: Final = range(0xF0000, 0xF0FFF)
+"""Characters for private use: as short options they say what has no spelling of its own, the opposite of a switch."""
+
+
+class Verb(click.Command):
+    """A command whose switches take values, behind ``=`` only: ``--wait false`` would be two arguments."""
+
+    def make_parser(self, ctx: click.Context) -> Any:
+        """A parser that knows the opposite of every switch, too."""
+        parser = super().make_parser(ctx)
+        for param, off in _opposites(self, ctx):
+            if not param.secondary_opts:
+                is_on = param.flag_value is not False
+                parser.add_option(param, [off], param.name, action="store_const", const=not is_on)
+        return parser
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, with every ``--switch=value`` in a spelling that click knows."""
+        if any("=" in arg and arg.startswith("-") for arg in args):
+            args = list(_Spelling(self, ctx).of(args))
+        return super().parse_args(ctx, args)
+
+
+class Family(Verb, click.Group):
+    """A verb with verbs of its own below it."""
+
+    command_class = Verb
+
+
+def _opposites(command: click.Command, ctx: click.Context) -> Iterator[tuple[click.Option, str]]:
+    """The switches of a command, and how the opposite of each is spelt."""
+    switches = (param for param in command.get_params(ctx) if isinstance(param, click.Option) and param.is_bool_flag)
+    for param, off in zip(switches, _OFF, strict=False):
+        yield param, param.secondary_opts[0] if param.secondary_opts else f"-{chr(off)}"
+
+
+class _Spelling:
+    """Goes through arguments as the parser is going to: what belongs to another option is left alone."""
+
+    def __init__(self, command: click.Command, ctx: click.Context) -> None:
+        self._ctx = ctx
+        self._interspersed = ctx.allow_interspersed_args
+        self._on_off: dict[str, tuple[str, str]] = {}
+        self._taking: set[str] = set()
+        for param, off in _opposites(command, ctx):
+            on = param.opts[0]
+            self._on_off.update(dict.fromkeys(param.opts, (on, off)))
+            self._on_off.update(dict.fromkeys(param.secondary_opts, (off, on)))
+        for other in command.get_params(ctx):
+            if isinstance(other, click.Option) and not other.is_flag:
+                self._taking.update(other.opts)
+
+    def of(self, args: list[str]) -> Iterator[str]:
+        """The arguments, with switches as click spells them.
+
+        Raises:
+            BadParameter: a value is neither true nor false.
+        """
+        rest = iter(args)
+        for arg in rest:
+            if arg == "--" or (not self._is_option(arg) and not self._interspersed):
+                yield arg
+                break
+            if arg.startswith("--"):
+                name, equals, value = arg.partition("=")
+                yield self._switch(name, value, arg) if equals and name in self._on_off else arg
+                takes_next = not equals and name in self._taking
+            elif self._is_option(arg):
+                yield from self._letters(arg)
+                takes_next = self._ends_open(arg)
+            else:
+                yield arg
+                continue
+            if takes_next:
+                yield from (following for following in (next(rest, None),) if following is not None)
+        yield from rest
+
+    @staticmethod
+    def _is_option(arg: str) -> bool:
+        return len(arg) > 1 and arg.startswith("-")
+
+    def _letters(self, arg: str) -> Iterator[str]:
+        """``-Aw=false`` is ``-A`` and ``-w=false``."""
+        letters, equals, value = arg[1:].partition("=")
+        if not equals or not letters or any(f"-{letter}" not in self._on_off for letter in letters):
+            yield arg
+            return
+        if letters[:-1]:
+            yield f"-{letters[:-1]}"
+        yield self._switch(f"-{letters[-1]}", value, f"-{letters[-1]}={value}")
+
+    def _ends_open(self, arg: str) -> bool:
+        """Whether the next argument is the value of the last letter."""
+        taking = next((index for index, letter in enumerate(arg) if f"-{letter}" in self._taking), None)
+        return taking == len(arg) - 1
+
+    def _switch(self, name: str, value: str, arg: str) -> str:
+        if value in _VALUES:
+            on, off = self._on_off[name]
+            return on if _VALUES[value] else off
+        if self._ctx.resilient_parsing:  # a shell wants to know how the line could go on
+            return arg
+        message = f'{name} is a switch: it takes true or false, found "{value}"'
+        raise click.UsageError(message, self._ctx)
