@@ -40,6 +40,8 @@ _STILL_SECONDS = 0.15
 _MOST_RETURNS = 16
 _UPDATE_SECONDS = 1.0
 """On a terminal, each node's bar takes a line of its own that often, when several grow: more nobody can read."""
+_BEGIN = rb"(?<=\n)(?=[^\r]|\r\n)|(?<=\r)(?=[^\r\n])"
+"""Where a line begins, or an update: behind a line's end, not between carriage returns that begin the same update."""
 _COLOURS = (36, 33, 32, 35, 34, 31)
 
 
@@ -278,17 +280,7 @@ def _headed(chunk: bytes, head: bytes, last: bytes) -> bytes:
 
 def _headed_updates(chunk: bytes, head: bytes, last: bytes) -> bytes:
     """As `_headed`, with ``head`` also behind the carriage returns that end an update."""
-    parts = re.split(rb"(\r\n|\n|\r+(?!\n))", chunk)
-    shown = []
-    for number in range(0, len(parts), 2):
-        text, end = parts[number], parts[number + 1] if number + 1 < len(parts) else b""
-        # An empty line has its head, an empty update has none.
-        is_line = end.endswith(b"\n") and not (last == b"\r" and not text)
-        if last in (b"\n", b"\r") and (text or is_line):
-            shown.append(head)
-        shown += (text, end)
-        last = end[-1:] or last
-    return b"".join(shown)
+    return re.sub(_BEGIN, head.replace(b"\\", rb"\\"), last + chunk)[len(last) :]
 
 
 def _stamp(seconds: float) -> bytes:
