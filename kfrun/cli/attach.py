@@ -58,7 +58,7 @@ def follower(backend: Backend, ready: Ready, job: StoredObject) -> Follower:
         attempts="all",
         prefix=has_several_containers(ready, job.key) or None,
         colour=options.colors_stdout(ready.settings),
-        end_lines=sys.stdout.isatty(),
+        terminal=sys.stdout.isatty(),
     )
     out = sys.stdout.buffer
     return Follower(backend, job, write=out.write, flush=out.flush, tell=partial(click.echo, err=True), options=shown)

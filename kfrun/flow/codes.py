@@ -68,6 +68,12 @@ REASONS: Final[dict[str, Reason]] = {
         "kfrun.dev/source or workingDir names a folder that is not there.",
         source="kfrun: folders of local processes",
     ),
+    "KF602": Reason(
+        "The installer would stop at it after the job was created.",
+        "mend the path; the folder of a package has a pyproject.toml or a setup.py",
+        "The path begins at the manifest's folder, not at the current one.",
+        source="kfrun: packages of local processes",
+    ),
 }
 """Of the codes that verbs and execute raise."""
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _VALUE = re.compile(r"(\{.*\}|(?:[^=\[]|\[[^\]]*\])+)(?:=(.*))?", re.DOTALL)
 """A path, then ``=`` and a value; a path without braces may hold the sign within brackets only."""
 _KNOWN = ("Complete", "Failed", "Suspended")
+_BY_HAND = re.compile(r"""[\s{$.\['"]*(?:spec|metadata)\b""")
+"""Paths to what users may change of a job that is over; its status stays as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,16 @@ class Awaited:
         if self.kind == "jsonpath":
             return self._has_value(obj)
         return self.kind == "create" or self._has_condition(obj)
+
+    @property
+    def needs_end(self) -> bool:
+        """Whether the job must end for it to come."""
+        return any(kind in ("Complete", "Failed") for kind, _ in self.conditions)
+
+    @property
+    def comes_of_running(self) -> bool:
+        """Whether it can only come while the job is not over."""
+        return self.kind == "condition" or (self.kind == "jsonpath" and not _BY_HAND.match(self.path))
 
     def _has_condition(self, obj: Mapping[str, Any]) -> bool:
         found = {

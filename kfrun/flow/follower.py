@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kfrun.errors import Refused
 from kfrun.model import kinds
+from kfrun.model.state import HELP
 from kfrun.observe import logs
 from kfrun.report.table import clean
 
@@ -66,7 +67,7 @@ class Follower:
         flush: Callable[[], object] = lambda: None,
     ) -> None:
         self._backend, self._job, self._options = backend, job, options
-        self._write, self._tell, self._flush = write, tell, flush
+        self._write, self._say, self._flush = write, tell, flush
         self._told = 0
         self._logs: JobLogs | None = None
         self._reader: LogReader | None = None
@@ -110,6 +111,13 @@ class Follower:
         self.close()
         return self.outcome()
 
+    def _tell(self, text: str) -> None:
+        if self._options.terminal and self._reader is not None:
+            # A line of the job that is not finished stays as it is.
+            self._reader.break_line()
+            self._flush()
+        self._say(text)
+
     def close(self) -> None:
         """Let go of the logs; `follow` does it at the end. A further call of it would begin anew."""
         if self._reader is not None:
@@ -145,7 +153,10 @@ class Follower:
             if event.object.kind == kinds.TRAIN_JOB or (event.type == "Warning" and event.object.kind == "Pod"):
                 # Further lines are the installer's last ones, which were shown as they came.
                 self._tell_installation()
-                self._tell(f"{event.object.name}: {clean(_first_line(event.message))}")
+                what, _, advice = _first_line(event.message).partition(HELP)
+                self._tell(f"{event.object.name}: {clean(what)}")
+                if advice:
+                    self._tell(f"{event.object.name}: help: {clean(advice)}")
         self._tell_installation()
 
     def _tell_installation(self, *, final: bool = False) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from kfrun.errors import KfrunError, NotFound, Refused, WaitTimeout
+from kfrun.errors import KfrunError, NotFound, Refused, Unavailable, WaitTimeout
 from kfrun.model import kinds
 from kfrun.model.state import is_finished
 from kfrun.observe import selection
 from kfrun.observe.selection import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from kfrun.execute.backend import Backend
     from kfrun.flow.conditions import Awaited
@@ -28,6 +28,14 @@ class EndedJob(NamedTuple):
     outcome: Outcome
 
 
+class Vain(NamedTuple):
+    """What was waited for and cannot come any more: the job is over."""
+
+    job: StoredObject
+    outcome: Outcome
+    what: Awaited
+
+
 class Waits:
     """Waits at one place; all waits of one object share its time.
 
@@ -40,33 +48,58 @@ class Waits:
         self._backend = backend
         self._deadline = None if timeout is None else time.monotonic() + timeout
 
-    def states(self, key: ObjectKey) -> Iterator[StoredObject | None]:
-        """The object as it is and whenever it changed, None while there is none; ends when the time is up."""
-        found: StoredObject | None = None
+    def states(self, *keys: ObjectKey) -> Iterator[dict[ObjectKey, StoredObject | None]]:
+        """The objects as they are and whenever one changed, None where there is none; ends when the time is up."""
+        found: dict[ObjectKey, StoredObject | None] = dict.fromkeys(keys)
+        by_name = {key[1:]: key for key in keys}
         left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-        for changes in self._backend.watch(Selection(key.kind, key.namespace, key.name), timeout=left):
+        wanted = [Selection(key.kind, key.namespace, key.name) for key in keys]
+        for changes in self._backend.watch(*wanted, timeout=left):
             for change in changes:
-                found = None if change.type == "DELETED" else change.object
+                found[by_name[change.object.key[1:]]] = None if change.type == "DELETED" else change.object
             yield found
 
-    def until(self, key: ObjectKey, what: Awaited) -> None:
-        """Wait for one thing of one job.
+    def until(
+        self, keys: Sequence[ObjectKey], awaited: Sequence[Awaited], came: Callable[[ObjectKey, Awaited], object]
+    ) -> Vain | None:
+        """Wait for several things of several jobs at once, those of one job in their order; ``came`` is told of each.
+
+        Returns:
+            The first that cannot come any more, because its job is over; None when all came.
 
         Raises:
             NotFound: there is no such job, or it was deleted, and it has to be there.
             Refused: nothing can happen any more by itself.
+            Unavailable: a job does not run here, and only running brings what is waited for.
             WaitTimeout: the time is up.
         """
-        needs_object, first = what.kind not in ("delete", "create"), None
-        for number, found in enumerate(self.states(key)):
-            first = found if number == 0 else first
-            if found is None and needs_object:
-                raise self._missing(key) if number == 0 else _deleted(key)
-            # Deleted and made anew in between.
-            is_another = first is not None and found is not None and found.uid != first.uid
-            if (what.kind == "delete" and is_another) or what.holds(None if found is None else found.data):
-                return
-        raise self._late(key, what.text)
+        hopes = [_Hope(key, list(awaited)) for key in keys]
+        for found in self.states(*keys):
+            for hope in hopes:
+                vain = self._look(hope, found[hope.key], came)
+                if vain is not None:
+                    return vain
+            if not any(hope.left for hope in hopes):
+                return None
+        late = next(hope for hope in hopes if hope.left)
+        raise self._late(late.key, late.left[0].text)
+
+    def _look(self, hope: _Hope, job: StoredObject | None, came: Callable[[ObjectKey, Awaited], object]) -> Vain | None:
+        for what in hope.fulfilled(self._backend, job):
+            came(hope.key, what)
+        if job is None or not hope.is_vain(job):
+            return None
+        if hope.left[0].kind != "condition":
+            # The conditions are final, the rest of the status is when nothing of the job runs any more.
+            settled(self._backend, job.key, self._deadline)
+            last = self._backend.find(*job.key[1:])
+            for what in hope.fulfilled(self._backend, last):
+                came(hope.key, what)
+            if last is None or last.uid != job.uid or not hope.is_vain(last):
+                return None
+        end = self._backend.outcome(job)
+        assert end is not None
+        return Vain(job, end, hope.left[0])
 
     def end(self, job: StoredObject) -> EndedJob:
         """Wait for the end of a stored TrainJob.
@@ -76,7 +109,8 @@ class Waits:
             Refused: nothing can happen any more by itself.
             WaitTimeout: the time is up.
         """
-        for found in self.states(job.key):
+        for states in self.states(job.key):
+            found = states[job.key]
             if found is None or found.uid != job.uid:
                 what = "deleted" if found is None else "replaced"
                 raise NotFound(f"trainjob {job.key.name} was {what} while it was waited for")
@@ -88,10 +122,7 @@ class Waits:
 
     def gone(self, key: ObjectKey, uid: str) -> bool:
         """Wait until a deleted object is gone; False when the time is up before."""
-        return any(found is None or found.uid != uid for found in self.states(key))
-
-    def _missing(self, key: ObjectKey) -> NotFound:
-        return selection.missing(self._backend, key.kind, key.namespace, key.name)
+        return any((found := states[key]) is None or found.uid != uid for states in self.states(key))
 
     def _late(self, key: ObjectKey, what: str) -> KfrunError:
         from kfrun.report import columns
@@ -105,17 +136,65 @@ class Waits:
         return WaitTimeout(f"timed out waiting for {what} of {key.name}: it is {state}")
 
 
-def _deleted(key: ObjectKey) -> NotFound:
-    return NotFound(f"trainjob {key.name} was deleted while it was waited for")
+class _Hope:
+    """What is still to come of one job, in order."""
+
+    def __init__(self, key: ObjectKey, left: list[Awaited]) -> None:
+        self.key, self.left = key, left
+        self._first: StoredObject | None = None
+        self._is_first_look = True
+
+    def fulfilled(self, backend: Backend, found: StoredObject | None) -> Iterator[Awaited]:
+        """What came, now that the job is as it was found.
+
+        Raises:
+            NotFound, Unavailable: see `Waits.until`.
+        """
+        while self.left:
+            what, is_first_look = self.left[0], self._is_first_look
+            self._first, self._is_first_look = found if is_first_look else self._first, False
+            # Deleted and made anew in between.
+            is_another = self._first is not None and found is not None and found.uid != self._first.uid
+            if not (what.kind == "delete" and is_another) and not what.holds(None if found is None else found.data):
+                self._require(backend, found, is_first_look=is_first_look)
+                return
+            del self.left[0]
+            self._is_first_look = True
+            yield what
+
+    def is_vain(self, job: StoredObject) -> bool:
+        """Whether what is next can only come of a job that runs, and this one is over."""
+        return bool(self.left) and self.left[0].comes_of_running and is_finished(job.data)
+
+    def _require(self, backend: Backend, found: StoredObject | None, *, is_first_look: bool) -> None:
+        what = self.left[0]
+        if found is None and what.kind not in ("delete", "create"):
+            if is_first_look:
+                raise selection.missing(backend, self.key.kind, self.key.namespace, self.key.name)
+            raise NotFound(f"trainjob {self.key.name} was deleted while it was waited for")
+        if found is not None and is_first_look and what.comes_of_running:
+            require_run(backend, found)
 
 
-def settled(backend: Backend, key: ObjectKey) -> None:
+def require_run(backend: Backend, job: StoredObject) -> None:
+    """Refuse to wait for a job that nobody runs here.
+
+    Raises:
+        Unavailable: it is another controller's.
+    """
+    if not is_finished(job.data) and job.uid not in backend.runs([job.uid]):
+        manager = job.data["spec"].get("managedBy")
+        why = f": it is managed by {manager}" if manager else ""
+        raise Unavailable(f"{job.key.name} does not run on this machine{why}")
+
+
+def settled(backend: Backend, key: ObjectKey, deadline: float | None = None) -> None:
     """Wait until nothing of a finished job runs any more: its pods may still have their grace period."""
     found = backend.find(key.kind, key.namespace, key.name)
     if found is None or not is_finished(found.data) or found.uid not in backend.runs([found.uid]):
         return
     logs = backend.logs(found)
-    while not logs.ended() and backend.pause(0.02):
+    while not logs.ended() and (deadline is None or time.monotonic() < deadline) and backend.pause(0.02):
         pass
 
 

@@ -30,10 +30,10 @@ class PackageSet:
     """Python packages of a job, merged by the rules of `kfrun.resolve.packages`.
 
     Attributes:
-        requirements: PEP 508 strings in installation order.
+        requirements: PEP 508 strings in installation order; paths in them are file URLs.
         index_urls: the first is the index, the others are extra ones; may hold credentials, never print them.
         python: the Python version asked for (``3.12``), or None for the interpreter of the caller.
-        isolated: an environment of this job's own, removed when the job ends.
+        isolated: an environment of this job's own, also without packages, removed when the job ends.
     """
 
     requirements: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class PackageSet:
     @property
     def needs_environment(self) -> bool:
         """Whether anything has to be built at all."""
-        return bool(self.requirements or self.python)
+        return bool(self.requirements or self.python or self.isolated)
 
 
 @dataclass(frozen=True, slots=True)

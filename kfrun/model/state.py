@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from kfrun.model.source import Document, ObjectKey
 
+HELP = "; help: "
+"""In messages of events and containers: behind it stands the way out."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:

@@ -3,12 +3,18 @@
 Bytes pass through untouched; what is added are prefixes, time stamps and, where another node's line follows, a
 missing line break. Nothing is kept in memory but one chunk, however long a line is: copying is by offsets.
 
+Of several nodes only what is finished is shown, or they would write into each other's lines: lines, and the updates of
+progress bars, which end with a carriage return; one that is the last for a while counts as finished. Each has the
+prefix, so that a bar goes on in its place on a terminal as long as no other node writes.
+
 Interleaving goes by the indexes (`kfrun.observe.logtexts.TimeIndex`), a line's time being when it was finished.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
+import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -29,6 +35,13 @@ _CHUNK = 1 << 18
 _RESCAN_SECONDS = 1.0
 _SETTLED_NANOSECONDS = 100_000_000
 """A folder changed longer ago than this cannot change again without a new time stamp (clocks tick every 10 ms)."""
+_STILL_SECONDS = 0.15
+"""An update of a progress bar that was the last thing written for so long is finished."""
+_MOST_RETURNS = 16
+_UPDATE_SECONDS = 1.0
+"""On a terminal, each node's bar takes a line of its own that often, when several grow: more nobody can read."""
+_BEGIN = rb"(?<=\n)(?=[^\r]|\r\n)|(?<=\r)(?=[^\r\n])"
+"""Where a line begins, or an update: behind a line's end, not between carriage returns that begin the same update."""
 _COLOURS = (36, 33, 32, 35, 34, 31)
 
 
@@ -44,7 +57,8 @@ class LogOptions:
         since: only lines finished at or after that time, seconds since the epoch.
         prefix: ``[node-0] `` before each line; None for where more than one container is shown.
         colour: colour the prefixes.
-        end_lines: finish the last line when the output ends within one (for terminals).
+        terminal: finish the last line when the output ends within one, and leave away updates of progress bars that
+            are over before somebody could read them.
     """
 
     nodes: tuple[str, ...] = ()
@@ -55,7 +69,7 @@ class LogOptions:
     timestamps: bool = False
     prefix: bool | None = None
     colour: bool = False
-    end_lines: bool = False
+    terminal: bool = False
 
 
 def follow(
@@ -140,8 +154,11 @@ class _Stream:
         self.file = file
         self._text = source.open(file)
         self.position = 0
-        self.at_line_start = True
-        self._searched = 0
+        self.shown_at = 0.0
+        self._last = b"\n"
+        self._is_broken = False
+        self._searched = self._found = 0
+        self._grown = (0, 0.0)
 
     def close(self) -> None:
         self._text.close()
@@ -151,7 +168,7 @@ class _Stream:
         size, changed = self._text.state()
         if size < self.position:
             # The job itself truncated its output: show what it writes from now on.
-            self.position = self._searched = size
+            self.position = self._searched = self._found = size
         return size, changed
 
     def skip(self, options: LogOptions) -> None:
@@ -160,7 +177,7 @@ class _Stream:
         start = 0 if options.since is None else self._start_since(options.since, size, changed)
         if options.tail is not None:
             start = max(start, logtexts.tail_start(self._text.read, size, options.tail))
-        self.position = self._searched = start
+        self.position = self._searched = self._found = start
 
     def _start_since(self, since: float, size: int, changed: float) -> int:
         index = self._text.index()
@@ -172,24 +189,72 @@ class _Stream:
             known = index[len(index) - 1].size if len(index) else 0
         return logtexts.line_end(self._text.read, 0, min(known, size))
 
-    def whole_lines(self, size: int) -> int:
-        """The end of the last whole line before ``size``; a long line is searched only once, however it grows."""
-        end = logtexts.line_end(self._text.read, max(self.position, self._searched), size)
-        self._searched = max(self._searched, size)
-        return end if end > self.position and self._ends_line(end) else self.position
+    @property
+    def is_within_line(self) -> bool:
+        """Whether what is shown of it ends within a line."""
+        return self._last != b"\n"
 
-    def _ends_line(self, end: int) -> bool:
-        return self._text.read(1, end - 1) == b"\n"
+    def finished(self, size: int) -> int:
+        """The end of what is finished before ``size``; a long line is searched only once, however it grows."""
+        if size == self.position:
+            return size
+        low = max(self.position, self._searched)
+        found = logtexts.update_end(self._text.read, low, size)
+        # The very last byte is looked at again: it may have become the end of an update.
+        self._searched = max(self._searched, size - 1)
+        self._found = found if found > low else max(self._found, self.position)
+        if self._found < size and self._is_still(size):
+            return size
+        length = self._found - self.position
+        # Carriage returns alone, as they begin updates, are nothing to show.
+        is_empty = length < _MOST_RETURNS and not self._text.read(length, self.position).strip(b"\r")
+        return self.position if is_empty else self._found
+
+    def _is_still(self, size: int) -> bool:
+        """Whether what is not finished is an update of a bar, and has been the last thing for a while."""
+        if self._grown[0] != size:
+            self._grown = size, time.monotonic()
+        if time.monotonic() < self._grown[1] + _STILL_SECONDS:
+            return False
+        returns = (self._text.read(1, place) for place in (self._found - 1, size - 1) if place >= 0)
+        if b"\r" in returns:
+            return True
+        # The begin of a line: there is no need to look again before it grows.
+        self._grown = size, math.inf
+        return False
+
+    def has_line(self, end: int) -> bool:
+        """Whether a line ends between what was shown and ``end``."""
+        return logtexts.line_end(self._text.read, self.position, end) > self.position
+
+    def skip_updates(self, end: int) -> None:
+        """Leave away all updates before ``end`` but the last one."""
+        self.position = logtexts.update_end(self._text.read, self.position, end - 1)
 
     def copy(self, end: int, head: bytes, write: Callable[[bytes], object]) -> None:
-        """Write everything up to ``end``, each line with ``head`` before it."""
+        """Write everything up to ``end``, each line and each update with ``head`` before it."""
         while self.position < end:
             chunk = self._text.read(min(_CHUNK, end - self.position), self.position)
             if not chunk:
                 return
             self.position += len(chunk)
-            write(_headed(chunk, head, at_line_start=self.at_line_start) if head else chunk)
-            self.at_line_start = chunk.endswith(b"\n")
+            if self._is_broken:
+                chunk = self._without_break(chunk)
+            if chunk:
+                write(_headed(chunk, head, self._last) if head else chunk)
+                self._last = chunk[-1:]
+
+    def break_line(self) -> bytes:
+        """The line break that is missing where another stream writes."""
+        self._last, self._is_broken = b"\n", True
+        return b"\n"
+
+    def _without_break(self, chunk: bytes) -> bytes:
+        """What follows a line that was broken: its own end was written already."""
+        self._is_broken = chunk == b"\r"
+        if chunk.startswith(b"\n"):
+            return chunk[1:]
+        return chunk[2:] if chunk.startswith(b"\r\n") else chunk
 
     def segments(self, size: int, changed: float) -> Iterator[_Segment]:
         """When the bytes up to ``size`` were written: by the index, and what it does not cover by the file's time."""
@@ -203,11 +268,19 @@ class _Stream:
             yield _Segment(max(latest, changed), self, size)
 
 
-def _headed(chunk: bytes, head: bytes, *, at_line_start: bool) -> bytes:
-    first = head if at_line_start else b""
+def _headed(chunk: bytes, head: bytes, last: bytes) -> bytes:
+    """``chunk``, which follows the byte ``last``, with ``head`` before each line."""
+    if last == b"\r" or (b"\r" in chunk and chunk.count(b"\r") > chunk.count(b"\r\n")):
+        return _headed_updates(chunk, head, last)
+    first = head if last == b"\n" else b""
     if chunk.endswith(b"\n"):
         return b"".join((first, chunk[:-1].replace(b"\n", b"\n" + head), b"\n"))
     return first + chunk.replace(b"\n", b"\n" + head)
+
+
+def _headed_updates(chunk: bytes, head: bytes, last: bytes) -> bytes:
+    """As `_headed`, with ``head`` also behind the carriage returns that end an update."""
+    return re.sub(_BEGIN, head.replace(b"\\", rb"\\"), last + chunk)[len(last) :]
 
 
 def _stamp(seconds: float) -> bytes:
@@ -290,7 +363,12 @@ class LogReader:
         for stream in self._streams.values():
             size, changed = stream.state()
             self._drain(stream, size, changed, last=True)
-        if self._open_line is not None and self._options.end_lines:
+        if self._options.terminal:
+            self.break_line()
+
+    def break_line(self) -> None:
+        """End the line that is open, if one is: somebody else is going to write to the terminal."""
+        if self._open_line is not None:
             self._end_line()
 
     def _look_for_files(self) -> None:
@@ -351,19 +429,24 @@ class LogReader:
     def _drain(self, stream: _Stream, size: int, stamp: float, *, last: bool = False) -> bool:
         """Write a stream up to ``size``: whole lines only where others write too, unless it is its ``last``."""
         hold = self._many and not last
-        end = stream.whole_lines(size) if hold else size
+        end = stream.finished(size) if hold else size
         written = end > stream.position
+        if written and hold and self._options.terminal and self._open_line is not stream and not stream.has_line(end):
+            now = time.monotonic()
+            if now < stream.shown_at + _UPDATE_SECONDS:
+                return False
+            stream.shown_at = now
+            stream.skip_updates(end)
         if written:
             if self._open_line not in (None, stream):
                 self._end_line()
             stream.copy(end, self._head(stream, stamp), self._write)
-            self._open_line = None if stream.at_line_start else stream
+            self._open_line = stream if stream.is_within_line else None
         if last and self._many and self._open_line is stream:
             self._end_line()
         return written
 
     def _end_line(self) -> None:
         assert self._open_line is not None
-        self._write(b"\n")
-        self._open_line.at_line_start = True
+        self._write(self._open_line.break_line())
         self._open_line = None

@@ -150,6 +150,23 @@ def line_end(read: Callable[[int, int], bytes], low: int, high: int) -> int:
     return low
 
 
+def update_end(read: Callable[[int, int], bytes], low: int, high: int) -> int:
+    """The offset behind the last line, or the last update of a progress bar, within ``low``..``high``; else ``low``.
+
+    A carriage return ends an update. One that is the very last byte does not: a line break may follow.
+    """
+    while high > low:
+        start = max(low, high - _BLOCK)
+        block = read(high - start, start)
+        line = block.rfind(b"\n")
+        found = max(line, block.rfind(b"\r", line + 1, len(block) - 1))
+        if found >= 0:
+            return start + found + 1
+        # What ends a block is looked at again: it is not the very last byte.
+        high = start + 1 if start > low else start
+    return low
+
+
 def tail_start(read: Callable[[int, int], bytes], size: int, lines: int) -> int:
     """Where the last ``lines`` lines of the first ``size`` bytes begin; an unfinished last line is one of them."""
     if lines <= 0:

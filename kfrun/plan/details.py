@@ -29,7 +29,8 @@ def of_environment(packages: PackageSet) -> str:
     python = f"Python {packages.python}" if packages.python else "the caller's Python"
     names = _listed([masking.text(item) for item in packages.requirements])
     kept = ", removed when the job ends" if packages.isolated else ""
-    return f"{python} with {names}{kept}" if names else f"{python}{kept}"
+    without = " without packages" if packages.isolated else ""
+    return f"{python} with {names}{kept}" if names else f"{python}{without}{kept}"
 
 
 def _lines(resolution: Resolution) -> Iterator[tuple[str, str]]:

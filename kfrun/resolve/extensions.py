@@ -7,7 +7,7 @@ replaces the runtime's; packages are merged by `kfrun.resolve.packages`.
 from __future__ import annotations
 
 from dataclasses import field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kfrun.load.excerpts import excerpt
 from kfrun.model.resolution import PackageSet
@@ -16,8 +16,11 @@ from kfrun.model.values import dataclass
 from kfrun.validate.rules.extensions import PREFIX, lines
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kfrun.model.source import Document
     from kfrun.resolve import packages
+    from kfrun.validate.rules.extensions import Line
 
 
 @dataclass(slots=True)
@@ -71,27 +74,33 @@ def _requirements(job: Document, runtime: Document | None, findings: list[Findin
     lists: list[list[packages.Requirement]] = []
     for document in (runtime, job):
         text = _annotations(document).get(name, "") if document is not None else ""
-        good, bad = packages.parse(lines(text))
+        good, bad = packages.parse(lines(text), document.folder if document is not None else None)
         lists.append(good)
         if document is not None:
             findings += [_bad_requirement(document, item) for item in bad]
     return packages.combine(lists[0], lists[1])
 
 
+def package_finding(document: Document, name: str, found: Callable[..., Finding]) -> Finding | None:
+    """A finding about the package of that name, where the document asks for it."""
+    from kfrun.resolve import packages
+
+    for line in lines(_annotations(document).get(PREFIX + "packages", "")):
+        if packages.normalised(packages.name_of(line.text)) == packages.normalised(name):
+            return found(object=document.key, **_place(document, line))
+    return None
+
+
 def _bad_requirement(document: Document, bad: packages.BadRequirement) -> Finding:
+    place = _place(document, bad.line)
+    return Finding(code=bad.code, message=bad.message, stage=Stage.RULE, hint=bad.hint, object=document.key, **place)
+
+
+def _place(document: Document, line: Line) -> dict[str, Any]:
+    """Where a finding about a line of the packages stands."""
     path = ("metadata", "annotations", PREFIX + "packages")
-    start = document.positions.value(path)
-    position = _line_position(document, start, bad.line.text)
-    return Finding(
-        code=bad.code,
-        message=bad.message,
-        stage=Stage.RULE,
-        path=path,
-        position=position,
-        hint=bad.hint,
-        object=document.key,
-        excerpt=excerpt(document, position) if document.text else None,
-    )
+    position = _line_position(document, document.positions.value(path), line.text)
+    return {"path": path, "position": position, "excerpt": excerpt(document, position) if document.text else None}
 
 
 def _line_position(document: Document, start: Position, text: str) -> Position:

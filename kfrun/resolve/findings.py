@@ -21,6 +21,7 @@ CODES = {
     "KF409": "an MPI job of more hosts than a hostfile can name",
     "KF411": "a line of kfrun.dev/packages is no requirement",
     "KF412": "a package is listed twice",
+    "KF413": "a path in kfrun.dev/packages that leads nowhere",
     "KF421": "more pods than this machine can be asked for",
 }
 """Every code of this stage and what it means."""

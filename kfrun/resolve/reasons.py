@@ -80,6 +80,13 @@ REASONS: Final[dict[str, Reason]] = {
         "metadata:\n  annotations:\n    kfrun.dev/packages: |\n      numpy==2.3.5\n      numpy==2.2.0\n",
         "metadata:\n  annotations:\n    kfrun.dev/packages: |\n      numpy==2.3.5\n", _PACKAGES,
     ),
+    "KF413": Reason(
+        "The installer does not stand where the manifest lies, and no shell reads what it is told.",
+        "write name @ ./path, from the manifest's folder on, or name @ file:///path",
+        "A path of a manifest that was piped in, a home folder, file:// with two slashes.",
+        "metadata:\n  annotations:\n    kfrun.dev/packages: ours @ ~/ours\n",
+        "metadata:\n  annotations:\n    kfrun.dev/packages: ours @ ./ours\n", _PACKAGES,
+    ),
     "KF421": Reason(
         "A cluster runs it; local processes cannot: every pod is at least one process with a log of its own.",
         "ask for fewer pods, or run it on a cluster",

@@ -9,7 +9,7 @@ import pytest
 from kfrun.errors import Conflict, InvalidInput, NotFound, Refused, Unsupported
 from kfrun.execute.answers import Check
 from kfrun.execute.backend import Step
-from kfrun.flow import execution
+from kfrun.flow import conditions, execution
 from kfrun.flow.follower import Follower
 from kfrun.flow.waits import Waits
 from kfrun.model.change import Unchanged
@@ -124,6 +124,15 @@ def test_a_job_runs_to_its_end_and_everything_of_it_is_there(place: Place) -> No
     assert pod.data["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 0
     reasons = [event.reason for _, event in backend.events(owner=job.uid)]
     assert {"SuccessfulCreate", "Completed", "AllJobsCompleted"} <= set(reasons)
+
+
+@pytest.mark.parametrize("command", ["exit 4", "sleep 0.3; exit 4"])
+def test_who_waits_for_what_cannot_come_any_more_is_told_at_once(place: Place, command: str) -> None:
+    job = place.run("job", command, backoff="0")
+    wanted = [conditions.parse("condition=Complete")]
+    vain = Waits(place.backend, 60).until([job.key], wanted, lambda *_: pytest.fail("it came"))
+    assert vain is not None
+    assert (vain.job.uid, vain.outcome.exit_code, vain.what) == (job.uid, 4, wanted[0])
 
 
 @pytest.mark.parametrize("nodes", [1, 3])

@@ -333,6 +333,18 @@ def test_a_command_that_is_not_there(kfrun: Kfrun) -> None:
     assert 'exec: "no-such-program": executable file not found in $PATH' in done.stderr
 
 
+def test_the_likely_cause_of_a_failed_start_is_told_wherever_the_start_is(kfrun: Kfrun) -> None:
+    script = kfrun.write("lines.sh", "#!/bin/sh\r\necho started\r\n")
+    script.chmod(0o755)
+    done = kfrun("run", "-q", "-f", kfrun.job("job", ["./lines.sh"]))
+    assert done.returncode == 128
+    words, advice = [line.partition(": ")[2] for line in done.stderr.splitlines() if line.startswith("job-node-0-0-")]
+    assert words == 'Error: exec: "./lines.sh": No such file or directory'
+    assert advice.startswith("help: its first line ends with a carriage return (\\r), as on Windows (CRLF)")
+    for shown in (kfrun.ok("events", "job"), kfrun.ok("describe", "trainjob", "job")):
+        assert "No such file or directory; help: its first line ends" in shown
+
+
 def test_a_script_that_is_not_there(kfrun: Kfrun) -> None:
     done = kfrun("run", "-q", "-f", kfrun.job("job", ["python3", "missing.py"]))
     assert done.returncode == 2
@@ -375,64 +387,6 @@ def test_a_failed_installation_shows_the_installers_last_lines(kfrun: Kfrun) -> 
     assert "no-such-package-of-kfrun" in done.stderr
     assert conditions(kfrun, "job") == [("Failed", "True", "EnvironmentFailed")]
     assert "no-such-package-of-kfrun" in kfrun.ok("events", "job")
-
-
-_ISOLATED = """\
-apiVersion: trainer.kubeflow.org/v1alpha1
-kind: TrainJob
-metadata:
-  name: job
-  annotations:
-    kfrun.dev/packages: six
-    kfrun.dev/environment: isolated
-spec:
-  runtimeRef: {{name: plain-python}}
-  trainer: {{command: [python, -c, "{code}"]}}
-"""
-
-
-def environments(kfrun: Kfrun) -> list[str]:
-    return [path.parent.name for path in (kfrun.home / "cache" / "environments").glob("*/kfrun.json")]
-
-
-@pytest.mark.parametrize("code", ["import six", "import six; raise SystemExit(4)"])
-def test_an_isolated_environment_goes_with_the_jobs_end_however_it_ended(kfrun: Kfrun, code: str) -> None:
-    path = kfrun.write("job.yaml", _ISOLATED.format(code=code))
-    done = kfrun("run", "-q", "-f", path)
-    assert done.returncode == (4 if "4" in code else 0), done.stderr
-    assert "Python packages are installed" in done.stderr
-    left = [item for item in (kfrun.home / "cache" / "environments").iterdir() if item.is_dir()]
-    assert not left
-
-
-def test_an_isolated_environment_goes_with_a_deleted_job(kfrun: Kfrun) -> None:
-    path = kfrun.write("job.yaml", _ISOLATED.format(code="import six, time; print('up', flush=True); time.sleep(60)"))
-    kfrun.ok("apply", "-q", "-f", path)
-    eventually(lambda: kfrun("logs", "job").stdout == "up\n")
-    assert len(environments(kfrun)) == 1
-    kfrun.ok("delete", "--now", "tj/job")
-    assert not environments(kfrun)
-
-
-def test_an_isolated_environment_is_kept_on_request_and_its_own(kfrun: Kfrun) -> None:
-    path = kfrun.write("job.yaml", _ISOLATED.format(code="import six"))
-    kfrun.ok("run", "-q", "--keep-environment", "-f", path)
-    (first,) = environments(kfrun)
-    kfrun.ok("run", "-q", "--keep-environment", "-f", path)
-    assert first in environments(kfrun)
-    assert len(environments(kfrun)) == 2
-
-
-def test_a_shared_environment_is_built_once_and_stays(kfrun: Kfrun) -> None:
-    text = _ISOLATED.replace("isolated", "shared")
-    code = "import six, sys; print(sys.prefix)"
-    kfrun.ok("run", "-q", "-f", kfrun.write("job.yaml", text.format(code=code)))
-    done = kfrun(
-        "run", "-q", "-f", kfrun.write("other.yaml", text.format(code=code).replace("name: job", "name: other"))
-    )
-    assert "Installing" not in done.stderr
-    assert done.stdout.strip().endswith(environments(kfrun)[0])
-    assert len(environments(kfrun)) == 1
 
 
 def test_the_interpreter_of_the_caller_is_used_where_no_package_is_asked_for(kfrun: Kfrun) -> None:

@@ -62,9 +62,9 @@ def test_prefix_stands_once_a_line_across_chunks(run: RunFolder) -> None:
     assert read(run, prefix=True).splitlines() == [b"[node-0] " + line for line in lines]
 
 
-def test_end_lines_finishes_the_last_line(run: RunFolder) -> None:
+def test_the_last_line_is_finished_on_a_terminal(run: RunFolder) -> None:
     write_log(run.pod(), b"a\nb")
-    assert read(run, end_lines=True) == b"a\nb\n"
+    assert read(run, terminal=True) == b"a\nb\n"
 
 
 @pytest.mark.parametrize(

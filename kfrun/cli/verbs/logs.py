@@ -70,7 +70,7 @@ def command(
         timestamps=timestamps,
         prefix=prefix,
         colour=options.colors_stdout(settings),
-        end_lines=sys.stdout.isatty(),
+        terminal=sys.stdout.isatty(),
     )
     with options.backend(settings) as backend:
         job, chosen = _target(backend, settings.namespace, name, chosen)

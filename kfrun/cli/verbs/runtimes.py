@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kfrun.cli import options
-from kfrun.errors import NotFound
+from kfrun.errors import InvalidInput, NotFound
 from kfrun.execute import choice
 from kfrun.report.table import Table
 
@@ -62,7 +62,10 @@ def show_packages(name: str, namespace: str | None) -> int:
     from kfrun.resolve import extensions
 
     source = _find(name, options.load_settings(namespace=namespace))
-    options.write([f"{item}\n" for item in extensions.read(source.document, None).packages.requirements])
+    found = extensions.read(source.document, None)
+    if found.findings:
+        raise InvalidInput(found.findings)
+    options.write([f"{item}\n" for item in found.packages.requirements])
     return 0
 
 

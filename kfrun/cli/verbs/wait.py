@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 import click
 
 from kfrun.cli import attach, durations, kinds, options
-from kfrun.errors import Unavailable
-from kfrun.flow import conditions
+from kfrun.flow import conditions, waits
 from kfrun.flow.waits import Waits
 from kfrun.model.kinds import API_VERSION, TRAIN_JOB
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import is_finished, true_condition
+from kfrun.report.table import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kfrun.execute.backend import Backend
     from kfrun.flow.conditions import Awaited
+    from kfrun.flow.waits import Vain
     from kfrun.model.state import StoredObject
 
 
@@ -37,7 +38,8 @@ def command(names: tuple[str, ...], namespace: str | None, awaited: tuple[str, .
     """Wait until the jobs have ended, and exit with the job's own code.
 
     Without --for: 0 when all jobs are complete, else the exit code of the first job that failed: that of its first
-    failing node. With --for: 0 when what was waited for came. Ctrl-C leaves the jobs alone.
+    failing node. With --for: 0 when what was waited for came; when a job is over and it cannot come any more, that
+    job's own code, or 1. Ctrl-C leaves the jobs alone.
     """
     settings = options.load_settings(namespace=namespace)
     wanted = [conditions.parse(text) for text in awaited]
@@ -50,11 +52,12 @@ def command(names: tuple[str, ...], namespace: str | None, awaited: tuple[str, .
             if not wanted:
                 ends = [_end(backend, waiting, settings.namespace, name) for name in jobs]
                 return next((code for code in ends if code), 0)
-            for name in jobs:
-                for what in wanted:
-                    waiting.until(ObjectKey(API_VERSION, TRAIN_JOB, settings.namespace, name), what)
-                    click.echo(f"trainjob.trainer.kubeflow.org/{name} {_came(what)}")
-    return 0
+            keys = [ObjectKey(API_VERSION, TRAIN_JOB, settings.namespace, name) for name in jobs]
+            for job in (backend.find(*key[1:]) for key in keys):
+                if job is not None and any(what.needs_end for what in wanted):
+                    _tell_suspended(job)
+            in_vain = waiting.until(keys, wanted, _tell_that_it_came)
+    return 0 if in_vain is None else _tell_in_vain(in_vain)
 
 
 def _names(arguments: Sequence[str]) -> list[str]:
@@ -67,24 +70,29 @@ def _names(arguments: Sequence[str]) -> list[str]:
 def _end(backend: Backend, waiting: Waits, namespace: str, name: str) -> int:
     """Wait for the end of a job, tell it, and return the exit code."""
     job = kinds.trainjob(backend, namespace, name)
-    _warn(backend, job)
+    waits.require_run(backend, job)
+    _tell_suspended(job)
     end = waiting.end(job).outcome
     state = "Complete" if end.succeeded else "Failed"
     click.echo(f"trainjob.trainer.kubeflow.org/{name} {state}: {end.message or end.reason}")
     return end.exit_code
 
 
-def _warn(backend: Backend, job: StoredObject) -> None:
-    if is_finished(job.data):
-        return
-    if job.uid not in backend.runs([job.uid]):
-        manager = job.data["spec"].get("managedBy")
-        raise Unavailable(
-            f"{job.key.name} does not run on this machine" + (f": it is managed by {manager}" if manager else "")
-        )
-    if true_condition(job.data, "Suspended") is not None:
+def _tell_suspended(job: StoredObject) -> None:
+    if not is_finished(job.data) and true_condition(job.data, "Suspended") is not None:
         click.echo(f"{job.key.name} is suspended: kfrun resume {job.key.name} starts it", err=True)
 
 
-def _came(what: Awaited) -> str:
-    return {"delete": "deleted", "create": "created"}.get(what.kind, "condition met")
+def _tell_that_it_came(key: ObjectKey, what: Awaited) -> None:
+    how = {"delete": "deleted", "create": "created"}.get(what.kind, "condition met")
+    click.echo(f"trainjob.trainer.kubeflow.org/{key.name} {how}")
+
+
+def _tell_in_vain(vain: Vain) -> int:
+    """Say that there is nothing to wait for any more; returns the job's own code, or 1 where that is 0."""
+    name, end = vain.job.key.name, vain.outcome
+    state = "Complete" if end.succeeded else "Failed"
+    why = clean(f"it is {state}: {end.message or end.reason}")
+    click.echo(f"error: {vain.what.text} of {name} cannot come any more: {why}", err=True)
+    click.echo(f"hint: kfrun wait {name} waits for the end, however it comes", err=True)
+    return end.exit_code or 1

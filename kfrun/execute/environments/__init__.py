@@ -23,6 +23,7 @@ from kfrun.execute.environments.request import (
 
 if TYPE_CHECKING:
     from kfrun.execute.environments.builder import build, main
+    from kfrun.execute.environments.guards import guard
     from kfrun.execute.environments.installsettings import fingerprint
     from kfrun.execute.environments.inventory import EnvironmentInfo, listing, prune, remove, size
 
@@ -32,6 +33,7 @@ __all__ = [
     "build",
     "default_interpreter",
     "fingerprint",
+    "guard",
     "host_facts",
     "is_ready",
     "key",
@@ -48,6 +50,7 @@ _LATER = {
     "build": "builder",
     "main": "builder",
     "fingerprint": "installsettings",
+    "guard": "guards",
     "EnvironmentInfo": "inventory",
     "listing": "inventory",
     "prune": "inventory",

@@ -6,6 +6,7 @@ next one waits until the orphaned installer is gone, and never works in a folder
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from kfrun.errors import EnvironmentFailed
-from kfrun.execute.environments import inventory, locks
+from kfrun.execute.environments import guards, inventory, locks
 from kfrun.execute.environments.credentials import Scrubber
 from kfrun.execute.environments.request import EnvironmentRequest, folder, is_ready, location, mark_used
 
@@ -73,6 +74,7 @@ def build(request: EnvironmentRequest, cache: Path, log: BinaryIO, environ: Mapp
                 if error.errno == errno.ENOSPC
                 else "make the folder writable, or set KFRUN_CACHE_DIR to another",
             ) from None
+    guards.guard(path, is_shared=request.isolated_for is None)
     mark_used(path)
     return path
 
@@ -124,12 +126,25 @@ def _build_alone(
             if not request.is_own_version:
                 error.hint = f"install Python {request.python}, or change kfrun.dev/python"
             raise
+        if request.isolated_for is not None:
+            _give_pip(path, run)
         if request.requirements:
             _install(request, installers.requirements_file(path), run)
+        guards.put(path, is_shared=request.isolated_for is None)
         inventory.write_marker(path, request, installer.name)
     except BaseException:
         inventory.remove_tree(path)
         raise
+
+
+def _give_pip(path: Path, run: _Run) -> None:
+    """What a job installs by itself into an environment of its own it installs with that environment's pip."""
+    from kfrun.execute.environments import installers
+
+    for command in installers.pip(run.installer, path):
+        with contextlib.suppress(EnvironmentFailed):
+            run(command, "install pip")
+            return
 
 
 def _install(request: EnvironmentRequest, file: Path, run: _Run) -> None:

@@ -1,7 +1,8 @@
 """The commands that make an environment and fill it: uv's, or those of venv and pip.
 
-No shell is involved, and no user's text is an argument except the Python version: requirements go through a file
-of mode 0600 and index URLs through variables, since both may hold credentials and arguments can be seen in ``ps``.
+No shell is involved, and no user's text is an argument but the Python version and names of packages: requirements go
+through a file of mode 0600 and index URLs through variables, since both may hold credentials and arguments can be seen
+in ``ps``.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import EnvironmentFailed
-from kfrun.execute.environments import installsettings
+from kfrun.execute.environments import installsettings, localpackages
 from kfrun.execute.environments.request import ask
 from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from kfrun.execute.environments.request import EnvironmentRequest
 
@@ -28,6 +29,14 @@ _DROPPED = frozenset(
     | {"PIP_EDITABLE", "PIP_DRY_RUN", "PIP_BREAK_SYSTEM_PACKAGES", "PIP_REPORT", "PIP_LOG"}
 )
 """Variables that would send packages somewhere else, or choose another interpreter than the one asked for."""
+
+
+_BUNDLED = (
+    "import glob,os,sysconfig as s;"
+    "d=s.get_config_var('WHEEL_PKG_DIR') or os.path.join(s.get_path('stdlib'),'ensurepip','_bundled');"
+    "print(max(glob.glob(os.path.join(glob.escape(d),'pip-*.whl')),default=''))"
+)
+"""Prints where an interpreter has the pip that it brings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +93,13 @@ def _uv(uv: str, request: EnvironmentRequest, path: Path, environ: Mapping[str, 
     changes, options = installsettings.for_uv(environ, request.index_urls)
     python = request.interpreter if request.is_own_version else request.python
     compiling = ["--compile-bytecode"] if _needs_bytecode(environ) else []
+    # uv takes a folder for unchanged as long as its pyproject.toml is.
+    again = [f"--refresh-package={package.name}" for package in localpackages.among(request.requirements)]
     return Installer(
         name="uv",
         create=(uv, "venv", "--quiet", "--no-project", f"--python={python}", str(path)),
         install=(
-            *(uv, "pip", "install", f"--python={path / 'bin' / 'python'}", *compiling, *options),
+            *(uv, "pip", "install", f"--python={path / 'bin' / 'python'}", *compiling, *options, *again),
             *("-r", str(requirements_file(path))),
         ),
         environ=_environ(environ, {**changes, "UV_NO_PROGRESS": "1"}),
@@ -110,6 +121,22 @@ def _pip(request: EnvironmentRequest, path: Path, environ: Mapping[str, str]) ->
         ),
         environ=_environ(environ, changes),
     )
+
+
+def pip(installer: Installer, path: Path) -> Iterator[tuple[str, ...]]:
+    """Commands that give the environment at ``path`` its own pip, in order: the next where one fails.
+
+    Every Python brings one, in a file; where it was taken out, the index has one. None where it is there already.
+    """
+    if (path / "bin" / "pip").exists():
+        return
+    install = installer.install[: installer.install.index("-r")]
+    # Most jobs use little of it, or nothing.
+    install = tuple(word for word in install if word != "--compile-bytecode")
+    bundled = ask(str(path / "bin" / "python"), _BUNDLED)
+    if bundled:
+        yield (*install, "--no-deps", bundled)
+    yield (*install, "pip")
 
 
 def _needs_bytecode(environ: Mapping[str, str]) -> bool:

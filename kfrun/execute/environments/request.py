@@ -41,6 +41,7 @@ class EnvironmentRequest:
         settings: fingerprint of the pip and uv settings that choose packages, by `fingerprint`.
         isolated_for: uid of the job that has it to itself; None when shared.
         installer: ``auto`` (uv where it is there), ``uv`` or ``pip``.
+        contents: fingerprint of the files that requirements name, by `kfrun.execute.environments.localpackages`.
     """
 
     requirements: tuple[str, ...]
@@ -51,6 +52,7 @@ class EnvironmentRequest:
     settings: str
     isolated_for: str | None
     installer: str = "auto"
+    contents: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready form, credentials included: write it to files of mode 0600 only."""
@@ -84,6 +86,8 @@ def key(request: EnvironmentRequest) -> str:
         request.isolated_for,
         # auto means uv wherever kfrun was installed with its dependencies.
         "pip" if request.installer == "pip" else "uv",
+        # Nothing where there are none, so that the environments of older versions keep their names.
+        *filter(None, [request.contents]),
     )
     return digest(json.dumps(parts))
 

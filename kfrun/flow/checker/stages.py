@@ -198,10 +198,12 @@ class _Judge:
         return self._of_job(item) if item.key.kind == TRAIN_JOB else self._of_runtime(unpacked(item))
 
     def _of_runtime(self, document: Document) -> Answer:
+        from kfrun.resolve import extensions
         from kfrun.validate.admission import check as admission
 
         version, is_update = self._asked.settings.trainer_version, document.key in self._asked.updated
-        return Answer(admission.check_runtime(document, version=version, is_update=is_update))
+        refused = admission.check_runtime(document, version=version, is_update=is_update)
+        return Answer([*extensions.read(document, None).findings, *refused])
 
     def _of_job(self, item: Object) -> Answer:
         from kfrun.resolve import resolver

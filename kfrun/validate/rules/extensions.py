@@ -30,7 +30,7 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
 
 _PYTHON = pattern(r"3\.\d{1,2}(\.\d{1,2})?")
 _COMMENT = pattern(r"(^|\s)#.*")
-_INDEX = pattern(r"(https?|file)://\S+")
+_INDEX = pattern(r"(https?://|file://(localhost)?/)\S+")
 
 
 class Line(NamedTuple):

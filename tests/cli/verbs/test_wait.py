@@ -98,6 +98,101 @@ def test_time_out_of_what_does_not_come(running, what):
     assert running("wait", "mnist", "--for", what, "--timeout=50ms").code == 124
 
 
+def test_a_condition_that_cannot_come_any_more_ends_the_wait_with_the_jobs_own_code(home):
+    add(home.store, trainjob("mnist", FAILED), home.run_folder(), pod(state=terminated(3)))
+    done = home("wait", "mnist", "--for=condition=Complete")
+    assert (done.code, done.out) == (3, "")
+    assert done.err == (
+        "error: condition=Complete of mnist cannot come any more: it is Failed: node-0 failed with exit code 3\n"
+        "hint: kfrun wait mnist waits for the end, however it comes\n"
+    )
+
+
+def test_a_job_that_fails_meanwhile_ends_the_wait(running):
+    def fail(store):
+        store.create(pod(index=1, state=terminated(42)), owner="uid-default-mnist")
+        store.update(trainjob("mnist", FAILED))
+
+    timer = later(running, fail)
+    done = running("wait", "mnist", "--for=condition=Complete", "--timeout", "20s")
+    timer.join()
+    assert (done.code, done.out) == (42, "")
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        "condition=Failed",
+        "condition=Suspended",
+        "condition=Suspended=False",
+        "condition=Complete=False",
+        "jsonpath={.status.conditions[0].reason}=Other",
+        "jsonpath={.status.jobsStatus[0].failed}",
+        "jsonpath=.status.x=1",
+    ],
+)
+def test_what_a_complete_job_will_never_have_is_code_1(home, what):
+    add(home.store, trainjob("mnist", COMPLETE), home.run_folder())
+    done = home("wait", "mnist", "--for", what)
+    assert (done.code, done.out) == (1, "")
+    assert f"{what} of mnist cannot come any more: it is Complete" in done.err
+
+
+@pytest.mark.parametrize("what", ["jsonpath={.metadata.labels.a}=b", "jsonpath={.spec.suspend}=true", "delete"])
+def test_what_somebody_may_still_do_to_a_job_that_is_over_is_waited_for(home, what):
+    add(home.store, trainjob("mnist", COMPLETE), home.run_folder())
+    assert home("wait", "mnist", "--for", what, "--timeout=50ms").code == 124
+
+
+def test_a_status_may_change_until_nothing_of_the_job_runs_any_more(home):
+    add(home.store, trainjob("mnist", COMPLETE), home.run_folder(), ended=False)
+
+    def end(store):
+        store.update(trainjob("mnist", COMPLETE, jobsStatus=[{"name": "node", "active": 0}]))
+        store.change_run("uid-default-mnist", ended=1)
+
+    timer = later(home, end)
+    done = home("wait", "mnist", "--for=jsonpath={.status.jobsStatus[0].active}=0", "--timeout=20s")
+    timer.join()
+    assert (done.code, done.out) == (0, "trainjob.trainer.kubeflow.org/mnist condition met\n")
+
+
+def test_of_several_jobs_the_first_that_is_in_vain_ends_the_wait(home):
+    add(home.store, trainjob("a"), home.run_folder("a"), ended=False)
+    add(home.store, trainjob("b", COMPLETE), home.run_folder("b"))
+    add(home.store, trainjob("c"), home.run_folder("c"), pod("c", state=terminated(5)), ended=False)
+    timer = later(home, lambda store: store.update(trainjob("c", FAILED)))
+    done = home("wait", "a", "b", "c", "--for=condition=Complete", "--timeout=20s")
+    timer.join()
+    assert (done.code, done.out) == (5, "trainjob.trainer.kubeflow.org/b condition met\n")
+    assert "condition=Complete of c cannot come" in done.err
+
+
+def test_several_things_are_waited_for_in_their_order(home):
+    def work(store):
+        add(store, trainjob("new", COMPLETE), home.path / "new")
+
+    timer = later(home, work)
+    done = home("wait", "new", "--for=create", "--for=condition=Complete", "--timeout=20s")
+    timer.join()
+    names = [line.split("/")[1] for line in done.out.splitlines()]
+    assert (done.code, names) == (0, ["new created", "new condition met"])
+
+
+def test_a_suspended_job_is_not_over_and_that_is_told(home):
+    add(home.store, trainjob("mnist", SUSPENDED), home.run_folder(), ended=False)
+    done = home("wait", "mnist", "--for=condition=Complete", "--timeout=50ms")
+    assert done.code == 124
+    assert done.err.startswith("mnist is suspended: kfrun resume mnist starts it\n")
+    assert home("wait", "mnist", "--for=condition=Suspended").err == ""
+
+
+def test_a_condition_of_a_job_that_another_controller_runs_is_not_waited_for(home):
+    home.store.create(trainjob("mnist", spec={"managedBy": "kueue.x-k8s.io/multikueue"}))
+    assert home("wait", "mnist", "--for=condition=Complete").code == 3
+    assert home("wait", "mnist", "--for=jsonpath={.spec.trainer.numNodes}=2").code == 0
+
+
 def test_for_conditions_are_an_or(running):
     timer = later(running, lambda store: store.update(trainjob("mnist", FAILED)))
     done = running("wait", "trainjob", "mnist", "--for=condition=Complete,Failed", "--timeout=20s")

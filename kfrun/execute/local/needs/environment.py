@@ -84,7 +84,7 @@ class EnvironmentNeed:
         """Remove the environment if it is this job's own and not to be kept."""
         from kfrun.execute import environments
 
-        if not self._job.keep_environment and (self._job.environment or {}).get("isolated_for"):
+        if not self._job.keep_environment and self._is_isolated:
             environments.remove(self._path)
 
     def _is_there(self) -> bool:
@@ -93,7 +93,12 @@ class EnvironmentNeed:
         if not environments.is_ready(self._path):
             return False
         environments.mark_used(self._path)
+        environments.guard(self._path, is_shared=not self._is_isolated)
         return True
+
+    @property
+    def _is_isolated(self) -> bool:
+        return bool((self._job.environment or {}).get("isolated_for"))
 
     def _start(self) -> None:
         request = f"{self._folder}/environment.json"

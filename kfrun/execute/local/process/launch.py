@@ -16,6 +16,11 @@ ATTEMPT_MARKER = "KFRUN_ATTEMPT"
 
 _DROPPED = frozenset({"PYTHONHOME", "PYTHONPATH", "RANK", "WORLD_SIZE", "LOCAL_RANK", JOB_MARKER, ATTEMPT_MARKER})
 _DROPPED_PREFIXES = ("MASTER_", "PET_")
+_ELSEWHERE = frozenset(
+    {"VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_USER", "PIP_BREAK_SYSTEM_PACKAGES"}
+    | {"UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_PROJECT_ENVIRONMENT", "UV_BREAK_SYSTEM_PACKAGES"}
+)
+"""Variables that would send what a job with an environment installs into another one."""
 _CLEAN = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
 
 
@@ -30,6 +35,8 @@ class ProcessSettings:
         last: folder put behind it: kfrun's own interpreter, so that ``python`` is always found.
         own_venv: kfrun's own virtual environment, whose VIRTUAL_ENV is not passed on.
         umask: the caller's, for the files that the job makes.
+        has_environment: the job has a Python environment, shared or its own.
+        own_environment: the one that it has to itself, and may install into.
     """
 
     caller: dict[str, str]
@@ -39,6 +46,8 @@ class ProcessSettings:
     own_venv: str = ""
     clean_env: bool = False
     umask: int = 0o022
+    has_environment: bool = False
+    own_environment: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready form; `from_json` reads it back."""
@@ -65,6 +74,10 @@ def base_environment(settings: ProcessSettings) -> dict[str, str]:
     env = {name: value for name, value in caller.items() if not _is_dropped(name)}
     if env.get("VIRTUAL_ENV") == settings.own_venv:
         env.pop("VIRTUAL_ENV", None)
+    if settings.has_environment:
+        env = {name: value for name, value in env.items() if name not in _ELSEWHERE}
+    if settings.own_environment:
+        env["VIRTUAL_ENV"] = settings.own_environment
     folders = [*settings.path, *env.get("PATH", os.defpath).split(os.pathsep), settings.last]
     env["PATH"] = os.pathsep.join(dict.fromkeys(folder for folder in folders if folder))
     env.setdefault("PYTHONUNBUFFERED", "1")

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from kfrun.model.source import FieldPath, Position
     from kfrun.model.wishes import Caller, Wishes
 
-CODES = {"KF601": "a folder that the job runs in does not exist"}
+CODES = {
+    "KF601": "a folder that the job runs in does not exist",
+    "KF602": "a package is to be installed from a folder that holds none",
+}
 
 
 def check(wishes: Wishes, caller: Caller) -> None:
@@ -48,7 +51,28 @@ def preflight(resolution: Resolution, caller: Caller) -> list[Finding]:
         if os.path.isabs(working_dir) and not os.path.isdir(working_dir):
             message = f'the working directory "{working_dir}" does not exist on this machine'
             found.append(_finding(resolution, message, path, _position(resolution, path)))
-    return found
+    return [*found, *_missing_packages(resolution)]
+
+
+def _missing_packages(resolution: Resolution) -> Iterator[Finding]:
+    """Packages that are named by a path where there is none."""
+    if not any("file:" in item for item in resolution.packages.requirements):
+        return
+    from kfrun.execute.environments import localpackages
+    from kfrun.resolve import extensions
+
+    documents = [resolution.job, *([resolution.runtime.document] if resolution.runtime else ())]
+    for package in localpackages.among(resolution.packages.requirements):
+        if package.fault:
+            made = partial(
+                Finding,
+                "KF602",
+                f"{package.name} cannot be installed: {package.fault}",
+                Stage.BACKEND,
+                hint="mend the path: it begins at the folder of the manifest",
+            )
+            found = (extensions.package_finding(document, package.name, made) for document in documents)
+            yield next(filter(None, found), made(object=resolution.trainjob))
 
 
 def launch(resolution: Resolution, way: Way) -> Callable[[str], Launch]:
@@ -81,7 +105,14 @@ def _with_environment(settings: ProcessSettings, request: EnvironmentRequest, ca
     if request.isolated_for is not None:
         request = replace(request, isolated_for=uid)
     path = str(environments.location(request, Path(cache)))
-    settings = replace(settings, path=(f"{path}/bin", *settings.path))
+    is_own = request.isolated_for is not None
+    programs, guards = f"{path}/bin", f"{path}/guards"
+    settings = replace(
+        settings,
+        path=(*((programs, guards) if is_own else (guards, programs)), *settings.path),
+        has_environment=True,
+        own_environment=path if is_own else "",
+    )
     return Launch(settings.to_json(), request.to_json(), path)
 
 
@@ -106,6 +137,7 @@ def _request(
     packages: PackageSet, environ: Mapping[str, str], python: str | None, installer: str
 ) -> EnvironmentRequest:
     from kfrun.execute import environments
+    from kfrun.execute.environments import localpackages
 
     interpreter = python or environments.default_interpreter()
     return environments.EnvironmentRequest(
@@ -118,6 +150,7 @@ def _request(
         # Filled in with the job's uid when it is created.
         isolated_for="" if packages.isolated else None,
         installer=installer,
+        contents=localpackages.fingerprint(packages.requirements),
     )
 
 

@@ -137,8 +137,9 @@ def _record(program: Program, descriptor: int, teller: int) -> int:
         pid = _start(program)
     except (OSError, ValueError) as error:
         # ValueError: a NUL character in an argument or a variable; no system call can carry it.
-        text = getattr(error, "strerror", None) or error
-        message = f'exec: "{program.argv[0]}": {text}'
+        from kfrun.execute.local.process import causes
+
+        message = causes.refused(program.argv, program.folder, program.executable, error)
         ended = replace(record, state="exited", exit_code=START_ERROR_CODE, reason=START_ERROR, message=message)
         _write_surely(descriptor, replace(ended, at=time.time()))
         return START_ERROR_CODE

@@ -21,6 +21,7 @@ from kfrun.execute.local.runtime import JOB_MARKER, ContainerUsage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
     from typing import Self
 
     from kfrun.execute.controller.facts import Fact
@@ -224,13 +225,12 @@ class ProcessRuntime:
         argv = variables.arguments(container, local, own)
         folder = container.get("workingDir") or self._settings.folder
         if not os.path.isdir(folder):
-            raise _NotFound(f"working directory {folder}: no such folder")
+            raise _NotFound(_causes().no_folder(folder))
         if not argv:
             raise _NotFound("the container has no command")
         executable = launch.find_executable(argv[0], env["PATH"], folder)
         if executable is None:
-            where = "no such executable file" if "/" in argv[0] else "executable file not found in $PATH"
-            raise _NotFound(f'exec: "{argv[0]}": {where}')
+            raise _NotFound(_causes().missing(argv, folder, env["PATH"]))
         log = self._path(attempt, "log")
         return recorder.Program(executable, tuple(argv), env, folder, log, self._settings.umask)
 
@@ -336,6 +336,13 @@ class ProcessRuntime:
 
 class _NotFound(Exception):
     """What a container needs is not there."""
+
+
+def _causes() -> ModuleType:
+    # No supervisor carries them along: most start everything that they are asked for.
+    from kfrun.execute.local.process import causes
+
+    return causes
 
 
 def _kill_tree(pid: int) -> None:

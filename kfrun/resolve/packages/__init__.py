@@ -32,7 +32,7 @@ class BadRequirement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """A requirement as written, and what decides whether two of them collide."""
+    """A requirement as written, but for paths, and what decides whether two of them collide."""
 
     text: str
     name: str
@@ -40,12 +40,15 @@ class Requirement:
     line: Line
 
 
-def parse(entries: Iterable[Line]) -> tuple[list[Requirement], list[BadRequirement]]:
-    """Read requirements; two of one name are refused unless their markers can never hold together."""
+def parse(entries: Iterable[Line], folder: str | None = None) -> tuple[list[Requirement], list[BadRequirement]]:
+    """Read requirements; two of one name are refused unless their markers can never hold together.
+
+    Paths in them begin at ``folder``, that of the manifest; those of a manifest without one are refused.
+    """
     good: list[Requirement] = []
     bad: list[BadRequirement] = []
     for line in entries:
-        read = _read(line)
+        read = _read(line, folder)
         if isinstance(read, BadRequirement):
             bad.append(read)
             continue
@@ -69,7 +72,7 @@ def merge(runtime: Sequence[str], trainer: Sequence[str]) -> tuple[str, ...]:
     """Merge two lists of PEP 508 requirements.
 
     A trainer's entry replaces the runtime's entries of the same name (PEP 503) as a whole: specifier, extras,
-    marker and URL. Texts stay as they were written.
+    marker and URL. Texts stay as they were written; paths must be absolute.
 
     Raises:
         InvalidInput: a text that is no requirement, or a duplicate name within one list.
@@ -89,20 +92,31 @@ _PLAIN = pattern(rf"({_NAME})(?:{_VERSION}(?:,{_VERSION})*)?", re.ASCII)
 """Requirements that are right beyond doubt: importing `packaging` costs 20 ms of every start."""
 
 
-def _read(line: Line) -> Requirement | BadRequirement:
+def _read(line: Line, folder: str | None) -> Requirement | BadRequirement:
     plain = _PLAIN.fullmatch(line.text)
     if plain is not None:
         return Requirement(line.text, normalised(plain[1]), None, line)
     from packaging.requirements import InvalidRequirement
     from packaging.requirements import Requirement as Parsed
 
+    from kfrun.resolve.packages import places
+
+    text = places.placed(line.text, folder)
+    if isinstance(text, places.Nowhere):
+        return BadRequirement(line, "KF413", *text)
     try:
-        parsed = Parsed(line.text)
+        parsed = Parsed(text)
     except InvalidRequirement as problem:
         reason = str(problem).splitlines()[0]
         message = f'"{line.text}" is no requirement: {reason}'
         return BadRequirement(line, "KF411", message, _hint(line.text))
-    return Requirement(line.text, normalised(parsed.name), parsed.marker, line)
+    return Requirement(text, normalised(parsed.name), parsed.marker, line)
+
+
+def name_of(text: str) -> str:
+    """The name that a requirement begins with."""
+    found = re.match(_NAME, text)
+    return found[0] if found else ""
 
 
 def normalised(name: str) -> str:
@@ -113,10 +127,13 @@ def normalised(name: str) -> str:
 def _hint(text: str) -> str:
     if text.startswith("-"):
         return "options of pip have no place here; index URLs go into kfrun.dev/pip-index-urls"
+    from kfrun.resolve.packages import places
+
+    named = places.unnamed(text)
+    if named:
+        return f"give it a name: {named}"
     if "://" in text and "@" not in text.partition("://")[0]:
         return f"give it a name: name @ {text}"
-    if text.startswith((".", "/")):
-        return "give it a name and a URL: name @ file:///path"
     match = re.fullmatch(r"([\w.\-\[\],]+)\s*=\s*([\w.*]+)", text)
     if match:
         return f"did you mean {match[1]}=={match[2]}?"

@@ -1,0 +1,104 @@
+"""Paths in kfrun.dev/packages: they begin at the manifest's folder, or are refused with what to write instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from kfrun.resolve import extensions, packages
+from kfrun.resolve.packages.places import Nowhere, placed, unnamed
+from kfrun.validate.rules.extensions import Line
+from tests.resolve.reading import documents
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("ours @ ./ours", "ours @ file:///work/a%20b/ours"),
+        ("ours@./ours", "ours@file:///work/a%20b/ours"),
+        ("ours @ ours", "ours @ file:///work/a%20b/ours"),
+        ("ours @ .", "ours @ file:///work/a%20b"),
+        ("ours @ ..", "ours @ file:///work"),
+        ("ours @ ../lib/ours", "ours @ file:///work/lib/ours"),
+        ("ours[all] @ ./ours ; python_version > '3'", "ours[all] @ file:///work/a%20b/ours ; python_version > '3'"),
+        ("ours @ dist/ours-1.0-py3-none-any.whl", "ours @ file:///work/a%20b/dist/ours-1.0-py3-none-any.whl"),
+        ("ours @ ./mono#subdirectory=ours", "ours @ file:///work/a%20b/mono#subdirectory=ours"),
+        ("ours @ file:ours", "ours @ file:///work/a%20b/ours"),
+        ("ours @ file:./ours", "ours @ file:///work/a%20b/ours"),
+        ("ours @ file:/abs/ours", "ours @ file:///abs/ours"),
+        ("ours @ /abs/ours", "ours @ file:///abs/ours"),
+        ("ours @ file:///abs/ours", "ours @ file:///abs/ours"),
+        ("ours @ file://localhost/abs", "ours @ file://localhost/abs"),
+        ("ours @ https://example.com/ours.whl", "ours @ https://example.com/ours.whl"),
+        ("ours @ git+https://example.com/ours.git@v1", "ours @ git+https://example.com/ours.git@v1"),
+        ("ours @ git+file:///abs/ours", "ours @ git+file:///abs/ours"),
+        ("numpy>=2", "numpy>=2"),
+    ],
+)
+def test_paths_begin_at_the_folder_of_the_manifest(written, meant):
+    assert placed(written, "/work/a b") == meant
+
+
+@pytest.mark.parametrize(
+    ("written", "message", "hint"),
+    [
+        ("ours @ file://ours", "names a host", "ours @ ./ours"),
+        ("ours @ file://./ours", "names a host", "ours @ ./ours"),
+        ("ours @ ~/ours", "~ and $ stay as they are", "ours @ /path/to/it"),
+        ("ours @ $HOME/ours", "~ and $ stay as they are", "ours @ /path/to/it"),
+        ("ours @ git+file:./ours", "names no repository", "git+file:///path/to/it"),
+        ("ours @ git@example.com:me/ours.git", "is no URL", "git+ssh://user@host/path"),
+    ],
+)
+def test_what_names_no_place_is_refused(written, message, hint):
+    found = placed(written, "/work")
+    assert isinstance(found, Nowhere)
+    assert message in found.message
+    assert hint in found.hint
+
+
+def test_a_manifest_without_a_folder_has_no_relative_paths():
+    good, bad = packages.parse([Line(0, "ours @ ./ours"), Line(1, "theirs @ file:///abs")])
+    assert [item.text for item in good] == ["theirs @ file:///abs"]
+    assert [(item.code, item.message) for item in bad] == [
+        ("KF413", '"./ours" leads nowhere: it begins at the manifest\'s folder, and this manifest has none')
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ("./ours", "ours @ ./ours"),
+        ("../libs/ours/", "ours @ ../libs/ours/"),
+        ("libs/ours", "ours @ ./libs/ours"),
+        ("file:ours", "ours @ ./ours"),
+        ("file:///abs/ours", "ours @ file:///abs/ours"),
+        ("file://ours", "ours @ ./ours"),
+        ("./dist/ours-1.0-py3-none-any.whl", "ours @ ./dist/ours-1.0-py3-none-any.whl"),
+        ("ours-1.0-py3-none-any.whl", "ours @ ./ours-1.0-py3-none-any.whl"),
+        (".", "name @ ."),
+        ("numpy==2", None),
+        ("https://example.com/a.whl", None),
+        ("-e ./ours", None),
+    ],
+)
+def test_a_path_alone_is_told_to_have_a_name(text, instead):
+    assert unnamed(text) == instead
+
+
+JOB = """\
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata:
+  name: tj
+  annotations:
+    kfrun.dev/packages: |
+      six
+      {line}
+spec: {{runtimeRef: {{name: rt}}}}
+"""
+
+
+@pytest.mark.parametrize(("line", "code"), [("./ours", "KF411"), ("ours @ ~/ours", "KF413"), ("file:ours", "KF411")])
+def test_the_line_of_the_package_is_named(line, code):
+    (finding,) = extensions.read(documents(JOB.format(line=line))[0], None).findings
+    assert (finding.code, str(finding.position)) == (code, "job.yaml:8:7")
