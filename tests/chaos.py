@@ -136,7 +136,7 @@ class Round:
         while time.monotonic() < deadline:
             supervisors, recorders = self._helpers()
             running = {item.pid for item in self._running() if item.recorder not in recorders}
-            held = {pid for supervisor in supervisors for pid in (*_held(supervisor), *host.children(supervisor))}
+            held = {pid for supervisor in supervisors for pid in (*held(supervisor), *host.children(supervisor))}
             if all(pid in held or host.start_time(pid) is None for pid in running):
                 return
             if not supervisors:
@@ -263,7 +263,7 @@ class Round:
         return len(lines)
 
 
-def _held(pid: int) -> set[int]:
+def held(pid: int) -> set[int]:
     """The processes of which another holds a pidfd."""
     found = set()
     try:

@@ -1,4 +1,4 @@
-"""Processes that lose their parent: who takes them in, what is below one, and how one ended that is nobody's child here.
+"""Processes that lose their parent: who takes them in, what is below one, how one ended that is no child of ours.
 
 Only Linux can tell. Elsewhere, or with ``KFRUN_PORTABLE=1``, orphans go to the system's first process, and how they
 end is not known.

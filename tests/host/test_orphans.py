@@ -1,4 +1,4 @@
-"""Processes that lose their parent: taken in, found below, and asked how they ended by somebody who is not their parent."""
+"""Processes that lose their parent: taken in, found below, and asked by somebody else how they ended."""
 
 from __future__ import annotations
 
@@ -105,8 +105,8 @@ def test_descendants_are_those_of_every_thread_and_none_below_a_foreign_one() ->
     code = (
         "import subprocess, sys, threading, time\n"
         "call = lambda *a, **k: subprocess.Popen(['sh', '-c', 'sleep 60 & sleep 60 & wait'], **k)\n"
-        "thread = threading.Thread(target=lambda: (call(env={'MINE': '1'}), call(env={'OTHER': '1'}), time.sleep(60)))\n"
-        "thread.start()"
+        "thread = threading.Thread(target=lambda: (call(env={'MINE': '1'}), call(env={'OTHER': '1'}),"
+        " time.sleep(60)))\nthread.start()"
     )
     with subprocess.Popen([sys.executable, "-c", code], start_new_session=True) as process:
         try:

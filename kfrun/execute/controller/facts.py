@@ -25,7 +25,6 @@ START_ERROR = "StartError"
 START_ERROR_CODE = 128
 
 
-
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One attempt of one container; its number is how often the container was restarted in its pod before."""

@@ -35,7 +35,7 @@ class Leftovers:
         self._marked: dict[str, list[int]] | None = None
 
     def of(self, watch: Watch) -> list[int]:
-        """What is left of an attempt: what has its marker, and what came to us without any, if it can be no other's."""
+        """What is left of an attempt: what has its marker, and what came to us without any, if no other may own it."""
         found = self._marked_by(watch.traces.marker)
         others = [item for item in self._watches if item.is_lost and item is not watch]
         if orphans.is_subreaper() and not others:
@@ -76,7 +76,7 @@ class Leftovers:
 
 
 def end_job(uid: str, grace: float) -> None:
-    """End whatever of a job still runs: with a grace period its main processes are asked first. Back when it is gone."""
+    """End whatever of a job still runs; with a grace period its main processes are asked first. Back when it is gone."""
     marker = f"{JOB_MARKER}={uid}"
     if grace:
         _ask(marker, time.monotonic() + grace)

@@ -23,13 +23,11 @@ class Orphan:
         self.pid, self.start = pid, start
         self.code: int | None = None
         self.descriptor = host.open_pidfd(pid)
-        if self.descriptor is not None and self._is_another():
+        # The zombie counts as well. Gone since its pidfd was opened, it was the right one.
+        fields = None if host.is_portable() else host.stat(pid)
+        self._is_gone = fields is not None and fields[19].decode() != start
+        if self._is_gone:
             self.let_go()
-
-    def _is_another(self) -> bool:
-        fields = host.stat(self.pid)
-        # Gone since it was opened: then it was the right one.
-        return fields is not None and fields[19].decode() != self.start
 
     @property
     def is_running(self) -> bool:
@@ -43,6 +41,8 @@ class Orphan:
 
     def has_ended(self) -> bool:
         """Whether it has ended; then `code` says how."""
+        if self._is_gone:
+            return True
         if hasattr(os, "waitid"):
             # It is our child if its recorder was, and we take in the orphans below us. Left as it is until `release`.
             with contextlib.suppress(ChildProcessError):
@@ -66,8 +66,9 @@ class Orphan:
 
     def release(self) -> None:
         """Let go of it: its end is written down, or its recorder saw to it."""
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, os.WNOHANG)
+        if not self._is_gone:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self.pid, os.WNOHANG)
         self.let_go()
 
     def let_go(self) -> None:

@@ -140,7 +140,9 @@ def _record(program: Program, descriptor: int, teller: int) -> int:
     _close_all_but(descriptor, teller)
     takes_in = orphans.become_subreaper()
     me = os.getpid()
-    record = Record("starting", recorder=me, recorder_start=host.start_time(me) or "", at=time.time(), boot=program.boot)
+    record = Record(
+        "starting", recorder=me, recorder_start=host.start_time(me) or "", at=time.time(), boot=program.boot
+    )
     records.write(descriptor, record)
     try:
         pid = _start(program)
@@ -164,7 +166,7 @@ def _record(program: Program, descriptor: int, teller: int) -> int:
 
 
 def _wait(pid: int) -> int:
-    """Wait for the main process, and for what it disowned; its exit code. It is left a zombie: only that tells others."""
+    """Wait for the main process, and for what it disowned; its exit code. It is left a zombie, which tells others."""
     if not hasattr(os, "waitid"):
         return code_of(os.waitpid(pid, 0)[1])
     while True:

@@ -36,7 +36,7 @@ _LOST = "it ended, and nobody saw how: what keeps its exit code was killed. The 
 
 
 class Traces(NamedTuple):
-    """What an attempt is found by: its job, how its files' names begin, what its processes have in their environment."""
+    """What an attempt is found by: its job, how its files' names begin, what is in its processes' environment."""
 
     uid: str
     prefix: str
@@ -157,7 +157,10 @@ class Watch:
         if found is not None and found.state == "exited" and found.exit_code is not None:
             self._end = Ended(self.attempt, found.exit_code, found.reason, found.message, found.at)
             return []
-        if self._program is None and found is not None and found.state == "running" and self._is_of_this_boot(found):
+        if self._program is None and found is not None and found.state == "running":
+            if not self._is_of_this_boot(found):
+                self._conclude(found)
+                return []
             self._program = Orphan(found.pid, found.start)
         facts: list[Fact] = []
         if self._program is not None and not self.has_started and found is not None:
@@ -238,7 +241,7 @@ class Watch:
         found = records.read(self._path)
         if self._program is not None:
             self._program.send(number)
-        elif found is not None and found.state == "running":
+        elif found is not None and found.state == "running" and self._is_of_this_boot(found):
             program = Orphan(found.pid, found.start)
             program.send(number)
             program.let_go()
