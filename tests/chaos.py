@@ -136,8 +136,8 @@ class Round:
         while time.monotonic() < deadline:
             supervisors, recorders = self._helpers()
             running = {item.pid for item in self._running() if item.recorder not in recorders}
-            held = {pid for supervisor in supervisors for pid in (*held(supervisor), *host.children(supervisor))}
-            if all(pid in held or host.start_time(pid) is None for pid in running):
+            watched = {pid for supervisor in supervisors for pid in (*held(supervisor), *host.children(supervisor))}
+            if all(pid in watched or host.start_time(pid) is None for pid in running):
                 return
             if not supervisors:
                 # It was killed by a kill that came late, or there is no job at all.
@@ -208,6 +208,9 @@ class Round:
                 job = store.find("TrainJob", "default", "chaos")
                 run = None if job is None else store.run(job.uid)
             if run is not None and run.ended and job is not None:
+                if self.killed["deletion"] and not os.path.isdir(run.folder):
+                    # Of a job that was over the command line removes the files first.
+                    return None
                 return job.data, RunState.from_json(json.loads(run.state))
             time.sleep(0.02)
         raise AssertionError(f"the job does not end: {self.kfrun('describe', 'trainjob', 'chaos').stdout}")
@@ -296,20 +299,22 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=3 * host.processors(), help="rounds at once")
     options = parser.parse_args()
     ends: Counter[str] = Counter()
-    unseen = 0
+    unseen = failed = 0
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("fork")) as pool:
         rounds = {pool.submit(play, options.seed + number): options.seed + number for number in range(options.rounds)}
         for done in as_completed(rounds):
             try:
                 end, count = done.result()
-            except BaseException:
-                print(f"a round failed; repeat it with --rounds 1 --seed {rounds[done]}", file=sys.stderr)
-                pool.shutdown(cancel_futures=True)
-                raise
+            except Exception as error:
+                print(f"a round failed; repeat it with --rounds 1 --seed {rounds[done]}: {error!r}", file=sys.stderr)
+                failed += 1
+                continue
             ends[end] += 1
             unseen += count
     for end, count in ends.most_common():
         print(f"{count:5}  {end}")
+    if failed:
+        sys.exit(f"{failed} of {options.rounds} rounds failed")
     print(
         f"{options.rounds} rounds from seed {options.seed}: no training lost, no wrong exit code, nothing left over; "
         f"{unseen} ends came while nobody was there to see them"

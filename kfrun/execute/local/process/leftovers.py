@@ -76,7 +76,7 @@ class Leftovers:
 
 
 def end_job(uid: str, grace: float) -> None:
-    """End whatever of a job still runs; with a grace period its main processes are asked first. Back when it is gone."""
+    """End whatever of a job still runs; with a grace period its main processes are asked first. It waits."""
     marker = f"{JOB_MARKER}={uid}"
     if grace:
         _ask(marker, time.monotonic() + grace)
