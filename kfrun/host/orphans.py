@@ -6,6 +6,7 @@ end is not known.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -75,6 +76,30 @@ def _descendants(pid: int, is_foreign: Callable[[list[bytes]], bool]) -> list[in
         if host.start_time(child) is not None:
             found.append(child)
     return found
+
+
+def writers(path: str) -> list[int]:
+    """Pids of those whose standard output or error is the file at ``path``, as far as the system tells us."""
+    if host.is_portable():
+        return []
+    try:
+        wanted = _file(path)
+        return [pid for name in os.listdir("/proc") if name.isdigit() and _writes(pid := int(name), wanted)]
+    except OSError:
+        return []
+
+
+def _writes(pid: int, wanted: tuple[int, int]) -> bool:
+    for number in (1, 2):
+        with contextlib.suppress(OSError):
+            if _file(f"/proc/{pid}/fd/{number}") == wanted:
+                return True
+    return False
+
+
+def _file(path: str) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
 
 
 def exit_status(pid: int, start_time: str, descriptor: int | None) -> int | None:
