@@ -14,6 +14,7 @@ import signal
 
 from kfrun import host
 from kfrun.execute.local import runtimes, takeover
+from kfrun.host import orphans
 from kfrun.observe.store import Store
 
 _CHUNK = 65536
@@ -33,6 +34,7 @@ def main() -> None:
     runtimes.load()
     # So that its codec is loaded, too.
     host.boot_id()
+    orphans.load()
     # What is loaded now stays: collecting it again and again would only copy shared pages.
     gc.freeze()
     pending = b""
