@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kfrun import host, paths
-from kfrun.errors import Conflict, NotFound, StoreFailed
+from kfrun.errors import Conflict, NotFound, StoreFailed, StoreFull
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import Event, StoredObject
 from kfrun.model.values import dataclass
+from kfrun.observe import location
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 _FORMAT = 1
 _BUSY_SECONDS = 20.0
+_HEADER_BYTES = 100
+_SCARCE_BYTES, _LITTLE_BYTES = 1 << 16, 1 << 20
+_RESTING = 2
+"""In the column ``ended``: not ended, but nothing happens before somebody asks for it."""
 
 _TABLES = """
 CREATE TABLE objects (
@@ -57,6 +62,7 @@ class Run:
         boot: the boot during which its processes were started.
         request: empty, ``cancel`` or ``delete``.
         ended: nothing of it runs any more and nothing will.
+        resting: it is suspended and nothing of it runs: it needs no supervisor until somebody asks something of it.
         runtime: the runtime it was resolved with, as JSON (the snapshot).
         state: the supervisor's own state as JSON, empty before it first ran.
         previous: folder of the run that this one replaced, empty when there is none.
@@ -75,17 +81,24 @@ class Run:
     runtime: str = ""
     state: str = ""
     previous: str = ""
+    resting: bool = False
 
 
 _MEMORY = ":memory:"
 
 
 class Store:
-    """The open store. Use it in one thread; close it, or use it as a context manager."""
+    """The open store. Use it in one thread; close it, or use it as a context manager.
 
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+    Attributes:
+        is_read_only: it lies where nothing can be written; what is written all the same fails.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: str, *, is_read_only: bool = False) -> None:
         self._db = connection
         self.path = path
+        self.is_read_only = is_read_only
+        self._file: tuple[int, int] | None = None
 
     @classmethod
     def open(cls, path: str | Path, *, create: bool = True) -> Store:
@@ -93,23 +106,48 @@ class Store:
 
         Raises:
             NotFound: it does not exist and ``create`` is False.
-            StoreFailed: it cannot be opened, is damaged or was written by a newer kfrun.
+            StoreFailed: it cannot be opened, is damaged, not this user's alone or was written by a newer kfrun.
         """
-        import sqlite3
-
         path = os.fspath(path)
+        location.require_trusted(path)
         if not os.path.exists(path):
+            if location.has_jobs(path):
+                raise _gone(path)
             if not create:
                 raise NotFound(f"there is no store at {path}")
             _make_private(path)
+            # Whoever was faster than we is not trusted either.
+            location.require_trusted(path)
+        store = cls(_connect(path, path), path)
         try:
-            connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-        except sqlite3.Error as error:
-            raise StoreFailed(f"the store {path} cannot be opened: {error}", _space_hint(error)) from error
-        store = cls(connection, path)
+            with store._translated():
+                store._prepare()
+        except StoreFailed:
+            store.close()
+            if not _takes_nothing(path):
+                raise
+            return cls._as_it_is(path)
+        return store._known()
+
+    @classmethod
+    def _as_it_is(cls, path: str) -> Store:
+        """The database where nothing can be written, not even the files that SQLite needs beside it to read."""
+        from urllib.parse import quote
+
+        # What others wrote last may be in its log; without one the file is all there is.
+        has_log = os.path.exists(f"{path}-wal") and os.path.getsize(f"{path}-wal") > 0
+        name = f"file:{quote(path)}?{'mode=ro' if has_log else 'immutable=1'}"
+        store = cls(_connect(name, path, uri=True), path, is_read_only=True)
         with store._translated():
-            store._prepare()
-        return store
+            if store._format() == 0:
+                store.close()
+                return cls.empty()
+        return store._known()
+
+    def _known(self) -> Store:
+        found = os.stat(self.path)
+        self._file = found.st_dev, found.st_ino
+        return self
 
     @classmethod
     def empty(cls) -> Store:
@@ -140,6 +178,8 @@ class Store:
         with _queue(self.path):
             if self._format() != 0:
                 return
+            if self.path != _MEMORY and location.has_jobs(self.path):
+                raise StoreFailed(f"the store {self.path} is empty, but there were jobs in it", _way_out(self.path))
             self._db.execute("PRAGMA journal_mode=WAL")
             with self.writing():
                 for statement in _TABLES.split(";"):
@@ -202,15 +242,37 @@ class Store:
         except sqlite3.IntegrityError as error:
             raise Conflict(f"it exists already ({error})") from error
         except sqlite3.Error as error:
-            raise StoreFailed(f"the store {self.path} failed: {error}", _space_hint(error)) from error
+            raise _failure(error, self.path) from error
 
     def _is_writing(self) -> bool:
         return self._db.in_transaction
 
     def changes(self) -> int:
-        """A number that differs whenever another process has written since this store last looked."""
+        """A number that differs whenever another process has written since this store last looked.
+
+        Raises:
+            StoreFailed: the database was removed or replaced: nothing would ever change again.
+        """
+        self._require_presence()
         with self._translated():
             return int(self._db.execute("PRAGMA data_version").fetchone()[0])
+
+    def _require_presence(self) -> None:
+        if self._file is None:
+            return
+        try:
+            found = os.stat(self.path)
+        except OSError as error:
+            raise _gone(self.path) from error
+        if (found.st_dev, found.st_ino) != self._file:
+            raise StoreFailed(f"the store {self.path} is another file than it was", _way_out(self.path))
+        if found.st_size < _HEADER_BYTES:
+            raise StoreFailed(f"the store {self.path} was cut off", _way_out(self.path))
+
+    def has_little_room(self) -> bool:
+        """Whether the disk of the database is as good as full."""
+        space = os.statvfs(paths.parent(self.path))
+        return space.f_bavail * space.f_frsize < _LITTLE_BYTES
 
     def damage(self) -> list[str]:
         """What SQLite's quick check finds wrong with the database; empty when it is sound."""
@@ -374,14 +436,15 @@ class Store:
         with self._translated():
             return dict(self._db.execute("SELECT uid, runtime FROM runs").fetchall())
 
-    def unended_runs(self) -> list[Run]:
-        """Runs that a supervisor should be looking after."""
+    def unended_runs(self, *, resting: bool = False) -> list[Run]:
+        """Runs that a supervisor should be looking after; with ``resting`` those that need none just now as well."""
+        condition = "ended<>1" if resting else "ended=0"
         with self._translated():
-            rows = self._db.execute(f"SELECT {_RUN} FROM runs WHERE ended=0 ORDER BY uid").fetchall()
+            rows = self._db.execute(f"SELECT {_RUN} FROM runs WHERE {condition} ORDER BY uid").fetchall()
         return [_as_run(row) for row in rows]
 
     def has_unended_runs(self) -> bool:
-        """Whether `unended_runs` would find any; cheap."""
+        """Whether a supervisor should be looking after any run; cheap."""
         with self._translated():
             return self._db.execute("SELECT 1 FROM runs WHERE ended=0 LIMIT 1").fetchone() is not None
 
@@ -397,6 +460,15 @@ class Store:
             self._next_version()
             columns = ", ".join(f"{name}=?" for name in values)
             return self._db.execute(f"UPDATE runs SET {columns} WHERE uid=?", (*values.values(), uid)).rowcount == 1
+
+    def rest(self, uid: str) -> None:
+        """Nothing happens to a run before somebody asks for it."""
+        self.change_run(uid, ended=_RESTING)
+
+    def rouse(self, run: Run) -> None:
+        """A supervisor should be looking after a run again."""
+        if run.resting:
+            self.change_run(run.uid, ended=0)
 
     def forget(self, uid: str) -> None:
         """Remove a TrainJob with everything that it owns: objects, events, run, ports."""
@@ -430,12 +502,17 @@ _RUN = "uid, namespace, name, folder, backend, digest, run_digest, boot, request
 
 
 def _stored(row: tuple[Any, ...]) -> StoredObject:
-    return StoredObject(ObjectKey(*row[:4]), row[4], row[5], row[6], json.loads(row[7]))
+    try:
+        data = json.loads(row[7])
+    except ValueError as error:
+        name = "/".join(part for part in row[1:4] if part)
+        raise StoreFailed(f"the store holds {name}, which cannot be read: {error}", "kfrun doctor looks closer") from error
+    return StoredObject(ObjectKey(*row[:4]), row[4], row[5], row[6], data)
 
 
 def _as_run(row: tuple[Any, ...]) -> Run:
     values = dict(zip(_RUN.split(", "), row, strict=True))
-    return Run(**{**values, "ended": bool(values["ended"])})
+    return Run(**{**values, "ended": values["ended"] == 1, "resting": values["ended"] == _RESTING})
 
 
 def _key(data: dict[str, Any]) -> ObjectKey:
@@ -472,13 +549,46 @@ def _queue(path: str) -> Iterator[None]:
         yield
 
 
-def _space_hint(error: sqlite3.Error) -> str | None:
+def _connect(name: str, path: str, *, uri: bool = False) -> sqlite3.Connection:
     import sqlite3
 
+    try:
+        return sqlite3.connect(name, timeout=_BUSY_SECONDS, isolation_level=None, uri=uri)
+    except sqlite3.Error as error:
+        raise _failure(error, path) from error
+
+
+def _takes_nothing(path: str) -> bool:
+    """Whether nothing can be written beside the database: no permission, a disk for reading only, or a full one."""
+    folder = paths.parent(path)
+    try:
+        space = os.statvfs(folder)
+    except OSError:
+        return False
+    return not os.access(folder, os.W_OK) or space.f_bavail * space.f_frsize < _SCARCE_BYTES
+
+
+def _gone(path: str) -> StoreFailed:
+    if location.has_jobs(path):
+        return StoreFailed(f"the store {path} is gone, but the folders of its jobs are there", _way_out(path))
+    return StoreFailed(f"the store {path} is gone", "kfrun apply makes a new one; what still ran of its jobs is stopped")
+
+
+def _way_out(path: str) -> str:
+    return f"put back a copy of it, or move {paths.parent(path)} away: what still runs of its jobs is stopped then"
+
+
+def _failure(error: sqlite3.Error, path: str) -> StoreFailed:
+    import sqlite3
+
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code == sqlite3.SQLITE_READONLY_DBMOVED:
+        return _gone(path)
     # the lowest byte is the kind of the error; those of the module itself have no code
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_READONLY:
-        return "set KFRUN_HOME to a folder of your own"
-    return (
-        "free some space; nothing is lost, the state is kept and stored later" if code == sqlite3.SQLITE_FULL else None
-    )
+    kind, message = code & 0xFF, f"the store {path} failed: {error}"
+    if kind == sqlite3.SQLITE_FULL:
+        return StoreFull(message, "free some space; nothing is lost, the state is kept and stored later")
+    if kind == sqlite3.SQLITE_READONLY:
+        return StoreFailed(message, "it can be read; to change something, set KFRUN_HOME to a folder of your own")
+    is_damaged = kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+    return StoreFailed(message, _way_out(path) if is_damaged else None)

@@ -57,8 +57,8 @@ def _pods(run: Run, files: RunFiles) -> list[dict[str, Any]]:
     """Every pod that there was, those that were removed too, as the supervisor's state tells; none if it does not."""
     try:
         state = RunState.from_json(json.loads(run.state))
-    except ValueError:
-        # It never ran yet, or another version wrote it.
+        children = {child.name: child for child in files.workload.jobs}
+        return [status.pod_object(files.workload, state, pod, children[pod.job]) for pod in state.pods]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        # It never ran yet, another version wrote it, or it is damaged.
         return []
-    children = {child.name: child for child in files.workload.jobs}
-    return [status.pod_object(files.workload, state, pod, children[pod.job]) for pod in state.pods]

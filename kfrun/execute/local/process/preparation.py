@@ -71,7 +71,10 @@ def launch(resolution: Resolution, way: Way) -> Callable[[str], Launch]:
     )
     if not resolution.packages.needs_environment:
         return lambda _: Launch(settings.to_json())
+    from kfrun.execute import environments
+
     request = _request(resolution.packages, caller.environ, python, way.settings.installer)
+    environments.require_trusted(environments.location(request, Path(way.settings.cache_dir)))
     return partial(_with_environment, settings, request, way.settings.cache_dir)
 
 
