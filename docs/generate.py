@@ -166,7 +166,9 @@ def _settings() -> str:
     for place, name, key in settings.places():
         default = settings.Settings._field_defaults.get(key)
         shown = defaults.get(key) or f"`{str(default).lower() if isinstance(default, bool) else default}`"
-        rows.append((f"`[{place}] {name}`" if place else f"`{name}`", f"`KFRUN_{key.upper()}`", _escaped(meanings[key]), shown))
+        rows.append(
+            (f"`[{place}] {name}`" if place else f"`{name}`", f"`KFRUN_{key.upper()}`", _escaped(meanings[key]), shown)
+        )
     table = _table(("key", "variable", "meaning", "default"), rows)
     return f"# Settings\n\n{NOTE}\n{SETTINGS}\n{table}"
 

@@ -237,7 +237,9 @@ def _flat(data: dict[str, Any], path: str, text: str) -> Iterator[tuple[str, Any
         for name, item in value.items():
             if (key, name) not in _IN_TABLES:
                 names = ", ".join(known_name for table, known_name in _IN_TABLES if table == key)
-                raise UsageProblem(f"{path}:{_line_of(name, text)}: [{key}] {name}: unknown key", f"known keys: {names}")
+                raise UsageProblem(
+                    f"{path}:{_line_of(name, text)}: [{key}] {name}: unknown key", f"known keys: {names}"
+                )
             yield _IN_TABLES[key, name], str(item) if type(item) is int else item
 
 
@@ -252,7 +254,8 @@ def size(text: str) -> int:
     match = re.fullmatch(_SIZE, text, re.IGNORECASE)
     if match is None:
         return 0
-    return int(match[1]) * (1024 if match[3] else 1000) ** " kmgt".index(match[2].lower() or " ")
+    power = " kmgt".index(match[2].lower() or " ")
+    return int(match[1]) * (1 << 10 * power if match[3] else int(10 ** (3 * power)))
 
 
 def _parse(path: str) -> tuple[dict[str, Any], str]:

@@ -30,18 +30,21 @@ def objection(path: str, *, given: bool = False, is_folder: bool = True) -> Obje
     """
     try:
         found = os.lstat(path)
-        if stat.S_ISLNK(found.st_mode):
-            if found.st_uid not in (os.geteuid(), _ROOT):
-                return _foreign(path, f"is a symbolic link that user {_user(found.st_uid)} made")
-            found = os.stat(path)
+        if stat.S_ISLNK(found.st_mode) and found.st_uid not in (os.geteuid(), _ROOT):
+            return _foreign(path, f"is a symbolic link that user {_user(found.st_uid)} made")
+        found = os.stat(path)
     except FileNotFoundError:
         return None
     except OSError as error:
         return Objection(f"{path} cannot be looked at: {error.strerror}", _elsewhere(path))
-    mode = found.st_mode
     if found.st_uid != os.geteuid() and not (given and found.st_uid == _ROOT):
         return _foreign(path, f"belongs to user {_user(found.st_uid)}")
-    if stat.S_ISDIR(mode) is not is_folder or not (is_folder or stat.S_ISREG(mode)):
+    return _objection_to_mode(path, found, given=given, is_folder=is_folder)
+
+
+def _objection_to_mode(path: str, found: os.stat_result, *, given: bool, is_folder: bool) -> Objection | None:
+    mode = found.st_mode
+    if stat.S_IFMT(mode) != (stat.S_IFDIR if is_folder else stat.S_IFREG):
         kind = "folder" if is_folder else "file"
         return Objection(f"{path} is no {kind} but {_KINDS.get(stat.S_IFMT(mode), 'something else')}", _away(path))
     if mode & _others(found, given=given) and not (given and mode & stat.S_ISVTX):

@@ -156,15 +156,15 @@ class FileIndex(TimeIndex):
         try:
             os.close(files.open_regular(self._path))
             self._count = os.stat(self._path).st_size // _RECORD.size
-            if self._count and not (_can_be(self[0]) and _can_be(self[self._count - 1])):
-                raise ValueError("it holds something else")
         except FileNotFoundError:
             return
-        except (OSError, ValueError) as error:
-            self._count = 0
-            why = getattr(error, "strerror", None) or error
-            self.damage = f"{self._path} cannot be read ({why}): times are those of the log's last change"
+        except OSError as error:
+            self.damage = self._useless(str(error.strerror))
+        if self._count and not (_can_be(self[0]) and _can_be(self[self._count - 1])):
+            self._count, self.damage = 0, self._useless("it holds something else")
 
+    def _useless(self, why: str) -> str:
+        return f"{self._path} cannot be read ({why}): times are those of the log's last change"
 
     def __len__(self) -> int:
         return self._count

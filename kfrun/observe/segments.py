@@ -19,11 +19,13 @@ def name(path: str, start: int) -> str:
 def older(path: str) -> list[tuple[int, str]]:
     """The parts before the last one, in order: where each begins, and its file."""
     folder, _, last = path.rpartition("/")
-    begin, found = f"{last}.", []
-    for item in os.listdir(folder or "."):
-        if item.startswith(begin) and len(item) == len(begin) + _DIGITS and item[-_DIGITS:].isdigit():
-            found.append((int(item[-_DIGITS:]), f"{folder}/{item}"))
-    return sorted(found)
+    begin = f"{last}."
+    found = [item for item in os.listdir(folder or ".") if item.startswith(begin) and _is_part(item[len(begin) :])]
+    return sorted((int(item[-_DIGITS:]), f"{folder}/{item}") for item in found)
+
+
+def _is_part(suffix: str) -> bool:
+    return len(suffix) == _DIGITS and suffix.isdigit()
 
 
 def start_of_last(path: str) -> int:

@@ -132,11 +132,10 @@ class Store:
     @classmethod
     def _as_it_is(cls, path: str) -> Store:
         """The database where nothing can be written, not even the files that SQLite needs beside it to read."""
-        from urllib.parse import quote
-
         # What others wrote last may be in its log; without one the file is all there is.
         has_log = os.path.exists(f"{path}-wal") and os.path.getsize(f"{path}-wal") > 0
-        name = f"file:{quote(path)}?{'mode=ro' if has_log else 'immutable=1'}"
+        escaped = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        name = f"file:{escaped}?{'mode=ro' if has_log else 'immutable=1'}"
         store = cls(_connect(name, path, uri=True), path, is_read_only=True)
         with store._translated():
             if store._format() == 0:
@@ -506,7 +505,9 @@ def _stored(row: tuple[Any, ...]) -> StoredObject:
         data = json.loads(row[7])
     except ValueError as error:
         name = "/".join(part for part in row[1:4] if part)
-        raise StoreFailed(f"the store holds {name}, which cannot be read: {error}", "kfrun doctor looks closer") from error
+        raise StoreFailed(
+            f"the store holds {name}, which cannot be read: {error}", "kfrun doctor looks closer"
+        ) from error
     return StoredObject(ObjectKey(*row[:4]), row[4], row[5], row[6], data)
 
 
@@ -571,7 +572,9 @@ def _takes_nothing(path: str) -> bool:
 def _gone(path: str) -> StoreFailed:
     if location.has_jobs(path):
         return StoreFailed(f"the store {path} is gone, but the folders of its jobs are there", _way_out(path))
-    return StoreFailed(f"the store {path} is gone", "kfrun apply makes a new one; what still ran of its jobs is stopped")
+    return StoreFailed(
+        f"the store {path} is gone", "kfrun apply makes a new one; what still ran of its jobs is stopped"
+    )
 
 
 def _way_out(path: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -494,7 +494,11 @@ def test_something_else_in_the_place_of_a_log_is_told_and_not_waited_for(ended: 
 
 def test_a_pod_that_is_described_by_something_else_is_left_out(ended: Kfrun) -> None:
     (path,) = ended.home.rglob("pod.json")
-    for content in ('{"name": 1}', "[]", '{"name":"a","job":"j","replicatedJob":[],"jobIndex":0,"index":0,"created":0}'):
+    for content in (
+        '{"name": 1}',
+        "[]",
+        '{"name":"a","job":"j","replicatedJob":[],"jobIndex":0,"index":0,"created":0}',
+    ):
         path.write_text(content)
         assert ended("logs", "job", timeout=20).returncode == 1
     path.unlink()

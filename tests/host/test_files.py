@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import os
 import socket
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kfrun.host import files
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOBODY = 65534
 IS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")

@@ -96,7 +96,7 @@ def _reconcile(store: Store, run: Run) -> None:
             supervisor.work()
         except KfrunError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not happen for ever
             traceback.print_exc()
             tries = 1 if time.monotonic() - begun > _HEALTHY_SECONDS else tries + 1
             if tries == _TRIES:

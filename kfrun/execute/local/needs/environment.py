@@ -60,14 +60,9 @@ class EnvironmentNeed:
     def advance(self) -> Answer:
         """See `Need.advance`."""
         if self._pid is None:
-            try:
-                if self._is_there():
-                    return Met()
-                self._start()
-            except EnvironmentFailed as error:
-                return _denied(f" {error.message}; {error.hint}")
-            except OSError as error:
-                return _denied(f" {error.strerror or error}")
+            answer = self._begin()
+            if answer is not None:
+                return answer
         code = self._poll()
         if code is None:
             return Unmet("EnvironmentBuilding", "Installing Python packages")
@@ -76,6 +71,18 @@ class EnvironmentNeed:
         if code != 0:
             return _denied(f"\n{self._last_lines()}")
         return Met("EnvironmentReady", "Python packages are installed")
+
+    def _begin(self) -> Answer | None:
+        """Start the child; an answer where none is needed, or none can be started."""
+        try:
+            if self._is_there():
+                return Met()
+            self._start()
+        except EnvironmentFailed as error:
+            return _denied(f" {error.message}; {error.hint}")
+        except OSError as error:
+            return _denied(f" {error.strerror or error}")
+        return None
 
     def _after_kill(self, signal_number: int) -> Answer:
         """Somebody killed it, or the system for want of memory: that says nothing of the packages."""

@@ -157,6 +157,14 @@ class Pump:
             poller.poll(_POLL_MILLISECONDS if ended is None else None)
             self.drain(once=True)
 
+    def to_the_end(self) -> None:
+        """Pump until nobody can write any more."""
+        poller = select.poll()
+        poller.register(self._source, select.POLLIN)
+        while poller.poll() and self.drain():
+            pass
+        self.close()
+
     def drain(self, *, once: bool = False) -> bool:
         """Pump what there is now, or one piece of it; False when nobody can write any more."""
         while True:
@@ -198,16 +206,6 @@ def replace(log: str, limit: int) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         host.set_process_name("kfrun:pump")
-        _pump_to_the_end(Pump(log, limit, os.O_RDONLY))
+        Pump(log, limit, os.O_RDONLY).to_the_end()
     finally:
         os._exit(0)
-
-
-def _pump_to_the_end(pump: Pump) -> None:
-    poller = select.poll()
-    poller.register(pump._source, select.POLLIN)
-    while True:
-        poller.poll()
-        if not pump.drain():
-            break
-    pump.close()
