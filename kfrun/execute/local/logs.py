@@ -63,4 +63,6 @@ class LocalLogs:
             run = self._store.run(self._run.uid)
             state = ledger.latest(run) if run is not None else None
             self._stamp, self._is_over = stamp, state is not None and trainjob.is_over(state)
+            # Whoever asks next how it ended must know it, too.
+            self._heal()
         return bool(stamp) and self._is_over

@@ -197,9 +197,14 @@ def revive(store: Store) -> list[Run]:
 
 
 def free_space(run: Run) -> None:
-    """Empty the logs of a job that is going to be deleted: the disk may be full of them."""
+    """Remove the files of a job that is going to be deleted, of one that still runs its logs' content.
+
+    The disk may be full of them.
+    """
     from pathlib import Path
 
+    if run.ended:
+        remove_folder(run.folder)
     for folder in filter(None, (run.folder, run.previous)):
         for path in (*Path(folder, "pods").glob("*/*.log*"), Path(folder, "environment.log")):
             with contextlib.suppress(OSError):
