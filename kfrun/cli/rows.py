@@ -81,7 +81,7 @@ class Tables:
 
     def _fact(self, job: StoredObject, run: JobRun) -> columns.JobFacts:
         end = self._backend.outcome(job)
-        return columns.JobFacts(nodes_of(run), "" if end is None else str(end.exit_code), run.backend)
+        return columns.JobFacts(nodes_of(run), "" if end is None else end.shown_code, run.backend)
 
 
 def nodes_of(run: JobRun | None) -> str:

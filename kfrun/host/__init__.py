@@ -80,15 +80,24 @@ def start_time(pid: int) -> str | None:
     """When process ``pid`` started, as the system writes it; None when there is no such process (or a zombie)."""
     if is_portable():
         return _portable_start_time(pid)
+    fields = stat(pid)
+    return None if fields is None or is_zombie(fields) else fields[19].decode()
+
+
+def stat(pid: int) -> list[bytes] | None:
+    """The fields of ``/proc/PID/stat`` from the third one, the state, on; None when it is gone or hidden (hidepid)."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            stat = file.read()
+            text = file.read()
     except OSError:
-        # Gone, or hidden from us (hidepid): none of ours either way.
         return None
     # The command name (2nd field) may hold blanks and brackets: fields count from its last bracket.
-    fields = stat[stat.rindex(b")") + 2 :].split()
-    return None if fields[0] in (b"Z", b"X") else fields[19].decode()
+    return text[text.rindex(b")") + 2 :].split()
+
+
+def is_zombie(fields: list[bytes]) -> bool:
+    """Whether a process of that `stat` has ended; one whose first thread alone has ended looks alike, and runs on."""
+    return fields[0] in (b"Z", b"X") and int(fields[17]) <= 1
 
 
 def _portable_start_time(pid: int) -> str | None:
@@ -141,8 +150,18 @@ def marked_processes(*markers: str) -> list[int]:
 
     Only processes of this user can be seen. A process that cleared its environment is not found.
     """
-    wanted = frozenset(os.fsencode(marker) for marker in markers)
-    return [pid for pid, environment in _environments() if not wanted.isdisjoint(environment)]
+    found = marked_by(markers)
+    return list(dict.fromkeys(pid for marker in markers for pid in found[marker]))
+
+
+def marked_by(markers: Iterable[str]) -> dict[str, list[int]]:
+    """See `marked_processes`; which marker found which."""
+    wanted = {os.fsencode(marker): marker for marker in markers}
+    found: dict[str, list[int]] = {marker: [] for marker in wanted.values()}
+    for pid, held in _environments():
+        for marker in wanted.keys() & held:
+            found[wanted[marker]].append(pid)
+    return found
 
 
 def kill_marked(*markers: str) -> None:
@@ -173,23 +192,44 @@ def _environments() -> Iterator[tuple[int, Iterable[bytes]]]:
                 yield int(fields[0]), [field.encode() for field in fields[1:]]
         return
     for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/environ", "rb") as file:
-                    yield int(name), file.read().split(b"\0")
-            except OSError:
-                continue
+        if name.isdigit() and (found := environment(int(name))):
+            yield int(name), found
 
 
 def children(pid: int) -> list[int]:
-    """Pids whose parent is ``pid``."""
-    if not is_portable():
-        try:
-            return [int(p) for p in _text(f"/proc/{pid}/task/{pid}/children").split()]
-        except OSError:
-            pass
-    rows = (line.split() for line in (_output(["ps", "axo", "pid=,ppid="]) or "").splitlines())
-    return [int(row[0]) for row in rows if len(row) == 2 and row[1] == str(pid)]
+    """Pids whose parent is ``pid``, whichever of its threads started them."""
+    if is_portable() or not os.path.exists("/proc/thread-self/children"):
+        rows = (line.split() for line in (_output(["ps", "axo", "pid=,ppid="]) or "").splitlines())
+        return [int(row[0]) for row in rows if len(row) == 2 and row[1] == str(pid)]
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            # A thread may end meanwhile.
+            with contextlib.suppress(OSError):
+                found += map(int, _text(f"/proc/{pid}/task/{thread}/children").split())
+    return found
+
+
+def environment(pid: int) -> list[bytes]:
+    """``NAME=value`` of a process as it was started; empty when it is gone, ended, or another user's."""
+    if is_portable():
+        return [field.encode() for field in (_output(["ps", "eww", "-o", "command=", "-p", str(pid)]) or "").split()]
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return file.read().split(b"\0")
+    except OSError:
+        return []
+
+
+def command_line(pid: int) -> str:
+    """What a process was called with, its words separated by blanks; empty when it is gone."""
+    if is_portable():
+        return _output(["ps", "-ww", "-o", "command=", "-p", str(pid)]) or ""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def usage(pids: Sequence[int]) -> tuple[float, int]:

@@ -22,6 +22,9 @@ _CODES = {
 }
 """Reasons of Failed that decide the exit code, whatever the containers ended with."""
 
+_UNSEEN = ("EngineLost", "RecorderLost")
+"""Reasons of an end that nobody saw."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -32,6 +35,7 @@ class Outcome:
         reason: of the condition Complete or Failed.
         message: one sentence for people, without the job's name.
         node: the node whose code it is (``node-1``); empty when no container's code decided.
+        is_known: False where a container's code would have decided, and nobody saw it.
     """
 
     succeeded: bool
@@ -39,6 +43,12 @@ class Outcome:
     reason: str
     message: str
     node: str = ""
+    is_known: bool = True
+
+    @property
+    def shown_code(self) -> str:
+        """The exit code for people: one that is not known must not look like one that is."""
+        return str(self.exit_code) if self.is_known else "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +76,13 @@ def outcome(
         return None
     reason, message = str(failed.get("reason", "")), str(failed.get("message", ""))
     if reason in _CODES:
-        return Outcome(False, _CODES[reason], reason, message)
+        return Outcome(False, _CODES[reason], reason, message, is_known=reason not in _UNSEEN)
     failure = _recorded(first_failure) or _earliest(pods)
-    if failure is None or failure.reason in ("EngineLost", "RecorderLost"):
+    if failure is None:
         return Outcome(False, 1, reason, message)
+    if failure.reason in _UNSEEN:
+        message = f"{failure.node} ended, and nobody saw how: its exit code is unknown"
+        return Outcome(False, 1, reason, message, is_known=False)
     cause = "" if failure.reason in ("", "Error") else f" ({failure.reason})"
     return Outcome(
         False,

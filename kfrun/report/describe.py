@@ -191,7 +191,8 @@ def _container_row(node: str, pod: _Object, container: _Object) -> tuple[str, ..
     word = str(state.get("reason") or name.capitalize())
     # A container that runs has no message of its own; its pod has one when it is lost sight of.
     message = state.get("message") or (pod["status"].get("message") if name == "running" else "")
-    code = state.get("exitCode")
+    # Of an end that nobody saw, the code is a stand-in.
+    code = "unknown" if word in ("EngineLost", "RecorderLost") and "exitCode" in state else state.get("exitCode")
     return (
         node,
         pod["metadata"]["name"],

@@ -74,13 +74,6 @@ def test_a_job_that_stops_itself_can_be_deleted(kfrun: Kfrun) -> None:
     assert not kfrun.processes()
 
 
-def test_a_job_that_kills_its_recorder_is_told_as_lost(kfrun: Kfrun) -> None:
-    done = kfrun("run", "-q", "-f", kfrun.job("job", "kill -9 $PPID; exec sleep 60"))
-    assert done.returncode == 1
-    assert failure(kfrun) == ("Failed", "RecorderLost")
-    assert not kfrun.processes()
-
-
 def test_a_job_started_by_a_job_lives_its_own_life(kfrun: Kfrun) -> None:
     inner = kfrun.job("inner", "while [ ! -e go ]; do sleep 0.02; done; echo inner done")
     outer = kfrun.job("outer", f"{sys.executable} -m kfrun apply -q -f {inner}")

@@ -62,6 +62,15 @@ def test_failure_without_a_code_of_its_own_is_one(first):
     assert outcome(trainjob("a", FAILED), [], first).exit_code == 1
 
 
+def test_a_code_that_nobody_saw_is_not_shown_as_one():
+    end = outcome(trainjob("a", FAILED), [], {**FIRST, "reason": "RecorderLost"})
+    assert (end.exit_code, end.shown_code) == (1, "unknown")
+    assert end.message == "node-1 ended, and nobody saw how: its exit code is unknown"
+    assert outcome(trainjob("a", condition("Failed", "RecorderLost", "why")), []).shown_code == "unknown"
+    assert outcome(trainjob("a", FAILED), [], FIRST).shown_code == "9"
+    assert outcome(trainjob("a", condition("Failed", "DeadlineExceeded", "why")), []).shown_code == "1"
+
+
 @pytest.mark.parametrize(
     ("labels", "name"),
     [

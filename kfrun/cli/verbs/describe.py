@@ -97,7 +97,7 @@ def _view(backend: Backend, job: StoredObject) -> TrainJobView:
         jobs=[item.data for item in backend.objects(Selection("Job", job.key.namespace, owner=job.uid))],
         pods=pods,
         events=_in_order(backend.events(job.key.namespace, owner=job.uid)),
-        facts=JobFacts(nodes_of(run), "" if end is None else str(end.exit_code), run.backend if run else ""),
+        facts=JobFacts(nodes_of(run), "" if end is None else end.shown_code, run.backend if run else ""),
         nodes=[node_of(pod) for pod in pods],
         packages=details.packages,
         environment=details.environment,

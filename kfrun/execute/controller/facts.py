@@ -25,8 +25,6 @@ START_ERROR = "StartError"
 SUPERVISOR_FAILED = "SupervisorFailed"
 START_ERROR_CODE = 128
 
-_UNSEEN = (ENGINE_LOST, RECORDER_LOST)
-
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -117,10 +115,18 @@ def note(p: Pass, fact: Fact) -> None:
 
 def _note_end(p: Pass, pod: PodState, container: ContainerState, fact: Ended) -> None:
     container_ended(p, pod, container, exit_code=fact.exit_code, reason=fact.reason, message=fact.message, at=fact.at)
-    if fact.reason in _UNSEEN:
+    if fact.reason == ENGINE_LOST:
         trainjob.fail(p, fact.reason, f"{pod.name}/{container.name}: {fact.message}")
     elif fact.reason == NODE_RESTARTED and _is_spent(p, pod):
         trainjob.fail(p, NODE_RESTARTED, f"{pod.name}: {fact.message}, and no retry is left")
+    elif fact.reason == RECORDER_LOST and _decides(pod, container) and _is_spent(p, pod):
+        trainjob.fail(p, RECORDER_LOST, f"{pod.name}/{container.name}: {fact.message}, and no retry is left")
+
+
+def _decides(pod: PodState, container: ContainerState) -> bool:
+    """Whether the end of a container is that of its pod: nobody asked for it, and no other is still at work."""
+    at_work = any(item.active and not item.sidecar for item in pod.containers)
+    return not (container.stopping or container.sidecar or at_work)
 
 
 def _is_spent(p: Pass, pod: PodState) -> bool:

@@ -14,7 +14,7 @@ import signal
 
 from kfrun import host
 from kfrun.execute.local import runtimes, takeover
-from kfrun.host import files
+from kfrun.host import files, orphans
 from kfrun.observe.store import Store
 
 _CHUNK = 65536
@@ -32,6 +32,7 @@ def main() -> None:
     # SQLite is imported with the first store: here once for all, not by each supervisor on its way to a job's start.
     Store.empty().close()
     runtimes.load()
+    orphans.load()
     # What is loaded now stays: collecting it again and again would only copy shared pages.
     gc.freeze()
     pending = b""

@@ -92,8 +92,11 @@ if TYPE_CHECKING:
             """
 
         @classmethod
-        def clean(cls, uid: str) -> None:
-            """Remove whatever of a job still runs: it must leave nothing behind, though its files may be gone."""
+        def clean(cls, uid: str, grace: float = 0.0) -> None:
+            """Remove whatever of a job still runs: it must leave nothing behind, though its files may be gone.
+
+            What is there to run on is asked first, and has ``grace`` seconds.
+            """
 
         def needs(self, store: Store, job: RunFiles) -> list[Need]:
             """What must be there before anything of the job starts, in this order."""

@@ -26,6 +26,9 @@ def _process_preparation() -> Preparation:
     return preparation
 
 
+GRACE_SECONDS = 30.0
+"""Of a job whose files cannot be read: what a cluster takes where a pod says nothing."""
+
 # A door loads the one, a supervisor the other.
 _RUNTIMES: dict[str, Callable[[], type[ContainerRuntime]]] = {"process": _process}
 PREPARATIONS: dict[str, Callable[[], Preparation]] = {"process": _process_preparation}
@@ -53,9 +56,9 @@ def named(backend: str) -> type[ContainerRuntime]:
     return _RUNTIMES[backend]()
 
 
-def clean(run: Run) -> bool:
+def clean(run: Run, grace: float = GRACE_SECONDS) -> bool:
     """Remove whatever of a job still runs, without its files; False if nobody here knows its backend."""
     if run.backend not in _RUNTIMES:
         return False
-    _RUNTIMES[run.backend]().clean(run.uid)
+    _RUNTIMES[run.backend]().clean(run.uid, grace)
     return True

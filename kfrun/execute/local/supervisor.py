@@ -103,7 +103,7 @@ class Supervisor:
         """Somebody removed the state by hand: a job that nobody can see or stop must not run on."""
         if not Path(self._run.folder).is_dir():
             self._needs.stop()
-            self._runtime.clean(self._run.uid)
+            self._runtime.clean(self._run.uid, max((child.grace for child in self._job.workload.jobs), default=0.0))
             sys.exit("the job's folder was removed: its processes were stopped")
 
     def _mind_clock(self) -> None:

@@ -109,7 +109,9 @@ def _environment() -> dict[str, str]:
     """The caller's own variables belong to the job, not to its supervisor; markers of an outer job least of all."""
     env = {name: os.environ[name] for name in _KEPT if name in os.environ}
     settings = {name: value for name, value in os.environ.items() if name.startswith("KFRUN_")}
-    return {**env, **{n: v for n, v in settings.items() if n not in ("KFRUN_JOB_UID", "KFRUN_ATTEMPT")}}
+    settings = {n: v for n, v in settings.items() if n not in ("KFRUN_JOB_UID", "KFRUN_ATTEMPT")}
+    # A job that starts jobs does not end their supervisors with it.
+    return {**env, **settings, "KFRUN_HELPER": "1"}
 
 
 def wake(folder: str) -> None:

@@ -489,6 +489,47 @@ def test_what_ended_while_the_engine_was_away_is_a_failure_like_any_other() -> N
     assert machine.conditions == COMPLETE
 
 
+def test_an_end_that_nobody_saw_fails_a_job_without_retries() -> None:
+    machine = Machine(workload(child(pod=NEVER)))
+    machine.end(0, 137, reason="RecorderLost")
+    assert machine.conditions == [("Failed", "True", "RecorderLost")]
+
+
+def test_an_end_that_nobody_saw_counts_as_one_failed_attempt() -> None:
+    machine = Machine(workload(child(pod=NEVER, backoffLimit=1)))
+    machine.end(0, 137, reason="RecorderLost")
+    machine.at(10)
+    machine.end(0)
+    assert machine.conditions == COMPLETE
+    again = Machine(workload(child(backoffLimit=3)))
+    again.end(0, 137, reason="RecorderLost")
+    again.end(0)
+    assert again.conditions == COMPLETE
+
+
+def test_an_end_that_nobody_saw_and_that_was_asked_for_fails_nothing() -> None:
+    machine = Machine(workload(child(pod=NEVER)))
+    machine.state.suspend = True
+    machine.turn()
+    machine.end(0, 137, reason="RecorderLost")
+    assert [item for item in machine.conditions if item[0] == "Failed"] == []
+    machine.state.suspend = False
+    machine.turn()
+    machine.end(0)
+    assert [item for item in machine.conditions if item[0] == "Complete"]
+
+
+def test_a_sidecar_whose_end_nobody_saw_is_started_again() -> None:
+    machine = Machine(workload(child(pod=inits(PROXY))))
+    machine.end(0, 137, container="proxy", reason="RecorderLost")
+    assert machine.conditions == []
+    machine.at(10)
+    machine.running(0, "proxy")
+    machine.end(0)
+    machine.end(0, 143, container="proxy")
+    assert machine.conditions == COMPLETE
+
+
 def test_what_is_told_of_an_earlier_attempt_changes_nothing() -> None:
     machine = Machine(workload(child(backoffLimit=3)))
     old = machine.attempt()

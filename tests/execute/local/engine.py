@@ -99,7 +99,7 @@ class FakeRuntime:
         return cls(run)
 
     @classmethod
-    def clean(cls, uid: str) -> None:
+    def clean(cls, uid: str, grace: float = 0.0) -> None:
         cls.engine.log.append(f"clean {uid}")
         cls.engine.containers.clear()
 

@@ -96,15 +96,6 @@ def test_a_job_that_ended_while_nobody_looked_keeps_its_exit_code(kfrun: Kfrun, 
     assert kfrun.ok("logs", "job") == "last words\n"
 
 
-def test_a_lost_recorder_is_said_and_its_program_does_not_run_on(kfrun: Kfrun) -> None:
-    kfrun.ok("apply", "-q", "-f", kfrun.job("job", "echo begun; exec sleep 60"))
-    (item,) = started(kfrun)
-    os.kill(item.recorder, signal.SIGKILL)
-    assert kfrun("wait", "job", "--timeout", "20s").returncode == 1
-    assert condition(kfrun, "job") == ("Failed", "RecorderLost")
-    eventually(lambda: not kfrun.processes(), what="nothing runs on")
-
-
 def test_sigterm_goes_to_the_main_process_only_and_sigkill_to_all(kfrun: Kfrun) -> None:
     child = "trap 'echo child got TERM' TERM; while :; do sleep 0.05; done"
     script = f"trap 'echo main got TERM' TERM; sh -c \"{child}\" & echo ready; while :; do sleep 0.05; done"

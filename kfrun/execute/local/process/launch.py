@@ -13,8 +13,11 @@ from kfrun.execute.local.runtime import JOB_MARKER
 from kfrun.model.values import dataclass
 
 ATTEMPT_MARKER = "KFRUN_ATTEMPT"
+HELPER_MARKER = "KFRUN_HELPER"
+"""In the environment of supervisors and what they fork, so that nobody takes them for a part of a job."""
 
-_DROPPED = frozenset({"PYTHONHOME", "PYTHONPATH", "RANK", "WORLD_SIZE", "LOCAL_RANK", JOB_MARKER, ATTEMPT_MARKER})
+_MARKERS = frozenset({JOB_MARKER, ATTEMPT_MARKER, HELPER_MARKER})
+_DROPPED = _MARKERS | {"PYTHONHOME", "PYTHONPATH", "RANK", "WORLD_SIZE", "LOCAL_RANK"}
 _DROPPED_PREFIXES = ("MASTER_", "PET_")
 _CLEAN = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
 

@@ -3,7 +3,7 @@
 A record is one preallocated block that is rewritten in place, so that a full disk cannot lose an exit code. Its
 states: ``new`` (nothing was started), ``starting``, ``running`` (with the identity of the main process),
 ``exited``. The recorder holds a lock on it for as long as it lives: a free lock with a record that is not
-``exited`` means that the recorder is gone and with it the exit code.
+``exited`` means that the recorder is gone, and that the main process has to be watched without it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ class Record:
         pid, start: pid and start time of the container's main process.
         exit_code: as `kfrun.execute.controller.facts.Ended`.
         at: when the state was reached, seconds since the epoch.
+        boot: in which boot of the machine that was: pids and start times of another one mean nothing.
+        swept: nothing is left of what the main process started.
     """
 
     state: str = "new"
@@ -39,6 +41,8 @@ class Record:
     reason: str = ""
     message: str = ""
     at: float = 0.0
+    boot: str = ""
+    swept: bool = False
 
     @property
     def is_starting(self) -> bool:
@@ -72,6 +76,19 @@ def write(descriptor: int, record: Record) -> None:
         data["message"] = data["message"][: len(data["message"]) // 2]
         text = json.dumps(data).encode()
     os.pwrite(descriptor, text.ljust(_SIZE - 1) + b"\n", 0)
+
+
+def rewrite(path: str, record: Record) -> None:
+    """As `write`, by whoever takes the place of a recorder that is gone.
+
+    Raises:
+        OSError: it is not there any more, or cannot be written.
+    """
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        write(descriptor, record)
+    finally:
+        os.close(descriptor)
 
 
 def read(path: str) -> Record | None:

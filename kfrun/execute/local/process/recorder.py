@@ -1,9 +1,11 @@
 """The recorder: the parent of a container's main process, which outlives the supervisor.
 
-Only a parent learns an exit code. So each attempt has a small process of its own between supervisor and program: a
-fork of the supervisor that starts the program, waits, writes the record and exits with the program's code. It
-ignores every signal that can be ignored. The supervisor is small and has one thread, so a fork costs 1-2 ms and no
-memory of note; a shell in its place would change the environment and the signals of the program.
+A parent always learns an exit code. So each attempt has a small process of its own between supervisor and program: a
+fork of the supervisor that starts the program, waits, writes the record, ends what the program left, and exits with
+its code. It ignores every signal that can be ignored. What the program starts and disowns becomes its child, so that
+nothing flees, whatever it does to its session and its environment. The supervisor is small and has one thread, so a
+fork costs 1-2 ms and no memory of note; a shell in its place would change the environment and the signals of the
+program.
 """
 
 from __future__ import annotations
@@ -18,7 +20,12 @@ from dataclasses import replace
 from kfrun import host
 from kfrun.execute.controller.facts import START_ERROR, START_ERROR_CODE
 from kfrun.execute.local.process import record as records
+from kfrun.execute.local.process import remains
+from kfrun.execute.local.process.launch import ATTEMPT_MARKER
+from kfrun.execute.local.process.orphan import code_of
 from kfrun.execute.local.process.record import Record
+from kfrun.execute.local.runtime import JOB_MARKER
+from kfrun.host import orphans
 from kfrun.model.values import dataclass
 
 _MAX_DESCRIPTOR = 1 << 20
@@ -29,7 +36,7 @@ _KEPT = {signal.SIGKILL, signal.SIGSTOP}
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run: absolute executable, argv, environment, working directory, log file and umask."""
+    """What to run: absolute executable, argv, environment, working directory, log file and umask; and in which boot."""
 
     executable: str
     argv: tuple[str, ...]
@@ -37,6 +44,7 @@ class Program:
     folder: str
     log: str
     umask: int
+    boot: str = ""
 
 
 class Starts:
@@ -130,8 +138,11 @@ def _record(program: Program, descriptor: int, teller: int) -> int:
         signal.signal(number, signal.SIG_IGN)
     # Whatever the supervisor had open must not live on here: its own lock above all.
     _close_all_but(descriptor, teller)
+    takes_in = orphans.become_subreaper()
     me = os.getpid()
-    record = Record("starting", recorder=me, recorder_start=host.start_time(me) or "", at=time.time())
+    record = Record(
+        "starting", recorder=me, recorder_start=host.start_time(me) or "", at=time.time(), boot=program.boot
+    )
     records.write(descriptor, record)
     try:
         pid = _start(program)
@@ -140,19 +151,58 @@ def _record(program: Program, descriptor: int, teller: int) -> int:
         text = getattr(error, "strerror", None) or error
         message = f'exec: "{program.argv[0]}": {text}'
         ended = replace(record, state="exited", exit_code=START_ERROR_CODE, reason=START_ERROR, message=message)
-        _write_surely(descriptor, replace(ended, at=time.time()))
+        _write_surely(descriptor, replace(ended, at=time.time(), swept=True))
         return START_ERROR_CODE
     record = replace(record, state="running", pid=pid, start=host.start_time(pid) or "", at=time.time())
     # A full disk does not matter here: the block is there already. Nothing may keep us from waiting.
     with contextlib.suppress(OSError):
         records.write(descriptor, record)
     Starts.tell(teller, record.at)
-    _, status = os.waitpid(pid, 0)
-    code = _exit_code(status)
-    _kill_group(pid)
+    code = _wait(pid)
     reason = "Completed" if code == 0 else "Error"
-    _write_surely(descriptor, replace(record, state="exited", exit_code=code, reason=reason, at=time.time()))
+    ended = replace(record, state="exited", exit_code=code, reason=reason, at=time.time())
+    _conclude(program, descriptor, ended, is_alone=takes_in and host.children(me) == [pid])
     return code
+
+
+def _wait(pid: int) -> int:
+    """Wait for the main process, and for what it disowned; its exit code. It is left a zombie, which tells others."""
+    if not hasattr(os, "waitid"):
+        return code_of(os.waitpid(pid, 0)[1])
+    while True:
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        assert found is not None
+        if found.si_pid == pid:
+            return found.si_status if found.si_code == os.CLD_EXITED else 128 + found.si_status
+        os.waitpid(found.si_pid, 0)
+
+
+def _conclude(program: Program, descriptor: int, ended: Record, *, is_alone: bool) -> None:
+    """Write down how it ended, before anything else: from then on we may be killed. Then end what it left."""
+    is_written = True
+    try:
+        records.write(descriptor, replace(ended, swept=is_alone))
+    except OSError:
+        is_written = False
+    if not is_alone:
+        remains.end(lambda: _left(program))
+    if not (is_written and is_alone):
+        _write_surely(descriptor, replace(ended, swept=True))
+    _reap()
+
+
+def _left(program: Program) -> list[int]:
+    _reap()
+    uid = program.env[JOB_MARKER]
+    if orphans.is_subreaper():
+        return orphans.descendants(os.getpid(), lambda environment: remains.is_foreign(environment, uid))
+    return host.marked_processes(f"{ATTEMPT_MARKER}={program.env[ATTEMPT_MARKER]}")
+
+
+def _reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _close_all_but(*kept: int) -> None:
@@ -187,17 +237,6 @@ def _spawn_in_session(program: Program, actions: list[tuple[int, int, int]]) -> 
     except NotImplementedError:
         # No POSIX_SPAWN_SETSID in this libc: a process group of its own will do.
         return os.posix_spawn(*arguments, file_actions=actions, setpgroup=0, setsigdef=signals, setsigmask=[])
-
-
-def _exit_code(status: int) -> int:
-    code = os.waitstatus_to_exitcode(status)
-    return 128 - code if code < 0 else code
-
-
-def _kill_group(pid: int) -> None:
-    """A container ends with its main process: what that left in its group goes as well."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
 
 
 def _write_surely(descriptor: int, record: Record) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import struct
@@ -11,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun import host
 from kfrun.errors import Refused
-from kfrun.execute.controller.facts import RECORDER_LOST, START_ERROR, START_ERROR_CODE, Attempt, Ended, Started
+from kfrun.execute.controller.facts import START_ERROR, START_ERROR_CODE, Attempt, Ended
 from kfrun.execute.local.needs.environment import EnvironmentNeed
 from kfrun.execute.local.needs.ports import PortsNeed
 from kfrun.execute.local.pods import variables
-from kfrun.execute.local.process import launch, record, recorder
+from kfrun.execute.local.process import launch, leftovers, record, recorder
 from kfrun.execute.local.process.addresses import LOOPBACK, Addresses, LocalAddresses
+from kfrun.execute.local.process.watch import Traces, Watch
 from kfrun.execute.local.runtime import JOB_MARKER, ContainerUsage
+from kfrun.host import orphans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,23 +31,7 @@ if TYPE_CHECKING:
     from kfrun.model.workload import ChildJob, Workload
     from kfrun.observe.store import Run, Store
 
-_POLL_SECONDS = 0.02
 _INDEX_ENTRY = struct.Struct("<dQ")
-
-
-class _Watched:
-    """An attempt whose recorder is alive."""
-
-    __slots__ = ("attempt", "descriptor", "is_child", "log_size", "recorder", "status")
-
-    def __init__(self, attempt: Attempt, recorder_pid: int, descriptor: int | None, *, is_child: bool) -> None:
-        self.attempt = attempt
-        self.recorder = recorder_pid
-        self.descriptor = descriptor
-        self.is_child = is_child
-        self.log_size = 0
-        # What the recorder ended with, where we are its parent.
-        self.status: int | None = None
 
 
 class ProcessRuntime:
@@ -68,9 +53,10 @@ class ProcessRuntime:
         self._workload = workload
         self._settings = settings
         self._ports = ports
+        self._boot = host.boot_id()
         self._addresses = Addresses.of(workload)
         self._pods: dict[str, tuple[ChildJob, PodState]] = {}
-        self._watched: dict[Attempt, _Watched] = {}
+        self._watched: dict[Attempt, Watch] = {}
         self._starts = recorder.Starts()
         self._facts: list[Fact] = []
 
@@ -80,12 +66,19 @@ class ProcessRuntime:
     def of(cls, run: Run, job: RunFiles, state: RunState) -> Self:
         """See `ContainerRuntime.of`."""
         settings = launch.ProcessSettings.from_json(job.settings)
-        return cls(run.folder, run.uid, job.workload, settings, state.ports)
+        # Before the first recorder: whatever that leaves if it is killed comes to us.
+        orphans.become_subreaper()
+        found = cls(run.folder, run.uid, job.workload, settings, state.ports)
+        for pod in state.pods:
+            # What an earlier supervisor began may turn out never to have started.
+            if any(container.active for container in pod.containers):
+                found.prepare_pod(pod)
+        return found
 
     @classmethod
-    def clean(cls, uid: str) -> None:
+    def clean(cls, uid: str, grace: float = 0.0) -> None:
         """See `ContainerRuntime.clean`."""
-        host.kill_marked(f"{JOB_MARKER}={uid}")
+        leftovers.end_job(uid, grace)
 
     def needs(self, store: Store, job: RunFiles) -> list[Need]:
         """See `ContainerRuntime.needs`: the Python environment, and ports of the address that all processes share."""
@@ -118,34 +111,22 @@ class ProcessRuntime:
         """See `ContainerRuntime.adopt`."""
         path = self._path(attempt, "attempt")
         found = record.read(path)
-        # Held but not running: it was forked a moment ago and is about to write.
-        deadline = time.monotonic() + 5
-        while record.is_held(path) and (found is None or found.is_starting) and time.monotonic() < deadline:
-            time.sleep(0.005)
-            found = record.read(path)
-        if found is None or found.state == "new":
+        # Held and new: it was forked a moment ago and is about to write.
+        if found is None or (found.state == "new" and not record.is_held(path)):
             return False
-        if not record.is_held(path):
-            self._end([_Watched(attempt, found.recorder, None, is_child=False)])
-            return True
-        self._facts.append(Started(attempt, found.at))
         self._watch(attempt, found.recorder, is_child=False)
         return True
 
     def terminate(self, attempt: Attempt) -> None:
         """See `ContainerRuntime.terminate`."""
-        found = self._running_record(attempt)
-        if found is not None:
-            self._signal(found, signal.SIGTERM)
+        if attempt in self._watched:
+            self._watched[attempt].send(signal.SIGTERM)
 
     def kill(self, attempts: Sequence[Attempt]) -> None:
-        """See `ContainerRuntime.kill`."""
+        """See `ContainerRuntime.kill`: to the main processes; what these leave their recorders end."""
         for attempt in attempts:
-            found = self._running_record(attempt)
-            if found is not None and self._is_same(found):
-                _kill_tree(found.pid)
-        if attempts:
-            host.kill_marked(*map(self._marker, attempts))
+            if attempt in self._watched:
+                self._watched[attempt].kill()
 
     def execute(
         self,
@@ -175,28 +156,41 @@ class ProcessRuntime:
 
     def descriptors(self) -> Sequence[int]:
         """See `ContainerRuntime.descriptors`."""
-        ends = [item.descriptor for item in self._watched.values() if item.descriptor is not None]
+        ends = [descriptor for item in self._watched.values() for descriptor in item.descriptors()]
         return [*ends, *self._starts.descriptors()]
 
     def poll_interval(self) -> float | None:
         """See `ContainerRuntime.poll_interval`."""
         if self._facts:
             return 0.0
-        return _POLL_SECONDS if any(item.descriptor is None for item in self._watched.values()) else None
+        found = [interval for item in self._watched.values() if (interval := item.poll_interval()) is not None]
+        return min(found, default=None)
 
     def collect(self) -> list[Fact]:
         """See `ContainerRuntime.collect`."""
-        ended = [item for item in self._watched.values() if self._has_ended(item)]
+        watches = list(self._watched.values())
+        gone = [item for item in watches if item.look()]
         # Asked in this order, who has ended has said before that it started.
-        started = self._starts.collect()
-        if started:
-            attempts = {item.recorder: item.attempt for item in self._watched.values()}
-            self._facts += [Started(attempts[pid], at) for pid, at in started]
-        for item in ended:
-            self._forget(item)
-        self._end(ended)
+        self._note_starts()
+        self._starts.give_up(*(item.recorder for item in gone))
+        seen = leftovers.Leftovers(watches)
+        for item in watches:
+            news = item.advance(seen)
+            self._facts += news
+            if item.never_started or (news and isinstance(news[-1], Ended)):
+                self._forget(item)
+            if item.never_started:
+                self.start(item.attempt)
+        if any(item.is_lost for item in self._watched.values()):
+            seen.reap()
         facts, self._facts = self._facts, []
         return facts
+
+    def _note_starts(self) -> None:
+        started = self._starts.collect()
+        if started:
+            watches = {item.recorder: item for item in self._watched.values() if not item.has_started}
+            self._facts += [watches[pid].note_start(at) for pid, at in started]
 
     def sample_logs(self) -> None:
         """See `ContainerRuntime.sample_logs`."""
@@ -207,8 +201,7 @@ class ProcessRuntime:
     def close(self) -> None:
         """See `ContainerRuntime.close`."""
         for item in self._watched.values():
-            if item.descriptor is not None:
-                os.close(item.descriptor)
+            item.close()
         self._watched.clear()
         self._starts.close()
 
@@ -232,7 +225,7 @@ class ProcessRuntime:
             where = "no such executable file" if "/" in argv[0] else "executable file not found in $PATH"
             raise _NotFound(f'exec: "{argv[0]}": {where}')
         log = self._path(attempt, "log")
-        return recorder.Program(executable, tuple(argv), env, folder, log, self._settings.umask)
+        return recorder.Program(executable, tuple(argv), env, folder, log, self._settings.umask, self._boot)
 
     def _find(self, attempt: Attempt) -> tuple[ChildJob, PodState, dict[str, Any]]:
         job, pod = self._pods[attempt.pod]
@@ -252,76 +245,27 @@ class ProcessRuntime:
         )
 
     def _path(self, attempt: Attempt, suffix: str) -> str:
-        return f"{self._folder}/pods/{attempt.pod}/{attempt.container}.{attempt.restarts}.{suffix}"
+        return f"{self._prefix(attempt)}.{suffix}"
+
+    def _prefix(self, attempt: Attempt) -> str:
+        return f"{self._folder}/pods/{attempt.pod}/{attempt.container}.{attempt.restarts}"
 
     # Watching
 
     def _watch(self, attempt: Attempt, recorder_pid: int, *, is_child: bool) -> None:
-        descriptor = host.open_pidfd(recorder_pid)
-        self._watched[attempt] = _Watched(attempt, recorder_pid, descriptor, is_child=is_child)
+        traces = Traces(self._uid, self._prefix(attempt), self._marker(attempt), self._boot)
+        self._watched[attempt] = Watch(attempt, traces, recorder_pid, is_child=is_child)
 
-    def _forget(self, item: _Watched) -> None:
+    def _forget(self, item: Watch) -> None:
         self._sample(item, time.time())
-        if item.descriptor is not None:
-            os.close(item.descriptor)
-        self._starts.give_up(item.recorder)
+        item.close()
         del self._watched[item.attempt]
-
-    def _has_ended(self, item: _Watched) -> bool:
-        if item.is_child:
-            pid, status = os.waitpid(item.recorder, os.WNOHANG)
-            item.status = status if pid else None
-            return pid != 0
-        return not record.is_held(self._path(item.attempt, "attempt"))
-
-    def _end(self, ended: list[_Watched]) -> None:
-        """Take note of what recorders left, and end whatever their programs left in other sessions."""
-        if not ended:
-            return
-        found = [record.read(self._path(item.attempt, "attempt")) for item in ended]
-        for left in found:
-            if left is not None and left.state == "running" and self._is_same(left):
-                _kill_tree(left.pid)
-        # One look at all processes for all of them: a thousand nodes may end at once.
-        host.kill_marked(*(self._marker(item.attempt) for item in ended))
-        self._facts += [_ended(item, left) for item, left in zip(ended, found, strict=True)]
-
-    def _running_record(self, attempt: Attempt) -> record.Record | None:
-        """The record once the main process runs; None when it ended or never will run."""
-        path = self._path(attempt, "attempt")
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            found = record.read(path)
-            if found is not None and found.state == "running":
-                return found
-            if found is None or found.state == "exited" or not record.is_held(path):
-                return None
-            time.sleep(0.002)
-        return None
-
-    def _is_same(self, found: record.Record) -> bool:
-        return found.pid > 0 and host.start_time(found.pid) == found.start
-
-    def _signal(self, found: record.Record, number: int) -> None:
-        descriptor = host.open_pidfd(found.pid)
-        try:
-            if not self._is_same(found):
-                return
-            if descriptor is not None:
-                signal.pidfd_send_signal(descriptor, number)
-            else:
-                os.kill(found.pid, number)
-        except ProcessLookupError:
-            return
-        finally:
-            if descriptor is not None:
-                os.close(descriptor)
 
     def _marker(self, attempt: Attempt) -> str:
         """What every process of the attempt has in its environment, and no process of any other."""
         return f"{launch.ATTEMPT_MARKER}={self._uid}/{attempt.pod}/{attempt.container}.{attempt.restarts}"
 
-    def _sample(self, item: _Watched, now: float) -> None:
+    def _sample(self, item: Watch, now: float) -> None:
         try:
             size = os.stat(self._path(item.attempt, "log")).st_size
             if size == item.log_size:
@@ -338,27 +282,5 @@ class _NotFound(Exception):
     """What a container needs is not there."""
 
 
-def _kill_tree(pid: int) -> None:
-    for kill in (os.killpg, os.kill):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            kill(pid, signal.SIGKILL)
-
-
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
-
-
-def _ended(item: _Watched, found: record.Record | None) -> Ended:
-    if found is not None and found.state == "exited" and found.exit_code is not None:
-        return Ended(item.attempt, found.exit_code, found.reason, found.message, found.at)
-    if item.status is not None and os.WIFEXITED(item.status):
-        # It could not write (or the job removed its record), so it told its parent.
-        return _told(item.attempt, os.WEXITSTATUS(item.status), found)
-    message = "the recorder of this container was killed: its exit code is unknown"
-    return Ended(item.attempt, 137, RECORDER_LOST, message, time.time())
-
-
-def _told(attempt: Attempt, code: int, found: record.Record | None) -> Ended:
-    if found is not None and found.state != "running":
-        return Ended(attempt, code, START_ERROR, "the container's record could not be written", time.time())
-    return Ended(attempt, code, "Completed" if code == 0 else "Error", "", time.time())

@@ -185,19 +185,6 @@ def test_a_job_that_removes_its_own_record_keeps_its_exit_code(folder: Path) -> 
     assert (found.exit_code, found.reason) == (5, "Error")
 
 
-def test_what_a_lost_recorder_left_running_is_ended_when_nobody_looked(folder: Path) -> None:
-    # It has no marker any more: only the record tells of it.
-    machine = Machine(folder, "env", "-i", "/bin/sleep", "60")
-    machine.start()
-    item = machine.running()
-    os.kill(item.recorder, signal.SIGKILL)
-    os.waitpid(item.recorder, 0)
-    machine.runtime = machine.make()
-    assert machine.runtime.adopt(ATTEMPT)
-    assert machine.exit().reason == "RecorderLost"
-    eventually(lambda: host.start_time(item.pid) is None, what="the program was ended")
-
-
 def test_an_adopted_container_ends_with_its_own_code(folder: Path) -> None:
     machine = Machine(folder, "sh", "-c", "while [ ! -e go ]; do sleep 0.01; done; exit 4")
     machine.start()
