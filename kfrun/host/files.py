@@ -8,6 +8,7 @@ import stat
 from typing import NamedTuple
 
 _ROOT = 0
+_MAX_DESCRIPTOR = 1 << 20
 
 
 class Objection(NamedTuple):
@@ -111,6 +112,16 @@ def open_regular(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
         return descriptor
     os.close(descriptor)
     raise OSError(errno.EINVAL, f"it is no file but {_KINDS.get(kind, 'something else')}", os.fspath(path))
+
+
+def close_all_but(*kept: int) -> None:
+    """Close every descriptor but these and the standard streams: what a fork has of its parent's."""
+    lowest = 3
+    for descriptor in sorted(kept):
+        os.closerange(lowest, descriptor)
+        lowest = descriptor + 1
+    limit = os.sysconf("SC_OPEN_MAX")
+    os.closerange(lowest, limit if limit > 0 else _MAX_DESCRIPTOR)
 
 
 def opener(path: str, flags: int) -> int:

@@ -80,37 +80,51 @@ def _supervise(folder: str) -> None:
 
 
 def _reconcile(store: Store, run: Run) -> None:
-    tries = 0
+    for _ in range(_TRIES):
+        supervisor = _supervisor(store, run)
+        if supervisor is None:
+            return
+        why = _work(supervisor)
+        if not why:
+            return
+        supervisor.close()
+        run = store.run(run.uid) or run
+    _abandon(store, run, f"its supervisor failed ({why}; {run.folder}/supervisor.log tells more)")
+
+
+def _supervisor(store: Store, run: Run) -> Supervisor | None:
+    """What looks after a run; None where its files let nobody do so: then it has ended."""
+    try:
+        job = jobfiles.read(run.folder, run.run_digest)
+        jobfiles.make_reserve(run.folder, job.workload)
+        return Supervisor(store, run, job)
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) in _PASSING:
+            raise
+        _abandon(store, run, f"the job's own files cannot be read ({error})")
+        return None
+
+
+def _work(supervisor: Supervisor) -> str:
+    """Supervise; why that failed, empty when the job needs it no more. Of what went well long enough nothing counts."""
     while True:
         begun = time.monotonic()
-        try:
-            job = jobfiles.read(run.folder, run.run_digest)
-            jobfiles.make_reserve(run.folder, job.workload)
-            supervisor = Supervisor(store, run, job)
-        except (OSError, ValueError) as error:
-            if getattr(error, "errno", None) in _PASSING:
-                raise
-            _abandon(store, run, f"the job's own files cannot be read ({error})")
-            return
         try:
             supervisor.work()
         except KfrunError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not happen for ever
             traceback.print_exc()
-            tries = 1 if time.monotonic() - begun > _HEALTHY_SECONDS else tries + 1
-            if tries == _TRIES:
-                _abandon(store, run, f"its supervisor failed ({error!r}; {run.folder}/supervisor.log tells more)")
-                return
-            supervisor.close()
-            run = store.run(run.uid) or run
+            if time.monotonic() - begun < _HEALTHY_SECONDS:
+                return repr(error)
         else:
-            return
+            return ""
 
 
 def _abandon(store: Store, run: Run, why: str) -> None:
     """Nothing can be adopted or started. Stop what runs, and say so."""
-    left = "it was stopped" if runtimes.clean(run) else "its processes were left alone"
+    grace = 0.0 if run.request in ("kill", "delete now") else runtimes.GRACE_SECONDS
+    left = "it was stopped" if runtimes.clean(run, grace) else "its processes were left alone"
     if run.request.startswith("delete"):
         supervisors.remove(store, run)
         return

@@ -33,6 +33,7 @@ class ProcessSettings:
         last: folder put behind it: kfrun's own interpreter, so that ``python`` is always found.
         own_venv: kfrun's own virtual environment, whose VIRTUAL_ENV is not passed on.
         umask: the caller's, for the files that the job makes.
+        log_max_size: bytes at which the log of an attempt is kept, 0 for any number.
     """
 
     caller: dict[str, str]
@@ -42,10 +43,15 @@ class ProcessSettings:
     own_venv: str = ""
     clean_env: bool = False
     umask: int = 0o022
+    log_max_size: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready form; `from_json` reads it back."""
-        return asdict(self)
+        found = asdict(self)
+        if not self.log_max_size:
+            # Versions that know nothing of it read the rest.
+            del found["log_max_size"]
+        return found
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ProcessSettings:

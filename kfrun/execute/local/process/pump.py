@@ -11,6 +11,7 @@ import fcntl
 import os
 import select
 import signal
+import time
 from typing import TYPE_CHECKING
 
 from kfrun import host
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 18
 _PIPE_BYTES = 1 << 20
 _POLL_MILLISECONDS = 20
+_PATIENCE, _PAUSE = 1.0, 0.005
 
 
 class Bounded:
@@ -155,7 +157,7 @@ class Pump:
             poller.register(ended, select.POLLIN)
         while not has_ended():
             poller.poll(_POLL_MILLISECONDS if ended is None else None)
-            self.drain(once=True)
+            self.drain()
 
     def to_the_end(self) -> None:
         """Pump until nobody can write any more."""
@@ -165,27 +167,41 @@ class Pump:
             pass
         self.close()
 
-    def drain(self, *, once: bool = False) -> bool:
-        """Pump what there is now, or one piece of it; False when nobody can write any more."""
-        while True:
+    def drain(self, pieces: int = 1) -> bool:
+        """Pump what there is now, up to so many pieces; False when nobody can write any more."""
+        for _ in range(pieces):
             try:
                 data = os.read(self._source, _CHUNK)
             except BlockingIOError:
                 return True
+            if not data:
+                return False
             self._log.write(data)
-            if not data or once:
-                return bool(data)
+        return True
 
     def close(self) -> None:
-        """Pump the rest."""
-        self.drain()
+        """Pump the rest: nobody writes any more, and who does all the same is not waited for."""
+        self.drain(2 * _PIPE_BYTES // _CHUNK)
         self._log.close()
+        with contextlib.suppress(OSError):
+            os.unlink(self._fifo)
         os.close(self._source)
 
 
 def is_at_work(log: str) -> bool:
     """Whether somebody pumps the output of an attempt."""
     return lock.is_held(_fifo(log))
+
+
+def wait(log: str) -> None:
+    """Wait until what the program wrote last is in the log; nobody writes any more."""
+    _until(lambda: not is_at_work(log))
+
+
+def _until(check: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not check() and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
 
 
 def replace(log: str, limit: int) -> None:
@@ -196,13 +212,18 @@ def replace(log: str, limit: int) -> None:
     if is_at_work(log) or not os.path.exists(_fifo(log)):
         return
     try:
-        if os.fork():
-            return
+        pid = os.fork()
     except OSError:
         # No process to spare: the next look tries again.
         return
+    if pid:
+        # Until it has begun, the next look must not start another one.
+        _until(lambda: is_at_work(log))
+        return
     try:
         os.setsid()
+        # The lock of the supervisor above all: it must not live on here.
+        files.close_all_but()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         host.set_process_name("kfrun:pump")
