@@ -64,7 +64,7 @@ class Settings(NamedTuple):
         color: ``auto`` colours terminals.
         retry_delay: seconds before the first retry; each further one waits twice as long.
         max_retry_delay: seconds, the longest wait between two attempts.
-        logs_max_size: of each attempt's log, like `100Mi`; the oldest goes first, and the log says so. Empty: any size.
+        logs_max_size: the log of an attempt is kept at it, like `100Mi`; the oldest goes first, and the log says so.
         origins: where each value came from, by key.
     """
 
@@ -338,7 +338,7 @@ def _check_text(key: str, value: str, name: str) -> str:
     elif key == "namespace":
         _require(re.fullmatch(_NAMESPACE, value), name, value, "lower-case letters, digits and dashes")
     elif key == "logs_max_size":
-        _require(size(value) >= _LEAST_SIZE, name, value, "a size of 1Ki or more, like 100Mi")
+        _require(value == "0" or size(value) >= _LEAST_SIZE, name, value, "a size of 1Ki or more, like 100Mi, or 0")
     elif key == "trainer_version":
         _require(re.fullmatch(_VERSION, value), name, value, "v2.0, v2.1, v2.2, v2.3 or head")
     return value

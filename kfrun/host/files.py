@@ -18,7 +18,9 @@ class Objection(NamedTuple):
     hint: str
 
 
-def objection(path: str, *, given: bool = False, is_folder: bool = True) -> Objection | None:
+def objection(
+    path: str, *, given: bool = False, is_folder: bool = True, setting: str = "KFRUN_HOME"
+) -> Objection | None:
     """What speaks against what lies at ``path``; None when it may be trusted, or when nothing lies there.
 
     Who may write a folder decides what lies in it, and what lies in ours is run. So it is to be this user's, and
@@ -28,7 +30,13 @@ def objection(path: str, *, given: bool = False, is_folder: bool = True) -> Obje
         path: a folder, or a file.
         given: kfrun has not made it: it may be root's as well, and one that all may write to if it is sticky.
         is_folder: False for a file.
+        setting: the variable that names another place.
     """
+    found = _objection(path, given=given, is_folder=is_folder)
+    return found and found._replace(hint=found.hint.replace("KFRUN_HOME", setting))
+
+
+def _objection(path: str, *, given: bool, is_folder: bool) -> Objection | None:
     try:
         found = os.lstat(path)
         if stat.S_ISLNK(found.st_mode) and found.st_uid not in (os.geteuid(), _ROOT):
@@ -37,6 +45,9 @@ def objection(path: str, *, given: bool = False, is_folder: bool = True) -> Obje
     except FileNotFoundError:
         return None
     except OSError as error:
+        if given and error.errno in (errno.EACCES, errno.ENOTDIR):
+            # No place of this user's: there is nothing, and nothing can be made.
+            return None
         return Objection(f"{path} cannot be looked at: {error.strerror}", _elsewhere(path))
     if found.st_uid != os.geteuid() and not (given and found.st_uid == _ROOT):
         return _foreign(path, f"belongs to user {_user(found.st_uid)}")

@@ -198,6 +198,17 @@ class Database:
         with self._translated():
             return int(self._db.execute("PRAGMA data_version").fetchone()[0])
 
+    def require_news(self) -> None:
+        """Refuse to wait for changes that cannot come.
+
+        Raises:
+            StoreFailed: the database is read where nothing can be written.
+        """
+        if self.is_read_only:
+            raise StoreFailed(
+                f"the store {self.path} can only be read: what becomes of jobs is not seen", "make its disk writable"
+            )
+
     def _require_presence(self) -> None:
         if self._file is None:
             return

@@ -69,7 +69,8 @@ def trusted_database(settings: Settings) -> str:
     # The folder for all temporary files lets anybody make a folder in our name.
     _require(base, given=not is_substitute)
     path = paths.join(base, host.machine_id(), _DATABASE)
-    require_trusted(path)
+    if os.path.exists(base):
+        require_trusted(path)
     return path
 
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kfrun import host
+from kfrun import host, settings
+from kfrun.errors import StoreFailed
 from kfrun.execute.local.process import record
+from kfrun.observe import location
 from tests.conftest import eventually, manifest
 from tests.execute.environments import environment_setup
 from tests.execute.test_misfortune import failure, kill_supervisor, started, supervisors
@@ -24,6 +26,15 @@ if TYPE_CHECKING:
 
 NOBODY = 65534
 IS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+
+PLAIN = """\
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata: {name: plain}
+spec:
+  runtimeRef: {name: plain-python}
+  trainer: {command: [python, -c, pass]}
+"""
 
 
 # Whose it is
@@ -91,6 +102,32 @@ def test_a_link_that_another_user_put_in_the_place_of_the_state_is_refused(ended
     os.chown(path, 0, 0, follow_symlinks=False)
 
 
+@pytest.mark.parametrize("home", ["/dev/null", "/nonexistent"])
+def test_without_a_place_for_state_manifests_are_checked_all_the_same(kfrun: Kfrun, home: str) -> None:
+    del kfrun.env["KFRUN_HOME"]
+    for verb in ("validate", "render", "plan"):
+        kfrun.ok(verb, "-f", kfrun.write("plain.yaml", PLAIN), HOME=home, XDG_STATE_HOME="")
+    kfrun.env["KFRUN_HOME"] = str(kfrun.home)
+
+
+@IS_ROOT
+@pytest.mark.parametrize("wrong", [0o1777, 0o700])
+def test_the_substitute_for_a_network_file_system_is_this_users_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: int
+) -> None:
+    substitute = tmp_path / "substitute"
+    substitute.mkdir(mode=0o700)
+    monkeypatch.setattr(host, "file_system", lambda path: "nfs4" if str(path) == str(tmp_path) else "ext4")
+    monkeypatch.setattr(location, "_local_substitute", lambda: str(substitute))
+    found = settings.load({}, {"HOME": "/root", "KFRUN_HOME": str(tmp_path / "home")}, tmp_path)
+    assert location.trusted_database(found).startswith(str(substitute))
+    substitute.chmod(wrong)
+    if wrong == 0o700:
+        os.chown(substitute, NOBODY, NOBODY)
+    with pytest.raises(StoreFailed, match=str(substitute)):
+        location.trusted_database(found)
+
+
 def test_a_job_whose_folder_others_may_write_is_not_taken_over(kfrun: Kfrun) -> None:
     kfrun.ok("apply", "-q", "-f", kfrun.job("job", "exec sleep 60"))
     started(kfrun)
@@ -116,15 +153,6 @@ def test_an_environment_that_others_may_write_is_not_used(kfrun: Kfrun) -> None:
 
 
 # Where nothing can be written
-
-PLAIN = """\
-apiVersion: trainer.kubeflow.org/v1alpha1
-kind: TrainJob
-metadata: {name: plain}
-spec:
-  runtimeRef: {name: plain-python}
-  trainer: {command: [python, -c, pass]}
-"""
 
 
 @pytest.fixture
@@ -164,7 +192,12 @@ def test_what_only_reads_works_on_a_disk_for_reading(kfrun: Kfrun, disk: Path) -
     for verb in ("validate", "render", "plan"):
         kfrun.ok(verb, "-f", plain)
     assert kfrun("diff", "-f", job).returncode == 0
-    for verb in (["delete", "job"], ["run", "-q", "-f", str(job)]):
+    for verb in (
+        ["get", "tj", "-w"],
+        ["wait", "job", "--for=condition=Complete"],
+        ["delete", "job"],
+        ["run", "-q", "-f", str(job)],
+    ):
         refused(kfrun, *verb)
 
 

@@ -84,6 +84,12 @@ def test_something_else_in_the_place_of_a_folder_is_named(tmp_path: Path, kind: 
         assert str(path) in message(path)
 
 
+def test_a_place_that_cannot_be_one_of_this_users_counts_as_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert message(tmp_path / "file" / "below", given=True) == ""
+    assert "cannot be looked at" in message(tmp_path / "file" / "below")
+
+
 @pytest.mark.parametrize("kind", ["fifo", "folder"])
 @pytest.mark.timeout(10)
 def test_what_is_no_file_is_not_opened_and_not_waited_for(tmp_path: Path, kind: str) -> None:

@@ -116,7 +116,7 @@ def require_trusted(path: Path) -> None:
         EnvironmentFailed: with the way out.
     """
     for place in (path.parent.parent, path.parent, path):
-        found = files.objection(str(place), given=True)
+        found = files.objection(str(place), given=True, setting="KFRUN_CACHE_DIR")
         if found is not None:
             raise EnvironmentFailed(*found)
 

@@ -306,6 +306,7 @@ class LocalBackend(SealedPods):
             if changes or is_first:
                 yield changes
             is_first = False
+            self._store.require_news()
         # What came in the last interval counts as well.
         changes = feed.update(item for wanted in selections for item in self.objects(wanted))
         if changes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kfrun.errors import NotFound
-from kfrun.execute.local import supervisors
 from kfrun.observe.logfiles import FolderLogs, InstallerLog
 
 if TYPE_CHECKING:
@@ -51,10 +50,15 @@ class LocalLogs:
             from kfrun.observe.watch import RunEnd
 
             self._end = RunEnd(self._store, self._run.uid, heal=self._heal)
-        return self._end() or self._has_ended_unstored()
+        if self._end() or self._has_ended_unstored():
+            return True
+        self._store.require_news()
+        return False
 
     def _has_ended_unstored(self) -> bool:
         """Whether it ended and the store does not know, because its disk is full."""
+        from kfrun.execute.local import supervisors
+
         stamp = supervisors.reserve_stamp(self._run.folder)
         if stamp and stamp != self._stamp:
             from kfrun.execute.controller import trainjob
