@@ -192,13 +192,8 @@ def test_what_only_reads_works_on_a_disk_for_reading(kfrun: Kfrun, disk: Path) -
     for verb in ("validate", "render", "plan"):
         kfrun.ok(verb, "-f", plain)
     assert kfrun("diff", "-f", job).returncode == 0
-    for verb in (
-        ["get", "tj", "-w"],
-        ["wait", "job", "--for=condition=Complete"],
-        ["delete", "job"],
-        ["run", "-q", "-f", str(job)],
-    ):
-        refused(kfrun, *verb)
+    for verb in ("get tj -w", "wait job --for=condition=Complete", "delete job", f"run -q -f {job}"):
+        refused(kfrun, *verb.split())
 
 
 FILL = "yes 0123456789 | head -c 20000000; exit 7"
