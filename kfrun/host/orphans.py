@@ -6,6 +6,7 @@ end is not known.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import struct
@@ -29,16 +30,19 @@ _SUBREAPERS: set[int] = set()
 
 
 def load() -> None:
-    """Have the system's call at hand for `become_subreaper`: looking it up takes milliseconds."""
+    """Have the system's call at hand for `become_subreaper`, so that forks of this process need not look it up."""
     if _PRCTL or host.is_portable():
         return
     try:
-        import ctypes
+        # What ctypes is made of: all of it takes 4 ms to import, and a job would start so much later.
+        import _ctypes
 
-        call = ctypes.CDLL(None).prctl
-        call.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
-        _PRCTL.append(call)
-    except (ImportError, OSError, AttributeError):
+        class Prctl(_ctypes.CFuncPtr):
+            _flags_ = _ctypes.FUNCFLAG_CDECL
+
+        library = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # the program itself
+        _PRCTL.append(Prctl(_ctypes.dlsym(library, "prctl")))
+    except (ImportError, OSError, AttributeError, TypeError):
         _PRCTL.append(None)
 
 
@@ -72,6 +76,30 @@ def _descendants(pid: int, is_foreign: Callable[[list[bytes]], bool]) -> list[in
         if host.start_time(child) is not None:
             found.append(child)
     return found
+
+
+def writers(path: str) -> list[int]:
+    """Pids of those whose standard output or error is the file at ``path``, as far as the system tells us."""
+    if host.is_portable():
+        return []
+    try:
+        wanted = _file(path)
+        return [pid for name in os.listdir("/proc") if name.isdigit() and _writes(pid := int(name), wanted)]
+    except OSError:
+        return []
+
+
+def _writes(pid: int, wanted: tuple[int, int]) -> bool:
+    for number in (1, 2):
+        with contextlib.suppress(OSError):
+            if _file(f"/proc/{pid}/fd/{number}") == wanted:
+                return True
+    return False
+
+
+def _file(path: str) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
 
 
 def exit_status(pid: int, start_time: str, descriptor: int | None) -> int | None:

@@ -251,26 +251,27 @@ def test_a_stopped_recorder_keeps_no_job_from_being_deleted(kfrun: Kfrun) -> Non
 
 # Nothing is left
 
-DAEMON = "setsid env -i /bin/sh -c '(echo $$$$ > pid; exec sleep 61) &'; {then}"
+DAEMON = "setsid env -i /bin/sh -c '(exec sleep 61) &'; {then}"
 
 
 def daemon(kfrun: Kfrun) -> int:
-    path = kfrun.folder / "pid"
-    eventually(lambda: path.exists() and path.read_text().endswith("\n"))
-    (pid,) = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and is_daemon(entry))
+    def found() -> list[int]:
+        return [int(entry.name) for entry in Path("/proc").iterdir() if is_daemon(entry, str(kfrun.folder))]
+
+    eventually(found)
+    (pid,) = found()
     return pid
 
 
-def is_daemon(entry: Path) -> bool:
+def is_daemon(entry: Path, folder: str) -> bool:
     try:
-        return (entry / "cmdline").read_bytes() == b"sleep\x0061\0" and not (entry / "environ").read_bytes().count(
-            b"KFRUN"
-        )
+        words, environment = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
+        return (words, os.readlink(entry / "cwd"), b"KFRUN" in environment) == (b"sleep\x0061\0", folder, False)
     except OSError:
         return False
 
 
-@pytest.mark.parametrize("helpers", ["none", "recorder"])
+@pytest.mark.parametrize("helpers", ["none", "recorder", "recorder and supervisor"])
 @pytest.mark.parametrize("end", ["by itself", "delete"])
 def test_what_forked_twice_and_cleared_its_environment_ends_with_its_job(kfrun: Kfrun, helpers: str, end: str) -> None:
     kfrun.ok("apply", "-q", "-f", kfrun.job("job", DAEMON.format(then="while [ ! -e go ]; do sleep 0.02; done")))
@@ -367,9 +368,9 @@ def test_helpers_are_known_by_a_variable_that_no_job_has(kfrun: Kfrun) -> None:
 
 def test_a_process_started_by_a_job_with_a_terminal_multiplexer_s_ways_ends_too(kfrun: Kfrun) -> None:
     """Sessions, groups and double forks in a row, with the environment kept."""
-    script = "(setsid sh -c '(setsid sleep 61 &) ; (sleep 62 &)' &); sleep 0.2"
+    script = "(setsid sh -c '(setsid sleep 7361 &) ; (sleep 7362 &)' &); sleep 0.2"
     done = kfrun("run", "-q", "-f", kfrun.job("job", script))
     assert done.returncode == 0
     assert not kfrun.processes()
     lines = subprocess.check_output(["ps", "ax", "-o", "args"], text=True).splitlines()
-    assert not {"sleep 61", "sleep 62"} & set(lines)
+    assert not {"sleep 7361", "sleep 7362"} & set(lines)

@@ -18,6 +18,7 @@ from tests.conftest import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ENDS = pytest.mark.parametrize(
     ("script", "code"), [("exit 37", 37), ("exit 0", 0), ("kill -9 $$", 137), ("kill -TERM $$", 143)]
@@ -115,6 +116,21 @@ def test_descendants_are_those_of_every_thread_and_none_below_a_foreign_one() ->
             assert orphans.descendants(process.pid, lambda _: True) == []
         finally:
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_who_writes_into_a_file_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with path.open("w") as file, waiting("exit 0") as other:
+        assert other.pid not in orphans.writers(str(path))
+        with (
+            subprocess.Popen(["sleep", "60"], stdout=file) as one,
+            subprocess.Popen(["sleep", "60"], stderr=file) as two,
+        ):
+            path.rename(tmp_path / "moved")
+            assert {one.pid, two.pid} <= set(orphans.writers(str(tmp_path / "moved")))
+            one.kill()
+            two.kill()
+    assert orphans.writers(str(path)) == []
 
 
 # How it ended

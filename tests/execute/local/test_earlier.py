@@ -36,8 +36,13 @@ def test_a_job_of_the_version_before_is_adopted_and_retried_and_ends_truly(kfrun
     kfrun.ok("apply", "-q", "-f", kfrun.write("job.yaml", text), KFRUN_RETRY_DELAY="0.1")
     eventually(lambda: len(_running(kfrun)) == 2)
     _replace_by_what_was_written_before(kfrun)
-    pods = json.loads(kfrun.ok("get", "pods", "-o", "json"))["items"]
-    assert [pod["status"]["containerStatuses"][0]["ready"] for pod in pods] == [True, True]
+
+    def ready() -> list[bool]:
+        pods = json.loads(kfrun.ok("get", "pods", "-o", "json"))["items"]
+        return [pod["status"]["containerStatuses"][0]["ready"] for pod in pods]
+
+    # The one before may not have come to store that they run.
+    eventually(lambda: ready() == [True, True])
     kfrun.write("go", "")
     assert kfrun("wait", "job", "--timeout", "20s").returncode == 0
     pods = json.loads(kfrun.ok("get", "pods", "-o", "json"))["items"]

@@ -35,8 +35,10 @@ class Leftovers:
         self._marked: dict[str, list[int]] | None = None
 
     def of(self, watch: Watch) -> list[int]:
-        """What is left of an attempt: what has its marker, and what came to us without any, if no other may own it."""
+        """What is left of an attempt: what has its marker or writes its log; what came to us and can be no other's."""
         found = self._marked_by(watch.traces.marker)
+        log = orphans.writers(f"{watch.traces.prefix}.log")
+        found = [*found, *(pid for pid in log if not is_marked(host.environment(pid)) and host.start_time(pid))]
         others = [item for item in self._watches if item.is_lost and item is not watch]
         if orphans.is_subreaper() and not others:
             found = [*found, *orphans.descendants(os.getpid(), is_marked)]
