@@ -51,8 +51,8 @@ open(f"{sys.argv[1]}/{index}.done", "w").close()
 os._exit(int(sys.argv[3 + int(index)]))
 """
 VICTIMS = (
-    "apply", "reader", "supervisor", "recorder", "recorder", "recorders", "pair", "pair", "all", "all", "all", "rank",
-    "suspension", "deletion",
+    "start", "start", "apply", "reader", "supervisor", "recorder", "recorder", "recorders", "pair", "pair", "all",
+    "all", "all", "rank", "suspension", "deletion",
 )  # fmt: skip
 _WATCH_SECONDS = 30.0
 
@@ -86,6 +86,8 @@ class Round:
         if "apply" in victims:
             time.sleep(self.random.uniform(0, 0.35))
             self._kill([apply.pid], "apply")
+        if "start" in victims:
+            self._strike_start()
         apply.communicate()
         reader = self.kfrun.start("logs", "-f", "chaos") if "reader" in victims else None
         for victim in victims:
@@ -131,6 +133,20 @@ class Round:
             self.kfrun("get", "trainjobs")
             self._await_watch()
             self.unwatched.append((begin - 0.1, time.time() + 0.1))
+
+    def _strike_start(self) -> None:
+        """Between the fork of a recorder and its word that the program runs, as far as one can hit that."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            found = [item for item in self._records() if item.recorder]
+            if found:
+                time.sleep(self.random.uniform(0, 0.002))
+                begin = time.time()
+                self._kill([found[0].recorder], "start")
+                if self.random.random() < 0.5:
+                    self._strike_helpers("all")
+                self.unwatched.append((begin - 0.1, time.time() + 0.1))
+                return
 
     def _helpers(self) -> tuple[list[int], list[int]]:
         """Supervisors (and the nurseries that they are forked from), and recorders."""

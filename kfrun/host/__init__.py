@@ -76,12 +76,15 @@ def _portable_boot_id() -> str:
     return "unknown"
 
 
-def start_time(pid: int) -> str | None:
-    """When process ``pid`` started, as the system writes it; None when there is no such process (or a zombie)."""
+def start_time(pid: int, *, zombie: bool = False) -> str | None:
+    """When process ``pid`` started, as the system writes it; None when there is no such process.
+
+    One that has ended and that nobody has waited for is none either, unless ``zombie``.
+    """
     if is_portable():
-        return _portable_start_time(pid)
+        return _portable_start_time(pid, zombie=zombie)
     fields = stat(pid)
-    return None if fields is None or is_zombie(fields) else fields[19].decode()
+    return None if fields is None or (is_zombie(fields) and not zombie) else fields[19].decode()
 
 
 def stat(pid: int) -> list[bytes] | None:
@@ -100,9 +103,9 @@ def is_zombie(fields: list[bytes]) -> bool:
     return fields[0] in (b"Z", b"X") and int(fields[17]) <= 1
 
 
-def _portable_start_time(pid: int) -> str | None:
+def _portable_start_time(pid: int, *, zombie: bool) -> str | None:
     fields = (_output(["ps", "-o", "stat=,lstart=", "-p", str(pid)]) or "").split()
-    return " ".join(fields[1:]) if fields and not fields[0].startswith("Z") else None
+    return " ".join(fields[1:]) if fields and (zombie or not fields[0].startswith("Z")) else None
 
 
 def identify(pid: int) -> ProcessIdentity | None:

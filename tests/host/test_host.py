@@ -49,7 +49,9 @@ def test_a_process_is_identified_by_more_than_its_pid(form: str) -> None:
 def test_a_process_that_ended_is_not_alive_even_while_it_is_a_zombie(form: str) -> None:
     process = subprocess.Popen(["true"])
     eventually(lambda: host.start_time(process.pid) is None, what=f"{form}: a zombie has no start time")
+    assert host.start_time(process.pid, zombie=True) is not None
     process.wait()
+    assert host.start_time(process.pid, zombie=True) is None
     assert host.identify(process.pid) is None
 
 

@@ -23,9 +23,9 @@ class Orphan:
         self.pid, self.start = pid, start
         self.code: int | None = None
         self.descriptor = host.open_pidfd(pid)
-        # The zombie counts as well. Gone since its pidfd was opened, it was the right one.
-        fields = None if host.is_portable() else host.stat(pid)
-        self._is_gone = fields is not None and fields[19].decode() != start
+        # Gone since its pidfd was opened, it was the right one.
+        found = host.start_time(pid, zombie=True)
+        self._is_gone = found is not None and found != start
         if self._is_gone:
             self.let_go()
 

@@ -158,7 +158,7 @@ def _record(program: Program, descriptor: int, teller: int) -> int:
         ended = replace(record, state="exited", exit_code=START_ERROR_CODE, reason=START_ERROR, message=message)
         _write_surely(descriptor, replace(ended, at=time.time(), swept=True))
         return START_ERROR_CODE
-    record = replace(record, state="running", pid=pid, start=host.start_time(pid) or "", at=time.time())
+    record = replace(record, state="running", pid=pid, start=host.start_time(pid, zombie=True) or "", at=time.time())
     # A full disk does not matter here: the block is there already. Nothing may keep us from waiting.
     with contextlib.suppress(OSError):
         records.write(descriptor, record)

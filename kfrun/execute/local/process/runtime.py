@@ -182,7 +182,7 @@ class ProcessRuntime:
                 self._forget(item)
             if item.never_started:
                 self.start(item.attempt)
-        if any(item.is_lost for item in self._watched.values()):
+        if any(item.is_lost for item in watches):
             seen.reap()
         facts, self._facts = self._facts, []
         return facts

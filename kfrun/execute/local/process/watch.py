@@ -214,8 +214,7 @@ class Watch:
             self._give_up()
             return []
         pid = leftovers.main_process(self)
-        fields = None if pid is None else host.stat(pid)
-        if pid is not None and (start := host.start_time(pid) or (fields[19].decode() if fields else "")):
+        if pid is not None and (start := host.start_time(pid, zombie=True)):
             self._program = Orphan(pid, start)
             running = replace(found or Record(), state="running", pid=pid, start=start, at=time.time())
             with contextlib.suppress(OSError):

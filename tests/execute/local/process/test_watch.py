@@ -16,6 +16,7 @@ from kfrun.execute.controller.facts import Ended, Started
 from kfrun.execute.local import jobfiles
 from kfrun.execute.local.process import record, recorder, remains
 from kfrun.execute.local.runtime import JOB_MARKER
+from tests import style_metrics
 from tests.conftest import eventually
 from tests.execute.local.process.test_runtime import ATTEMPT, Machine
 from tests.host.test_orphans import kernel_tells
@@ -183,6 +184,35 @@ def test_an_end_in_the_instant_of_the_recorders_death_is_still_there_to_see(
     (folder / "go").touch()
     ended = machine.exit()
     assert (ended.exit_code == 3) == kernel_tells()
+
+
+_SUPERVISOR = """
+import os, pathlib, sys
+from kfrun.host import orphans
+from tests.execute.local.process import test_watch
+when, script, folder = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+
+class Patch:
+    setattr = staticmethod(setattr)
+
+assert orphans.become_subreaper()
+test_watch.dies_once(Patch, folder, lambda item: item.state == when)
+machine = test_watch.Machine(folder, "sh", "-c", script)
+machine.start()
+ended = machine.exit()
+print(ended.exit_code, ended.reason, (folder / "died").exists(), (machine.pod_folder / "node.0.log").read_text())
+left = machine.runtime.collect()
+print(left, len(os.listdir("/proc/self/task")), open("/proc/thread-self/children").read())
+"""
+
+
+@pytest.mark.parametrize("script", ["echo once; exit 3", "echo once; sleep 0.1; (setsid sleep 60 &); exit 3"])
+@pytest.mark.parametrize("when", ["starting", "running", "exited"])
+def test_a_supervisor_in_the_place_of_its_recorder_sees_the_true_end(folder: Path, when: str, script: str) -> None:
+    """Whatever kernel: the program becomes its child, also one that had ended in the same moment."""
+    command = [sys.executable, "-c", _SUPERVISOR, when, script, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=style_metrics.ROOT)
+    assert done.stdout.split() == ["3", "Error", "True", "once", "[]", "1"], done.stderr
 
 
 # What it leaves
