@@ -404,16 +404,25 @@ def test_a_job_with_a_state_that_cannot_be_read_ends(kfrun: Kfrun, state: str, e
     eventually(lambda: not kfrun.processes(), what="nothing of it runs on")
 
 
-def test_a_state_that_a_supervisor_stumbles_over_later_ends_the_job(kfrun: Kfrun) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('"job":"job-node-0"', '"job":"job-other-0"', "kfrun.db"),
+        ('"kill_at":null', '"kill_at":"soon"', "supervisor.log"),
+    ],
+)
+def test_a_state_that_a_supervisor_stumbles_over_later_ends_the_job(
+    kfrun: Kfrun, old: str, new: str, named: str
+) -> None:
     kfrun.ok("apply", "-q", "-f", kfrun.job("job", "exec sleep 60"))
     started(kfrun)
     kill_supervisor(kfrun)
     with kfrun.store() as store:
         (run,) = store.runs()
-        store.change_run(run.uid, state=run.state.replace('"job":"job-node-0"', '"job":"job-other-0"'))
+        store.change_run(run.uid, state=run.state.replace(old, new))
     assert kfrun("wait", "job", "--timeout", "20s").returncode == 1
     assert failure(kfrun) == ("Failed", "SupervisorFailed")
-    assert f"{run.folder}/supervisor.log" in kfrun.ok("get", "tj", "job", "-o", "jsonpath={.status.conditions}")
+    assert named in kfrun.ok("get", "tj", "job", "-o", "jsonpath={.status.conditions}")
     eventually(lambda: not kfrun.processes(), what="nothing of it runs on")
 
 

@@ -98,10 +98,18 @@ def _supervisor(store: Store, run: Run) -> Supervisor | None:
         job = jobfiles.read(run.folder, run.run_digest)
         jobfiles.make_reserve(run.folder, job.workload)
         return Supervisor(store, run, job)
-    except (OSError, ValueError) as error:
+    except KfrunError:
+        raise
+    except Exception as error:  # whatever it stumbles over, the next one would, too
         if getattr(error, "errno", None) in _PASSING:
             raise
-        _abandon(store, run, f"the job's own files cannot be read ({error})")
+        traceback.print_exc()
+        why = (
+            str(error)
+            if isinstance(error, OSError | ValueError)
+            else f"{run.folder}/job.json or {store.path}: {error!r}"
+        )
+        _abandon(store, run, f"the job's own files cannot be read ({why})")
         return None
 
 
@@ -125,10 +133,17 @@ def _abandon(store: Store, run: Run, why: str) -> None:
     """Nothing can be adopted or started. Stop what runs, and say so."""
     grace = 0.0 if run.request in ("kill", "delete now") else runtimes.GRACE_SECONDS
     left = "it was stopped" if runtimes.clean(run, grace) else "its processes were left alone"
-    if run.request.startswith("delete"):
-        supervisors.remove(store, run)
-        return
     now, message = time.time(), f"{why}; {left}: run its manifest again"
+    with store.writing():
+        # It may have been asked for meanwhile.
+        latest = store.run(run.uid)
+        if latest is not None and not latest.request.startswith("delete"):
+            _record_failure(store, run, message, now)
+            return
+    supervisors.remove(store, run)
+
+
+def _record_failure(store: Store, run: Run, message: str, now: float) -> None:
     with store.writing():
         found = store.find(TRAIN_JOB, run.namespace, run.name)
         if found is not None and found.uid == run.uid and not is_finished(found.data):
