@@ -161,12 +161,15 @@ def _settings() -> str:
         "home": "none",
         "state_dir": "`$XDG_STATE_HOME/kfrun` (`~/.local/state/kfrun`)",
         "cache_dir": "`$XDG_CACHE_HOME/kfrun` (`~/.cache/kfrun`)",
+        "logs_max_size": "none",
     }
     rows = []
-    for key in settings.KEYS:
+    for place, name, key in settings.places():
         default = settings.Settings._field_defaults.get(key)
         shown = defaults.get(key) or f"`{str(default).lower() if isinstance(default, bool) else default}`"
-        rows.append((f"`{key}`", f"`KFRUN_{key.upper()}`", _escaped(meanings[key]), shown))
+        rows.append(
+            (f"`[{place}] {name}`" if place else f"`{name}`", f"`KFRUN_{key.upper()}`", _escaped(meanings[key]), shown)
+        )
     table = _table(("key", "variable", "meaning", "default"), rows)
     return f"# Settings\n\n{NOTE}\n{SETTINGS}\n{table}"
 

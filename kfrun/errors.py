@@ -9,7 +9,9 @@ KfrunError
   UsageProblem          2   the command line is wrong
   Unavailable           3   kfrun could not do its work
     EnvironmentFailed   3   the Python environment could not be built
+      InstallerKilled   3   a signal ended the installer
     StoreFailed         3   the store cannot be read or written
+      StoreFull         3   the disk that it lies on is full
   WaitTimeout         124   the time was up
   Interrupted         130   Ctrl-C
 
@@ -87,8 +89,16 @@ class EnvironmentFailed(Unavailable):
     """A Python environment could not be built."""
 
 
+class InstallerKilled(EnvironmentFailed):
+    """What builds a Python environment was ended by a signal: tried again it may succeed."""
+
+
 class StoreFailed(Unavailable):
     """The store cannot be opened, read or written."""
+
+
+class StoreFull(StoreFailed):
+    """The store takes nothing more: its disk is full. It can be read."""
 
 
 class WaitTimeout(KfrunError):

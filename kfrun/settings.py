@@ -29,6 +29,12 @@ BACKENDS: tuple[str, ...] = ("process", "memory")
 
 TRAINER_VERSION = "v2.3"
 
+_IN_TABLES = {("logs", "max-size"): "logs_max_size"}
+"""Keys that stand in a table of the files, by the table and their name there."""
+
+_SIZE = r"(\d+)([kmgt]?)(i?)b?"
+_LEAST_SIZE = 1024
+
 _NAMESPACE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _VERSION = r"v\d+\.\d+|head"
 
@@ -58,6 +64,7 @@ class Settings(NamedTuple):
         color: ``auto`` colours terminals.
         retry_delay: seconds before the first retry; each further one waits twice as long.
         max_retry_delay: seconds, the longest wait between two attempts.
+        logs_max_size: the log of an attempt is kept at it, like `100Mi`; the oldest goes first, and the log says so.
         origins: where each value came from, by key.
     """
 
@@ -72,6 +79,7 @@ class Settings(NamedTuple):
     color: str = "auto"
     retry_delay: float = 10.0
     max_retry_delay: float = 300.0
+    logs_max_size: str = ""
     origins: Mapping[str, SettingOrigin] = MappingProxyType({})
 
 
@@ -208,13 +216,46 @@ def _is_file(path: str) -> bool:
 
 def _read_file(path: str) -> Iterator[tuple[str, Any]]:
     data, text = _parse(path)
-    for key, value in data.items():
+    for key, value in _flat(data, path, text):
         if key in TABLES:
             continue
-        name = f"{path}:{_line_of(key, text)}: {key}"
+        name = f"{path}:{_line_of(_name_in_file(key), text)}: {_name_in_file(key)}"
         if key not in KEYS:
             raise UsageProblem(f"{name}: unknown key", _known_keys(key))
         yield key, _check(key, _anchored(key, value, paths.parent(path)), name)
+
+
+def _flat(data: dict[str, Any], path: str, text: str) -> Iterator[tuple[str, Any]]:
+    """The keys and values, those of `_IN_TABLES` by their names as settings."""
+    known = {table for table, _ in _IN_TABLES}
+    for key, value in data.items():
+        if key not in known:
+            yield key, value
+            continue
+        if not isinstance(value, dict):
+            raise UsageProblem(f"{path}:{_line_of(key, text)}: {key}: expected a table, [{key}]")
+        for name, item in value.items():
+            if (key, name) not in _IN_TABLES:
+                names = ", ".join(known_name for table, known_name in _IN_TABLES if table == key)
+                raise UsageProblem(
+                    f"{path}:{_line_of(name, text)}: [{key}] {name}: unknown key", f"known keys: {names}"
+                )
+            yield _IN_TABLES[key, name], str(item) if type(item) is int else item
+
+
+def places() -> list[tuple[str, str, str]]:
+    """Where each setting stands in a file, in its order: the table or none, its name there, its key."""
+    known = {key: place for place, key in _IN_TABLES.items()}
+    return sorted(((*known.get(key, ("", key)), key) for key in KEYS), key=lambda place: place[0])
+
+
+def size(text: str) -> int:
+    """The bytes of ``10Mi``, ``10M`` or ``10485760``; 0 for none."""
+    match = re.fullmatch(_SIZE, text, re.IGNORECASE)
+    if match is None:
+        return 0
+    power = " kmgt".index(match[2].lower() or " ")
+    return int(match[1]) * (1 << 10 * power if match[3] else int(10 ** (3 * power)))
 
 
 def _parse(path: str) -> tuple[dict[str, Any], str]:
@@ -245,6 +286,10 @@ def _line_of(key: str, text: str) -> int:
     pattern = re.compile(rf"""^\s*\[*\s*["']?{re.escape(key)}["']?\s*[]=.]""", re.MULTILINE)
     found = pattern.search(text)
     return text.count("\n", 0, found.end()) + 1 if found else 1
+
+
+def _name_in_file(key: str) -> str:
+    return next((name for (_, name), known in _IN_TABLES.items() if known == key), key)
 
 
 def _known_keys(key: str) -> str:
@@ -292,6 +337,8 @@ def _check_text(key: str, value: str, name: str) -> str:
         _require(value in choices, name, value, " or ".join(choices) if len(choices) < 3 else ", ".join(choices))
     elif key == "namespace":
         _require(re.fullmatch(_NAMESPACE, value), name, value, "lower-case letters, digits and dashes")
+    elif key == "logs_max_size":
+        _require(value == "0" or size(value) >= _LEAST_SIZE, name, value, "a size of 1Ki or more, like 100Mi, or 0")
     elif key == "trainer_version":
         _require(re.fullmatch(_VERSION, value), name, value, "v2.0, v2.1, v2.2, v2.3 or head")
     return value

@@ -92,6 +92,16 @@ def test_folders_in_a_file_are_relative_to_it(project, environ):
         ('backend = "docker"\n', 1, "backend: expected process or memory, got docker", ""),
         ('trainer_version = "2.3"\n', 1, "trainer_version: expected v2.0, v2.1, v2.2, v2.3 or head", ""),
         ("home = 5\n", 1, "home: expected text, got 5", ""),
+        ("logs = 5\n", 1, "logs: expected a table, [logs]", ""),
+        ("[logs]\nmax_size = 5\n", 2, "[logs] max_size: unknown key", "known keys: max-size"),
+        (
+            '[logs]\nmax-size = "10 rolls"\n',
+            2,
+            "max-size: expected a size of 1Ki or more, like 100Mi, or 0, got 10 r",
+            "",
+        ),
+        ("[logs]\nmax-size = 1023\n", 2, "max-size: expected a size of 1Ki or more", ""),
+        ("[logs]\nmax-size = true\n", 2, "max-size: expected text, got True", ""),
     ],
 )
 def test_a_wrong_line_of_a_file_is_named(project, environ, text, line, message, hint):
@@ -101,6 +111,18 @@ def test_a_wrong_line_of_a_file_is_named(project, environ, text, line, message, 
         settings.load({}, environ, project)
     assert caught.value.message.startswith(f"{path}:{line}: {message}")
     assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [('"10Mi"', 10 << 20), ('"1g"', 10**9), ("4096", 4096), ('"64kiB"', 1 << 16), ('"0"', 0), ('"2KB"', 2000)],
+)
+def test_the_size_of_logs_stands_in_a_table_of_its_own(project, environ, text, size):
+    (project / "kfrun.toml").write_text(f"strict = true\n[lint]\n[logs]\nmax-size = {text}\n")
+    found = settings.load({}, environ, project)
+    assert settings.size(found.logs_max_size) == size
+    assert (found.strict, str(found.origins["logs_max_size"])) == (True, f"project {project}/kfrun.toml")
+    assert settings.size(settings.load({}, {**environ, "KFRUN_LOGS_MAX_SIZE": "1Ki"}, project).logs_max_size) == 1024
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,8 @@ class Follower:
         self._flush()
         self._tell_news()
         self._tell_installation(final=True)
+        for text in (*self._reader.unreadable, *self._reader.damaged):
+            self._tell(clean(text))
         self.close()
         return self.outcome()
 
@@ -182,7 +184,7 @@ class _Lines:
                 return []
             try:
                 self._text = self._source.open(files[0])
-            except FileNotFoundError:
+            except OSError:
                 return []
         while chunk := self._text.read(_CHUNK, self._offset):
             self._offset += len(chunk)

@@ -119,6 +119,18 @@ def is_alive(identity: ProcessIdentity) -> bool:
     return identity.boot_id == boot_id() and start_time(identity.pid) == identity.start_time
 
 
+def is_stopped(identity: ProcessIdentity) -> bool:
+    """Whether exactly this process runs no further before somebody lets it: SIGSTOP, or a debugger."""
+    if is_portable():
+        state = _output(["ps", "-o", "stat=", "-p", str(identity.pid)]) or ""
+    else:
+        try:
+            state = _text(f"/proc/{identity.pid}/stat", errors="replace").rpartition(")")[2].strip()
+        except OSError:
+            return False
+    return state[:1] in ("T", "t") and is_alive(identity)
+
+
 def set_process_name(name: str) -> None:
     """Show ``name`` (15 bytes of it) in ``ps -o comm`` and ``top`` for this process, where the system lets us."""
     if not is_portable():

@@ -19,7 +19,7 @@ def take(path: str | os.PathLike[str], *, wait: bool = False) -> int | None:
     Raises:
         OSError: the file cannot be made.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
@@ -49,7 +49,8 @@ def hold(path: str | os.PathLike[str]) -> Iterator[None]:
 def is_held(path: str | os.PathLike[str]) -> bool:
     """Whether somebody holds the lock of the file at ``path``; never makes one."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # A FIFO in its place must not keep us.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

@@ -222,6 +222,8 @@ class RunState:
     def from_json(cls, data: dict[str, Any]) -> RunState:
         """Read what `to_json` wrote, in this version or in 0.1 (which had no uids and no readiness).
 
+        What an earlier version did not write yet has its default.
+
         Raises:
             ValueError: it is damaged, or of a later version.
         """
@@ -233,16 +235,16 @@ class RunState:
 
 
 def _read(data: dict[str, Any]) -> dict[str, Any]:
-    uid, failure = data["uid"], data["first_failure"]
+    uid, failure = data["uid"], data.get("first_failure")
     if "environment" in data:
         data = {**data, "needs": "waiting" if data["environment"] == "building" else data["environment"]}
         del data["environment"]
     return {
         **data,
         "conditions": _conditions(data),
-        "jobset": JobSetState(**{**data["jobset"], "conditions": _conditions(data["jobset"])}),
-        "jobs": [_job(uid, job) for job in data["jobs"]],
-        "pods": [_pod(uid, pod) for pod in data["pods"]],
+        "jobset": JobSetState(**{**data.get("jobset", {}), "conditions": _conditions(data.get("jobset", {}))}),
+        "jobs": [_job(uid, job) for job in data.get("jobs", ())],
+        "pods": [_pod(uid, pod) for pod in data.get("pods", ())],
         "first_failure": FirstFailure(**failure) if failure else None,
     }
 
@@ -257,4 +259,4 @@ def _pod(uid: str, data: dict[str, Any]) -> PodState:
 
 
 def _conditions(data: dict[str, Any]) -> list[Condition]:
-    return [Condition(**item) for item in data["conditions"]]
+    return [Condition(**item) for item in data.get("conditions", ())]

@@ -7,12 +7,16 @@ in the store, so this module asks the disk alone.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import struct
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from kfrun.host import files
+from kfrun.observe import segments
 from kfrun.observe.logtexts import LogFile, Sample, TimeIndex
 
 if TYPE_CHECKING:
@@ -20,6 +24,18 @@ if TYPE_CHECKING:
 
 _RECORD = struct.Struct("<dQ")
 _BLOCK_RECORDS = 4096
+_TRIES = 10
+_SETTLED_NANOSECONDS = 100_000_000
+"""A file changed longer ago than this cannot change again without a new time stamp (clocks tick every 10 ms)."""
+_FACTS = {
+    "name": str,
+    "job": str,
+    "replicatedJob": str,
+    "jobIndex": int,
+    "index": int,
+    "created": int | float,
+}
+"""What a ``pod.json`` tells at least."""
 
 
 class _Pod(NamedTuple):
@@ -77,11 +93,11 @@ def _pods(folder: Path) -> list[_Pod]:
 
 def _facts(path: Path) -> dict[str, object] | None:
     try:
-        facts = json.loads((path / "pod.json").read_bytes())
-    except (OSError, ValueError):
+        facts = json.loads(files.read(path / "pod.json"))
+    except (OSError, ValueError, RecursionError):
         return None
-    wanted = {"name", "job", "replicatedJob", "jobIndex", "index", "created"}
-    return facts if isinstance(facts, dict) and wanted <= facts.keys() else None
+    is_sound = isinstance(facts, dict) and all(isinstance(facts.get(key), kind) for key, kind in _FACTS.items())
+    return facts if is_sound else None
 
 
 def _log_names(path: Path) -> Iterator[tuple[str, int]]:
@@ -136,48 +152,88 @@ class FileIndex(TimeIndex):
 
     def __init__(self, log: str) -> None:
         self._path = f"{log.removesuffix('.log')}.idx"
+        self._count = 0
         try:
+            os.close(files.open_regular(self._path))
             self._count = os.stat(self._path).st_size // _RECORD.size
-        except OSError:
-            self._count = 0
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self.damage = self._useless(str(error.strerror))
+        if self._count and not (_can_be(self[0]) and _can_be(self[self._count - 1])):
+            self._count, self.damage = 0, self._useless("it holds something else")
+
+    def _useless(self, why: str) -> str:
+        return f"{self._path} cannot be read ({why}): times are those of the log's last change"
 
     def __len__(self) -> int:
         return self._count
 
     def __getitem__(self, number: int) -> Sample:
-        with open(self._path, "rb") as file:
-            return Sample(*_RECORD.unpack(os.pread(file.fileno(), _RECORD.size, number * _RECORD.size)))
+        # Cut off meanwhile, there is nothing to be known.
+        return Sample(*next(self._read(number, 1), (0.0, 0)))
 
     def _from(self, number: int) -> Iterator[tuple[float, int]]:
         while number < self._count:
-            yield from self._block(number)
+            yield from filter(_can_be, self._read(number, min(_BLOCK_RECORDS, self._count - number)))
             number += _BLOCK_RECORDS
 
-    def _block(self, number: int) -> Iterator[tuple[float, int]]:
-        wanted = min(_BLOCK_RECORDS, self._count - number)
+    def _read(self, number: int, count: int) -> Iterator[tuple[float, int]]:
         try:
-            with open(self._path, "rb") as file:
-                block = os.pread(file.fileno(), wanted * _RECORD.size, number * _RECORD.size)
-        except FileNotFoundError:
+            with open(self._path, "rb", opener=files.opener) as file:
+                block = os.pread(file.fileno(), count * _RECORD.size, number * _RECORD.size)
+        except OSError:
             return iter(())
         return _RECORD.iter_unpack(block[: len(block) // _RECORD.size * _RECORD.size])
 
 
+def _can_be(sample: tuple[float, int]) -> bool:
+    """Whether it was taken: another time than between 2001 and 2096, or that many bytes, are rubbish."""
+    return 1e9 < sample[0] < 4e9 and sample[1] < 1 << 60
+
+
 class FileText:
-    """A log file that is being read."""
+    """A log file that is being read; one that is kept at a size has several parts, see `kfrun.observe.segments`."""
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._parts: list[tuple[int, int]] = []
+        """Where each begins, and its descriptor: what is dropped meanwhile can be read to the end of this look."""
+        self._mark, self._settled = (-1, -1), False
+        self._look()
+
+    def _look(self) -> None:
+        parts = _opened(self._path)
+        self.close()
+        self._parts = parts
+
+    def start(self) -> int:
+        """See `LogText.start`."""
+        return self._parts[0][0]
 
     def state(self) -> tuple[int, float]:
         """The file's size now, and when it was written last."""
-        found = os.fstat(self._fd)
-        return found.st_size, found.st_mtime
+        found = os.fstat(self._parts[-1][1])
+        mark = found.st_size, found.st_ctime_ns
+        if mark != self._mark or not self._settled:
+            # A new part may have begun: then this one has another name since.
+            if _inode(self._path) not in (None, found.st_ino):
+                with contextlib.suppress(OSError):
+                    self._look()
+                found = os.fstat(self._parts[-1][1])
+            self._mark, self._settled = mark, time.time_ns() - found.st_ctime_ns > _SETTLED_NANOSECONDS
+        return self._parts[-1][0] + found.st_size, found.st_mtime
 
     def read(self, count: int, offset: int) -> bytes:
-        """Up to ``count`` bytes from ``offset`` on."""
-        return os.pread(self._fd, count, offset)
+        """Up to ``count`` bytes from ``offset`` on; NUL in the place of those that were dropped."""
+        end = offset + count
+        found = [b"\0" * (min(end, self.start()) - offset)]
+        for number, (start, descriptor) in enumerate(self._parts):
+            last = self._parts[number + 1][0] if number + 1 < len(self._parts) else end
+            begin, last = max(offset, start), min(end, last)
+            if begin < last:
+                found.append(os.pread(descriptor, last - begin, begin - start))
+        return b"".join(found)
 
     def index(self) -> TimeIndex:
         """When the file had grown how far."""
@@ -185,7 +241,46 @@ class FileText:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._fd)
+        for _, descriptor in self._parts:
+            os.close(descriptor)
+        self._parts.clear()
+
+
+def _opened(path: str) -> list[tuple[int, int]]:
+    """The parts of a log: where each begins, and a descriptor of it.
+
+    Raises:
+        OSError: there is no log, or something else lies there.
+    """
+    for _ in range(_TRIES):
+        parts = list[tuple[int, int]]()
+        if _open_parts(path, parts):
+            return parts
+        for _, descriptor in parts:
+            os.close(descriptor)
+    return [(0, files.open_regular(path))]
+
+
+def _open_parts(path: str, parts: list[tuple[int, int]]) -> bool:
+    """Open the parts of a log into a list; False when a new one began meanwhile, so that they do not fit together."""
+    older = segments.older(path)
+    try:
+        for start, name in older:
+            parts.append((start, files.open_regular(name)))
+        start = parts[-1][0] + os.fstat(parts[-1][1]).st_size if parts else 0
+        parts.append((start, files.open_regular(path)))
+    except FileNotFoundError:
+        if not older:
+            raise
+        return False
+    return segments.older(path) == older
+
+
+def _inode(path: str) -> int | None:
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return None
 
 
 class FolderLogs:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Self
 
-    from kfrun.observe.logtexts import JobLogs, LogFile, LogSource
+    from kfrun.observe.logtexts import JobLogs, LogFile, LogSource, TimeIndex
 
 Attempts = Literal["current", "previous", "all"]
 
@@ -150,9 +150,10 @@ class _Segment(NamedTuple):
 class _Stream:
     """One log file being copied: how far it is written, and how far it was searched for the end of a line."""
 
-    def __init__(self, file: LogFile, source: LogSource) -> None:
+    def __init__(self, file: LogFile, source: LogSource, damaged: list[str]) -> None:
         self.file = file
         self._text = source.open(file)
+        self._damaged = damaged
         self.position = 0
         self.shown_at = 0.0
         self._last = b"\n"
@@ -169,6 +170,7 @@ class _Stream:
         if size < self.position:
             # The job itself truncated its output: show what it writes from now on.
             self.position = self._searched = self._found = size
+        self.position = max(self.position, self._text.start())
         return size, changed
 
     def skip(self, options: LogOptions) -> None:
@@ -177,10 +179,10 @@ class _Stream:
         start = 0 if options.since is None else self._start_since(options.since, size, changed)
         if options.tail is not None:
             start = max(start, logtexts.tail_start(self._text.read, size, options.tail))
-        self.position = self._searched = self._found = start
+        self.position = self._searched = self._found = max(start, self._text.start())
 
     def _start_since(self, since: float, size: int, changed: float) -> int:
-        index = self._text.index()
+        index = self._index()
         known = index.size_at(since)
         if known is None:
             if changed < since:
@@ -193,6 +195,12 @@ class _Stream:
     def is_within_line(self) -> bool:
         """Whether what is shown of it ends within a line."""
         return self._last != b"\n"
+
+    def _index(self) -> TimeIndex:
+        index = self._text.index()
+        if index.damage and index.damage not in self._damaged:
+            self._damaged.append(index.damage)
+        return index
 
     def finished(self, size: int) -> int:
         """The end of what is finished before ``size``; a long line is searched only once, however it grows."""
@@ -259,7 +267,7 @@ class _Stream:
     def segments(self, size: int, changed: float) -> Iterator[_Segment]:
         """When the bytes up to ``size`` were written: by the index, and what it does not cover by the file's time."""
         latest, covered = 0.0, self.position
-        for sample in self._text.index().after(self.position):
+        for sample in self._index().after(self.position):
             latest, covered = sample.time, min(sample.size, size)
             yield _Segment(latest, self, covered)
             if covered == size:
@@ -300,6 +308,10 @@ class LogReader:
         source: the run's logs.
         options: what to show.
         write: gets chunks of bytes in order; the reader keeps none back.
+
+    Attributes:
+        unreadable: of each log that cannot be read, which and why.
+        damaged: what is wrong with the times of logs.
     """
 
     def __init__(self, source: LogSource, options: LogOptions, write: Callable[[bytes], object]) -> None:
@@ -312,6 +324,8 @@ class LogReader:
         self._open_line: _Stream | None = None
         self._signature: tuple[int, ...] | None = None
         self._rescan_at = 0.0
+        self.unreadable: list[str] = []
+        self.damaged: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -392,9 +406,11 @@ class LogReader:
     def _scan(self, files: Iterable[LogFile]) -> None:
         for file in files:
             try:
-                self._streams[file.name] = _Stream(file, self._source)
+                self._streams[file.name] = _Stream(file, self._source, self.damaged)
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                self.unreadable.append(f"the log {file.name} cannot be read: {error.strerror}")
             self._seen[file.place] = max(self._seen.get(file.place, (-1.0, 0)), (file.created, file.restart))
             self._labels.setdefault(file.label, len(self._labels))
 

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
         def state(self) -> tuple[int, float]:
             """How many bytes there are now, and when the last ones came."""
 
+        def start(self) -> int:
+            """How many bytes at the beginning were dropped since they were written."""
+
         def read(self, count: int, offset: int) -> bytes:
-            """Up to ``count`` bytes from ``offset`` on."""
+            """Up to ``count`` bytes from ``offset`` on; NUL in the place of those that were dropped."""
 
         def index(self) -> TimeIndex:
             """When there were how many bytes."""
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 
             Raises:
                 FileNotFoundError: it was removed.
+                OSError: it cannot be read, or something else lies in its place.
             """
 
     class JobLogs(Protocol):
@@ -114,6 +118,9 @@ class Sample(NamedTuple):
 
 class TimeIndex:
     """When a text had how many bytes, oldest sample first. Subclasses give ``len``, one sample, and all from one on."""
+
+    damage = ""
+    """What is wrong with it, and what that means; empty when it is sound. A damaged one has no samples."""
 
     def __len__(self) -> int:
         raise NotImplementedError

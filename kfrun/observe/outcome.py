@@ -18,6 +18,7 @@ _CODES = {
     "NodeRestarted": 1,
     "EngineLost": 1,
     "RecorderLost": 1,
+    "SupervisorFailed": 1,
 }
 """Reasons of Failed that decide the exit code, whatever the containers ended with."""
 

@@ -1,4 +1,4 @@
-"""The store: one SQLite database (WAL) with objects, status, events, runs and port leases.
+"""The store: objects, status, events, runs and port leases in one SQLite database.
 
 Every kfrun on this host reads and writes it; supervisors are the only writers of a job's status. Objects are kept
 in their Kubernetes form. Writers name the version that they read: `Conflict` means somebody else was faster.
@@ -7,24 +7,19 @@ in their Kubernetes form. Writers name the version that they read: `Conflict` me
 from __future__ import annotations
 
 import json
-import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from kfrun import host, paths
-from kfrun.errors import Conflict, NotFound, StoreFailed
+from kfrun.errors import Conflict, StoreFailed
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import Event, StoredObject
 from kfrun.model.values import dataclass
+from kfrun.observe.database import Database
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-    from typing import Self
+    from collections.abc import Sequence
 
-_FORMAT = 1
-_BUSY_SECONDS = 20.0
+_RESTING = 2
+"""In the column ``ended``: not ended, but nothing happens before somebody asks for it."""
 
 _TABLES = """
 CREATE TABLE objects (
@@ -57,6 +52,7 @@ class Run:
         boot: the boot during which its processes were started.
         request: empty, ``cancel`` or ``delete``.
         ended: nothing of it runs any more and nothing will.
+        resting: it is suspended and nothing of it runs: it needs no supervisor until somebody asks something of it.
         runtime: the runtime it was resolved with, as JSON (the snapshot).
         state: the supervisor's own state as JSON, empty before it first ran.
         previous: folder of the run that this one replaced, empty when there is none.
@@ -75,148 +71,13 @@ class Run:
     runtime: str = ""
     state: str = ""
     previous: str = ""
+    resting: bool = False
 
 
-_MEMORY = ":memory:"
-
-
-class Store:
+class Store(Database):
     """The open store. Use it in one thread; close it, or use it as a context manager."""
 
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._db = connection
-        self.path = path
-
-    @classmethod
-    def open(cls, path: str | Path, *, create: bool = True) -> Store:
-        """Open the database at ``path``, made with its folder (0700, 0600) when missing and ``create``.
-
-        Raises:
-            NotFound: it does not exist and ``create`` is False.
-            StoreFailed: it cannot be opened, is damaged or was written by a newer kfrun.
-        """
-        import sqlite3
-
-        path = os.fspath(path)
-        if not os.path.exists(path):
-            if not create:
-                raise NotFound(f"there is no store at {path}")
-            _make_private(path)
-        try:
-            connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-        except sqlite3.Error as error:
-            raise StoreFailed(f"the store {path} cannot be opened: {error}", _space_hint(error)) from error
-        store = cls(connection, path)
-        with store._translated():
-            store._prepare()
-        return store
-
-    @classmethod
-    def empty(cls) -> Store:
-        """A store in memory with nothing in it: what there is to see where no store was made yet."""
-        import sqlite3
-
-        store = cls(sqlite3.connect(_MEMORY, isolation_level=None), _MEMORY)
-        with store._translated():
-            store._prepare()
-        return store
-
-    def _prepare(self) -> None:
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        found = self._format()
-        if found == 0:
-            self._make_tables()
-        elif found > _FORMAT:
-            raise StoreFailed(
-                f"the store {self.path} was written by a newer kfrun (format {found}, this one knows {_FORMAT})",
-                "use that version, or point KFRUN_HOME at another folder",
-            )
-
-    def _format(self) -> int:
-        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
-
-    def _make_tables(self) -> None:
-        # Switching to WAL does not wait for others: the first ones to come queue here instead.
-        with _queue(self.path):
-            if self._format() != 0:
-                return
-            self._db.execute("PRAGMA journal_mode=WAL")
-            with self.writing():
-                for statement in _TABLES.split(";"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version={_FORMAT}")
-
-    def close(self) -> None:
-        """Close the database; leases and rows stay."""
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """One write transaction: all of it is stored, or nothing. Nesting joins the outer one."""
-        if self._is_writing():
-            yield
-            return
-        with self._translated():
-            self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            with self._translated():
-                if self._is_writing():
-                    self._db.execute("ROLLBACK")
-            raise
-        with self._translated():
-            try:
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._is_writing():
-                    self._db.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Everything that is read meanwhile is of one moment."""
-        if self._is_writing():
-            yield
-            return
-        with self._translated():
-            self._db.execute("BEGIN")
-        try:
-            yield
-        finally:
-            with self._translated():
-                self._db.execute("ROLLBACK")
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        import sqlite3
-
-        try:
-            yield
-        except sqlite3.IntegrityError as error:
-            raise Conflict(f"it exists already ({error})") from error
-        except sqlite3.Error as error:
-            raise StoreFailed(f"the store {self.path} failed: {error}", _space_hint(error)) from error
-
-    def _is_writing(self) -> bool:
-        return self._db.in_transaction
-
-    def changes(self) -> int:
-        """A number that differs whenever another process has written since this store last looked."""
-        with self._translated():
-            return int(self._db.execute("PRAGMA data_version").fetchone()[0])
-
-    def damage(self) -> list[str]:
-        """What SQLite's quick check finds wrong with the database; empty when it is sound."""
-        with self._translated():
-            found = [str(row[0]) for row in self._db.execute("PRAGMA quick_check(5)")]
-        return [] if found == ["ok"] else found
+    TABLES = _TABLES
 
     # Objects
 
@@ -374,14 +235,15 @@ class Store:
         with self._translated():
             return dict(self._db.execute("SELECT uid, runtime FROM runs").fetchall())
 
-    def unended_runs(self) -> list[Run]:
-        """Runs that a supervisor should be looking after."""
+    def unended_runs(self, *, resting: bool = False) -> list[Run]:
+        """Runs that a supervisor should be looking after; with ``resting`` those that need none just now as well."""
+        condition = "ended<>1" if resting else "ended=0"
         with self._translated():
-            rows = self._db.execute(f"SELECT {_RUN} FROM runs WHERE ended=0 ORDER BY uid").fetchall()
+            rows = self._db.execute(f"SELECT {_RUN} FROM runs WHERE {condition} ORDER BY uid").fetchall()
         return [_as_run(row) for row in rows]
 
     def has_unended_runs(self) -> bool:
-        """Whether `unended_runs` would find any; cheap."""
+        """Whether a supervisor should be looking after any run; cheap."""
         with self._translated():
             return self._db.execute("SELECT 1 FROM runs WHERE ended=0 LIMIT 1").fetchone() is not None
 
@@ -397,6 +259,15 @@ class Store:
             self._next_version()
             columns = ", ".join(f"{name}=?" for name in values)
             return self._db.execute(f"UPDATE runs SET {columns} WHERE uid=?", (*values.values(), uid)).rowcount == 1
+
+    def rest(self, uid: str) -> None:
+        """Nothing happens to a run before somebody asks for it."""
+        self.change_run(uid, ended=_RESTING)
+
+    def rouse(self, run: Run) -> None:
+        """A supervisor should be looking after a run again."""
+        if run.resting:
+            self.change_run(run.uid, ended=0)
 
     def forget(self, uid: str) -> None:
         """Remove a TrainJob with everything that it owns: objects, events, run, ports."""
@@ -430,12 +301,19 @@ _RUN = "uid, namespace, name, folder, backend, digest, run_digest, boot, request
 
 
 def _stored(row: tuple[Any, ...]) -> StoredObject:
-    return StoredObject(ObjectKey(*row[:4]), row[4], row[5], row[6], json.loads(row[7]))
+    try:
+        data = json.loads(row[7])
+    except ValueError as error:
+        name = "/".join(part for part in row[1:4] if part)
+        raise StoreFailed(
+            f"the store holds {name}, which cannot be read: {error}", "kfrun doctor looks closer"
+        ) from error
+    return StoredObject(ObjectKey(*row[:4]), row[4], row[5], row[6], data)
 
 
 def _as_run(row: tuple[Any, ...]) -> Run:
     values = dict(zip(_RUN.split(", "), row, strict=True))
-    return Run(**{**values, "ended": bool(values["ended"])})
+    return Run(**{**values, "ended": values["ended"] == 1, "resting": values["ended"] == _RESTING})
 
 
 def _key(data: dict[str, Any]) -> ObjectKey:
@@ -446,39 +324,3 @@ def _key(data: dict[str, Any]) -> ObjectKey:
 def _with_version(data: dict[str, Any], version: int) -> str:
     metadata = {**data["metadata"], "resourceVersion": str(version)}
     return json.dumps({**data, "metadata": metadata}, separators=(",", ":"))
-
-
-def _make_private(path: str) -> None:
-    folder = paths.parent(path)
-    try:
-        host.make_private_folder(folder)
-        # Made with its mode at once: SQLite gives the -wal and -shm files the mode of the database.
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise StoreFailed(
-            f"the state folder {folder} cannot be written: {error.strerror}",
-            "set KFRUN_HOME to a folder of your own",
-        ) from error
-
-
-@contextmanager
-def _queue(path: str) -> Iterator[None]:
-    if path == _MEMORY:
-        yield
-        return
-    from kfrun.host import lock
-
-    with lock.hold(f"{path}.lock"):
-        yield
-
-
-def _space_hint(error: sqlite3.Error) -> str | None:
-    import sqlite3
-
-    # the lowest byte is the kind of the error; those of the module itself have no code
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_READONLY:
-        return "set KFRUN_HOME to a folder of your own"
-    return (
-        "free some space; nothing is lost, the state is kept and stored later" if code == sqlite3.SQLITE_FULL else None
-    )

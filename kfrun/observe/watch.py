@@ -34,7 +34,8 @@ def changes(
     Args:
         store: read by the caller between two steps.
         timeout: None for never; 0 yields just once.
-        heal: called every two seconds: revives supervisors that were killed while somebody waits for their job.
+        heal: called every two seconds: revives supervisors that were killed while somebody waits for their job. What
+            it returns is true when something changed that the store does not tell.
         pause: waits so many seconds.
     """
     start = healed = time.monotonic()
@@ -48,7 +49,8 @@ def changes(
         if timeout is not None and now - start >= timeout:
             return
         if heal is not None and now - healed >= _HEAL_SECONDS:
-            heal()
+            if heal():
+                yield
             healed = now
         pause(_INTERVAL if timeout is None else max(0.0, min(_INTERVAL, start + timeout - now)))
 

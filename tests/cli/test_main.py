@@ -255,6 +255,10 @@ def test_the_settings_are_shown_with_their_origin(capsys, monkeypatch, tmp_path)
     assert 'namespace = "team"  # environment KFRUN_NAMESPACE' in lines
     assert f'state_dir = "{tmp_path}/state"  # environment KFRUN_HOME' in lines
     assert 'backend = "process"  # default' in lines
+    assert lines[-2:] == ["[logs]", "# max-size is not set  # default"]
+    monkeypatch.setenv("KFRUN_LOGS_MAX_SIZE", "10Mi")
+    assert __main__.main(["config", "view"]) == 0
+    assert capsys.readouterr().out.endswith('\n\n[logs]\nmax-size = "10Mi"\n')
 
 
 def test_a_current_folder_that_is_gone_is_told(tmp_path):

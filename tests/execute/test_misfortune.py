@@ -93,7 +93,7 @@ def test_a_job_whose_own_files_are_damaged_ends_and_can_be_deleted(kfrun: Kfrun,
     (path,) = kfrun.home.rglob("job.json")
     path.unlink() if content is None else path.write_text(content)
     assert kfrun("wait", "job", "--timeout", "20s").returncode == 1
-    assert failure(kfrun) == ("Failed", "RecorderLost")
+    assert failure(kfrun) == ("Failed", "SupervisorFailed")
     eventually(lambda: not kfrun.processes(), what="nothing of it runs on")
     kfrun.ok("delete", "job")
 
@@ -149,7 +149,7 @@ def test_an_apply_killed_between_file_and_store_changes_nothing(kfrun: Kfrun) ->
     """The manifest of a suspended job is replaced: the file is there already, the store still says the old one."""
     text = manifest("job", ["sh", "-c", "echo old"], spec="  suspend: true")
     kfrun.ok("apply", "-q", "-f", kfrun.write("job.yaml", text))
-    eventually(lambda: supervisors(kfrun))
+    eventually(lambda: not kfrun.processes(), what="the job rests")
     with kfrun.store() as store:
         (run,) = store.runs()
     job = jobfiles.read(run.folder)
@@ -157,7 +157,6 @@ def test_an_apply_killed_between_file_and_store_changes_nothing(kfrun: Kfrun) ->
     from dataclasses import replace
 
     jobfiles.replace(run.folder, replace(job, workload=expand.of_jobset(**changed)), "another-digest")
-    kill_supervisor(kfrun)
     kfrun.ok("resume", "job")
     assert kfrun("wait", "job").returncode == 0
     assert kfrun.ok("logs", "job") == "old\n"

@@ -7,7 +7,7 @@ import json
 import click
 
 from kfrun.cli import options
-from kfrun.settings import KEYS
+from kfrun.settings import KEYS, places
 
 
 @options.family("config")
@@ -33,8 +33,13 @@ def view(origin: bool, output: str) -> int:
         }
         options.write(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
         return 0
-    for key, value in plain.items():
+    table = ""
+    for inside, name, key in places():
+        value = plain[key]
+        if inside != table:
+            options.write(f"\n[{inside}]\n")
+            table = inside
         # TOML has no null: an unset key is a comment.
-        line = f"# {key} is not set" if value is None else f"{key} = {json.dumps(value, ensure_ascii=False)}"
+        line = f"# {name} is not set" if value in (None, "") else f"{name} = {json.dumps(value, ensure_ascii=False)}"
         options.write(f"{line}{f'  # {settings.origins[key]}' if origin else ''}\n")
     return 0

@@ -11,7 +11,7 @@ import click
 
 from kfrun import host
 from kfrun.cli import attach, durations, kinds, options
-from kfrun.errors import NotFound, Refused, UsageProblem
+from kfrun.errors import NotFound, Refused, Unavailable, UsageProblem
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.state import is_finished
 from kfrun.observe import logs, selection
@@ -114,8 +114,19 @@ class _Show:
                 reader.backlog()
                 reader.finish()
             self._out.flush()
+            self._tell_damage(reader)
             if not reader.labels:
                 self._explain_nothing(source, environment=environment)
+
+    def _tell_damage(self, reader: LogReader) -> None:
+        from kfrun.report.table import clean
+
+        for text in reader.damaged:
+            click.echo(f"warning: {clean(text)}", err=True)
+        if reader.unreadable:
+            raise Unavailable(
+                "; ".join(reader.unreadable), "something was put in its place; move it away, what was written is lost"
+            )
 
     def _with_prefix(self, chosen: LogOptions) -> LogOptions:
         """Prefixes from the first line on where more nodes are to come."""

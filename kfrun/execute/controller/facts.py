@@ -22,6 +22,7 @@ ENGINE_LOST = "EngineLost"
 NODE_RESTARTED = "NodeRestarted"
 RECORDER_LOST = "RecorderLost"
 START_ERROR = "StartError"
+SUPERVISOR_FAILED = "SupervisorFailed"
 START_ERROR_CODE = 128
 
 

@@ -1,7 +1,7 @@
 """The Trainer controller's part: suspension, deadline and conditions of the TrainJob (Trainer v2.3).
 
 `step` is the door of the whole state machine. Reasons that only kfrun knows: Cancelled, NodeRestarted,
-EnvironmentFailed, RecorderLost, EngineLost.
+EnvironmentFailed, RecorderLost, EngineLost, SupervisorFailed.
 """
 
 from __future__ import annotations
@@ -56,6 +56,12 @@ def is_over(state: RunState) -> bool:
     """Nothing runs and nothing will: the supervisor may go."""
     ended = all(pod.ended for pod in state.pods)
     return ended and (state.finished or state.is_deleting)
+
+
+def is_at_rest(state: RunState) -> bool:
+    """Nothing runs and nothing will before it is resumed, or something else is asked for: the supervisor may go."""
+    ended = all(pod.ended for pod in state.pods)
+    return ended and state.suspend and is_true(state.conditions, "Suspended") and not (state.finished or state.request)
 
 
 def fail(p: Pass, reason: str, message: str) -> None:

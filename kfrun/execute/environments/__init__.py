@@ -19,6 +19,7 @@ from kfrun.execute.environments.request import (
     key,
     location,
     mark_used,
+    require_trusted,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ __all__ = [
     "mark_used",
     "prune",
     "remove",
+    "require_trusted",
     "size",
 ]
 

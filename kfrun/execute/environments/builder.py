@@ -14,10 +14,17 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
-from kfrun.errors import EnvironmentFailed
+from kfrun.errors import EnvironmentFailed, InstallerKilled
 from kfrun.execute.environments import guards, inventory, locks
 from kfrun.execute.environments.credentials import Scrubber
-from kfrun.execute.environments.request import EnvironmentRequest, folder, is_ready, location, mark_used
+from kfrun.execute.environments.request import (
+    EnvironmentRequest,
+    folder,
+    is_ready,
+    location,
+    mark_used,
+    require_trusted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +32,7 @@ if TYPE_CHECKING:
 
     from kfrun.execute.environments.installers import Installer
 
+_KILLED = 137
 _TAIL = 10
 """Lines of the installer that an error quotes."""
 
@@ -60,6 +68,7 @@ def build(request: EnvironmentRequest, cache: Path, log: BinaryIO, environ: Mapp
     """
     environ = os.environ if environ is None else environ
     path = location(request, cache)
+    require_trusted(path)
     if not is_ready(path):
         _refuse_options(request)
         try:
@@ -83,7 +92,7 @@ def main(argv: list[str]) -> int:
     """Build what ``argv`` asks for: a request as JSON in a file, and the cache folder. Progress goes to stdout.
 
     Returns 0, or 3 when the environment could not be built; its reason is the last line printed. On SIGTERM the
-    half-built environment is removed and 143 returned.
+    half-built environment is removed and 143 returned; 137 says that the installer was killed.
     """
     import json
     import signal
@@ -104,7 +113,7 @@ def main(argv: list[str]) -> int:
     except EnvironmentFailed as error:
         # The installer's lines stand above already.
         _say(log, f"{error.message.splitlines()[0]}{f' ({error.hint})' if error.hint else ''}")
-        return error.exit_code
+        return _KILLED if isinstance(error, InstallerKilled) else error.exit_code
     return 0
 
 
@@ -201,7 +210,8 @@ class _Run:
         end = f"exit code {code}" if code > 0 else f"signal {-code}"
         lines = "".join(f"\n  {line}" for line in self._tail)
         hint = _hint(lines) or ("was the memory exhausted?" if code == -9 else None)
-        return EnvironmentFailed(f"{self.installer.name} could not {purpose}: {end}{lines}", hint)
+        kind = EnvironmentFailed if code > 0 else InstallerKilled
+        return kind(f"{self.installer.name} could not {purpose}: {end}{lines}", hint)
 
 
 def _hint(text: str) -> str | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kfrun import digests
 from kfrun.errors import EnvironmentFailed
 from kfrun.execute.environments.credentials import without_credentials
+from kfrun.host import files
 from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
@@ -112,12 +113,24 @@ def is_ready(path: Path) -> bool:
     return (path / MARKER).exists() and (path / "bin" / "python").exists()
 
 
+def require_trusted(path: Path) -> None:
+    """Refuse an environment, there or not, that another user could fill: jobs run what is in it. Root's are welcome.
+
+    Raises:
+        EnvironmentFailed: with the way out.
+    """
+    for place in (path.parent.parent, path.parent, path):
+        found = files.objection(str(place), given=True, setting="KFRUN_CACHE_DIR")
+        if found is not None:
+            raise EnvironmentFailed(*found)
+
+
 def mark_used(path: Path) -> None:
     """Note that the environment is used now, for ``kfrun env prune``; a missing one is no error."""
     try:
         os.utime(path / MARKER)
     except OSError:
-        # A cache that somebody else owns can still be used; it only looks older than it is.
+        # A cache of root's can still be used; it only looks older than it is.
         return
 
 

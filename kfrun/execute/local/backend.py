@@ -41,6 +41,8 @@ class LocalBackend(SealedPods):
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._settings = settings
+        self._behind: dict[str, int] = {}
+        """Jobs whose state lies in their reserves, because the disk is full; and when that was written."""
 
     @classmethod
     def open(cls, settings: Settings, *, create: bool = False, heal: bool = True) -> Self:
@@ -53,12 +55,10 @@ class LocalBackend(SealedPods):
         """
         if not create and not location.has_database(settings):
             return cls(Store.empty(), settings)
-        store = Store.open(location.database_name(settings))
-        if heal and store.has_unended_runs():
-            from kfrun.execute.local import supervisors
-
-            supervisors.revive(store)
-        return cls(store, settings)
+        place = cls(Store.open(location.trusted_database(settings)), settings)
+        if heal and place._store.has_unended_runs():
+            place._heal()
+        return place
 
     @property
     def support(self) -> Support:
@@ -105,7 +105,7 @@ class LocalBackend(SealedPods):
         run = self._store.run(job.uid)
         return objects.observed_job(
             job,
-            runtime=json.loads(run.runtime) if run and run.runtime else None,
+            runtime=_runtime(run.runtime) if run else None,
             digest=run.digest if run else "",
             run_digest=run.run_digest if run else "",
             deleting=run is not None and run.request.startswith("delete"),
@@ -162,6 +162,8 @@ class LocalBackend(SealedPods):
         """See `Backend.wish`."""
         from kfrun.execute.local import requests
 
+        if wish == "delete" and self._store.is_read_only:
+            self._make_room(key)
         if key.kind != kinds.TRAIN_JOB:
             found = self._store.find(key.kind, key.namespace, key.name)
             if found is None or uid not in ("", found.uid):
@@ -170,6 +172,14 @@ class LocalBackend(SealedPods):
         if wish in ("suspend", "resume"):
             return requests.set_suspend(self._store, key, suspend=wish == "suspend", uid=uid)
         return requests.request(self._store, key, wish, now=now, uid=uid)
+
+    def _make_room(self, key: ObjectKey) -> None:
+        """The disk may be so full of the job that goes that its store could only be opened as it is."""
+        from kfrun.execute.local import requests
+
+        requests.make_room(self._store, key)
+        self._store.close()
+        self._store = Store.open(self._store.path)
 
     def tidy(self, namespace: str) -> None:
         """See `Backend.tidy`."""
@@ -184,7 +194,7 @@ class LocalBackend(SealedPods):
 
         def runtime(text: str) -> Any:
             if text not in parsed:
-                parsed[text] = json.loads(text)
+                parsed[text] = _runtime(text)
             return parsed[text]
 
         if brief:
@@ -207,9 +217,19 @@ class LocalBackend(SealedPods):
         if end is None or end.succeeded:
             # Most are, of very many that may be listed.
             return end
-        first = _first_failure(self._store.run(job.uid))
-        pods = () if first else self._store.objects("Pod", job.key.namespace, owner=job.uid)
+        first = self._first_failure(job.uid)
+        pods = () if first else self.objects(_selection("Pod", job.key.namespace, owner=job.uid))
         return outcome.outcome(job.data, [pod.data for pod in pods], first)
+
+    def _first_failure(self, uid: str) -> dict[str, Any] | None:
+        """What the supervisor noted of the container that failed first."""
+        run = self._store.run(uid)
+        if run is not None and uid in self._behind:
+            from kfrun.execute.local import ledger
+
+            state = ledger.latest(run)
+            return state.to_json()["first_failure"] if state is not None else None
+        return _noted_failure(run)
 
     def details(self, job: StoredObject) -> JobDetails:
         """See `Backend.details`."""
@@ -229,13 +249,31 @@ class LocalBackend(SealedPods):
 
     def find(self, kind: str, namespace: str, name: str) -> StoredObject | None:
         """See `Backend.find`."""
+        if self._behind:
+            return next(iter(self.objects(_selection(kind, namespace, name))), None)
         return self._store.find(kind, namespace, name)
 
     def objects(self, wanted: Selection) -> list[StoredObject]:
         """See `Backend.objects`."""
         from kfrun.observe import selection
 
-        return [item for item in self._candidates(wanted) if selection.matches(item, wanted.labels)]
+        found = self._candidates(wanted)
+        if self._behind:
+            found = self._as_they_are(found, wanted)
+        return [item for item in found if selection.matches(item, wanted.labels)]
+
+    def _as_they_are(self, stored: Iterable[StoredObject], wanted: Selection) -> list[StoredObject]:
+        """What is stored, as the reserves of jobs have it where the store is behind."""
+        from kfrun.execute.local import ledger
+
+        found = {item.key: item for item in stored}
+        for run in filter(None, map(self._store.run, self._behind)):
+            for key, item in ledger.arrears(self._store, run):
+                found.pop(key, None)
+                is_meant = key.kind == wanted.kind and wanted.place in (None, key.namespace)
+                if item and is_meant and wanted.name in ("", key.name) and wanted.owner in ("", item.owner):
+                    found[key] = item
+        return sorted(found.values(), key=lambda item: item.key[2:])
 
     def _candidates(self, wanted: Selection) -> Iterable[StoredObject]:
         owner = wanted.owner or None
@@ -268,6 +306,7 @@ class LocalBackend(SealedPods):
             if changes or is_first:
                 yield changes
             is_first = False
+            self._store.require_news()
         # What came in the last interval counts as well.
         changes = feed.update(item for wanted in selections for item in self.objects(wanted))
         if changes:
@@ -278,10 +317,17 @@ class LocalBackend(SealedPods):
         time.sleep(seconds)
         return True
 
-    def _heal(self) -> None:
+    def _heal(self) -> bool:
+        """See to it that every job that runs is looked after. Whether something changed that the store does not tell.
+
+        Where nothing can be written nothing can be looked after either.
+        """
         from kfrun.execute.local import supervisors
 
-        supervisors.revive(self._store)
+        runs = self._store.unended_runs() if self._store.is_read_only else supervisors.revive(self._store)
+        stamps = ((run.uid, supervisors.reserve_stamp(run.folder)) for run in runs)
+        before, self._behind = self._behind, {uid: stamp for uid, stamp in stamps if stamp}
+        return self._behind != before
 
     # The place itself
 
@@ -289,7 +335,7 @@ class LocalBackend(SealedPods):
         """Folders of the Python environments that jobs use which have not ended."""
         from kfrun.execute.local import details
 
-        return frozenset(path for run in self._store.unended_runs() if (path := details.environment(run)))
+        return frozenset(path for run in self._store.unended_runs(resting=True) if (path := details.environment(run)))
 
     def checks(self) -> Iterator[Check]:
         """See `Backend.checks`."""
@@ -300,9 +346,25 @@ class LocalBackend(SealedPods):
         return health.examine(self._settings, os.environ)
 
 
-def _first_failure(run: Run | None) -> dict[str, Any] | None:
-    """What the supervisor noted of the container that failed first."""
-    if run is None or not run.state:
+def _selection(kind: str, namespace: str, name: str = "", owner: str = "") -> Selection:
+    from kfrun.observe.selection import Selection
+
+    return Selection(kind, namespace, name, owner)
+
+
+def _runtime(text: str) -> Any:
+    """The runtime of a run; None where there is none, or it is damaged."""
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
         return None
-    found: dict[str, Any] | None = json.loads(run.state).get("first_failure")
-    return found
+
+
+def _noted_failure(run: Run | None) -> dict[str, Any] | None:
+    try:
+        state = json.loads(run.state) if run is not None and run.state else {}
+    except (ValueError, RecursionError):
+        # Damaged, or of another version: the supervisor says so.
+        return None
+    found = state.get("first_failure") if isinstance(state, dict) else None
+    return found if isinstance(found, dict) and {"node", "exit_code"} <= found.keys() else None

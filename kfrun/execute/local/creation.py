@@ -38,6 +38,11 @@ def perform(
         Refused, StoreFailed, Unavailable, UsageProblem: see `kfrun.errors`.
     """
     launches = [_launch(step, way) for step in steps]
+    going = [step.action.key for step in steps if isinstance(step.action, change.DeleteJob)]
+    if going and store.has_little_room():
+        # What is to go may be what fills the disk.
+        for key in going:
+            requests.make_room(store, key)
     begin()
     for step, launch in zip(steps, launches, strict=True):
         _perform(store, step, launch, way)
@@ -207,5 +212,7 @@ def _update(store: Store, step: Step, launch: Launcher | None, way: Way) -> None
             # Nothing runs now: what the job is resumed with is the new manifest.
             jobfiles.replace(run.folder, _job(run.uid, desired, launch, way), desired.run_digest)
             store.change_run(run.uid, run_digest=desired.run_digest)
+        if run is not None:
+            store.rouse(run)
     if run is not None and not run.ended:
         supervisors.wake(run.folder)

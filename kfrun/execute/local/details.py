@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from kfrun.execute.answers import JobDetails
 from kfrun.execute.environments.credentials import without_credentials
-from kfrun.execute.local import jobfiles
-from kfrun.model.runstate import RunState
+from kfrun.execute.local import jobfiles, ledger
 from kfrun.observe import status
 from kfrun.plan import support
 
@@ -55,10 +53,12 @@ def _files(run: Run) -> RunFiles | None:
 
 def _pods(run: Run, files: RunFiles) -> list[dict[str, Any]]:
     """Every pod that there was, those that were removed too, as the supervisor's state tells; none if it does not."""
-    try:
-        state = RunState.from_json(json.loads(run.state))
-    except ValueError:
-        # It never ran yet, or another version wrote it.
+    state = ledger.latest(run)
+    if state is None:
+        # It never ran yet, another version wrote it, or it is damaged.
         return []
-    children = {child.name: child for child in files.workload.jobs}
-    return [status.pod_object(files.workload, state, pod, children[pod.job]) for pod in state.pods]
+    try:
+        children = {child.name: child for child in files.workload.jobs}
+        return [status.pod_object(files.workload, state, pod, children[pod.job]) for pod in state.pods]
+    except (ValueError, TypeError, KeyError):
+        return []

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kfrun import host
-from kfrun.errors import KfrunError
+from kfrun.errors import KfrunError, StoreFailed
 from kfrun.execute.answers import Check
 from kfrun.execute.environments import installers
 from kfrun.observe import location
@@ -76,7 +76,11 @@ def _git() -> Check:
 
 
 def _folders(settings: Settings) -> Iterator[Check]:
-    yield _folder("state folder", location.state_folder(settings), enough=_GIGABYTE)
+    try:
+        location.trusted_database(settings)
+        yield _folder("state folder", location.state_folder(settings), enough=_GIGABYTE)
+    except StoreFailed as error:
+        yield Check("state folder", "fail", error.message, error.hint or "")
     yield _folder("cache folder", Path(settings.cache_dir), enough=5 * _GIGABYTE)
 
 
@@ -109,10 +113,10 @@ def _state_file_system(settings: Settings) -> Check:
 
 def _store(settings: Settings) -> Iterator[Check]:
     path = location.database(settings)
-    if not path.exists():
+    if not path.exists() and not location.has_jobs(str(path)):
         yield Check("store", "ok", "none yet: the first apply or run makes it")
         return
-    fix = f"move {path} away; running jobs then have to be stopped by hand"
+    fix = f"put back a copy of it, or move {path.parent} away: what still runs of its jobs is stopped then"
     try:
         with Store.open(path, create=False) as store:
             damage = store.damage()

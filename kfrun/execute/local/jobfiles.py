@@ -10,13 +10,15 @@ from __future__ import annotations
 import errno
 import json
 import os
-from contextlib import contextmanager
+import stat
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kfrun import host
-from kfrun.host import lock
+from kfrun.errors import StoreFailed
+from kfrun.host import files, lock
 from kfrun.model.values import dataclass
 from kfrun.resolve.pods import expand
 
@@ -64,13 +66,46 @@ def write(folder: str, job: RunFiles) -> None:
     with exclusive(folder):
         # Whoever sweeps sees a folder with its creator, or none.
         host.make_private_folder(Path(folder, "pods"))
-        with open(f"{folder}/creator", "w", encoding="utf-8", opener=_private) as file:
+        with open(f"{folder}/creator", "w", encoding="utf-8", opener=files.opener) as file:
             json.dump(host.identify(os.getpid()), file)
     replace(folder, job)
-    pods = sum(child.completions for child in job.workload.jobs)
-    with open(f"{folder}/reserve", "wb", opener=_private) as file:
-        file.write(b" " * (2 * (_SLOT_BYTES + pods * _BYTES_PER_POD)))
+    make_reserve(folder, job.workload)
     os.mkfifo(f"{folder}/wake", 0o600)
+
+
+def make_reserve(folder: str, workload: Workload) -> None:
+    """Take the room for the state, unless it is there.
+
+    Raises:
+        OSError: there is no room.
+    """
+    pods = sum(child.completions for child in workload.jobs)
+    size, path = 2 * (_SLOT_BYTES + pods * _BYTES_PER_POD), f"{folder}/reserve"
+    if os.path.lexists(path) and not os.path.isfile(path):
+        os.rename(path, f"{path}.was")
+    with open(path, "ab", opener=files.opener) as file:
+        file.write(b" " * (size - file.tell()))
+
+
+def open_wake(folder: str) -> int:
+    """The FIFO that wakes a supervisor, made again when it is gone or something else lies there.
+
+    Where it cannot be, nobody wakes the supervisor: it looks by itself every few seconds.
+    """
+    path, descriptor = f"{folder}/wake", -1
+    for _ in range(2):
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+            if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                return descriptor
+            os.close(descriptor)
+        with suppress(OSError):
+            os.rename(path, f"{path}.was")
+        with suppress(OSError):
+            os.mkfifo(path, 0o600)
+    reading, _ = os.pipe()
+    os.set_blocking(reading, False)
+    return reading
 
 
 @contextmanager
@@ -96,9 +131,8 @@ def exclusive(folder: str) -> Iterator[None]:
 def is_being_created(folder: str) -> bool:
     """Whether the process that made the folder still lives: its job may be recorded any moment."""
     try:
-        with open(f"{folder}/creator", encoding="utf-8") as file:
-            creator = host.ProcessIdentity(*json.load(file))
-    except (OSError, ValueError, TypeError):
+        creator = host.ProcessIdentity(*json.loads(files.read(f"{folder}/creator")))
+    except (OSError, ValueError, TypeError, RecursionError):
         return False
     return host.is_alive(creator)
 
@@ -121,11 +155,30 @@ def read(folder: str, digest: str = "") -> RunFiles:
     """Read what the run with that ``run_digest`` runs; without one, what it was created with.
 
     Raises:
-        OSError, ValueError: it is not there or damaged.
+        OSError, ValueError: it is not there, damaged or not this user's; the file is named.
     """
     path = _path(folder, digest)
-    with open(path if os.path.exists(path) else _path(folder, ""), encoding="utf-8") as file:
-        data = json.load(file)
+    path = path if os.path.lexists(path) else _path(folder, "")
+    _require_trusted(folder, path)
+    try:
+        return _read(json.loads(files.read(path)))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _require_trusted(folder: str, path: str) -> None:
+    from kfrun.observe import location
+
+    try:
+        location.require_trusted_run(folder)
+    except StoreFailed as error:
+        raise ValueError(f"{error.message}; {error.hint}") from error
+    found = files.objection(path, is_folder=False)
+    if found is not None:
+        raise ValueError(f"{found.message}; {found.hint}")
+
+
+def _read(data: dict[str, Any]) -> RunFiles:
     try:
         if "jobset" in data:
             from kfrun.execute.local import formerfiles
@@ -138,8 +191,8 @@ def read(folder: str, digest: str = "") -> RunFiles:
                 "back_off": tuple(data["back_off"]),
             }
         )
-    except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} is damaged, or another version of kfrun wrote it: {error}") from error
+    except Exception as error:  # whatever it stumbles over, the file does not hold what it should
+        raise ValueError(f"it is damaged, or another version of kfrun wrote it: {error!r}") from error
 
 
 def _path(folder: str, digest: str) -> str:
@@ -173,7 +226,7 @@ def write_pod(folder: str, workload: Workload, pod: PodState) -> None:
 
 def _write(path: str, data: dict[str, Any]) -> None:
     """Write a file whole or not at all."""
-    with open(f"{path}.new", "w", encoding="utf-8", opener=_private) as file:
+    with open(f"{path}.new", "w", encoding="utf-8", opener=files.opener) as file:
         json.dump(data, file, separators=(",", ":"))
     os.replace(f"{path}.new", path)
 
@@ -185,7 +238,7 @@ def save_in_reserve(folder: str, state: dict[str, Any]) -> None:
         OSError: even that failed.
     """
     text = json.dumps(state, separators=(",", ":")).encode()
-    with open(f"{folder}/reserve", "r+b") as file:
+    with open(f"{folder}/reserve", "r+b", opener=files.opener) as file:
         size = os.fstat(file.fileno()).st_size // 2
         if len(text) > size:
             raise OSError(errno.ENOSPC, "the state is larger than its reserve")
@@ -198,7 +251,7 @@ def save_in_reserve(folder: str, state: dict[str, Any]) -> None:
 def read_reserve(folder: str) -> dict[str, Any] | None:
     """The latest state in the reserve; None when there is none."""
     try:
-        with open(f"{folder}/reserve", "rb") as file:
+        with open(files.open_regular(f"{folder}/reserve"), "rb") as file:
             half = os.fstat(file.fileno()).st_size // 2
             slots = [_slot(file, place, half) for place in (0, half)]
     except OSError:
@@ -217,10 +270,6 @@ def _slot(file: BinaryIO, place: int, size: int) -> bytes:
 def _state(slot: bytes) -> dict[str, Any] | None:
     try:
         state = json.loads(slot)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return state if isinstance(state, dict) and isinstance(state.get("sequence"), int) else None
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

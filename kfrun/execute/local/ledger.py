@@ -9,6 +9,8 @@ from kfrun.errors import StoreFailed
 from kfrun.execute.local import jobfiles
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.runstate import RunState
+from kfrun.model.source import ObjectKey
+from kfrun.model.state import StoredObject
 from kfrun.observe import status
 
 if TYPE_CHECKING:
@@ -38,13 +40,20 @@ class Ledger:
         self.is_behind = False
 
     def load(self, created: float) -> RunState:
-        """The latest state: of the store or, when the disk was full, of the reserve."""
-        stored = json.loads(self._run.state) if self._run.state else None
-        reserved = jobfiles.read_reserve(self._run.folder)
-        if reserved is not None and (stored is None or reserved["sequence"] > stored["sequence"]):
-            self.is_behind = True
-            return RunState.from_json(reserved)
-        return RunState.from_json(stored) if stored else RunState(self._run.uid, created)
+        """The latest state: of the store or, when the disk was full, of the reserve.
+
+        Raises:
+            ValueError: it cannot be read; the file is named.
+        """
+        reserved = newer_in_reserve(self._run)
+        self.is_behind = reserved is not None
+        if reserved is None and not self._run.state:
+            return RunState(self._run.uid, created)
+        try:
+            return RunState.from_json(reserved or json.loads(self._run.state))
+        except (ValueError, RecursionError) as error:
+            place = f"{self._run.folder}/reserve" if reserved else self._store.path
+            raise ValueError(f"{place}: {error}") from error
 
     def save(self, state: RunState, events: list[Event]) -> bool:
         """Store state, objects and events; True if they are safe, in the store or in the reserve."""
@@ -112,12 +121,66 @@ class Ledger:
             objects["Job", job.name] = data
         return objects
 
+    def told(self, state: RunState) -> list[tuple[ObjectKey, StoredObject | None]]:
+        """Every object of a state, as if it were stored already."""
+        objects = self._objects(state)
+        objects.update({("Pod", pod.name): self._pod(state, pod) for pod in state.pods})
+        return [self._as_stored(kind, name, data, state.sequence) for (kind, name), data in objects.items()]
+
+    def _as_stored(
+        self, kind: str, name: str, data: dict[str, Any] | None, sequence: int
+    ) -> tuple[ObjectKey, StoredObject | None]:
+        found = self._store.find(kind, self._job.workload.namespace, name)
+        if kind == TRAIN_JOB and found is not None and data is not None:
+            data = {**found.data, "status": data}
+        if data is None:
+            api_version = found.key.api_version if found is not None else ""
+            return ObjectKey(api_version, kind, self._job.workload.namespace, name), None
+        key = ObjectKey(data["apiVersion"], kind, self._job.workload.namespace, name)
+        # Another version than the stored one: it has changed.
+        version = sequence + (found.resource_version if found is not None else 0)
+        owner = "" if kind == TRAIN_JOB else self._run.uid
+        return key, StoredObject(key, data["metadata"]["uid"], version, owner, data)
+
     def _pod(self, state: RunState, pod: PodState) -> dict[str, Any] | None:
         if pod.deleted and pod.ended:
             return None
         workload = self._job.workload
         child = next(child for child in workload.jobs if child.name == pod.job)
         return status.pod_object(workload, state, pod, child)
+
+
+def arrears(store: Store, run: Run) -> list[tuple[ObjectKey, StoredObject | None]]:
+    """The objects of a run that the store does not hold as they are: its disk was full; None for one that is gone."""
+    reserved = newer_in_reserve(run)
+    if reserved is None:
+        return []
+    try:
+        job, state = jobfiles.read(run.folder, run.run_digest), RunState.from_json(reserved)
+    except (OSError, ValueError):
+        return []
+    return Ledger(store, run, job).told(state)
+
+
+def latest(run: Run) -> RunState | None:
+    """The state of a run as it is, stored or not; None where there is none, or it cannot be read."""
+    try:
+        return RunState.from_json(newer_in_reserve(run) or json.loads(run.state))
+    except (ValueError, RecursionError):
+        return None
+
+
+def newer_in_reserve(run: Run) -> dict[str, Any] | None:
+    """The state in a run's reserve if it is later than the stored one: the store did not take that yet."""
+    reserved = jobfiles.read_reserve(run.folder)
+    if reserved is None:
+        return None
+    try:
+        stored = json.loads(run.state) if run.state else {}
+    except (ValueError, RecursionError):
+        return None
+    known = stored.get("sequence", -1) if isinstance(stored, dict) else None
+    return reserved if isinstance(known, int) and reserved["sequence"] > known else None
 
 
 def _dumps(data: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ class LocalLogs:
         self._run = run
         self._store, self._heal = store, heal
         self._end: RunEnd | None = None
+        self._stamp, self._is_over = 0, False
 
     @property
     def deleted(self) -> bool:
@@ -49,4 +50,23 @@ class LocalLogs:
             from kfrun.observe.watch import RunEnd
 
             self._end = RunEnd(self._store, self._run.uid, heal=self._heal)
-        return self._end()
+        if self._end() or self._has_ended_unstored():
+            return True
+        self._store.require_news()
+        return False
+
+    def _has_ended_unstored(self) -> bool:
+        """Whether it ended and the store does not know, because its disk is full."""
+        from kfrun.execute.local import supervisors
+
+        stamp = supervisors.reserve_stamp(self._run.folder)
+        if stamp and stamp != self._stamp:
+            from kfrun.execute.controller import trainjob
+            from kfrun.execute.local import ledger
+
+            run = self._store.run(self._run.uid)
+            state = ledger.latest(run) if run is not None else None
+            self._stamp, self._is_over = stamp, state is not None and trainjob.is_over(state)
+            # Whoever asks next how it ended must know it, too.
+            self._heal()
+        return bool(stamp) and self._is_over

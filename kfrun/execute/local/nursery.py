@@ -14,7 +14,7 @@ import signal
 
 from kfrun import host
 from kfrun.execute.local import runtimes, takeover
-from kfrun.host import orphans
+from kfrun.host import files, orphans
 from kfrun.observe.store import Store
 
 _CHUNK = 65536
@@ -61,7 +61,7 @@ def _supervise(folder: str) -> None:
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with contextlib.suppress(OSError):
-        log = os.open(f"{folder}/supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        log = files.open_regular(f"{folder}/supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (log, 1), (log, 2)):
             os.dup2(source, target)

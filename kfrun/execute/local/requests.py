@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from kfrun.errors import StoreFull
 from kfrun.execute import objects
 from kfrun.execute.local import supervisors
 from kfrun.model import kinds
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from kfrun.model.source import ObjectKey
     from kfrun.observe.store import Store
 
+_TRIES = 20
+
 
 def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: str = "") -> bool | None:
     """Ask the supervisor of a TrainJob for ``cancel``, ``kill`` or ``delete``; None when there is no such job.
@@ -23,6 +27,28 @@ def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: 
     An ended job has no supervisor: it is removed here. One that another controller runs can only be deleted:
     False for the rest.
     """
+    try:
+        return _request(store, key, wish, now=now, uid=uid)
+    except StoreFull:
+        if wish != "delete":
+            raise
+    # What is to go may be what fills the disk; whoever still writes may be faster than we a few times.
+    for _ in range(_TRIES):
+        make_room(store, key)
+        with suppress(StoreFull):
+            return _request(store, key, wish, now=now, uid=uid)
+    return _request(store, key, wish, now=now, uid=uid)
+
+
+def make_room(store: Store, key: ObjectKey) -> None:
+    """Give back the space of a job that is going to be deleted."""
+    found = store.find(kinds.TRAIN_JOB, key.namespace, key.name)
+    run = store.run(found.uid) if found is not None else None
+    if run is not None:
+        supervisors.free_space(run)
+
+
+def _request(store: Store, key: ObjectKey, wish: str, *, now: bool, uid: str) -> bool | None:
     with store.writing():
         found = store.find(kinds.TRAIN_JOB, key.namespace, key.name)
         if found is None or (uid and found.uid != uid):
@@ -32,6 +58,7 @@ def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: 
             if wish == "delete" and "deletionTimestamp" not in found.data["metadata"]:
                 store.update(objects.being_deleted(found.data, time.time()))
             store.change_run(run.uid, request=objects.stronger(run.request, f"{wish} now" if now else wish))
+            store.rouse(run)
     if run is None:
         if wish == "delete":
             store.forget(found.uid)
@@ -53,6 +80,8 @@ def set_suspend(store: Store, key: ObjectKey, *, suspend: bool, uid: str = "") -
             return False
         store.update(objects.with_suspend(found.data, suspend=suspend), expected=found.resource_version)
         run = store.run(found.uid)
+        if run is not None:
+            store.rouse(run)
     if run is not None and not run.ended:
         supervisors.wake(run.folder)
     return True

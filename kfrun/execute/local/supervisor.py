@@ -46,7 +46,7 @@ class Supervisor:
         self._facts: list[Fact] = []
         self._removed: set[str] = set()
         self._use(job)
-        self._wake = os.open(f"{run.folder}/wake", os.O_RDWR | os.O_NONBLOCK)
+        self._wake = jobfiles.open_wake(run.folder)
         self._seen = -1
         self._due: float | None = None
         self._offset = time.time() - time.monotonic()
@@ -57,15 +57,22 @@ class Supervisor:
         self._needs = Needs(self._runtime.needs(self._store, job))
 
     def work(self) -> None:
-        """Reconcile until the job is over and everything of it is stored."""
+        """Reconcile until the job is over, or rests, and everything of it is stored."""
         again = self.take_over()
         while True:
             again = self.turn() or again
             if not again and self._is_over() and self._finish():
                 return
+            if not again and self._is_at_rest() and self._rest():
+                return
             if not again:
                 self._wait()
             again = False
+
+    def close(self) -> None:
+        """Let go of what this process holds open: another one of the same job comes after it."""
+        self._runtime.close()
+        os.close(self._wake)
 
     # One turn
 
@@ -265,7 +272,30 @@ class Supervisor:
         return bool(active)
 
     def _is_over(self) -> bool:
-        return trainjob.is_over(self._state) and not self._ledger.is_behind
+        # What is deleted need not be stored first: on a full disk that is what makes room.
+        return trainjob.is_over(self._state) and (self._state.is_deleting or not self._ledger.is_behind)
+
+    def _is_at_rest(self) -> bool:
+        return trainjob.is_at_rest(self._state) and not self._ledger.is_behind and not self._needs.is_waiting
+
+    def _rest(self) -> bool:
+        """Nothing happens to a suspended job: nobody has to wait for it. False when something is asked for now."""
+        self._runtime.clean(self._run.uid)
+        # Whoever asks for something from now on finds no listener, and starts a supervisor.
+        os.close(self._wake)
+        try:
+            with self._store.writing():
+                run = self._store.run(self._run.uid)
+                found = self._store.find(TRAIN_JOB, self._run.namespace, self._run.name)
+                is_same = run is not None and not run.request and run.run_digest == self._run.run_digest
+                if is_same and found is not None and found.data["spec"].get("suspend"):
+                    self._store.rest(self._run.uid)
+                    return True
+        except StoreFailed:
+            time.sleep(_RETRY_SECONDS)
+        self._wake = jobfiles.open_wake(self._run.folder)
+        self._seen = -1
+        return False
 
     def _finish(self) -> bool:
         """Leave nothing running, then say so. False when the user wants something else at the last moment."""

@@ -1,25 +1,28 @@
 """How the rest of kfrun deals with supervisors: start one, wake one, revive dead ones, remove what is left.
 
-A supervisor holds a lock on ``supervisor.lock`` in its job's folder for as long as it lives and listens on the FIFO
-``wake``. Requests travel through the store; the FIFO only says that there is something to read.
+A supervisor holds a lock on ``supervisor.lock`` in its job's folder for as long as it lives, writes into it who it is,
+and listens on the FIFO ``wake``. Requests travel through the store; the FIFO only says that there is something to read.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
+import json
 import os
 import signal
+import stat
 import sys
 from typing import TYPE_CHECKING
 
 import kfrun
 from kfrun import paths
-from kfrun.host import lock
+from kfrun.host import files, lock
 
 if TYPE_CHECKING:
+    from kfrun.host import ProcessIdentity
     from kfrun.observe.store import Run, Store
 
+_IDENTITY_BYTES = 256
 _KEPT = ("DYLD_LIBRARY_PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
          "TMPDIR", "TZ", "USER", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME")  # fmt: skip
 _MAIN = "import sys; sys.path.append(sys.argv.pop(1)); from kfrun.execute.local.nursery import main; main()"
@@ -115,13 +118,15 @@ def wake(folder: str) -> None:
     """Tell the supervisor of a job that there is something to read; start one when none lives."""
     try:
         descriptor = os.open(f"{folder}/wake", os.O_WRONLY | os.O_NONBLOCK)
-    except OSError as error:
-        if error.errno not in (errno.ENXIO, errno.ENOENT):
-            raise
+    except OSError:
+        # Nobody listens, or something else lies there: a supervisor that lives looks by itself in a while.
         if os.path.isdir(folder):
             start(folder)
         return
     try:
+        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            start(folder)
+            return
         os.write(descriptor, b"!")
     except BlockingIOError:
         # Full of calls that it has not heard yet: one more would tell it nothing new.
@@ -138,9 +143,45 @@ def is_supervised(folder: str) -> bool:
     return lock.is_held(f"{folder}/supervisor.lock")
 
 
-def revive(store: Store) -> None:
-    """Start a supervisor for every job of this host that should have one and has none."""
-    for run in store.unended_runs():
+def say_who(descriptor: int) -> None:
+    """Write into a supervisor's lock that it is held by this process."""
+    from kfrun import host
+
+    text = json.dumps(host.identify(os.getpid())).encode()
+    with contextlib.suppress(OSError):
+        os.pwrite(descriptor, text.ljust(_IDENTITY_BYTES), 0)
+
+
+def _is_deaf(run: Run) -> bool:
+    """Whether a request waits for a supervisor that was stopped, which would hear it only when it goes on."""
+    from kfrun import host
+
+    holder = _holder(run.folder) if run.request else None
+    return holder is not None and host.is_stopped(holder)
+
+
+def _holder(folder: str) -> ProcessIdentity | None:
+    from kfrun import host
+
+    try:
+        return host.ProcessIdentity(*json.loads(files.read(f"{folder}/supervisor.lock")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _replace(folder: str) -> None:
+    """Start a supervisor in the place of one that does not hear; what that started is taken over."""
+    holder = _holder(folder)
+    if holder is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(holder.pid, signal.SIGKILL)
+    start(folder)
+
+
+def revive(store: Store) -> list[Run]:
+    """Start a supervisor for every job of this host that should have one and has none; returns all of these jobs."""
+    runs = store.unended_runs()
+    for run in runs:
         if not os.path.isdir(run.folder):
             # Somebody removes it just now, was killed while at it, or removed it by hand: nothing is known any more.
             from kfrun.execute.local import runtimes
@@ -151,6 +192,39 @@ def revive(store: Store) -> None:
             # Whoever wants to look must not fail because no process can be started just now: the next one tries again.
             with contextlib.suppress(OSError):
                 start(run.folder)
+        elif _is_deaf(run):
+            with contextlib.suppress(OSError):
+                _replace(run.folder)
+    return runs
+
+
+def free_space(run: Run) -> None:
+    """Remove the files of a job that is going to be deleted, of one that still runs its logs' content.
+
+    The disk may be full of them.
+    """
+    from pathlib import Path
+
+    if run.ended:
+        remove_folder(run.folder)
+    for folder in filter(None, (run.folder, run.previous)):
+        for path in (*Path(folder, "pods").glob("*/*.log*"), Path(folder, "environment.log")):
+            with contextlib.suppress(OSError):
+                os.truncate(path, 0)
+
+
+def reserve_stamp(folder: str) -> int:
+    """A number that differs whenever a job's reserve was written; 0 while it never was. Cheap."""
+    try:
+        descriptor = files.open_regular(f"{folder}/reserve")
+    except OSError:
+        return 0
+    try:
+        found = os.fstat(descriptor)
+        is_used = b"{" in (os.pread(descriptor, 1, 0), os.pread(descriptor, 1, found.st_size // 2))
+        return found.st_mtime_ns if is_used else 0
+    finally:
+        os.close(descriptor)
 
 
 def remove(store: Store, run: Run) -> None:

@@ -40,6 +40,10 @@ class MemoryText:
         """See `LogText.state`."""
         return len(self._content), self._time
 
+    def start(self) -> int:
+        """See `LogText.start`."""
+        return 0
+
     def read(self, count: int, offset: int) -> bytes:
         """See `LogText.read`."""
         return self._content[offset : offset + count]

@@ -235,7 +235,7 @@ def test_a_backend_of_another_version_is_refused_in_one_sentence_and_nothing_is_
     site.engine.taken()
     monkeypatch.delitem(runtimes._RUNTIMES, "fake")
     takeover._reconcile(store, site.run())
-    assert site.conditions() == [("Failed", "RecorderLost")]
+    assert site.conditions() == [("Failed", "SupervisorFailed")]
     found = store.find("TrainJob", "default", "tj")
     assert found is not None
     assert found.data["status"]["conditions"][0]["message"] == (
@@ -248,10 +248,10 @@ def test_a_state_of_a_later_version_is_refused_in_one_sentence(store: Store, fol
     site = Site(store, folder)
     store.change_run(UID, state=json.dumps({**json.loads(site.run().state), "queue": "fast"}))
     takeover._reconcile(store, site.run())
-    assert site.conditions() == [("Failed", "RecorderLost")]
+    assert site.conditions() == [("Failed", "SupervisorFailed")]
     assert site.engine.taken()[-1] == f"clean {UID}", "what it left running is stopped"
-    (told,) = [event.message for _, event in store.events("default") if event.reason == "RecorderLost"]
-    assert told.startswith("the job's own files cannot be read (the state of the job")
+    (told,) = [event.message for _, event in store.events("default") if event.reason == "SupervisorFailed"]
+    assert told.startswith(f"the job's own files cannot be read ({store.path}: the state of the job")
     assert told.endswith("; it was stopped: run its manifest again")
 
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import kfrun
 from kfrun import host
+from kfrun.errors import EnvironmentFailed
 from kfrun.execute.local.needs.need import Denied, Met, Unmet
 from kfrun.execute.local.runtime import JOB_MARKER
+from kfrun.host import files
 
 if TYPE_CHECKING:
     from kfrun.execute.local.jobfiles import RunFiles
@@ -27,6 +29,9 @@ _MAIN = (
 _GRACE_SECONDS = 2.0
 _LAST_BYTES = 4096
 _LAST_LINES = 10
+_TRIES = 3
+_KILLED = 128
+"""What a process that a signal ended is said to have exited with, and more."""
 
 
 class EnvironmentNeed:
@@ -45,6 +50,7 @@ class EnvironmentNeed:
         self._path = Path(job.environment_path)
         self._pid: int | None = None
         self._descriptor: int | None = None
+        self._killed = 0
 
     @property
     def descriptor(self) -> int | None:
@@ -53,19 +59,38 @@ class EnvironmentNeed:
 
     def advance(self) -> Answer:
         """See `Need.advance`."""
-        if self._pid is None and self._is_there():
-            return Met()
         if self._pid is None:
-            try:
-                self._start()
-            except OSError as error:
-                return _denied(f" {error.strerror or error}")
+            answer = self._begin()
+            if answer is not None:
+                return answer
         code = self._poll()
         if code is None:
             return Unmet("EnvironmentBuilding", "Installing Python packages")
+        if code < 0 or code > _KILLED:
+            return self._after_kill(-code if code < 0 else code - _KILLED)
         if code != 0:
             return _denied(f"\n{self._last_lines()}")
         return Met("EnvironmentReady", "Python packages are installed")
+
+    def _begin(self) -> Answer | None:
+        """Start the child; an answer where none is needed, or none can be started."""
+        try:
+            if self._is_there():
+                return Met()
+            self._start()
+        except EnvironmentFailed as error:
+            return _denied(f" {error.message}; {error.hint}")
+        except OSError as error:
+            return _denied(f" {error.strerror or error}")
+        return None
+
+    def _after_kill(self, signal_number: int) -> Answer:
+        """Somebody killed it, or the system for want of memory: that says nothing of the packages."""
+        self._killed += 1
+        what = f"the installation of Python packages was killed by signal {signal_number}"
+        if self._killed < _TRIES:
+            return Unmet("EnvironmentKilled", f"{what}: it is tried again")
+        return _denied(f" {what} {_TRIES} times: was the memory exhausted?\n{self._last_lines()}")
 
     def stop(self) -> None:
         """End the child with everything that it started; it is given a moment to remove what it has half built."""
@@ -90,6 +115,7 @@ class EnvironmentNeed:
     def _is_there(self) -> bool:
         from kfrun.execute import environments
 
+        environments.require_trusted(self._path)
         if not environments.is_ready(self._path):
             return False
         environments.mark_used(self._path)
@@ -107,7 +133,7 @@ class EnvironmentNeed:
         package_root = os.path.dirname(os.path.abspath(kfrun.__path__[0]))
         command = [sys.executable, "-I", "-c", _MAIN, package_root, request, self._job.cache]
         env = {**self._caller, JOB_MARKER: self._uid}
-        log = os.open(f"{self._folder}/environment.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        log = files.open_regular(f"{self._folder}/environment.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         null = os.open(os.devnull, os.O_RDONLY)
         actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
         self._pid = os.posix_spawn(sys.executable, command, env, file_actions=actions, setpgroup=0)
@@ -129,7 +155,7 @@ class EnvironmentNeed:
     def _last_lines(self) -> str:
         """The end of the installer's output."""
         try:
-            with open(f"{self._folder}/environment.log", "rb") as file:
+            with open(f"{self._folder}/environment.log", "rb", opener=files.opener) as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_BYTES))
                 lines = file.read().decode("utf-8", "replace").splitlines()
         except OSError:
@@ -142,4 +168,4 @@ def _denied(why: str) -> Denied:
 
 
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_TRUNC, 0o600)
+    return files.open_regular(path, flags | os.O_TRUNC)

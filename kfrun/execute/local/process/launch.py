@@ -40,6 +40,7 @@ class ProcessSettings:
         umask: the caller's, for the files that the job makes.
         has_environment: the job has a Python environment, shared or its own.
         own_environment: the one that it has to itself, and may install into.
+        log_max_size: bytes at which the log of an attempt is kept, 0 for any number.
     """
 
     caller: dict[str, str]
@@ -51,10 +52,15 @@ class ProcessSettings:
     umask: int = 0o022
     has_environment: bool = False
     own_environment: str = ""
+    log_max_size: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready form; `from_json` reads it back."""
-        return asdict(self)
+        found = asdict(self)
+        if not self.log_max_size:
+            # Versions that know nothing of it read the rest.
+            del found["log_max_size"]
+        return found
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ProcessSettings:

@@ -37,7 +37,8 @@ class Leftovers:
     def of(self, watch: Watch) -> list[int]:
         """What is left of an attempt: what has its marker or writes its log; what came to us and can be no other's."""
         found = self._marked_by(watch.traces.marker)
-        log = orphans.writers(f"{watch.traces.prefix}.log")
+        # Where the log is kept at a size, they write into a FIFO.
+        log = [pid for suffix in ("log", "pipe") for pid in orphans.writers(f"{watch.traces.prefix}.{suffix}")]
         found = [*found, *(pid for pid in log if not is_marked(host.environment(pid)) and host.start_time(pid))]
         others = [item for item in self._watches if item.is_lost and item is not watch]
         if orphans.is_subreaper() and not others:

@@ -14,6 +14,7 @@ from kfrun.execute.backend import working_folder
 from kfrun.execute.local.process.launch import ProcessSettings, find_executable
 from kfrun.execute.local.runtime import Launch
 from kfrun.model.source import Finding, Stage
+from kfrun.settings import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -92,10 +93,14 @@ def launch(resolution: Resolution, way: Way) -> Callable[[str], Launch]:
         own_venv=sys.prefix if sys.prefix != sys.base_prefix else "",
         clean_env=wishes.clean_env,
         umask=_umask(),
+        log_max_size=size(way.settings.logs_max_size),
     )
     if not resolution.packages.needs_environment:
         return lambda _: Launch(settings.to_json())
+    from kfrun.execute import environments
+
     request = _request(resolution.packages, caller.environ, python, way.settings.installer)
+    environments.require_trusted(environments.location(request, Path(way.settings.cache_dir)))
     return partial(_with_environment, settings, request, way.settings.cache_dir)
 
 

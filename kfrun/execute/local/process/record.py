@@ -13,7 +13,7 @@ import json
 import os
 from dataclasses import asdict
 
-from kfrun.host import lock
+from kfrun.host import files, lock
 from kfrun.model.values import dataclass
 
 _SIZE = 1024
@@ -84,7 +84,7 @@ def rewrite(path: str, record: Record) -> None:
     Raises:
         OSError: it is not there any more, or cannot be written.
     """
-    descriptor = os.open(path, os.O_WRONLY)
+    descriptor = files.open_regular(path, os.O_WRONLY)
     try:
         write(descriptor, record)
     finally:
@@ -94,12 +94,13 @@ def rewrite(path: str, record: Record) -> None:
 def read(path: str) -> Record | None:
     """The record at ``path``; None when there is none or it was never written whole."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
+        descriptor = files.open_regular(path)
+    except OSError:
+        # Removed, or something else lies there.
         return None
     try:
         return Record(**json.loads(os.pread(descriptor, _SIZE, 0)))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
     finally:
         os.close(descriptor)

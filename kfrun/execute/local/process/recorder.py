@@ -23,12 +23,12 @@ from kfrun.execute.local.process import record as records
 from kfrun.execute.local.process import remains
 from kfrun.execute.local.process.launch import ATTEMPT_MARKER
 from kfrun.execute.local.process.orphan import code_of
+from kfrun.execute.local.process.pump import Pump
 from kfrun.execute.local.process.record import Record
 from kfrun.execute.local.runtime import JOB_MARKER
-from kfrun.host import orphans
+from kfrun.host import files, orphans
 from kfrun.model.values import dataclass
 
-_MAX_DESCRIPTOR = 1 << 20
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _KEPT = {signal.SIGKILL, signal.SIGSTOP}
 """Signals whose action cannot be set."""
@@ -36,7 +36,10 @@ _KEPT = {signal.SIGKILL, signal.SIGSTOP}
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What to run: absolute executable, argv, environment, working directory, log file and umask; and in which boot."""
+    """What to run: absolute executable, argv, environment, working directory, log file and umask; and in which boot.
+
+    With ``limit`` the log is kept at so many bytes.
+    """
 
     executable: str
     argv: tuple[str, ...]
@@ -45,6 +48,7 @@ class Program:
     log: str
     umask: int
     boot: str = ""
+    limit: int = 0
 
 
 class Starts:
@@ -137,7 +141,7 @@ def _record(program: Program, descriptor: int, teller: int) -> int:
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     # Whatever the supervisor had open must not live on here: its own lock above all.
-    _close_all_but(descriptor, teller)
+    files.close_all_but(descriptor, teller)
     takes_in = orphans.become_subreaper()
     me = os.getpid()
     record = Record(
@@ -145,7 +149,8 @@ def _record(program: Program, descriptor: int, teller: int) -> int:
     )
     records.write(descriptor, record)
     try:
-        pid = _start(program)
+        pump = Pump.new(program.log, program.limit) if program.limit else None
+        pid = _start(program, pump)
     except (OSError, ValueError) as error:
         # ValueError: a NUL character in an argument or a variable; no system call can carry it.
         from kfrun.execute.local.process import causes
@@ -159,10 +164,12 @@ def _record(program: Program, descriptor: int, teller: int) -> int:
     with contextlib.suppress(OSError):
         records.write(descriptor, record)
     Starts.tell(teller, record.at)
-    code = _wait(pid)
+    code = _wait(pid) if pump is None else _wait_pumping(pid, pump)
     reason = "Completed" if code == 0 else "Error"
     ended = replace(record, state="exited", exit_code=code, reason=reason, at=time.time())
     _conclude(program, descriptor, ended, is_alone=takes_in and host.children(me) == [pid])
+    if pump is not None:
+        pump.close()
     return code
 
 
@@ -176,6 +183,31 @@ def _wait(pid: int) -> int:
         if found.si_pid == pid:
             return found.si_status if found.si_code == os.CLD_EXITED else 128 + found.si_status
         os.waitpid(found.si_pid, 0)
+
+
+def _wait_pumping(pid: int, pump: Pump) -> int:
+    """The same, while the output is pumped."""
+    codes: list[int] = []
+
+    def has_ended() -> bool:
+        code = _look(pid)
+        codes.extend(() if code is None else (code,))
+        return code is not None
+
+    pump.until(host.open_pidfd(pid), has_ended)
+    return codes[-1]
+
+
+def _look(pid: int) -> int | None:
+    """The exit code of the main process if it has ended."""
+    if not hasattr(os, "waitid"):
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        return code_of(status) if ended else None
+    while (found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT | os.WNOHANG)) is not None:
+        if found.si_pid == pid:
+            return found.si_status if found.si_code == os.CLD_EXITED else 128 + found.si_status
+        os.waitpid(found.si_pid, 0)
+    return None
 
 
 def _conclude(program: Program, descriptor: int, ended: Record, *, is_alone: bool) -> None:
@@ -206,18 +238,9 @@ def _reap() -> None:
             pass
 
 
-def _close_all_but(*kept: int) -> None:
-    lowest = 3
-    for descriptor in sorted(kept):
-        os.closerange(lowest, descriptor)
-        lowest = descriptor + 1
-    limit = os.sysconf("SC_OPEN_MAX")
-    os.closerange(lowest, limit if limit > 0 else _MAX_DESCRIPTOR)
-
-
-def _start(program: Program) -> int:
+def _start(program: Program, pump: Pump | None) -> int:
     os.chdir(program.folder)
-    log = os.open(program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    log = files.open_regular(program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND) if pump is None else pump.inlet()
     null = os.open(os.devnull, os.O_RDONLY)
     os.umask(program.umask)
     host.restore_file_limit()

@@ -14,11 +14,12 @@ from kfrun.execute.controller.facts import START_ERROR, START_ERROR_CODE, Attemp
 from kfrun.execute.local.needs.environment import EnvironmentNeed
 from kfrun.execute.local.needs.ports import PortsNeed
 from kfrun.execute.local.pods import variables
-from kfrun.execute.local.process import launch, leftovers, record, recorder
+from kfrun.execute.local.process import launch, leftovers, pump, record, recorder
 from kfrun.execute.local.process.addresses import LOOPBACK, Addresses, LocalAddresses
 from kfrun.execute.local.process.watch import Traces, Watch
 from kfrun.execute.local.runtime import JOB_MARKER, ContainerUsage
-from kfrun.host import orphans
+from kfrun.host import files, orphans
+from kfrun.observe import segments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,6 +199,8 @@ class ProcessRuntime:
         now = time.time()
         for item in self._watched.values():
             self._sample(item, now)
+            if item.is_lost and self._settings.log_max_size:
+                pump.replace(self._path(item.attempt, "log"), self._settings.log_max_size)
 
     def close(self) -> None:
         """See `ContainerRuntime.close`."""
@@ -225,7 +228,9 @@ class ProcessRuntime:
         if executable is None:
             raise _NotFound(_causes().missing(argv, folder, env["PATH"]))
         log = self._path(attempt, "log")
-        return recorder.Program(executable, tuple(argv), env, folder, log, self._settings.umask, self._boot)
+        return recorder.Program(
+            executable, tuple(argv), env, folder, log, self._settings.umask, self._boot, self._settings.log_max_size
+        )
 
     def _find(self, attempt: Attempt) -> tuple[ChildJob, PodState, dict[str, Any]]:
         job, pod = self._pods[attempt.pod]
@@ -257,6 +262,8 @@ class ProcessRuntime:
         self._watched[attempt] = Watch(attempt, traces, recorder_pid, is_child=is_child)
 
     def _forget(self, item: Watch) -> None:
+        if item.is_lost and self._settings.log_max_size:
+            pump.wait(self._path(item.attempt, "log"))
         self._sample(item, time.time())
         item.close()
         del self._watched[item.attempt]
@@ -267,10 +274,11 @@ class ProcessRuntime:
 
     def _sample(self, item: Watch, now: float) -> None:
         try:
-            size = os.stat(self._path(item.attempt, "log")).st_size
+            log = self._path(item.attempt, "log")
+            size = segments.size(log) if self._settings.log_max_size else os.stat(log).st_size
             if size == item.log_size:
                 return
-            with open(self._path(item.attempt, "idx"), "ab", opener=_private) as file:
+            with open(self._path(item.attempt, "idx"), "ab", opener=files.opener) as file:
                 file.write(_INDEX_ENTRY.pack(now, size))
             item.log_size = size
         except OSError:
@@ -287,7 +295,3 @@ def _causes() -> ModuleType:
     from kfrun.execute.local.process import causes
 
     return causes
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
