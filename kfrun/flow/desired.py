@@ -48,11 +48,14 @@ def prepare(documents: Sequence[Document], known: Observed, *, settings: Setting
         InvalidInput: with every finding of every stage.
     """
     from kfrun.plan.support import findings as support
+    from kfrun.resolve.pods import effects
+    from kfrun.validate.lint import table
 
     checked = stages.check(documents, known, Asked(settings, admission="local"))
     findings = list(checked.findings)
     for resolution in checked.resolutions:
         findings += support.unable(resolution, stages.backend_of(resolution, settings))
+        findings += table.check_effects(resolution.job, effects.of(resolution))
     require_sound(findings)
     jobs, trainjobs = [], {}
     for resolution in checked.resolutions:

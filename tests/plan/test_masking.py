@@ -64,3 +64,73 @@ def test_names_that_only_look_like_secrets_stay_visible(name):
 )
 def test_command_lines_lose_their_secrets_only(command, shown):
     assert masking.words(command) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("https://me:p@ss:word@example.com/x", "https://***@example.com/x"),
+        ("https://example.com/x?a=b&api_key=abc#top", "https://example.com/x?a=b&api_key=(sensitive)#top"),
+        ("git+https://tok@example.com/a https://u:p@example.com", "git+https://***@example.com/a https://***@example.com"),
+        ("see https://example.com/a@b", "see https://example.com/a@b"),
+    ],
+)
+def test_urls_lose_their_logins_and_tokens(value, shown):
+    assert masking.text(value) == shown
+    assert masking.script(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("script", "shown"),
+    [
+        ('{"api_key": "abc", "lr": 1}', '{"api_key": (sensitive), "lr": 1}'),
+        ("export HF_TOKEN=abc; run --lr 1", "export HF_TOKEN=(sensitive) run --lr 1"),
+        ("A=B HF_TOKEN=abc C=D", "A=B HF_TOKEN=(sensitive) C=D"),
+        ("curl -H 'Authorization: Basic YWJj'", "curl -H 'Authorization: Basic (sensitive)"),
+        ("Basic training", "Basic training"),
+    ],
+)
+def test_scripts_lose_what_they_assign_to_secret_names(script, shown):
+    assert masking.script(script) == shown
+
+
+OBJECT = {
+    "kind": "TrainJob",
+    "metadata": {
+        "name": "a",
+        "annotations": {
+            "kfrun.dev/pip-index-urls": "https://u:HUNTER@example.com/simple",
+            "kubectl.kubernetes.io/last-applied-configuration": "HUNTER",
+            "team/api-key": "HUNTER",
+            "note": "export TOKEN=HUNTER",
+        },
+        "labels": {"access-key": "HUNTER", "app": "x"},
+    },
+    "spec": {
+        "trainer": {
+            "command": ["sh", "-c", "true", "--api-key", "HUNTER", "--password"],
+            "args": ["HUNTER", "--lr", "1"],
+            "env": [
+                {"name": "HF_TOKEN", "value": "HUNTER"},
+                {"name": "URL", "value": "https://u:HUNTER@example.com"},
+                {"name": "FROM", "valueFrom": {"secretKeyRef": {"name": "token", "key": "key"}}},
+            ],
+        },
+        "list": [{"command": ["run", "--token=HUNTER"]}, ["--secret", "HUNTER"]],
+    },
+}
+
+
+def test_an_object_keeps_its_shape_and_loses_its_secrets():
+    shown = masking.data(OBJECT)
+    assert "HUNTER" not in str(shown)
+    assert str(OBJECT).count("HUNTER") > 10
+    assert shown["metadata"]["labels"]["app"] == "x"
+    assert shown["spec"]["trainer"]["args"][1:] == ["--lr", "1"]
+    assert shown["spec"]["trainer"]["env"][2] == OBJECT["spec"]["trainer"]["env"][2]
+    assert masking.data({"kind": "Secret", "data": {"a": "x"}, "stringData": "x"}) == {
+        "kind": "Secret", "data": {"a": masking.MASK}, "stringData": masking.MASK,
+    }  # fmt: skip
+    assert masking.data({"kind": "ConfigMap", "data": {"password": "x", "a": "y"}})["data"] == {
+        "password": masking.MASK, "a": "y",
+    }  # fmt: skip

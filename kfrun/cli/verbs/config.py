@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from kfrun.cli import options
+from kfrun.report.table import clean
+from kfrun.report.terminal import json_text
 from kfrun.settings import KEYS
 
 
@@ -31,10 +31,10 @@ def view(origin: bool, output: str) -> int:
             key: {"value": value, "origin": str(settings.origins[key])} if origin else value
             for key, value in plain.items()
         }
-        options.write(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
+        options.data(json_text(shown))
         return 0
     for key, value in plain.items():
         # TOML has no null: an unset key is a comment.
-        line = f"# {key} is not set" if value is None else f"{key} = {json.dumps(value, ensure_ascii=False)}"
-        options.write(f"{line}{f'  # {settings.origins[key]}' if origin else ''}\n")
+        line = f"# {key} is not set" if value is None else f"{key} = {json_text(value)[:-1]}"
+        options.write(f"{line}{f'  # {clean(str(settings.origins[key]))}' if origin else ''}\n")
     return 0

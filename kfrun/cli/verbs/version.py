@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import platform
 
 import click
 
 from kfrun.cli import options
+from kfrun.report.terminal import json_text
 from kfrun.settings import TRAINER_VERSION
 from kfrun.version import __version__
 
@@ -17,5 +17,5 @@ from kfrun.version import __version__
 def command(output: str) -> int:
     """Print the version."""
     data = {"kfrun": __version__, "trainer": TRAINER_VERSION, "python": platform.python_version()}
-    options.write(f"kfrun {__version__}\n" if output == "text" else json.dumps(data, indent=2) + "\n")
+    options.write(f"kfrun {__version__}\n" if output == "text" else json_text(data))
     return 0

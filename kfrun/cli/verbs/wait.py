@@ -46,14 +46,14 @@ def command(names: tuple[str, ...], namespace: str | None, awaited: tuple[str, .
     with options.backend(settings) as backend:
         waiting = Waits(backend, seconds)
         message = attach.how_to_return("wait", " ".join(jobs), settings.namespace)
-        with attach.detachable(message):
+        with attach.detachable(*message):
             if not wanted:
                 ends = [_end(backend, waiting, settings.namespace, name) for name in jobs]
                 return next((code for code in ends if code), 0)
             for name in jobs:
                 for what in wanted:
                     waiting.until(ObjectKey(API_VERSION, TRAIN_JOB, settings.namespace, name), what)
-                    click.echo(f"trainjob.trainer.kubeflow.org/{name} {_came(what)}")
+                    options.say(f"trainjob.trainer.kubeflow.org/{name} {_came(what)}")
     return 0
 
 
@@ -70,7 +70,9 @@ def _end(backend: Backend, waiting: Waits, namespace: str, name: str) -> int:
     _warn(backend, job)
     end = waiting.end(job).outcome
     state = "Complete" if end.succeeded else "Failed"
-    click.echo(f"trainjob.trainer.kubeflow.org/{name} {state}: {end.message or end.reason}")
+    # further lines are the installer's last ones: `kfrun describe` shows them
+    why = (end.message or end.reason).partition("\n")[0].rstrip(":")
+    options.say(f"trainjob.trainer.kubeflow.org/{name} {state}: {why}")
     return end.exit_code
 
 
@@ -83,7 +85,7 @@ def _warn(backend: Backend, job: StoredObject) -> None:
             f"{job.key.name} does not run on this machine" + (f": it is managed by {manager}" if manager else "")
         )
     if true_condition(job.data, "Suspended") is not None:
-        click.echo(f"{job.key.name} is suspended: kfrun resume {job.key.name} starts it", err=True)
+        options.tell(f"{job.key.name} is suspended: kfrun resume {job.key.name} starts it")
 
 
 def _came(what: Awaited) -> str:
