@@ -53,7 +53,12 @@ def test_an_expression_takes_time_in_proportion_to_the_text(expression):
 
 
 def test_a_quadratic_expression_would_be_noticed():
-    for text, method in ((r"\$\(([^)]*)\)", "sub"), (r",(?![^(]*\))", "split"), (r"(\d+)(s|m)", "sub"), ("(a+)+b", "match")):
+    for text, method in (
+        (r"\$\(([^)]*)\)", "sub"),
+        (r",(?![^(]*\))", "split"),
+        (r"(\d+)(s|m)", "sub"),
+        ("(a+)+b", "match"),
+    ):
         assert worst_cases.slowest(Expression("here", re.compile(text), method))[0] > SECONDS
 
 
@@ -134,7 +139,7 @@ WORK = {
     "lint": lint_packages,
     "field path": lambda text: fieldpaths.find(text, version=schemas.DEFAULT_VERSION, recursive=False),
     "set": lambda text: values.read((), (text,), ()),
-    "key": lambda text: settings._line_of("cache_dir", text),  # noqa: SLF001 - nothing else reaches it with a text
+    "key": lambda text: settings._line_of("cache_dir", text),
     "clean": table.clean,
     "printable": lambda text: terminal.printable(text, styled=True),
     "harmless": terminal.harmless,
@@ -147,10 +152,12 @@ WORK = {
 """What goes over a text of somebody."""
 
 UNITS = (
-    "$(", "$$", "$(A)", "(", ")", ",", ",(", "[", "]", "{", "}", "[a", "a[", "['", "\"", "'", "\\", ".", "..", "a.",
-    "=", "==", "a==", "a=", "!", "#", "\n", "\n#", "a\n", "\n\n", " ", " -", ":", "://", "://a@", "@", "?a=", "&a=", "::",
-    "##", "##[", "token", "token=", "token \"", "token='", "--token ", "Bearer ", "key-", "_key", "a-", "0", "1.", "1s", "s1",
-    "-", "\x1b[", "\x1b[31m", "\u202e", "\x00", "a in (", "a;python_version=='3'\n", "a; sys_platform == \"", "a @ b\n",
+    "$(", "$$", "$(A)", "(", ")", ",", ",(", "[", "]", "{", "}", "[a", "a[", "['", '"', "'", "\\", ".", "..", "a.",
+    "=", "==", "a==", "a=", "!", "#", "\n", "\n#", "a\n", "\n\n", " ", " -", ":", "://", "://a@", "@", "?a=", "&a=",
+    "::", "##", "##[", "token",
+    "token=", 'token "', "token='", "--token ", "Bearer ", "key-", "_key", "a-", "0", "1.", "1s",
+    "s1", "-", "\x1b[", "\x1b[31m", "\u202e", "\x00", "a in (", "a;python_version=='3'\n", 'a; sys_platform == "',
+    "a @ b\n",
     "{range .a}", "{end}", "{.a", "?(", "@.a==", "a b c\n", "\t", "1e", "é",
 )  # fmt: skip
 

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
 
-def write(
-    parts: str | Sequence[str], *, err: bool = False, styled: bool = False, show_secrets: bool = False
-) -> None:
+def write(parts: str | Sequence[str], *, err: bool = False, styled: bool = False, show_secrets: bool = False) -> None:
     """Write what was drawn for people, in lines; ``styled``: it may be coloured. Logins in URLs are left out."""
     text = parts if isinstance(parts, str) else "".join(parts)
     if "://" in text and not show_secrets:

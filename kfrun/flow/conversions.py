@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kfrun.flow.checker import stages
 from kfrun.flow.checker.stages import Asked
-from kfrun.model.source import Severity
+from kfrun.model.source import Severity, Stage
 from kfrun.resolve import conversion
 from kfrun.resolve.findings import finding
 
@@ -33,14 +33,19 @@ def convert(
         settings = settings._replace(trainer_version=schemas.DEFAULT_VERSION)
     observed = observe([document.key for document in written])
     wrong += stages.check(written, observed, Asked(settings)).findings
-    sources = {document.key: source for document, source in zip(written, done.sources, strict=False)}
+    sources: dict[ObjectKey | None, Document] = {
+        document.key: source for document, source in zip(written, done.sources, strict=False)
+    }
     notes = [_note(one, sources.get(one.object, documents[0])) for one in wrong if one.severity is Severity.ERROR]
     return done._replace(notes=(*done.notes, *notes))
 
 
 def _note(one: Finding, source: Document) -> Finding:
+    from kfrun.report.findings import field_of
+
     kind = one.object.kind if one.object else "object"
-    message = f"kfrun validate refuses the {kind} that is written here: {one.field}: {one.message}"
+    message = f"kfrun validate refuses the {kind} that is written here: {field_of(one)}: {one.message}"
     # a runtime may be where the job is going to be applied
     severity = Severity.WARNING if one.code == "KF401" else Severity.ERROR
-    return finding("KF432", message, source, one.path, hint=one.hint, severity=severity)
+    path = ("spec",) if one.stage in (Stage.JOBSET, Stage.JOB) else one.path
+    return finding("KF432", message, source, path, hint=one.hint, severity=severity)

@@ -128,7 +128,7 @@ def _is_secret_flag(word: str) -> bool:
 def _is_harmless(name: str, given: re.Match[str]) -> bool:
     """Whether a value names a variable, which tells the reader something and gives nothing away, or is only prose."""
     is_prose = given[1].isspace() and not name.startswith("-")
-    return is_prose or given[2].strip("\"'").startswith("$")
+    return is_prose or given[2].strip("\"'").startswith(("$", MASK))
 
 
 def _masked_parameter(found: re.Match[str]) -> str:

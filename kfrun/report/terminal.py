@@ -19,7 +19,7 @@ _STYLES: Final = r"\x1b\[(?:[012]|1;3[136]|3[1-6]|[39]0)m"
 _BIDI: Final = "\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff"
 """What reorders a line, ends one, or is not to be seen."""
 
-UNSEEN: Final = pattern(f"[\x7f-\x9f{_BIDI}]")
+UNSEEN: Final = pattern(f"[\x7f-\x9f{_BIDI}\ud800-\udfff]")
 """What JSON may hold and a terminal, or somebody who reads a text, must not."""
 
 _OBEYED: Final = pattern(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}]")

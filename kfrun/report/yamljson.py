@@ -1,7 +1,7 @@
 """Writes objects as YAML and JSON, in the order of their keys.
 
 What it writes as YAML, kubectl reads back as the same data: kubectl knows more words for booleans and numbers than
-PyYAML does, so more strings are quoted than PyYAML would quote. What a terminal or a CI runner would obey is in escapes.
+PyYAML does, so more strings are quoted than PyYAML would quote. What a terminal or a CI runner obeys is in escapes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ _WORDS = frozenset(
 )
 _NUMBER_LIKE = re.compile(r"[-+.]{0,2}[0-9][0-9a-fA-FxXoO_.:eE+-]*([tT][0-9:.]+)?[zZ]?")
 """Wider than any YAML's numbers, times and dates: a needless quote does no harm."""
-
 
 
 def to_yaml(objects: Sequence[dict[str, Any]]) -> str:

@@ -18,7 +18,7 @@ from kfrun.model.source import Severity
 from kfrun.model.state import Observed
 from kfrun.report import yamljson
 
-SETTINGS = kfrun_settings.Settings()
+SETTINGS = kfrun_settings.load({}, {"KFRUN_HOME": "/nowhere"}, "/")
 TRAINER = "trainer.kubeflow.org/v1alpha1"
 KINDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "PyTorchJob": ("kubeflow.org/v1", "pytorchReplicaSpecs", ("Master", "Worker")),
@@ -41,7 +41,10 @@ METADATA = st.one_of(
     st.sampled_from(["sweep-", "a", "sweep.", "Run_"]).map(lambda name: {"generateName": name}),
 )
 CONTAINER = st.fixed_dictionaries(
-    {"name": st.sampled_from(["pytorch", "jax", "xgboost", "mpi", "main"]), "image": st.just("registry.example.com/x:1")},
+    {
+        "name": st.sampled_from(["pytorch", "jax", "xgboost", "mpi", "main"]),
+        "image": st.just("registry.example.com/x:1"),
+    },
     optional={
         "command": st.sampled_from([["python", "train.py"], ["torchrun", "x.py"], ["sh", "-c", "true"], []]),
         "args": st.sampled_from([["--lr", "1"], []]),
@@ -80,7 +83,10 @@ TEMPLATE_METADATA = st.sampled_from(
     [None, {}, {"labels": {"team": "a"}}, {"annotations": {"sidecar.istio.io/inject": "false"}}, {"name": "x"}]
 )
 REPLICA = st.builds(
-    lambda fields, metadata, spec: {**fields, "template": {**({"metadata": metadata} if metadata else {}), "spec": spec}},
+    lambda fields, metadata, spec: {
+        **fields,
+        "template": {**({"metadata": metadata} if metadata else {}), "spec": spec},
+    },
     some(
         replicas=st.integers(1, 4),
         restartPolicy=st.sampled_from(["Always", "OnFailure", "Never", "ExitCode"]),

@@ -71,7 +71,10 @@ def test_command_lines_lose_their_secrets_only(command, shown):
     [
         ("https://me:p@ss:word@example.com/x", "https://***@example.com/x"),
         ("https://example.com/x?a=b&api_key=abc#top", "https://example.com/x?a=b&api_key=(sensitive)#top"),
-        ("git+https://tok@example.com/a https://u:p@example.com", "git+https://***@example.com/a https://***@example.com"),
+        (
+            "git+https://tok@example.com/a https://u:p@example.com",
+            "git+https://***@example.com/a https://***@example.com",
+        ),
         ("see https://example.com/a@b", "see https://example.com/a@b"),
     ],
 )

@@ -110,12 +110,14 @@ def read(spec: Node, path: FieldPath, main: str, notes: Notes) -> Replica:
 
 def _rename_strangers(pod: Node, chosen: Node, path: FieldPath, notes: Notes) -> None:
     """Only the container that trains can have its name."""
-    others = [item for kind in ("containers", "initContainers") for item in mappings(pod.get(kind)) if item is not chosen]
-    taken = {item.get("name") for item in others}
+    others = [
+        item for kind in ("containers", "initContainers") for item in mappings(pod.get(kind)) if item is not chosen
+    ]
+    taken = [item.get("name") for item in others]
     for item in others:
         if item.get("name") == NODE:
             item["name"] = next(name for number in count(1) if (name := f"{NODE}-{number}") not in taken)
-            taken.add(item["name"])
+            taken.append(item["name"])
             message = f'a container "{NODE}" became "{item["name"]}": the one that trains has that name now'
             notes.add((*path, "template", "spec"), message)
 

@@ -90,7 +90,7 @@ class _View(NamedTuple):
         return self.named(NODE) if get(self.policy, "mpi", "runLauncherAsNode") is True else []
 
     def nodes(self) -> int:
-        """How many pods train: those of the nodes, or where the controller knows of none, all that initialize nothing."""
+        """How many pods train: where the controller knows of none, all that initialize nothing."""
         training = self.playing(TRAINER)
         if get(self.policy, "mpi") is not None and self.named(NODE):
             training = [*self.named(NODE), *(training if self.launcher_as_node() else ())]

@@ -136,7 +136,7 @@ POLICIES: Final[tuple[Policy, ...]] = (
            "Every node then trains alone, on everything, and nothing says so.",
            "add trainer: {}, or what differs from the runtime"),
     Policy("KF722", _JOB, jobs.unreached,
-           "The controller passes over it without a word: the runtime's own command runs, as often as the runtime says.",
+           "The controller passes over it without a word: what the runtime says runs, as often as it says.",
            "label the Job template that is meant (replicatedJobs[].template.metadata.labels) and name its container "
            "as upstream does, or write the setting into the runtime"),
 )  # fmt: skip

@@ -63,8 +63,11 @@ def test_what_does_not_map_is_named_on_standard_error(convert):
     [
         (OLD.replace("name: mnist", "generateName: sweep-", 1), "metadata.name"),
         (OLD.replace("name: mnist", "name: Mnist", 1), "metadata.name"),
-        (OLD.replace("command: [python, train.py]", "numNodes: -1"), "spec.trainer.numNodes"),
-        (ELASTIC.replace("image: registry", "imagePullPolicy: Sometimes\n            image: registry"), "imagePullPolicy"),
+        (OLD.replace("command: [python, train.py]", "numNodes: -1"), "spec.parallelism of its Job"),
+        (
+            ELASTIC.replace("image: registry", "imagePullPolicy: Sometimes\n            image: registry"),
+            "imagePullPolicy",
+        ),
     ],
 )
 def test_what_is_written_and_refused_is_said(convert, text, word):

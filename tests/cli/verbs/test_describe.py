@@ -162,7 +162,10 @@ def test_differences_hide_what_describe_hides(home, tmp_path):
         {
             "apiVersion": job["apiVersion"],
             "kind": "TrainJob",
-            "metadata": {"name": "mnist", "annotations": {"kfrun.dev/pip-index-urls": "https://u:HUNTER@example.com/a"}},
+            "metadata": {
+                "name": "mnist",
+                "annotations": {"kfrun.dev/pip-index-urls": "https://u:HUNTER@example.com/a"},
+            },
             "spec": {
                 "runtimeRef": {"name": "plain-python"},
                 "trainer": {"command": ["sh", "-c", "true", "--api-key"], "args": ["HUNTERS", "--token=HUNTERS"]},

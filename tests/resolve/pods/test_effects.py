@@ -18,7 +18,9 @@ LABEL = "trainer.kubeflow.org/trainjob-ancestor-step"
 
 def pod(*names: str, inits: tuple[str, ...] = ()) -> dict[str, Any]:
     spec: dict[str, Any] = {"containers": [{"name": name, "image": "x:1", "command": ["true"]} for name in names]}
-    return {"spec": {**spec, **({"initContainers": [{"name": name, "image": "x:1"} for name in inits]} if inits else {})}}
+    return {
+        "spec": {**spec, **({"initContainers": [{"name": name, "image": "x:1"} for name in inits]} if inits else {})}
+    }
 
 
 def job(name: str, step: str | None, template: dict[str, Any] | None = None, **spec: Any) -> dict[str, Any]:
@@ -49,9 +51,7 @@ def found(spec: dict[str, Any], *jobs: dict[str, Any], policy: dict[str, Any] | 
 
 
 def fields(*arguments: Any, **options: Any) -> dict[str, str]:
-    return {
-        ".".join(map(str, one.path[1:])): one.message for one in found(*arguments, **options).unreached
-    }
+    return {".".join(map(str, one.path[1:])): one.message for one in found(*arguments, **options).unreached}
 
 
 EVERYTHING = {
@@ -178,7 +178,11 @@ def test_patches_that_match():
         ([job("node", "trainer")], TORCH, 3),
         ([job("node", None)], TORCH, 1),
         ([job("node", None, parallelism=4)], TORCH, 4),
-        ([job("dataset-initializer", "dataset-initializer", pod("dataset-initializer")), job("node", "trainer")], TORCH, 3),
+        (
+            [job("dataset-initializer", "dataset-initializer", pod("dataset-initializer")), job("node", "trainer")],
+            TORCH,
+            3,
+        ),
         ([job("node", None), job("launcher", "trainer")], {"mpi": {}}, 3),
         ([job("node", None), job("launcher", "trainer")], {"mpi": {"runLauncherAsNode": True}}, 3),
     ],

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _REFERENCE = re.compile(r"\$(\$|\(([^)]*)\))")
 _LONGEST = 1 << 20
-"""Characters of a value: no program can be started with a longer one, and variables that double would fill the memory."""
+"""Characters of a value. No program starts with a longer one, and variables that double would fill the memory."""
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.*)'\]")
 
 
@@ -97,7 +97,6 @@ def arguments(container: Mapping[str, Any], local: Substitution, env: Mapping[st
 
 def expand(text: str, env: Mapping[str, str]) -> str:
     """Kubernetes' ``$(VAR)`` expansion: unknown references stay as they are, ``$$`` is one dollar sign."""
-
     room = _LONGEST - len(text)
 
     def value(match: re.Match[str]) -> str:
