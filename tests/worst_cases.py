@@ -28,8 +28,11 @@ METHODS = ("match", "fullmatch", "search", "sub", "split", "findall", "finditer"
 _STEPS = (8, 16, 20, 24, 100, 1_000, 3_000)
 """Lengths on the way to the longest: what takes exponential time is noticed before it takes for ever."""
 
-_PROBE_SECONDS = 0.03
-"""For a text of 3,000 characters: what takes less is not quadratic enough to be tried at its full length."""
+_SHORT, _SHORT_SECONDS = 24, 0.05
+"""What takes so long for so few characters takes twice as long for one more."""
+
+_PROBE_SECONDS = 0.0015
+"""For a text of 3,000 characters: what takes less is not quadratic."""
 
 
 class Expression(NamedTuple):
@@ -80,14 +83,16 @@ def expressions() -> tuple[list[Expression], set[str]]:
             called = ast.unparse(node.func)
             if called in ("re.compile", "pattern", "patterns.pattern"):
                 names = _assigned_to(source, node)
-                uses = {method for name in names for method in methods.get(name, ())} or set(METHODS[:3])
+                mine = {method for name in names for method in methods.get(f"{source.name}.{name}", ())}
+                anywhere = {method for name in names for method in methods.get(name, ())}
+                uses = mine or anywhere or set(METHODS[:3])
             elif called.startswith("re.") and called[3:] in METHODS:
                 uses = {called[3:]}
             else:
                 continue
             try:
                 compiled = _compiled(source, node, is_call=called in ("re.compile", "pattern", "patterns.pattern"))
-            except NameError:
+            except (NameError, SyntaxError):
                 unknown.add(f"{source.name}: {ast.unparse(node.args[0])}")
                 continue
             found += [Expression(f"{source.name}:{node.lineno}", compiled, one) for one in sorted(uses)]
@@ -115,7 +120,7 @@ def _assigned_to(source: Source, call: ast.Call) -> list[str]:
 
 
 def _methods(everywhere: list[Source]) -> dict[str, set[str]]:
-    """By the name of an expression, the methods that are called on it; names are short and mean much the same."""
+    """By the name of an expression, and that of the module before it, the methods that are called on it."""
     found: dict[str, set[str]] = {}
     for source in everywhere:
         for node in ast.walk(source.tree):
@@ -123,6 +128,7 @@ def _methods(everywhere: list[Source]) -> dict[str, set[str]]:
                 for name in ast.walk(node.value):
                     if isinstance(name, ast.Name):
                         found.setdefault(name.id, set()).add(node.attr)
+                        found.setdefault(f"{source.name}.{name.id}", set()).add(node.attr)
     return found
 
 
@@ -132,13 +138,13 @@ def slowest(expression: Expression) -> tuple[float, str]:
     for unit, ending in product(units(expression.compiled), ("", "\x00", "\n!")):
         for length in _STEPS:
             seconds = expression.run(_text(expression.compiled, unit, ending, length))
-            if seconds > SECONDS:
-                return seconds, f"{unit!r} … {ending!r}, {length} characters"
-        if seconds > _PROBE_SECONDS:
-            seconds = expression.run(_text(expression.compiled, unit, ending, LENGTH))
+            if seconds > (SECONDS if length > _SHORT else _SHORT_SECONDS):
+                return 2 * SECONDS, f"{unit!r} … {ending!r}: {seconds:.2f} s for {length} characters"
+        for length, most in ((12_000, 0.2 * SECONDS), (LENGTH, SECONDS)) if seconds > _PROBE_SECONDS else ():
+            seconds = expression.run(_text(expression.compiled, unit, ending, length))
+            if seconds > most:
+                return 2 * SECONDS, f"{unit!r} … {ending!r}: {seconds:.1f} s for {length} characters"
         worst = max(worst, (seconds, f"{unit!r} … {ending!r}"))
-        if seconds > SECONDS:
-            break
     return worst
 
 
