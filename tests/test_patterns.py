@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from kfrun import settings
+from kfrun import settings, terminal
 from kfrun.cli import durations
 from kfrun.execute.environments import credentials
 from kfrun.execute.local.pods import variables
@@ -16,7 +16,7 @@ from kfrun.load import values
 from kfrun.observe import selection
 from kfrun.patterns import split_outside
 from kfrun.plan import compare, masking
-from kfrun.report import diff, objects, table, terminal, yamljson
+from kfrun.report import diff, objects, table, yamljson
 from kfrun.report.jsonpath import JsonPath
 from kfrun.resolve import packages
 from kfrun.validate.advice import fieldpaths

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from kfrun.report import terminal
+from kfrun import terminal
 from kfrun.report.table import clean
 
 if TYPE_CHECKING:

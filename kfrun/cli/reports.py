@@ -14,7 +14,7 @@ import click
 from kfrun.cli import options
 from kfrun.errors import Unavailable, UsageProblem
 from kfrun.report import checks
-from kfrun.report.terminal import json_text
+from kfrun.terminal import json_text
 
 if TYPE_CHECKING:
     from kfrun.model.source import Finding, Severity

@@ -6,7 +6,7 @@ import json
 import textwrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kfrun.report.terminal import json_text
+from kfrun.terminal import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from kfrun.model.resolution import Origin
 from kfrun.model.source import field_text
 from kfrun.report.table import clean
-from kfrun.report.terminal import harmless, json_text
+from kfrun.terminal import harmless, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

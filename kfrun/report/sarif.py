@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.report.table import clean
-from kfrun.report.terminal import harmless
+from kfrun.terminal import harmless
 from kfrun.version import __version__
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kfrun.report.checks import Case, Report, cases
 from kfrun.report.table import clean
-from kfrun.report.terminal import json_text
+from kfrun.terminal import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from kfrun.report.terminal import COMMAND, UNSEEN, json_text
+from kfrun.terminal import COMMAND, UNSEEN, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,9 +12,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 import kfrun
+from kfrun import terminal
 from kfrun.__main__ import main
 from kfrun.cli import output
-from kfrun.report import terminal, yamljson
+from kfrun.report import yamljson
 from tests.cli.manifests import JOB, RUNTIME
 
 ROOT = Path(kfrun.__file__).parent

@@ -6,8 +6,8 @@ import click
 
 from kfrun.cli import options
 from kfrun.report.table import clean
-from kfrun.report.terminal import json_text
 from kfrun.settings import KEYS
+from kfrun.terminal import json_text
 
 
 @click.group("config")

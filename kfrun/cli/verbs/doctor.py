@@ -28,7 +28,7 @@ def command(output: str) -> int:
     settings = options.load_settings()
     checks = list(choice.checks(settings))
     if output == "json":
-        from kfrun.report.terminal import json_text
+        from kfrun.terminal import json_text
 
         options.data(json_text([check._asdict() for check in checks]))
     else:

@@ -10,7 +10,7 @@ import click
 
 from kfrun.cli import options
 from kfrun.execute import choice, environments
-from kfrun.report.terminal import json_text
+from kfrun.terminal import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from kfrun.cli import exits, options
 from kfrun.execute import choice
 from kfrun.flow import plans
 from kfrun.plan import render
-from kfrun.report.terminal import json_text
+from kfrun.terminal import json_text
 
 if TYPE_CHECKING:
     from kfrun.model.wishes import Wishes

@@ -7,8 +7,8 @@ import platform
 import click
 
 from kfrun.cli import options
-from kfrun.report.terminal import json_text
 from kfrun.settings import TRAINER_VERSION
+from kfrun.terminal import json_text
 from kfrun.version import __version__
 
 
