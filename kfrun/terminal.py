@@ -1,19 +1,18 @@
 """What a terminal or a CI runner would obey, taken out of texts that are about to be shown.
 
-Names and texts of others come into lines of ours. Whoever draws a line cleans them with `table.clean`; this is the last
-look, for all that is drawn and for whoever forgets. Data for programs is written so that nothing of this is in it:
-`json_text`, and `yamljson`.
+Names and texts of others come into lines of ours. Whoever draws a line cleans them with `clean`; `printable` and
+`harmless` are the last look, for all that is drawn and for whoever forgets. Data for programs is exact, with nothing of
+this in it but escapes: `json_text`, and YAML in `kfrun.report.yamljson`.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, Final
 
 from kfrun.patterns import pattern
 
-_STYLES: Final = r"\x1b\[(?:[012]|1;3[136]|3[1-6]|[39]0)m"
+_STYLES: Final = r"\x1b\[(?:[012]|1;3[136]|3[1-6])m"
 """The ANSI styles of our own."""
 
 _BIDI: Final = "\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff"
@@ -27,6 +26,13 @@ _OBEYED_OR_STYLE: Final = pattern(f"{_STYLES}|[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI
 
 COMMAND: Final = pattern(r"^[^\S\n]*:(?=:)|##(?=\w{0,16}\[)", re.MULTILINE)
 """Begin of what runners obey: ``::error`` in front of a line, ``##[error]`` and ``##vso[…]`` anywhere."""
+
+
+def clean(text: str) -> str:
+    """The text on one line, without anything that a terminal would obey."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def printable(text: str, *, styled: bool = False) -> str:
@@ -43,6 +49,8 @@ def harmless(text: str) -> str:
 
 def json_text(data: Any) -> str:
     """Data as JSON in lines, with a line break at the end; what must not be shown is in escapes, so it is the same."""
+    import json
+
     text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     if not text.isascii() or "\x7f" in text:
         text = UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

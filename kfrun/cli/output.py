@@ -10,7 +10,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from kfrun import terminal
-from kfrun.report.table import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,13 +34,13 @@ def data(parts: str | Sequence[str]) -> None:
 
 def say(line: str) -> None:
     """One line on standard output, at once: breaks within it are no breaks."""
-    write(f"{clean(line)}\n")
+    write(f"{terminal.clean(line)}\n")
     sys.stdout.flush()
 
 
 def tell(*lines: str) -> None:
     """Lines on standard error, each as with `say`."""
-    write("".join(f"{clean(line)}\n" for line in lines), err=True)
+    write("".join(f"{terminal.clean(line)}\n" for line in lines), err=True)
     sys.stderr.flush()
 
 

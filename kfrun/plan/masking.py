@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from kfrun.patterns import pattern
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -18,14 +20,14 @@ _NO_LOGIN = "***"
 _SENSITIVE = (
     r"(?:token(?!i[sz]|s(?![a-z]))|secret|passw|passphrase|credential|api[-_]?key|access[-_]?key|private[-_]?key)"
 )
-_NAME = re.compile(rf"{_SENSITIVE}|(?:^|[-_.])(?:key|auth|pwd|pat)(?:$|[-_.])|key$", re.IGNORECASE)
-_ASSIGNED = re.compile(rf"{_SENSITIVE}|[-_]key", re.IGNORECASE)
-_URL_LOGIN = re.compile(r"(?<=://)[^/\s\"'<>?#]+(?=@)")
-_URL_PARAMETER = re.compile(r"(?<=[?&])([\w.-]++=)[^&\s#\"'<>]++")
-_WORD = re.compile(r"(?<![\w.-])[\w.-]++")
-_VALUE = re.compile(r"""(["']?(?:=|:\s?)|\s++(?!-))("[^"]*+"|'[^']*+'|\S++)""")
-_BEARER = re.compile(r"""(\bBearer\s++|\bAuthorization["']?[:=]\s?["']?Basic\s++)(?!\$)\S++""", re.IGNORECASE)
-_FLAG = re.compile(r"--?[\w.-]+")
+_NAME = pattern(rf"{_SENSITIVE}|(?:^|[-_.])(?:key|auth|pwd|pat)(?:$|[-_.])|key$", re.IGNORECASE)
+_ASSIGNED = pattern(rf"{_SENSITIVE}|[-_]key", re.IGNORECASE)
+_URL_LOGIN = pattern(r"(?<=://)[^/\s\"'<>?#]+(?=@)")
+_URL_PARAMETER = pattern(r"(?<=[?&])([\w.-]++=)[^&\s#\"'<>]++")
+_WORD = pattern(r"(?<![\w.-])[\w.-]++")
+_VALUE = pattern(r"""(["']?(?:=|:\s?)|\s++(?!-))("[^"]*+"|'[^']*+'|\S++)""")
+_BEARER = pattern(r"""(\bBearer\s++|\bAuthorization["']?[:=]\s?["']?Basic\s++)(?!\$)\S++""", re.IGNORECASE)
+_FLAG = pattern(r"--?[\w.-]+")
 
 
 _SECRET = frozenset({"data", "stringData"})

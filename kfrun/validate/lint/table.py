@@ -177,7 +177,7 @@ def check(
 def check_effects(document: Document, effects: Effects) -> list[Finding]:
     """The settings of a TrainJob that reach no container, but for what its author lets pass, for others than lint."""
     choice = Choice(enabled=frozenset({"KF722"}), disabled=frozenset({"all"}))
-    found = _check_one(document, Subject(document.data, None, choice, effects)) if effects.unreached else []
+    found = _check_one(document, Subject(document.data, None, choice, effects))
     return [one for one in found if one.code == "KF722"]
 
 
