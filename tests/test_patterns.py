@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from kfrun import settings, terminal
+from kfrun import masking, settings, terminal
 from kfrun.cli import durations
 from kfrun.execute.environments import credentials
 from kfrun.execute.local.pods import variables
@@ -15,7 +15,7 @@ from kfrun.flow import conditions
 from kfrun.load import values
 from kfrun.observe import selection
 from kfrun.patterns import split_outside
-from kfrun.plan import compare, masking
+from kfrun.plan import compare
 from kfrun.report import diff, objects, table, yamljson
 from kfrun.report.jsonpath import JsonPath
 from kfrun.resolve import packages

@@ -20,7 +20,7 @@ def write(parts: str | Sequence[str], *, err: bool = False, styled: bool = False
     """Write what was drawn for people, in lines; ``styled``: it may be coloured. Logins in URLs are left out."""
     text = parts if isinstance(parts, str) else "".join(parts)
     if "://" in text and not show_secrets:
-        from kfrun.plan import masking
+        from kfrun import masking
 
         text = masking.text(text)
     _put(terminal.harmless(terminal.printable(text, styled=styled)), sys.stderr if err else sys.stdout)

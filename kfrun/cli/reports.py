@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import click
 
+from kfrun import masking
 from kfrun.cli import options
 from kfrun.errors import Unavailable, UsageProblem
 from kfrun.report import checks
@@ -108,10 +109,10 @@ def write(report: Report, targets: Sequence[OutputTarget], *, text: Callable[[],
         raise UsageProblem(f"two outputs would go to {where}", "give one of them a file of its own: -o sarif=FILE")
     for target in targets:
         if target.path is not None:
-            _write_file(target.path, _draw(target.format, report, text))
+            _write_file(target.path, masking.without_logins(_draw(target.format, report, text)))
     for target in targets:
         if target.path is None:
-            drawn = _draw(target.format, report, text)
+            drawn = masking.without_logins(_draw(target.format, report, text))
             if target.format in _FOR_PROGRAMS:
                 options.data(drawn)
             else:

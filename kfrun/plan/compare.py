@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kfrun import digests
+from kfrun import digests, masking
 from kfrun.model.change import DesiredJob, FieldChange
 from kfrun.model.kinds import TRAIN_JOB
-from kfrun.plan import masking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

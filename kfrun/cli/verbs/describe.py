@@ -15,7 +15,6 @@ from kfrun.model.kinds import TRAIN_JOB
 from kfrun.observe import selection
 from kfrun.observe.outcome import node_of
 from kfrun.observe.selection import Selection
-from kfrun.plan import masking
 from kfrun.report import describe
 from kfrun.report.columns import JobFacts
 from kfrun.report.describe import TrainJobView
@@ -58,7 +57,7 @@ def _describe(backend: Backend, item: StoredObject) -> str:
     mine = (item.key.kind, item.key.name)
     rows = backend.events(item.key.namespace or None, owner=item.owner or None)
     events = _in_order(row for row in rows if (row[1].object.kind, row[1].object.name) == mine)
-    return describe.generic(masking.data(item.data), events, time.time())
+    return describe.generic(item.data, events, time.time())
 
 
 def _in_order(rows: Iterable[tuple[int, Event]]) -> list[dict[str, Any]]:
@@ -71,15 +70,15 @@ def _view(backend: Backend, job: StoredObject) -> TrainJobView:
     run, details, end = backend.runs([job.uid]).get(job.uid), backend.details(job), backend.outcome(job)
     pods = sorted(details.pods, key=lambda pod: (node_of(pod), pod["metadata"].get("creationTimestamp", "")))
     return TrainJobView(
-        job=masking.data(job.data),
+        job=job.data,
         jobs=[item.data for item in backend.objects(Selection("Job", job.key.namespace, owner=job.uid))],
         pods=pods,
         events=_in_order(backend.events(job.key.namespace, owner=job.uid)),
         facts=JobFacts(nodes_of(run), "" if end is None else str(end.exit_code), run.backend if run else ""),
         nodes=[node_of(pod) for pod in pods],
-        packages=[masking.text(item) for item in details.packages],
+        packages=details.packages,
         environment=details.environment,
         folder=details.folder,
         not_enforced=details.not_enforced,
-        failure="" if end is None or end.succeeded else masking.text(end.message or end.reason),
+        failure="" if end is None or end.succeeded else end.message or end.reason,
     )

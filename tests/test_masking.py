@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kfrun.plan import masking
+from kfrun import masking
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,12 @@ def is_secret_name(name: str) -> bool:
 
 def text(value: str) -> str:
     """``value`` without the logins, and the tokens among the parameters, of its URLs."""
-    return _URL_PARAMETER.sub(_masked_parameter, _URL_LOGIN.sub(_NO_LOGIN, value)) if "://" in value else value
+    return _URL_PARAMETER.sub(_masked_parameter, without_logins(value)) if "://" in value else value
+
+
+def without_logins(value: str) -> str:
+    """``value`` without the logins of its URLs; a text in JSON or XML stays one."""
+    return _URL_LOGIN.sub(_NO_LOGIN, value) if "://" in value else value
 
 
 def is_masked(value: str | None) -> bool:
