@@ -15,6 +15,20 @@ def pattern(expression: str, flags: int = 0) -> re.Pattern[str]:
     return cast("re.Pattern[str]", _Pattern(expression, flags))
 
 
+def split_outside(text: str, brackets: str) -> list[str]:
+    """The parts of a text between the commas that are in no brackets, such as ``()``."""
+    closing = brackets[-1]
+    parts, end, is_inside = [], len(text), False
+    for at in range(len(text) - 1, -1, -1):
+        character = text[at]
+        if character in brackets:
+            is_inside = character == closing
+        elif character == "," and not is_inside:
+            parts.append(text[at + 1 : end])
+            end = at
+    return [text[:end], *reversed(parts)]
+
+
 class _Pattern:
     def __init__(self, expression: str, flags: int) -> None:
         self._arguments = expression, flags

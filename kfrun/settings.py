@@ -283,7 +283,7 @@ def _anchored(key: str, value: object, folder: str) -> object:
 
 def _line_of(key: str, text: str) -> int:
     """The line of a top-level key or table; tomllib does not tell."""
-    pattern = re.compile(rf"""^\s*\[*\s*["']?{re.escape(key)}["']?\s*[]=.]""", re.MULTILINE)
+    pattern = re.compile(rf"""^[^\S\n]*+\[*+[^\S\n]*+["']?{re.escape(key)}["']?\s*[]=.]""", re.MULTILINE)
     found = pattern.search(text)
     return text.count("\n", 0, found.end()) + 1 if found else 1
 

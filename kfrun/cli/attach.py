@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
-
-import click
 
 from kfrun.cli import options
 
@@ -21,22 +18,22 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def detachable(message: str) -> Iterator[None]:
-    """On Ctrl-C say ``message`` on stderr and let the interrupt end the command (exit code 130)."""
+def detachable(*message: str) -> Iterator[None]:
+    """On Ctrl-C tell the lines of ``message`` and let the interrupt end the command (exit code 130)."""
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(f"\n{message}", err=True)
+        options.tell("", *message)
         raise
 
 
-def how_to_return(verb: str, name: str, namespace: str) -> str:
-    """What to tell somebody who stops looking at a running job."""
+def how_to_return(verb: str, name: str, namespace: str) -> tuple[str, ...]:
+    """What to tell somebody who stops looking at a running job, in lines."""
     place = "" if namespace == "default" else f" -n {namespace}"
     return (
-        f"detached: {name} goes on\n"
-        f"  kfrun {verb} {name}{place}   looks again\n"
-        f"  kfrun delete {name}{place}   stops and removes it"
+        f"detached: {name} goes on",
+        f"  kfrun {verb} {name}{place}   looks again",
+        f"  kfrun delete {name}{place}   stops and removes it",
     )
 
 
@@ -44,7 +41,8 @@ def show_plan(ready: Ready) -> None:
     """The plan on stderr: stdout belongs to data."""
     from kfrun.plan import render
 
-    click.echo(render.to_text(ready.plan, color=options.colors_stderr(ready.settings)), err=True)
+    text = render.to_text(ready.plan, color=options.colors_stderr(ready.settings))
+    options.write(f"{text}\n", err=True, styled=True)
 
 
 def follower(backend: Backend, ready: Ready, job: StoredObject) -> Follower:
@@ -61,4 +59,4 @@ def follower(backend: Backend, ready: Ready, job: StoredObject) -> Follower:
         terminal=sys.stdout.isatty(),
     )
     out = sys.stdout.buffer
-    return Follower(backend, job, write=out.write, flush=out.flush, tell=partial(click.echo, err=True), options=shown)
+    return Follower(backend, job, write=out.write, flush=out.flush, tell=options.tell, options=shown)

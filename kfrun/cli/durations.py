@@ -7,7 +7,10 @@ import re
 from kfrun.errors import UsageProblem
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,12})?"
+_PLAIN = re.compile(_NUMBER)
+_PART = re.compile(rf"({_NUMBER})(ms|s|m|h|d)")
+_WHOLE = re.compile(rf"(?:{_PART.pattern})+")
 
 
 def parse_duration(text: str, option: str) -> float:
@@ -17,9 +20,9 @@ def parse_duration(text: str, option: str) -> float:
         UsageProblem: it is no duration; ``option`` is named.
     """
     compact = text.strip()
-    if re.fullmatch(r"\d+(\.\d+)?", compact):
+    if _PLAIN.fullmatch(compact):
         return float(compact)
-    if not compact or _PART.sub("", compact):
+    if not _WHOLE.fullmatch(compact):
         raise UsageProblem(f'{option}: "{text}" is no duration', "write 30s, 10m or 1h30m")
     return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(compact))
 

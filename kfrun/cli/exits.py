@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -78,7 +79,9 @@ def _report_usage(error: click.ClickException) -> int:
         return USAGE
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f"{context.command_path} --help tells more" if context else None
-    _say(error.format_message(), hint)
+    message = error.format_message()
+    # click lists what there is to choose from on lines of their own
+    _say(" ".join(message.split()) if isinstance(error, click.MissingParameter) else message, hint)
     return USAGE
 
 
@@ -136,36 +139,32 @@ def _crash_report(error: Exception) -> str | None:
 
 
 def _say_findings(error: InvalidInput) -> None:
+    from kfrun.cli import output
     from kfrun.report import findings
     from kfrun.settings import COLORS, uses_color
 
     wanted = os.environ.get("KFRUN_COLOR", "auto")
     wanted = wanted if wanted in COLORS else "auto"
     color = uses_color(wanted, os.environ, is_terminal=sys.stderr.isatty())
-    _write(findings.to_text(error.findings, color=color))
+    with suppress(OSError, ValueError):
+        output.write(findings.to_text(error.findings, color=color), err=True, styled=True)
+        sys.stderr.flush()
 
 
 def _say(message: str, hint: str | None = None) -> None:
-    from kfrun.report.table import clean
+    from kfrun.cli import output
 
-    # Names and messages of others may hold control characters; a terminal must not obey them.
-    lines = [f"error: {message}", *([f"hint: {hint}"] if hint else [])]
-    _write("".join(clean(line) + "\n" for text in lines for line in text.splitlines()))
-
-
-def _write(text: str) -> None:
-    try:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        return
+    with suppress(OSError, ValueError):
+        output.tell(f"error: {message}", *([f"hint: {hint}"] if hint else []))
 
 
 def _maybe_traceback() -> None:
     if os.environ.get("KFRUN_DEBUG", "") not in ("", "0"):
         import traceback
 
-        traceback.print_exc()
+        from kfrun.cli import output
+
+        output.write(traceback.format_exc(), err=True)
 
 
 def _silence_stdout() -> None:

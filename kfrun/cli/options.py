@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kfrun import settings as settings_module
+from kfrun.cli import output as output_module
 from kfrun.cli import switches
 from kfrun.errors import UsageProblem
 
@@ -197,7 +198,7 @@ def warn(settings: Settings) -> Callable[[Sequence[Finding]], None]:
     def show(found: Sequence[Finding]) -> None:
         from kfrun.report import findings
 
-        click.echo(findings.to_text(found, color=colors_stderr(settings)), err=True)
+        write(findings.to_text(found, color=colors_stderr(settings)) + "\n", err=True, styled=True)
 
     return show
 
@@ -207,11 +208,5 @@ def colors_stderr(settings: Settings) -> bool:
     return settings_module.uses_color(settings.color, os.environ, is_terminal=sys.stderr.isatty())
 
 
-def write(parts: str | Sequence[str]) -> None:
-    """Write data to standard output. Characters that its encoding lacks are escaped, not an error."""
-    text = parts if isinstance(parts, str) else "".join(parts)
-    try:
-        sys.stdout.write(text)
-    except UnicodeEncodeError:
-        encoding = sys.stdout.encoding or "ascii"
-        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+write, data, say, tell = output_module.write, output_module.data, output_module.say, output_module.tell
+"""How verbs print; nothing else does, see `kfrun.cli.output`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -12,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import click
 
+from kfrun import masking
 from kfrun.cli import options
 from kfrun.errors import Unavailable, UsageProblem
 from kfrun.report import checks
+from kfrun.terminal import json_text
 
 if TYPE_CHECKING:
     from kfrun.model.source import Finding, Severity
@@ -25,6 +26,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 FORMATS: Final = ("text", "json", "junit", "sarif", "tap", "github")
 
+_FOR_PROGRAMS: Final = frozenset({"json", "sarif", "github"})
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
 _FOLDER: Final = "the folder must exist and be yours to write"
@@ -107,10 +109,14 @@ def write(report: Report, targets: Sequence[OutputTarget], *, text: Callable[[],
         raise UsageProblem(f"two outputs would go to {where}", "give one of them a file of its own: -o sarif=FILE")
     for target in targets:
         if target.path is not None:
-            _write_file(target.path, _draw(target.format, report, text))
+            _write_file(target.path, masking.without_logins(_draw(target.format, report, text)))
     for target in targets:
         if target.path is None:
-            options.write(_draw(target.format, report, text))
+            drawn = masking.without_logins(_draw(target.format, report, text))
+            if target.format in _FOR_PROGRAMS:
+                options.data(drawn)
+            else:
+                options.write(drawn, styled=True)
 
 
 def _write_file(path: str, content: str) -> None:
@@ -131,7 +137,7 @@ def _draw(name: str, report: Report, text: Callable[[], str]) -> str:
     if name == "text":
         return text()
     if name == "json":
-        return _dumped(_json(report))
+        return json_text(_json(report))
     if name == "tap":
         from kfrun.report.tap import to_tap
 
@@ -146,14 +152,10 @@ def _draw(name: str, report: Report, text: Callable[[], str]) -> str:
         from kfrun.report.sarif import to_sarif
 
         report = report._replace(helps=codes.helps({one.code for one in report.findings}))
-        return _dumped(to_sarif(report))
+        return json_text(to_sarif(report))
     from kfrun.report.github import to_github
 
     return to_github(report)
-
-
-def _dumped(data: dict[str, Any]) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
 def _json(report: Report) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import click
-
 from kfrun.cli import kinds, options
 from kfrun.errors import Refused
 from kfrun.model.state import is_finished
@@ -25,4 +23,4 @@ def set_suspend(names: tuple[str, ...], namespace: str | None, *, suspend: bool)
                 raise Refused(f"{job.key.name} is finished: it cannot be {verb}", "kfrun run starts it anew")
             changed = backend.wish(job.key, "suspend" if suspend else "resume")
             word = "suspended" if suspend else "resumed"
-            click.echo(f"{job.key.resource} {word if changed else 'unchanged'}")
+            options.say(f"{job.key.resource} {word if changed else 'unchanged'}")

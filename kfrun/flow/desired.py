@@ -53,6 +53,7 @@ def prepare(documents: Sequence[Document], known: Observed, *, settings: Setting
     findings = list(checked.findings)
     for resolution in checked.resolutions:
         findings += support.unable(resolution, stages.backend_of(resolution, settings))
+        findings += _without_effect(resolution)
     require_sound(findings)
     jobs, trainjobs = [], {}
     for resolution in checked.resolutions:
@@ -66,6 +67,18 @@ def prepare(documents: Sequence[Document], known: Observed, *, settings: Setting
         trainjobs=trainjobs,
         warnings=tuple(findings),
     )
+
+
+def _without_effect(resolution: Resolution) -> Sequence[Finding]:
+    """Settings of a job that reach no container, unless its author lets them pass."""
+    from kfrun.resolve.pods import effects
+
+    found = effects.of(resolution)
+    if not found.unreached:
+        return ()
+    from kfrun.validate.lint import table
+
+    return table.check_effects(resolution.job, found)
 
 
 def require_sound(findings: Sequence[Finding]) -> None:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 LONGEST: Final = 180
 """Characters of an excerpt at most."""
 
-_UNPRINTABLE: Final = pattern("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNPRINTABLE: Final = pattern(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff\ufeff]"
+)
 
 
 def excerpt(source: Document | str, position: Position) -> str:

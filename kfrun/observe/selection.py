@@ -13,6 +13,7 @@ from kfrun.model.kinds import CLUSTER_SCOPED
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import StoredObject
 from kfrun.model.values import dataclass
+from kfrun.patterns import split_outside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,7 +80,7 @@ def parse_selector(text: str) -> tuple[LabelRequirement, ...]:
 
 def _split(text: str) -> list[str]:
     """At the commas outside brackets."""
-    return [term for term in re.split(r",(?![^(]*\))", text) if term.strip()] if text.strip() else []
+    return [term for term in split_outside(text, "()") if term.strip()]
 
 
 def matches(obj: StoredObject, selector: Sequence[LabelRequirement]) -> bool:

@@ -7,12 +7,11 @@ variable is one change, and secrets are told to have changed but never shown.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kfrun import digests
+from kfrun import digests, masking
 from kfrun.model.change import DesiredJob, FieldChange
 from kfrun.model.kinds import TRAIN_JOB
-from kfrun.plan import masking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,9 +27,6 @@ _LIST_KEYS = {
     "topologySpreadConstraints": ("topologyKey", "whenUnsatisfiable"),
 }
 """What Kubernetes merges the entries of a list by, where that is not their name."""
-
-_SECRET_FIELDS = ("data", "stringData")
-_ABSENT = object()
 
 _SUSPEND_WRITTEN = "+suspend"
 """Ends the digest of a TrainJob whose manifest says something about ``suspend``.
@@ -123,86 +119,77 @@ def _what_runs(resolution: Resolution) -> list[Any]:
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any], *, show_secrets: bool = False) -> tuple[FieldChange, ...]:
     """What differs between two objects of one kind, status and server's metadata aside; empty when nothing does."""
-    is_secret = new.get("kind", old.get("kind")) == "Secret"
-    before, after = visible(old), visible(new)
-    hidden = _SECRET_FIELDS if is_secret else ()
-    return tuple(
-        change
-        for key in dict.fromkeys([*before, *after])
-        for change in _changes(
-            key, before.get(key, _ABSENT), after.get(key, _ABSENT), secret=None if show_secrets else key in hidden
-        )
-    )
+    before, after = (_Value.of(visible(item), show_secrets=show_secrets) for item in (old, new))
+    keys = dict.fromkeys([*before.raw, *after.raw])
+    return tuple(change for key in keys for change in _changes(key, before.at(key), after.at(key)))
 
 
-# Below, `secret` says whether a value is hidden: True, False (only what its own name or text gives away), or None for
-# a reader who asked to see everything.
+class _Value(NamedTuple):
+    """A part of an object, and how it may be shown: the shape of both is the same, but for what is hidden whole."""
+
+    raw: Any
+    shown: Any
+
+    @classmethod
+    def of(cls, raw: Any, *, show_secrets: bool) -> _Value:
+        """An object whole."""
+        return cls(raw, raw if show_secrets else masking.data(raw))
+
+    def at(self, key: str | int) -> _Value:
+        """A field or an item; what is not there is absent."""
+        if isinstance(self.raw, dict) and key not in self.raw:
+            return _ABSENT
+        return _Value(self.raw[key], self.shown if self.shown == masking.MASK else self.shown[key])
+
+    def text(self) -> str | None:
+        """As a change shows it; None for what is not there."""
+        if self is _ABSENT:
+            return None
+        return masking.MASK if self.shown == masking.MASK else json.dumps(self.shown, ensure_ascii=False)
 
 
-def _changes(path: str, old: object, new: object, *, secret: bool | None) -> Iterator[FieldChange]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        yield from _map_changes(path, old, new, secret=secret)
-    elif isinstance(old, list) and isinstance(new, list):
-        yield from _list_changes(path, old, new, secret=secret)
-    elif old is _ABSENT or new is _ABSENT or not _equal(old, new):
-        yield FieldChange(path, _shown(path, old, secret=secret), _shown(path, new, secret=secret))
+_ABSENT = _Value(None, None)
 
 
-def _map_changes(path: str, old: dict[str, Any], new: dict[str, Any], *, secret: bool | None) -> Iterator[FieldChange]:
-    # An env entry says in its name whether its value is a secret.
-    holder = new.get("name", old.get("name"))
-    for key in dict.fromkeys([*old, *new]):
-        hides = secret if secret is None else secret or _hides(path, key, holder)
-        yield from _changes(_below(path, key), old.get(key, _ABSENT), new.get(key, _ABSENT), secret=hides)
+def _changes(path: str, old: _Value, new: _Value) -> Iterator[FieldChange]:
+    if isinstance(old.raw, dict) and isinstance(new.raw, dict):
+        for key in dict.fromkeys([*old.raw, *new.raw]):
+            yield from _changes(_below(path, key), old.at(key), new.at(key))
+    elif isinstance(old.raw, list) and isinstance(new.raw, list):
+        yield from _list_changes(path, old, new)
+    elif old is _ABSENT or new is _ABSENT or not _equal(old.raw, new.raw):
+        yield FieldChange(path, old.text(), new.text())
 
 
-def _hides(path: str, key: str, holder: object) -> bool:
-    """Whether the value of ``key`` in the map at ``path`` must not be shown; ``holder`` is the map's own name."""
-    if key == "value":
-        return isinstance(holder, str) and masking.is_secret_name(holder)
-    if path.endswith((".annotations", ".labels")):
-        # kubectl keeps a copy of the whole object in its annotation.
-        return masking.is_secret_name(key) or key.endswith("last-applied-configuration")
-    return False
-
-
-def _list_changes(path: str, old: list[Any], new: list[Any], *, secret: bool | None) -> Iterator[FieldChange]:
+def _list_changes(path: str, old: _Value, new: _Value) -> Iterator[FieldChange]:
     keys = _LIST_KEYS.get(path.rpartition(".")[2], ("name",))
     named_old, named_new = _by_key(old, keys), _by_key(new, keys)
     if named_old is not None and named_new is not None:
-        yield from _aligned_changes(path, named_old, named_new, secret=secret)
-    elif len(old) == len(new):
-        for index, (before, after) in enumerate(zip(old, new, strict=True)):
-            after_flag = index > 0 and _is_secret_flag(old[index - 1], new[index - 1])
-            hides = secret if secret is None else secret or after_flag
-            yield from _changes(f"{path}[{index}]", before, after, secret=hides)
+        yield from _aligned_changes(path, named_old, named_new)
+    elif len(old.raw) == len(new.raw):
+        for index in range(len(old.raw)):
+            yield from _changes(f"{path}[{index}]", old.at(index), new.at(index))
     else:
-        yield FieldChange(path, _shown(path, old, secret=secret), _shown(path, new, secret=secret))
+        yield FieldChange(path, old.text(), new.text())
 
 
-def _is_secret_flag(*words: object) -> bool:
-    return any(isinstance(word, str) and word.startswith("-") and masking.is_secret_name(word) for word in words)
-
-
-def _aligned_changes(
-    path: str, old: dict[str, Any], new: dict[str, Any], *, secret: bool | None
-) -> Iterator[FieldChange]:
+def _aligned_changes(path: str, old: dict[str, _Value], new: dict[str, _Value]) -> Iterator[FieldChange]:
     for key in dict.fromkeys([*old, *new]):
-        yield from _changes(f"{path}[{key}]", old.get(key, _ABSENT), new.get(key, _ABSENT), secret=secret)
+        yield from _changes(f"{path}[{key}]", old.get(key, _ABSENT), new.get(key, _ABSENT))
     before, after = [key for key in old if key in new], [key for key in new if key in old]
     if before != after:
         # The order of variables decides what `$(VAR)` sees.
         yield FieldChange(path, f"order {', '.join(before)}", f"order {', '.join(after)}")
 
 
-def _by_key(items: list[Any], keys: Sequence[str]) -> dict[str, Any] | None:
+def _by_key(items: _Value, keys: Sequence[str]) -> dict[str, _Value] | None:
     """The entries by their merge key, or None when they have none or share one."""
-    found: dict[str, Any] = {}
-    for item in items:
+    found: dict[str, _Value] = {}
+    for index, item in enumerate(items.raw):
         if not isinstance(item, dict) or keys[0] not in item:
             return None
-        found["/".join(str(item[key]) for key in keys if key in item)] = item
-    return found if len(found) == len(items) else None
+        found["/".join(str(item[key]) for key in keys if key in item)] = items.at(index)
+    return found if len(found) == len(items.raw) else None
 
 
 def _below(path: str, key: str) -> str:
@@ -213,28 +200,3 @@ def _below(path: str, key: str) -> str:
 def _equal(old: object, new: object) -> bool:
     # 1 == True in Python, and 1 == 1.0: neither is so in YAML or in a digest.
     return type(old) is type(new) and old == new
-
-
-def _shown(path: str, value: object, *, secret: bool | None) -> str | None:
-    if value is _ABSENT:
-        return None
-    if secret is None:
-        return json.dumps(value, ensure_ascii=False)
-    return masking.MASK if secret else json.dumps(_masked(path, value), ensure_ascii=False)
-
-
-def _masked(path: str, value: object) -> object:
-    """``value`` without secrets, also for a whole subtree that came or went."""
-    if isinstance(value, str):
-        return masking.words([value])[0]
-    if isinstance(value, list):
-        if value and all(isinstance(item, str) for item in value):
-            return masking.words(value)
-        return [_masked(path, item) for item in value]
-    if isinstance(value, dict):
-        holder = value.get("name")
-        return {
-            key: masking.MASK if _hides(path, key, holder) else _masked(f"{path}.{key}", item)
-            for key, item in value.items()
-        }
-    return value

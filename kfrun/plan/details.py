@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING, Any
 
-from kfrun.plan import masking
+from kfrun import masking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

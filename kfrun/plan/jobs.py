@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kfrun import masking
 from kfrun.model.change import CreateJob, FieldChange, ReplaceJob, ResumeJob, SuspendJob, Unchanged, UpdateJob
 from kfrun.model.source import Severity
 from kfrun.model.state import true_condition
-from kfrun.plan import compare, details, masking, refusals
+from kfrun.plan import compare, details, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

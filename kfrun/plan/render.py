@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kfrun import masking
 from kfrun.model.change import (
     Action,
     ApplyObject,
@@ -20,7 +21,6 @@ from kfrun.model.change import (
     Unchanged,
     UpdateJob,
 )
-from kfrun.plan import masking
 from kfrun.report import findings
 from kfrun.report.table import clean
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from kfrun import masking
 from kfrun.model.values import dataclass
 from kfrun.report import columns
 from kfrun.report.table import Table, age, clean
@@ -43,7 +45,8 @@ class TrainJobView:
 
 
 def trainjob(view: TrainJobView, now: float) -> str:
-    """The description of a TrainJob; ``now`` is in seconds since the epoch."""
+    """The description of a TrainJob, without its secrets; ``now`` is in seconds since the epoch."""
+    view = replace(view, job=masking.data(view.job), packages=[masking.text(item) for item in view.packages])
     spec = view.job["spec"]
     trainer = spec.get("trainer") or {}
     facts: dict[str, Any] = {
@@ -80,7 +83,8 @@ _SHOWN = ("numNodes", "numProcPerNode")
 
 
 def generic(obj: _Object, events: Sequence[_Object], now: float) -> str:
-    """The description of any other object: its fields as an indented outline, then its events."""
+    """The description of any other object without its secrets: its fields as an indented outline, then its events."""
+    obj = masking.data(obj)
     rest = {_title(key): value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata")}
     head = {**_identity(obj, now), "API Version": obj["apiVersion"], "Kind": obj["kind"]}
     return _fields({**head, **rest}) + _objects("Events", "Event", events, now, empty=True)

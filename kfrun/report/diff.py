@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _RED, _GREEN, _CYAN, _BOLD, _RESET = "\x1b[31m", "\x1b[32m", "\x1b[36m", "\x1b[1m", "\x1b[0m"
 _PAINTS = {"---": _BOLD, "+++": _BOLD, "@@ ": _CYAN}
 _CONTEXT = 3
+_MOST_LINES = 4000
+"""Of two texts that are compared line by line: the time grows with the square of them."""
 
 
 class ObjectDiff(NamedTuple):
@@ -60,7 +62,7 @@ def _hunk(change: FieldChange) -> Iterator[str]:
         yield from (f"-{old} (before)", f"+{new} (after)")
         return
     before, after = _written(old), _written(new)
-    if len(before) < 2 or len(after) < 2:
+    if len(before) < 2 or len(after) < 2 or len(before) + len(after) > _MOST_LINES:
         yield from (f"-{line}" for line in before)
         yield from (f"+{line}" for line in after)
         return

@@ -6,6 +6,8 @@ import json
 import textwrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kfrun.terminal import json_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -115,4 +117,4 @@ def _head(field: FieldInfo) -> str:
 
 def to_json(info: dict[str, Any]) -> str:
     """A field as data, for programs."""
-    return json.dumps({"formatVersion": 1, **info}, indent=2, ensure_ascii=False) + "\n"
+    return json_text({"formatVersion": 1, **info})

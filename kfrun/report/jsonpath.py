@@ -33,8 +33,11 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
 }
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
-_SLICE = re.compile(r"(-?\d*)(:(-?\d*))?(:(-?\d*))?")
+_WORD = re.compile(r"(range|end)(?![\w-])")
+_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
+_SLICE = re.compile(r"(-?[0-9]{0,18})(:(-?[0-9]{0,18}))?(:(-?[0-9]{0,18}))?")
+_MOST = 1_000_000
+"""Values that a path may find: ``..`` behind ``..`` finds them over and over."""
 _FIELD_ENDS = frozenset(" \t\r\n.,[]$@{}()=!<>")
 
 
@@ -99,6 +102,8 @@ def _walk(path: _Path, data: Any) -> _Values:
     values = [data]
     for step in path:
         values = step(values)
+        if len(values) > _MOST:
+            raise UsageProblem(f"jsonpath: more than {_MOST} values are found", "name the fields instead of ..")
     return values
 
 
@@ -134,7 +139,7 @@ class _Parser:
         start = self._at
         self._at += 1
         self._blanks()
-        word = re.compile(r"(range|end)(?![\w-])").match(self._text, self._at)
+        word = _WORD.match(self._text, self._at)
         if word:
             self._at = word.end()
         if word and word[1] == "end":

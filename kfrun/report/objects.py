@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import UsageProblem
+from kfrun.patterns import split_outside
 from kfrun.report.table import Table
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _jsonpath(expression: str, *, single: bool) -> Formatter:
 def _custom_columns(expression: str, *, headers: bool) -> Formatter:
     from kfrun.report.jsonpath import JsonPath, to_text
 
-    pairs = [column.partition(":")[::2] for column in re.split(r",(?![^\[]*\])", expression)]
+    pairs = [column.partition(":")[::2] for column in split_outside(expression, "[]")]
     wrong = next((name for name, path in pairs if not name or not path), None)
     if wrong is not None:
         raise UsageProblem(f'custom-columns: "{wrong}" needs a path', "write NAME:.metadata.name,AGE:.status…")

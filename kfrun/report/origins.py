@@ -6,11 +6,12 @@ a manifest asked for is the controller's.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kfrun.model.resolution import Origin
 from kfrun.model.source import field_text
+from kfrun.report.table import clean
+from kfrun.terminal import harmless, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -71,7 +72,7 @@ def to_json(items: Sequence[Explained]) -> str:
         {"object": item.object, "origins": {field_text(path): _data(origin) for path, origin in item.origins.items()}}
         for item in items
     ]
-    return json.dumps({"formatVersion": FORMAT_VERSION, "objects": objects}, indent=2, ensure_ascii=False) + "\n"
+    return json_text({"formatVersion": FORMAT_VERSION, "objects": objects})
 
 
 def _of_object(item: dict[str, Any], resolution: Resolution) -> dict[FieldPath, Origin]:
@@ -112,7 +113,7 @@ def _words(origin: Origin | None) -> str:
         return CONTROLLER
     place = f"{origin.position.file}:{origin.position.line}" if origin.position and origin.layer != "default" else ""
     text = " ".join(part for part in (origin.layer, origin.detail, place) if part)
-    return "".join(character if character.isprintable() else "?" for character in text)
+    return harmless(clean(text))
 
 
 def _data(origin: Origin | None) -> dict[str, Any]:

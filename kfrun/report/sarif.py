@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.report.table import clean
+from kfrun.terminal import harmless
 from kfrun.version import __version__
 
 if TYPE_CHECKING:
@@ -47,12 +48,12 @@ def _rule(code: str, title: str | None, words: str | None) -> dict[str, Any]:
 
 def _result(one: Finding, rule: int, fingerprint: str) -> dict[str, Any]:
     text = clean(one.message) + (f"\n{clean(one.hint)}" if one.hint else "")
-    properties = {"stage": str(one.stage), "field": one.field, "hint": one.hint}
+    properties = {"stage": str(one.stage), "field": clean(one.field), "hint": clean(one.hint or "")}
     result: dict[str, Any] = {
         "ruleId": one.code,
         "ruleIndex": rule,
         "level": str(one.severity),
-        "message": {"text": text},
+        "message": {"text": harmless(text)},
         "partialFingerprints": {"kfrun/v1": fingerprint},
         "properties": {name: value for name, value in properties.items() if value},
     }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from kfrun import terminal
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -51,11 +53,8 @@ class Table:
         return "".join([*padded[:-1], cells[-1]]).rstrip() + "\n"
 
 
-def clean(text: str) -> str:
-    """The text on one line, without anything that a terminal would obey."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+clean = terminal.clean
+"""Of a cell, and of any other text in a line."""
 
 
 def width(text: str) -> int:

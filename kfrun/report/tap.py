@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from kfrun.report.checks import Case, Report, cases
 from kfrun.report.table import clean
+from kfrun.terminal import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def _case(number: int, case: Case) -> Iterator[str]:
     yield "  ---"
     yield "  findings:"
     for one in (*case.failing, *case.other):
-        pairs = [f"{name}: {json.dumps(value)}" for name, value in _values(one).items()]
+        pairs = [f"{name}: {json_text(value)[:-1]}" for name, value in _values(one).items()]
         yield f"    - {pairs[0]}"
         yield from (f"      {pair}" for pair in pairs[1:])
     yield "  ..."

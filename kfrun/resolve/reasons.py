@@ -101,7 +101,13 @@ REASONS: Final[dict[str, Reason]] = {
     "KF431": Reason(
         "Trainer has no controller for the kind, so a converted job could not run.",
         "write a TrainJob by hand, with a runtime of your own",
-        "A TFJob, PaddleJob or another framework without a policy; or a job without replicas.", source=_CONVERT,
+        "A TFJob, PaddleJob or another framework without a policy; or a job without replicas or a name.",
+        source=_CONVERT,
+    ),
+    "KF432": Reason(
+        "The manifest is in today's spelling now, and says what today's API server refuses.",
+        "mend the old manifest and convert it again, or mend what was written",
+        "What the old API server let pass, or a runtime that is neither in the input nor applied.", source=_CONVERT,
     ),
 }  # fmt: skip
 """Code -> why it is a problem and how to mend it."""

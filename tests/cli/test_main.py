@@ -126,7 +126,7 @@ def test_the_way_out_is_shown(capsys):
 
 def test_messages_cannot_steer_the_terminal(capsys):
     fail_with(NotFound("no job \x1b[2J\x9b1mx", "a\nb"))
-    assert capsys.readouterr().err == "error: no job \\x1b[2J\\x9b1mx\nhint: a\nb\n"
+    assert capsys.readouterr().err == "error: no job \\x1b[2J\\x9b1mx\nhint: a\\nb\n"
 
 
 def test_refused_input_shows_its_findings(capsys):

@@ -108,7 +108,7 @@ MASK = "(sensitive)"
         (
             {"kind": "Secret", "metadata": {"name": "s"}},
             {"kind": "Secret", "metadata": {"name": "s"}, "stringData": {"k": "bmV3"}},
-            [("stringData", None, MASK)],
+            [("stringData", None, '{"k": "(sensitive)"}')],
         ),
         (
             job(trainer={"env": [{"name": "HF_TOKEN", "value": "old"}]}),

@@ -293,6 +293,85 @@ def test_an_mpijob_has_a_launcher_and_workers() -> None:
     assert "ssh" in notes["spec.mpiReplicaSpecs.Worker"]
 
 
+SECOND = MPI.replace("kubeflow.org/v1", "kubeflow.org/v2beta1").replace("spec:\n", "spec:\n  {}\n", 1)
+
+
+@pytest.mark.parametrize("text", [MPI, SECOND.replace("  {}\n", "")])
+def test_the_launcher_of_an_mpijob_decides_about_its_success(text: str) -> None:
+    objects, notes = convert(text)
+    check(objects)
+    assert objects[0]["spec"]["template"]["spec"]["successPolicy"] == {
+        "operator": "All", "targetReplicatedJobs": ["launcher"],
+    }  # fmt: skip
+    assert ("kubectl" in "".join(notes.values())) is (text == MPI)
+
+
+@pytest.mark.parametrize(
+    ("field", "policy", "depends", "nodes", "noted"),
+    [
+        ("sshAuthMountPath: /home/me/.ssh", {"sshAuthMountPath": "/home/me/.ssh"}, None, 2, False),
+        ("launcherCreationPolicy: WaitForWorkersReady", {}, [{"name": "node", "status": "Ready"}], 2, False),
+        ("launcherCreationPolicy: AtStartup", {}, None, 2, False),
+        ("launcherCreationPolicy: Later", {}, None, 2, True),
+        ("runLauncherAsWorker: true", {"runLauncherAsNode": True}, None, 3, False),
+        ("mpiImplementation: OpenMPI", {}, None, 2, False),
+        ("mpiImplementation: Intel", {}, None, 2, True),
+    ],
+)
+def test_fields_of_later_mpijobs(
+    field: str, policy: dict[str, Any], depends: list[dict[str, str]] | None, nodes: int, noted: bool
+) -> None:
+    objects, notes = convert(SECOND.replace("{}", field))
+    check(objects)
+    runtime, trainjob = objects
+    assert runtime["spec"]["mlPolicy"]["mpi"] == {"numProcPerNode": 2, "mpiImplementation": "OpenMPI", **policy}
+    assert runtime["spec"]["template"]["spec"]["replicatedJobs"][1].get("dependsOn") == depends
+    assert trainjob["spec"]["trainer"]["numNodes"] == nodes
+    assert (list(notes) == [f"spec.{field.partition(':')[0]}"]) is noted
+
+
+def test_a_launcher_that_works_is_one_of_the_nodes() -> None:
+    objects, _ = convert(SECOND.replace("{}", "runLauncherAsWorker: true"))
+    (jobset,) = check(objects)
+    counts = [item["template"]["spec"]["parallelism"] for item in jobset["spec"]["replicatedJobs"]]
+    assert counts == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "name"),
+    [
+        ("generateName: sweep-", "sweep"),
+        ("generateName: 1.Sweep-", "job-1-sweep"),
+        (f"name: {'a' * 70}", "a" * 63),
+        ("name: ___", "job"),
+        ("name: null", None),
+        ("name: ''", None),
+        ("name: 5", None),
+        ("labels: {}", None),
+    ],
+)
+@pytest.mark.parametrize("text", [PYTORCH, MPI, JAX, XGBOOST])
+def test_a_job_gets_a_name_or_is_refused(text: str, metadata: str, name: str | None) -> None:
+    objects, notes = convert(text.replace("name: old", metadata, 1))
+    assert {item["metadata"]["name"] for item in objects} == ({name} if name else set())
+    assert [field for field in notes if field.startswith("metadata.")]
+
+
+def test_the_restart_policy_of_the_operator_wins_over_that_of_its_pods() -> None:
+    text = SIDECAR.replace("      restartPolicy: OnFailure\n", "").replace("hostNetwork: true", "restartPolicy: Always")
+    objects, _ = convert(text)
+    (jobset,) = check(objects)
+    assert "restartPolicy" not in pod(jobset)["spec"]
+
+
+def test_only_the_container_that_trains_is_called_node() -> None:
+    text = SIDECAR.replace("          containers:\n", "          containers:\n          - {name: node, image: x:1}\n")
+    objects, notes = convert(text)
+    (jobset,) = check(objects)
+    assert [item["name"] for item in pod(jobset)["spec"]["containers"]] == ["node-1", "node"]
+    assert "spec.pytorchReplicaSpecs.Worker.template.spec" in notes
+
+
 def test_the_run_policy_goes_where_it_belongs() -> None:
     objects, notes = convert(PYTORCH.replace("spec:\n", f"spec:\n{POLICY}", 1))
     check(objects)

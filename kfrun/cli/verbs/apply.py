@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -72,8 +71,7 @@ def command(
             attach.show_plan(ready)
         if not is_real:
             return 0
-        execution.carry_out(ready, backend, caller, say=click.echo)
-        sys.stdout.flush()
+        execution.carry_out(ready, backend, caller, say=options.say)
         if follow:
             return _follow(backend, ready)
         return _wait(backend, ready, seconds) if wait or seconds is not None else 0
@@ -117,7 +115,7 @@ def _follow(backend: Backend, ready: Ready) -> int:
     codes = []
     for key in ready.keys:
         follower = attach.follower(backend, ready, selection.get(backend, *key[1:]))
-        with attach.detachable(attach.how_to_return("logs -f", key.name, key.namespace)):
+        with attach.detachable(*attach.how_to_return("logs -f", key.name, key.namespace)):
             outcome = follower.follow()
         if outcome is not None:
             follower.tell_end(outcome)
@@ -132,7 +130,7 @@ def _wait(backend: Backend, ready: Ready, timeout: float | None) -> int:
     jobs = [selection.get(backend, *key[1:]) for key in ready.keys]
     names = " ".join(key.name for key in ready.keys)
     namespace = ready.keys[0].namespace if ready.keys else kinds.DEFAULT_NAMESPACE
-    with attach.detachable(attach.how_to_return("wait", names, namespace)):
+    with attach.detachable(*attach.how_to_return("wait", names, namespace)):
         codes = waits.exit_codes(backend, jobs, timeout)
     if codes is None:
         raise WaitTimeout(f"{names}: not over after {timeout:g} s; the jobs go on", f"kfrun wait {names} waits longer")

@@ -22,5 +22,5 @@ def command(shell: str) -> int:
 
     kind = get_completion_class(shell)
     assert kind is not None
-    options.write(kind(cli, {}, "kfrun", "_KFRUN_COMPLETE").source() + "\n")
+    options.data(kind(cli, {}, "kfrun", "_KFRUN_COMPLETE").source() + "\n")
     return 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from kfrun.cli import options
+from kfrun.report.table import clean
 from kfrun.settings import KEYS, places
+from kfrun.terminal import json_text
 
 
 @options.family("config")
@@ -31,7 +31,7 @@ def view(origin: bool, output: str) -> int:
             key: {"value": value, "origin": str(settings.origins[key])} if origin else value
             for key, value in plain.items()
         }
-        options.write(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
+        options.data(json_text(shown))
         return 0
     table = ""
     for inside, name, key in places():
@@ -40,6 +40,6 @@ def view(origin: bool, output: str) -> int:
             options.write(f"\n[{inside}]\n")
             table = inside
         # TOML has no null: an unset key is a comment.
-        line = f"# {name} is not set" if value in (None, "") else f"{name} = {json.dumps(value, ensure_ascii=False)}"
-        options.write(f"{line}{f'  # {settings.origins[key]}' if origin else ''}\n")
+        line = f"# {name} is not set" if value in (None, "") else f"{name} = {json_text(value)[:-1]}"
+        options.write(f"{line}{f'  # {clean(str(settings.origins[key]))}' if origin else ''}\n")
     return 0

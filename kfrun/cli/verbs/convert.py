@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from kfrun.cli import exits, options
 from kfrun.errors import InvalidInput
+from kfrun.execute import choice
 from kfrun.flow import documents
 from kfrun.load import sources
 from kfrun.report import yamljson
@@ -25,19 +27,20 @@ def command(wishes: Wishes, output: str) -> int:
 
     TrainJobs and runtimes of Trainer v2.0 and v2.1, and PyTorchJob, MPIJob, JAXJob and XGBoostJob of kubeflow.org/v1.
     What does not map is named on standard error. Comments of the input are not kept. Exit code 1 when an object could
-    not be converted; the others are written all the same.
+    not be converted, while the others are written, and when what is written is refused by kfrun validate.
     """
-    from kfrun.resolve import conversion
+    from kfrun.flow import conversions
 
+    settings = options.load_settings(**wishes.settings)
     values = documents.read_values(wishes.values)
     found = sources.load(wishes.filenames, recursive=wishes.recursive, stdin=sys.stdin.buffer, values=values)
-    converted = conversion.convert(found)
+    converted = conversions.convert(found, settings, partial(choice.observe, settings))
     if not converted.objects:
         raise InvalidInput(converted.notes)
     write = yamljson.to_yaml if output == "yaml" else yamljson.to_json
-    options.write(write(converted.objects))
+    options.data(write(converted.objects))
     if converted.notes:
         from kfrun.report.findings import to_text
 
-        click.echo(to_text(converted.notes), err=True, nl=False)
+        options.write(to_text(converted.notes, color=options.colors_stderr(settings)), err=True, styled=True)
     return exits.REFUSED if converted.refused else exits.SUCCESS

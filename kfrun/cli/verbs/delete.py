@@ -104,7 +104,7 @@ def _delete(
         if key.kind == TRAIN_JOB:
             waiting.append((key, found.uid))
         else:
-            click.echo(f'{_resource(key)} "{key.name}" deleted')
+            options.say(f'{_resource(key)} "{key.name}" deleted')
     if missing and not ignore_not_found:
         _await(backend, waiting, None)
         raise missing[0] if len(missing) == 1 else NotFound("; ".join(error.message for error in missing))
@@ -119,7 +119,7 @@ def _await(backend: Backend, waiting: list[tuple[ObjectKey, str]], timeout: floa
             raise WaitTimeout(
                 f"{key.name} is not gone after {timeout:g} s; the deletion goes on", "--now kills at once"
             )
-        click.echo(f'{_resource(key)} "{key.name}" deleted')
+        options.say(f'{_resource(key)} "{key.name}" deleted')
 
 
 def _resource(key: ObjectKey) -> str:

@@ -57,30 +57,7 @@ def _describe(backend: Backend, item: StoredObject) -> str:
     mine = (item.key.kind, item.key.name)
     rows = backend.events(item.key.namespace or None, owner=item.owner or None)
     events = _in_order(row for row in rows if (row[1].object.kind, row[1].object.name) == mine)
-    return describe.generic(_without_secrets(item.data), events, time.time())
-
-
-def _without_secrets(value: Any) -> Any:
-    """The same without what is likely to be a secret of variables and command lines: ``-o yaml`` shows it."""
-    from kfrun.plan import masking
-
-    if isinstance(value, list):
-        return [_without_secrets(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if isinstance(value.get("name"), str) and isinstance(value.get("value"), str):
-        hidden = masking.MASK if masking.is_secret_name(value["name"]) else masking.text(value["value"])
-        return {**value, "value": hidden}
-    return {
-        key: _masked_words(item) if key in ("command", "args") else _without_secrets(item)
-        for key, item in value.items()
-    }
-
-
-def _masked_words(value: Any) -> Any:
-    from kfrun.plan import masking
-
-    return masking.words(value) if isinstance(value, list) and all(isinstance(word, str) for word in value) else value
+    return describe.generic(item.data, events, time.time())
 
 
 def _in_order(rows: Iterable[tuple[int, Event]]) -> list[dict[str, Any]]:
@@ -93,7 +70,7 @@ def _view(backend: Backend, job: StoredObject) -> TrainJobView:
     run, details, end = backend.runs([job.uid]).get(job.uid), backend.details(job), backend.outcome(job)
     pods = sorted(details.pods, key=lambda pod: (node_of(pod), pod["metadata"].get("creationTimestamp", "")))
     return TrainJobView(
-        job=_without_secrets(job.data),
+        job=job.data,
         jobs=[item.data for item in backend.objects(Selection("Job", job.key.namespace, owner=job.uid))],
         pods=pods,
         events=_in_order(backend.events(job.key.namespace, owner=job.uid)),

@@ -75,7 +75,8 @@ def command(wishes: Wishes, show_secrets: bool) -> int:
     observed = choice.observe(settings, [document.key for document in read])
     wanted = desired.prepare(read, observed, settings=settings)
     found = list(_diffs(wanted, observed, show_secrets=show_secrets))
-    options.write(diff.to_text(found, color=options.colors_stdout(settings)))
+    text = diff.to_text(found, color=options.colors_stdout(settings))
+    options.write(text, styled=True, show_secrets=show_secrets)
     return _DIFFERENT if any(item.changes for item in found) else _SAME
 
 

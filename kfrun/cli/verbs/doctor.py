@@ -28,21 +28,23 @@ def command(output: str) -> int:
     settings = options.load_settings()
     checks = list(choice.checks(settings))
     if output == "json":
-        import json
+        from kfrun.terminal import json_text
 
-        options.write(json.dumps([check._asdict() for check in checks], indent=2, ensure_ascii=False) + "\n")
+        options.data(json_text([check._asdict() for check in checks]))
     else:
-        options.write(_text(checks, colour=options.colors_stdout(settings)))
+        options.write(_text(checks, colour=options.colors_stdout(settings)), styled=True)
     return Unavailable.exit_code if any(check.status == "fail" for check in checks) else 0
 
 
 def _text(checks: Sequence[Check], *, colour: bool) -> str:
+    from kfrun.report.table import clean
+
     width = max(len(check.name) for check in checks)
     lines = []
     for check in checks:
         word = f"{check.status:<4}"
         shown = click.style(word, fg=_COLOURS[check.status]) if colour else word
-        lines.append(f"{shown}  {check.name:<{width}}  {check.message}\n")
+        lines.append(f"{shown}  {check.name:<{width}}  {clean(check.message)}\n")
         if check.fix:
-            lines.append(f"{'':4}  {'':<{width}}  → {check.fix}\n")
+            lines.append(f"{'':4}  {'':<{width}}  → {clean(check.fix)}\n")
     return "".join(lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 
 from kfrun.cli import options
 from kfrun.execute import choice, environments
+from kfrun.terminal import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,11 +37,11 @@ def list_environments(output: str = "table") -> int:
     if output == "name":
         options.write([f"{info.key}\n" for info in found])
     elif output == "json":
-        options.write(_json(found))
+        options.data(_json(found))
     elif found:
         options.write(_table(found, _in_use(settings), time.time()))
     else:
-        click.echo(f"no environments in {settings.cache_dir}", err=True)
+        options.tell(f"no environments in {settings.cache_dir}")
     return 0
 
 
@@ -59,7 +59,7 @@ def prune(unused_for: str | None, dry_run: bool, output: str) -> int:
         Path(settings.cache_dir), unused_for=seconds, in_use=_in_use(settings), dry_run=dry_run
     )
     if output == "json":
-        options.write(_json(removed))
+        options.data(_json(removed))
     else:
         verb = "would be removed" if dry_run else "removed"
         options.write([f"{info.key}{'' if output == 'name' else f' {verb}'}\n" for info in removed])
@@ -105,7 +105,7 @@ def _size(count: int) -> str:
 
 def _json(found: Sequence[EnvironmentInfo]) -> str:
     items = [_object(info, environments.size(info.path) if info.path.exists() else None) for info in found]
-    return json.dumps({"formatVersion": 1, "environments": items}, indent=2) + "\n"
+    return json_text({"formatVersion": 1, "environments": items})
 
 
 def _object(info: EnvironmentInfo, size: int | None) -> dict[str, Any]:

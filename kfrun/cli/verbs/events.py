@@ -53,7 +53,7 @@ def command(
         found = only.of(backend.objects(wanted))
         _write(found, output=output, tables=tables, watch=False)
         if not found and output == "table":
-            click.echo("No events found" + ("." if place is None else f" in {place} namespace."), err=True)
+            options.tell("No events found" + ("." if place is None else f" in {place} namespace."))
 
 
 class _Filter:
@@ -81,9 +81,9 @@ def _write(found: Sequence[StoredObject], *, output: str, tables: Tables, watch:
         options.write(tables.render("Event", found))
     elif watch:
         one = objects.formatter(output, single=True, headers=False)
-        options.write([one([item.data]) for item in found])
+        options.data([one([item.data]) for item in found])
     else:
-        options.write(objects.formatter(output, single=False)([item.data for item in found]))
+        options.data(objects.formatter(output, single=False)([item.data for item in found]))
 
 
 def _follow(

@@ -73,9 +73,9 @@ def command(
         found = query.read(backend)
         printer.write(found, watch=watch)
         if not found and not missing and not watch and not ignore_not_found and printer.is_table:
-            click.echo(query.nothing(), err=True)
+            options.tell(query.nothing())
         for error in missing:
-            click.echo(f"error: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""), err=True)
+            options.tell(f"error: {error.message}", *([f"hint: {error.hint}"] if error.hint else []))
     return NotFound.exit_code if missing else 0
 
 
@@ -85,6 +85,8 @@ class Printer:
     def __init__(self, backend: Backend, query: Query, output: str, *, headers: bool, marked: bool) -> None:
         self.is_table = output in ("table", "wide", "")
         self._wrapped = marked and output in ("yaml", "json")
+        # a table is drawn for people, everything else is for programs
+        self._put = options.write if output.startswith("custom-columns") else options.data
         self._several = len(query.kinds) > 1
         self._tables = Tables(
             backend, wide=output == "wide", namespaces=query.namespace is None, headers=headers,
@@ -104,7 +106,7 @@ class Printer:
             for item in found:
                 self.write_change("ADDED", item)
         elif self._format is not None:
-            options.write(self._format([item.data for item in found]))
+            self._put(self._format([item.data for item in found]))
 
     def _write_tables(self, found: Sequence[StoredObject]) -> None:
         kinds_found = dict.fromkeys(item.key.kind for item in found)
@@ -118,7 +120,7 @@ class Printer:
             options.write(self._tables.render(item.key.kind, [item], mark=mark))
         elif self._format_one is not None:
             data = item.data if not self._wrapped else {"type": mark, "object": item.data}
-            options.write(self._format_one([data]))
+            self._put(self._format_one([data]))
 
 
 def follow(backend: Backend, query: Query, printer: Printer) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,17 +11,19 @@ import click
 from kfrun.cli import exits, lintconfig, options, reports
 from kfrun.execute import choice
 from kfrun.flow import documents
-from kfrun.model.kinds import API_VERSION, CLUSTER_RUNTIME, DEFAULT_NAMESPACE, is_own
-from kfrun.model.source import ObjectKey
+from kfrun.model.kinds import is_own
+from kfrun.model.resolution import RuntimeSource
 from kfrun.report.checks import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from kfrun.cli.reports import OutputTarget
     from kfrun.model.source import Document
     from kfrun.model.wishes import Values
+    from kfrun.resolve.runtimes.catalogue import Catalogue
     from kfrun.settings import Settings
+    from kfrun.validate.lint.subject import Effects
 
 
 @options.verb("lint")
@@ -57,31 +60,38 @@ def command(
         names, lambda: documents.read_values(values), settings, recursive=recursive, only_objects=skip_other_kinds
     )
     found = tuple(item for item in found if not skip_other_kinds or is_own(item.key))
-    findings = (*refused, *table.check(found, _runtimes(found, settings), chosen))
+    around = _Surroundings(found, settings)
+    findings = (*refused, *table.check(found, around.runtime, chosen, around.effects))
     report = Report("lint", found, findings, reports.severities(fail_on))
     reports.write(report, outputs, text=lambda: _text(report, settings))
     return exits.REFUSED if report.refused else exits.SUCCESS
 
 
-def _runtimes(found: Sequence[Document], settings: Settings) -> Callable[[Document], dict[str, Any] | None]:
-    """How to find the runtime that a TrainJob refers to: in the input, in the store, among those shipped."""
-    from kfrun.resolve.runtimes.catalogue import Catalogue
-    from kfrun.resolve.runtimes.shipped import shipped
-    from kfrun.validate.rules.cel import get
+class _Surroundings:
+    """The runtimes that TrainJobs refer to: in the input, in the store, among those shipped. Looked up at first use."""
 
-    known: dict[ObjectKey, dict[str, Any]] = {}
+    def __init__(self, found: Sequence[Document], settings: Settings) -> None:
+        self._found, self._settings = found, settings
 
-    def find(job: Document) -> dict[str, Any] | None:
-        if not known:
-            stored = choice.observe(settings, [document.key for document in found]).runtimes
-            catalogue = Catalogue(found, stored, shipped())
-            known.update({source.key: source.document.data for source in catalogue.runtimes()})
-        reference = get(job.data, "spec", "runtimeRef")
-        kind, name = str(get(reference, "kind") or CLUSTER_RUNTIME), str(get(reference, "name"))
-        namespace = "" if kind == CLUSTER_RUNTIME else job.key.namespace or DEFAULT_NAMESPACE
-        return known.get(ObjectKey(API_VERSION, kind, namespace, name))
+    @cached_property
+    def _catalogue(self) -> Catalogue:
+        from kfrun.resolve.runtimes.catalogue import Catalogue
+        from kfrun.resolve.runtimes.shipped import shipped
 
-    return find
+        stored = choice.observe(self._settings, [document.key for document in self._found]).runtimes
+        return Catalogue(self._found, stored, shipped())
+
+    def runtime(self, job: Document) -> dict[str, Any] | None:
+        """The runtime of a job, None where there is none."""
+        found = self._catalogue.find(job)
+        return found.document.data if isinstance(found, RuntimeSource) else None
+
+    def effects(self, job: Document) -> Effects:
+        """What becomes of a job."""
+        from kfrun.resolve import resolver
+        from kfrun.resolve.pods import effects
+
+        return effects.of(resolver.resolve(job, self._catalogue, version=self._settings.trainer_version))
 
 
 def _text(report: Report, settings: Settings) -> str:

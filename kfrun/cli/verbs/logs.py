@@ -122,7 +122,7 @@ class _Show:
         from kfrun.report.table import clean
 
         for text in reader.damaged:
-            click.echo(f"warning: {clean(text)}", err=True)
+            options.tell(f"warning: {clean(text)}")
         if reader.unreadable:
             raise Unavailable(
                 "; ".join(reader.unreadable), "something was put in its place; move it away, what was written is lost"
@@ -137,10 +137,10 @@ class _Show:
 
     def _follow(self, reader: LogReader) -> None:
         key = self._job.key
-        with attach.detachable(attach.how_to_return("logs -f", key.name, key.namespace)):
+        with attach.detachable(*attach.how_to_return("logs -f", key.name, key.namespace)):
             logs.follow(reader, self._logs.ended, pause=self._pause)
         if self._logs.deleted:
-            click.echo(f"{key.name} was deleted", err=True)
+            options.tell(f"{key.name} was deleted")
 
     def _pause(self, seconds: float) -> None:
         self._out.flush()

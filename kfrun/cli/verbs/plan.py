@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from kfrun.cli import exits, options
 from kfrun.execute import choice
 from kfrun.flow import plans
 from kfrun.plan import render
+from kfrun.terminal import json_text
 
 if TYPE_CHECKING:
     from kfrun.model.wishes import Wishes
@@ -42,13 +42,13 @@ def command(wishes: Wishes, out: str | None, detailed_exitcode: bool, output: st
         wishes = savedplans.with_absolute_names(wishes)
     ready = plans.make(wishes, settings, partial(choice.observe, settings), warn=options.warn(settings))
     if output == "json":
-        options.write(json.dumps(render.to_json(ready.plan), indent=2, ensure_ascii=False) + "\n")
+        options.data(json_text(render.to_json(ready.plan)))
     else:
-        options.write(render.to_text(ready.plan, color=options.colors_stdout(settings)))
+        options.write(render.to_text(ready.plan, color=options.colors_stdout(settings)), styled=True)
     if ready.plan.refusals:
         return exits.REFUSED
     if out is not None:
         savedplans.write(out, savedplans.saved(ready))
         again = " with the same --set and --set-string" if wishes.values.texts or wishes.values.strings else ""
-        click.echo(f"saved as {out}: kfrun apply {out}{again} does exactly this", err=True)
+        options.tell(f"saved as {out}: kfrun apply {out}{again} does exactly this")
     return exits.CHANGES if detailed_exitcode and not ready.plan.is_empty else exits.SUCCESS

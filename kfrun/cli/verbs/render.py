@@ -35,7 +35,7 @@ def command(wishes: Wishes, output: str, explain: bool) -> int:
     observed = choice.observe(settings, [document.key for document in read])
     checked = stages.check(read, observed, Asked(settings, admission=None, with_keys=True))
     desired.require_sound(checked.findings)
-    options.write(_explained(checked.resolutions, output) if explain else _plain(checked.resolutions, output))
+    options.data(_explained(checked.resolutions, output) if explain else _plain(checked.resolutions, output))
     return 0
 
 

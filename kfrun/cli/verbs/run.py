@@ -149,14 +149,14 @@ def _follow(backend: Backend, job: StoredObject, follower: Follower, stops: _Sto
 
 def _say_stopping(key: ObjectKey, wish: str) -> None:
     if wish == "cancel":
-        click.echo(f"\nstopping {key.name}: SIGTERM was sent; Ctrl-C again kills it at once", err=True)
+        options.tell("", f"stopping {key.name}: SIGTERM was sent; Ctrl-C again kills it at once")
     else:
-        click.echo(f"\nkilling {key.name}", err=True)
+        options.tell("", f"killing {key.name}")
 
 
 def _end(key: ObjectKey, follower: Follower, outcome: Outcome | None, code: int) -> int:
     if outcome is None:
-        click.echo(f"{key.name} was deleted while it ran", err=True)
+        options.tell(f"{key.name} was deleted while it ran")
         return code or 1
     follower.tell_end(outcome)
     # A job that had ended by itself before the interrupt came keeps its own code.

@@ -35,11 +35,11 @@ def list_runtimes(namespace: str | None = None, output: str = "table") -> int:
     """List the runtimes, applied ones before shipped ones of the same name."""
     runtimes = _runtimes(options.load_settings(namespace=namespace))
     if output == "name":
-        options.write([f"{item.key.resource}\n" for item in runtimes])
+        options.data([f"{item.key.resource}\n" for item in runtimes])
     elif output == "table":
         options.write(_table(runtimes))
     else:
-        options.write(_objects([item.document.data for item in runtimes], output))
+        options.data(_objects([item.document.data for item in runtimes], output))
     return 0
 
 
@@ -50,7 +50,7 @@ def list_runtimes(namespace: str | None = None, output: str = "table") -> int:
 def show(name: str, namespace: str | None, output: str) -> int:
     """Print a runtime, ready to be applied."""
     source = _find(name, options.load_settings(namespace=namespace))
-    options.write(_objects([source.document.data], output))
+    options.data(_objects([source.document.data], output))
     return 0
 
 
@@ -65,7 +65,7 @@ def show_packages(name: str, namespace: str | None) -> int:
     found = extensions.read(source.document, None)
     if found.findings:
         raise InvalidInput(found.findings)
-    options.write([f"{item}\n" for item in found.packages.requirements])
+    options.data([f"{item}\n" for item in found.packages.requirements])
     return 0
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import platform
 
 from kfrun.cli import options
 from kfrun.settings import TRAINER_VERSION
+from kfrun.terminal import json_text
 from kfrun.version import __version__
 
 
@@ -15,5 +15,5 @@ from kfrun.version import __version__
 def command(output: str) -> int:
     """Print the version."""
     data = {"kfrun": __version__, "trainer": TRAINER_VERSION, "python": platform.python_version()}
-    options.write(f"kfrun {__version__}\n" if output == "text" else json.dumps(data, indent=2) + "\n")
+    options.write(f"kfrun {__version__}\n" if output == "text" else json_text(data))
     return 0

@@ -12,7 +12,6 @@ from kfrun.flow.waits import Waits
 from kfrun.model.kinds import API_VERSION, TRAIN_JOB
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import is_finished, true_condition
-from kfrun.report.table import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +47,7 @@ def command(names: tuple[str, ...], namespace: str | None, awaited: tuple[str, .
     with options.backend(settings) as backend:
         waiting = Waits(backend, seconds)
         message = attach.how_to_return("wait", " ".join(jobs), settings.namespace)
-        with attach.detachable(message):
+        with attach.detachable(*message):
             if not wanted:
                 ends = [_end(backend, waiting, settings.namespace, name) for name in jobs]
                 return next((code for code in ends if code), 0)
@@ -74,25 +73,27 @@ def _end(backend: Backend, waiting: Waits, namespace: str, name: str) -> int:
     _tell_suspended(job)
     end = waiting.end(job).outcome
     state = "Complete" if end.succeeded else "Failed"
-    click.echo(f"trainjob.trainer.kubeflow.org/{name} {state}: {end.message or end.reason}")
+    # further lines are the installer's last ones: `kfrun describe` shows them
+    why = (end.message or end.reason).partition("\n")[0].rstrip(":")
+    options.say(f"trainjob.trainer.kubeflow.org/{name} {state}: {why}")
     return end.exit_code
 
 
 def _tell_suspended(job: StoredObject) -> None:
     if not is_finished(job.data) and true_condition(job.data, "Suspended") is not None:
-        click.echo(f"{job.key.name} is suspended: kfrun resume {job.key.name} starts it", err=True)
+        options.tell(f"{job.key.name} is suspended: kfrun resume {job.key.name} starts it")
 
 
 def _tell_that_it_came(key: ObjectKey, what: Awaited) -> None:
     how = {"delete": "deleted", "create": "created"}.get(what.kind, "condition met")
-    click.echo(f"trainjob.trainer.kubeflow.org/{key.name} {how}")
+    options.say(f"trainjob.trainer.kubeflow.org/{key.name} {how}")
 
 
 def _tell_in_vain(vain: Vain) -> int:
     """Say that there is nothing to wait for any more; returns the job's own code, or 1 where that is 0."""
     name, end = vain.job.key.name, vain.outcome
     state = "Complete" if end.succeeded else "Failed"
-    why = clean(f"it is {state}: {end.message or end.reason}")
-    click.echo(f"error: {vain.what.text} of {name} cannot come any more: {why}", err=True)
-    click.echo(f"hint: kfrun wait {name} waits for the end, however it comes", err=True)
+    why = f"it is {state}: {end.message or end.reason}"
+    options.tell(f"error: {vain.what.text} of {name} cannot come any more: {why}")
+    options.tell(f"hint: kfrun wait {name} waits for the end, however it comes")
     return end.exit_code or 1

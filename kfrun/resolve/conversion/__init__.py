@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 
 CODES: Final = {
     "KF430": "a field of an older manifest has no counterpart today, or another meaning",
-    "KF431": "a kind that cannot be converted into a TrainJob",
+    "KF431": "a job that cannot be converted into a TrainJob",
+    "KF432": "what a manifest was converted into is refused all the same",
 }
 
 
 class Conversion(NamedTuple):
-    """The converted objects, in the order of the input, and what did not map."""
+    """The converted objects, in the order of the input, the document that each comes from, and what did not map."""
 
     objects: tuple[dict[str, Any], ...]
+    sources: tuple[Document, ...]
     notes: tuple[Finding, ...]
 
     @property
@@ -39,16 +41,19 @@ class Conversion(NamedTuple):
 def convert(documents: Sequence[Document]) -> Conversion:
     """Convert every document; what needs no conversion is passed on as it is.
 
-    Bad input never raises: what has an unexpected form stays as it is for ``kfrun validate`` to refuse.
+    Bad input never raises: what has an unexpected form stays as it is for `kfrun.flow.conversions` to refuse.
     """
     processes = trainer.processes_of_runtimes(documents)
     objects: list[dict[str, Any]] = []
+    sources: list[Document] = []
     notes: list[Finding] = []
     for document in documents:
         taken = Notes(document)
-        objects += _one(document, taken, processes)
+        made = _one(document, taken, processes)
+        objects += made
+        sources += [document] * len(made)
         notes += sorted(taken.found, key=_place)
-    return Conversion(tuple(objects), tuple(notes))
+    return Conversion(tuple(objects), tuple(sources), tuple(notes))
 
 
 def _place(note: Finding) -> tuple[int, int]:

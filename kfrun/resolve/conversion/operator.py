@@ -13,8 +13,9 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from kfrun.model import kinds
-from kfrun.resolve.conversion import pods
+from kfrun.resolve.conversion import mpi, pods
 from kfrun.resolve.conversion.notes import Node, Notes, mapping, without_empty
+from kfrun.validate.rules.names import LABEL_LENGTH
 
 if TYPE_CHECKING:
     from kfrun.model.source import Document, FieldPath
@@ -62,9 +63,7 @@ FORMS: Final = {
     "MPIJob": Form("mpiReplicaSpecs", ("Launcher", "Worker"), "mpi", "mpi"),
 }  # fmt: skip
 
-_SPEC_FIELDS: Final = frozenset(
-    {"runPolicy", "nprocPerNode", "slotsPerWorker", "elasticPolicy", "cleanPodPolicy", "mainContainer", "suspend"}
-)
+_SPEC_FIELDS: Final = frozenset({"runPolicy", "nprocPerNode", "elasticPolicy", "cleanPodPolicy", "suspend"})
 _RUN_POLICY: Final = frozenset(
     {
         "suspend",
@@ -95,21 +94,38 @@ def convert(document: Document, notes: Notes) -> list[Node]:
     for name in replicas:
         if name not in form.types:
             notes.add(("spec", form.replicas, name), f"{name} is no replica type of a {kind} and was left out")
-    notes.rest(("spec",), spec, _SPEC_FIELDS | {form.replicas})
+    known = _SPEC_FIELDS | (mpi.FIELDS if kind == "MPIJob" else frozenset())
+    notes.rest(("spec",), spec, known | {form.replicas})
     name = _name(data, notes)
-    job = _mpi(spec, replicas, notes) if kind == "MPIJob" else _plain(kind, form, spec, replicas, notes)
+    if not name:
+        return []
+    job = mpi.convert(document, replicas, notes) if kind == "MPIJob" else _plain(kind, form, spec, replicas, notes)
     _run_policy(spec, job, notes)
     return _objects(data, name, job)
 
 
-def _name(data: Node, notes: Notes) -> Any:
-    name = mapping(data.get("metadata")).get("name")
-    if not isinstance(name, str) or re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name):
-        return name
-    mended = re.sub(r"[^a-z0-9-]", "-", name.lower()).strip("-")
-    mended = mended if mended[:1].isalpha() else f"job-{mended}"
-    notes.add(("metadata", "name"), f'the name became "{mended}": TrainJobs start with a letter and have no dots')
-    return mended
+def _name(data: Node, notes: Notes) -> str:
+    """A name that a TrainJob may have, empty when there is nothing to make one of: then the job is refused."""
+    metadata = mapping(data.get("metadata"))
+    name, prefix = metadata.get("name"), metadata.get("generateName")
+    if isinstance(name, str) and name:
+        mended = _mended(name)
+        if mended != name:
+            message = f'the name became "{mended}": TrainJobs start with a letter and have no dots'
+            notes.add(("metadata", "name"), message)
+        return mended
+    if name in (None, "") and isinstance(prefix, str) and prefix:
+        mended = _mended(prefix)
+        message = f'generateName became the name "{mended}": a TrainJob and its runtime find each other by name'
+        notes.add(("metadata", "generateName"), message, "give every job a name of its own before you apply it")
+        return mended
+    notes.refuse(("metadata", "name"), "a job without a name, or with one that is no text, cannot be converted")
+    return ""
+
+
+def _mended(name: str) -> str:
+    mended = re.sub(r"[^a-z0-9-]", "-", name.lower())[:LABEL_LENGTH].strip("-")
+    return mended if mended[:1].isalpha() else f"job-{mended}"[:LABEL_LENGTH].strip("-")
 
 
 def _plain(kind: str, form: Form, spec: Node, replicas: dict[str, Node], notes: Notes) -> pods.ConvertedJob:
@@ -166,25 +182,6 @@ def _torch(spec: Node, trainer: Node, notes: Notes) -> None:
         return
     message = "RANK, WORLD_SIZE and MASTER_ADDR are not set any more: the Trainer sets PET_* for torchrun"
     notes.add(path, message, "let the command start torchrun")
-
-
-def _mpi(spec: Node, replicas: dict[str, Node], notes: Notes) -> pods.ConvertedJob:
-    """A launcher that leads, and workers that it reaches by ssh."""
-    base: FieldPath = ("spec", "mpiReplicaSpecs")
-    main = spec.get("mainContainer", FORMS["MPIJob"].container)
-    launcher = pods.read(replicas["Launcher"], (*base, "Launcher"), main, notes)
-    worker = pods.read(replicas["Worker"], (*base, "Worker"), main, notes)
-    if not worker.trainer.get("command"):
-        worker.trainer["command"] = ["/usr/sbin/sshd", "-De"]
-    hint = "use an image with sshd, for example one of those that Kubeflow publishes for MPI"
-    notes.add((*base, "Worker"), "the launcher reached the workers by kubectl exec; now it does by ssh", hint)
-    slots = spec.get("slotsPerWorker", 1)
-    processes = slots if isinstance(slots, int) else 1
-    policy = {"mpi": {"numProcPerNode": processes, "mpiImplementation": "OpenMPI"}}
-    first = worker.replicated_job("node", is_trainer=False, keeps=True)
-    second = launcher.replicated_job("launcher", is_trainer=True)
-    trainer = {**launcher.trainer, "numNodes": pods.replicas(replicas["Worker"]), "numProcPerNode": processes}
-    return pods.ConvertedJob(trainer, policy, [first, second])
 
 
 def _run_policy(spec: Node, job: pods.ConvertedJob, notes: Notes) -> None:

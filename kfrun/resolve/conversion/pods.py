@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.resolve.conversion.notes import Node, Notes, mapping, mappings, without_empty
@@ -99,9 +100,26 @@ def read(spec: Node, path: FieldPath, main: str, notes: Notes) -> Replica:
     chosen["name"] = NODE
     _without_own_port(chosen)
     pod["containers"] = containers or [chosen]
+    _rename_strangers(pod, chosen, path, notes)
     if restart := _restart_policy(spec, path, notes):
         pod["restartPolicy"] = restart
+    elif pod.get("restartPolicy") == "Always":
+        del pod["restartPolicy"]  # the operator wrote its default over it
     return Replica(copy.deepcopy(known), pod, trainer)
+
+
+def _rename_strangers(pod: Node, chosen: Node, path: FieldPath, notes: Notes) -> None:
+    """Only the container that trains can have its name."""
+    others = [
+        item for kind in ("containers", "initContainers") for item in mappings(pod.get(kind)) if item is not chosen
+    ]
+    taken = [item.get("name") for item in others]
+    for item in others:
+        if item.get("name") == NODE:
+            item["name"] = next(name for number in count(1) if (name := f"{NODE}-{number}") not in taken)
+            taken.append(item["name"])
+            message = f'a container "{NODE}" became "{item["name"]}": the one that trains has that name now'
+            notes.add((*path, "template", "spec"), message)
 
 
 def _without_own_port(container: Node) -> None:

@@ -47,14 +47,17 @@ def parse(entries: Iterable[Line], folder: str | None = None) -> tuple[list[Requ
     """
     good: list[Requirement] = []
     bad: list[BadRequirement] = []
+    named: dict[str, list[Requirement]] = {}
     for line in entries:
         read = _read(line, folder)
         if isinstance(read, BadRequirement):
             bad.append(read)
             continue
-        twin = next((other for other in good if other.name == read.name and not _exclusive(other, read)), None)
+        others = named.setdefault(read.name, [])
+        twin = next((other for other in others if len(others) > _MOST_OF_A_NAME or not _exclusive(other, read)), None)
         if twin is None:
             good.append(read)
+            others.append(read)
         else:
             message = f'duplicate requirement "{read.text}": "{twin.text}" is listed already'
             bad.append(BadRequirement(line, "KF412", message, "keep one of them, or give both a marker"))
@@ -140,8 +143,11 @@ def _hint(text: str) -> str:
     return "write one PEP 508 requirement a line, such as numpy>=2 or torch==2.9.*"
 
 
-_COMPARISON = r"""([\w.]+|"[^"]*"|'[^']*')\s*(?:[<>=!~]=?=?|not in|in)\s*([\w.]+|"[^"]*"|'[^']*')"""
+_OPERAND = r"""(?<![\w.])([\w.]++|"[^"]*+"|'[^']*+')"""
+_COMPARISON = rf"""{_OPERAND}\s*+(?:[<>=!~]=?=?|not in|in)\s*+{_OPERAND}"""
 _MOST_ENVIRONMENTS = 4096
+_MOST_OF_A_NAME = 16
+"""Entries of one package that are compared; more collide."""
 
 
 def _exclusive(left: Requirement, right: Requirement) -> bool:
@@ -179,9 +185,9 @@ def _environments(*markers: Marker) -> Iterator[dict[str, str]]:
 
 def _samples(value: str) -> set[str]:
     """A compared value, its neighbours when it is a version, and something that it is not."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)*?)\.?(\d+)?(?:\.\*)?", value)
+    match = re.fullmatch(r"((?:[0-9]{1,9}\.)*)([0-9]{1,9})(?:\.\*)?", value)
     if match is None:
         return {value, "", "another"} | set(re.split(r"[\s,]+", value))
-    head, last = (match[1], int(match[2])) if match[2] else ("", int(match[1]))
+    head, last = match[1].rstrip("."), int(match[2])
     neighbours = {number for number in (last - 1, last, last + 1) if number >= 0}
     return {f"{head}.{number}" if head else str(number) for number in neighbours} | {value.removesuffix(".*")}

@@ -48,7 +48,7 @@ _CPU_DIVISORS: Final = ("1m", "1")
 _SIZE_DIVISORS: Final = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei")
 _VARIABLE: Final = "write a name such as BATCH_SIZE"
 _DEVICES: Final = "devices cannot be taken from here: write their number as a value"
-_SUBSCRIPT = pattern(r"(.+?)\['(.*)'\]")
+_SUBSCRIPT = pattern(r"(metadata\.(?:annotations|labels))\['(.*)'\]")
 _SOURCES: Final = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
 
 
@@ -148,7 +148,7 @@ def field_selector(selector: Node, place: Place, allowed: tuple[str, ...]) -> It
     subscript = _SUBSCRIPT.fullmatch(field)
     if not field:
         yield required(at)
-    elif subscript and subscript[1] in ("metadata.annotations", "metadata.labels"):
+    elif subscript:
         key = subscript[2].lower() if subscript[1].endswith("annotations") else subscript[2]
         yield from qualified_name(at.shown_as(place), key)
     elif field not in _KNOWN or text(selector, "apiVersion") not in ("", "v1"):

@@ -81,7 +81,7 @@ class _Path:
 
 
 def _parts(text: str) -> tuple[str, list[str]]:
-    plain = re.sub(r"\[[^\]]*\]", "", text.strip().strip("."))
+    plain = re.sub(r"\[[^\[\]]*\]", "", text.strip().strip("."))
     first, *names = plain.split(".")
     kind = NAMES.get(first.lower())
     if kind is None:

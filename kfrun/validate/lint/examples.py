@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kfrun.validate.reasons import POD, WHOLE_RUNTIME
+from kfrun.validate.reasons import POD, REPLICATED, WHOLE_RUNTIME
 
 _IMAGE: Final = "spec:\n  trainer: {{image: {}}}\n"
 _NODES: Final = "spec:\n  trainer: {numNodes: 4}\n"
@@ -17,6 +17,8 @@ _CLAIM: Final = "volumes:\n- {name: data, persistentVolumeClaim: {claimName: dat
 _GPUS: Final = "  resources: {limits: {nvidia.com/gpu: 8}}\n"
 _SHM: Final = "volumes:\n- {name: shm, emptyDir: {medium: Memory}}\n"
 _MOUNT: Final = "  volumeMounts:\n  - {{name: data, mountPath: {}}}\n"
+
+_STEP: Final = "{labels: {trainer.kubeflow.org/trainjob-ancestor-step: trainer}}"
 
 EXAMPLES: Final[dict[str, tuple[str, str]]] = {
     "KF701": (_IMAGE.format("example.com/mnist:latest"), _IMAGE.format("example.com/mnist:1.4")),
@@ -76,6 +78,10 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
     "KF722": (
         'spec:\n  trainer:\n    resourcesPerNode: {limits: {cpu: "2.5"}}\n',
         "spec:\n  trainer:\n    resourcesPerNode: {limits: {cpu: 2500m}}\n",
+    ),
+    "KF723": (
+        f"{REPLICATED}name: node\ntemplate:\n  spec:\n    template:\n      metadata: {_STEP}\n",
+        f"{REPLICATED}name: node\ntemplate:\n  metadata: {_STEP}\n",
     ),
 }
 """Code -> what is found, and what is not."""

@@ -131,6 +131,11 @@ def no_trainer(subject: Subject) -> Iterator[Problem]:
         yield Problem("KF721", ("spec", "trainer"), message, at="parent")
 
 
+def unreached(subject: Subject) -> Iterator[Problem]:
+    """KF723: admitted, and then nobody reads it."""
+    yield from subject.effects.unreached
+
+
 def _asks(resources: Any) -> bool:
     return bool(get(resources, "limits") or get(resources, "requests"))
 

@@ -38,6 +38,11 @@ _VALUE: Final = re.compile(
 )
 """What keys of AWS, Hugging Face, GitHub, OpenAI and Slack, private keys and URLs with passwords look like."""
 
+_PINNED: Final = re.compile(r"(?<!=)===?\s*+[^\s*,=]++\s*+\)?\s*+(?:$|,)|\s@\s")
+_NEAR: Final = 2
+_FAR: Final = 1000
+"""Lines that are looked at for an entry: where it stands in a block, and then below the annotation."""
+
 
 class Entry(NamedTuple):
     """One entry of a list annotation, and the 0-based number of its line."""
@@ -60,7 +65,7 @@ def unpinned(subject: Subject) -> Iterator[Problem]:
     """KF707: another version tomorrow."""
     for entry in _entries(get(subject.data, *PACKAGES)):
         requirement = entry.text.partition(";")[0]
-        if not re.search(r"===?\s*[^\s*,]+\s*\)?\s*(?:$|,)|\s@\s", requirement):
+        if not _PINNED.search(requirement):
             yield Problem(
                 "KF707",
                 (*PACKAGES, entry.number),
@@ -83,19 +88,19 @@ def on_its_line(finding: Finding, document: Document) -> Finding:
 
     Its path ends in the number of the entry, which is no field: the annotation is text.
     """
-    annotation, number = finding.path[:-1], finding.path[-1:]
-    if annotation not in (PACKAGES, INDEX_URLS) or finding.position is None:
+    annotation, number = finding.path[:-1], finding.path[-1]
+    if annotation not in (PACKAGES, INDEX_URLS) or finding.position is None or not isinstance(number, int):
         return finding
-    entries = _entries(get(document.data, *annotation))
-    text = next(entry.text for entry in entries if (entry.number,) == number)
-    position = _line_of(document, finding.position, text)
+    text = str(get(document.data, *annotation)).splitlines()[number]
+    position = _line_of(document, finding.position, _without_comment(text), number)
     excerpt = excerpts.excerpt(document, position)
     return replace(finding, path=annotation, position=position, excerpt=excerpt)
 
 
-def _line_of(document: Document, start: Position, text: str) -> Position:
-    """Where an entry stands: on the line of the annotation or below it, wherever its text is found first."""
-    for line in range(start.line, document.text.count("\n") + 2):
+def _line_of(document: Document, start: Position, text: str, number: int) -> Position:
+    """Where an entry stands: in its turn below the annotation, or wherever its text is found first."""
+    in_turn = range(start.line + number, start.line + number + _NEAR)
+    for line in (*in_turn, *range(start.line, start.line + _FAR)):
         column = lines.line_at(document.text, line).find(text)
         if column >= 0:
             return start._replace(line=line, column=column + 1)
@@ -119,6 +124,10 @@ def _looks_secret(name: str, value: str) -> bool:
 def _entries(text: object) -> Iterator[Entry]:
     """The entries of a list annotation: one a line, blank lines and ``#`` comments left out."""
     for number, line in enumerate(text.splitlines() if isinstance(text, str) else ()):
-        entry = re.sub(r"(^|\s)#.*", "", line).strip()
+        entry = _without_comment(line)
         if entry:
             yield Entry(number, entry)
+
+
+def _without_comment(line: str) -> str:
+    return re.sub(r"(^|\s)#.*", "", line).strip()

@@ -44,6 +44,18 @@ class Choice(NamedTuple):
         return code in self.enabled or not (code in self.disabled or "all" in self.disabled)
 
 
+class Effects(NamedTuple):
+    """What becomes of a TrainJob, as far as it is known; `kfrun.resolve.pods.effects` finds it out.
+
+    Attributes:
+        nodes: how many pods will train.
+        unreached: settings of the job that reach no container (KF723).
+    """
+
+    nodes: int | None = None
+    unreached: tuple[Problem, ...] = ()
+
+
 class Subject(NamedTuple):
     """One manifest to be looked at.
 
@@ -51,11 +63,13 @@ class Subject(NamedTuple):
         data: of the manifest.
         runtime: data of the runtime that a TrainJob refers to; None where it is unknown, and for runtimes.
         choice: what the team has configured.
+        effects: what becomes of a TrainJob.
     """
 
     data: dict[str, Any]
     runtime: dict[str, Any] | None
     choice: Choice
+    effects: Effects = Effects()
 
     @property
     def is_job(self) -> bool:
@@ -64,7 +78,9 @@ class Subject(NamedTuple):
 
     @property
     def nodes(self) -> int:
-        """How many nodes a TrainJob has; the runtime's number where it says none itself."""
+        """How many nodes a TrainJob has; as it and its runtime say it where it is not known what becomes of it."""
+        if self.effects.nodes is not None:
+            return self.effects.nodes
         for given in (get(self.data, "spec", "trainer", "numNodes"), get(self.runtime, "spec", "mlPolicy", "numNodes")):
             if isinstance(given, int) and not isinstance(given, bool):
                 return given

@@ -10,7 +10,7 @@ from kfrun.model.reason import Reason
 from kfrun.model.source import Document, Finding, Severity, Stage
 from kfrun.validate import located
 from kfrun.validate.lint import ignores, images, jobs, pods, secrets
-from kfrun.validate.lint.subject import Choice, Subject, is_document_of_interest
+from kfrun.validate.lint.subject import Choice, Effects, Subject, is_document_of_interest
 from kfrun.validate.located import Problem
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ CODES: Final = {
     "KF720": "a storageUri that no initializer can fetch",
     "KF721": "a distributed runtime without a trainer section",
     "KF722": "a quantity that a cluster writes otherwise",
+    "KF723": "a setting that reaches no container",
 }
 
 
@@ -139,6 +140,10 @@ POLICIES: Final[tuple[Policy, ...]] = (
            "The webhook that stamps the time of a runtime patch writes the whole TrainJob anew, and what cannot change "
            "has changed then: the patch is refused, whoever sends it.",
            "write it as the cluster does"),
+    Policy("KF723", _JOB, jobs.unreached,
+           "The controller passes over it without a word: what the runtime says runs, as often as it says.",
+           "label the Job template that is meant (replicatedJobs[].template.metadata.labels) and name its container "
+           "as upstream does, or write the setting into the runtime"),
 )  # fmt: skip
 """Every policy; the order does not matter."""
 
@@ -155,18 +160,30 @@ UNKNOWN: Final = Reason(
 
 
 def check(
-    documents: Sequence[Document], runtime_of: Callable[[Document], dict[str, Any] | None], choice: Choice
+    documents: Sequence[Document],
+    runtime_of: Callable[[Document], dict[str, Any] | None],
+    choice: Choice,
+    effects_of: Callable[[Document], Effects] = lambda _: Effects(),
 ) -> list[Finding]:
     """What the policies find, for each document in the order of its source.
 
-    ``runtime_of`` gives the data of the runtime that a TrainJob refers to, None where there is none.
+    ``runtime_of`` gives the data of the runtime that a TrainJob refers to, None where there is none; ``effects_of``
+    what becomes of a TrainJob.
     """
     found: list[Finding] = []
     for document in documents:
         if is_document_of_interest(document):
-            runtime = runtime_of(document) if document.data.get("kind") == TRAIN_JOB else None
-            found += _check_one(document, Subject(document.data, runtime, choice))
+            is_job = document.data.get("kind") == TRAIN_JOB
+            around = (runtime_of(document), effects_of(document)) if is_job else (None, Effects())
+            found += _check_one(document, Subject(document.data, around[0], choice, around[1]))
     return found
+
+
+def check_effects(document: Document, effects: Effects) -> list[Finding]:
+    """The settings of a TrainJob that reach no container, but for what its author lets pass, for others than lint."""
+    choice = Choice(enabled=frozenset({"KF723"}), disabled=frozenset({"all"}))
+    found = _check_one(document, Subject(document.data, None, choice, effects))
+    return [one for one in found if one.code == "KF723"]
 
 
 def _check_one(document: Document, subject: Subject) -> list[Finding]:

@@ -58,6 +58,37 @@ def test_what_does_not_map_is_named_on_standard_error(convert):
     assert "warning" not in shown.out
 
 
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        (OLD.replace("name: mnist", "generateName: sweep-", 1), "metadata.name"),
+        (OLD.replace("name: mnist", "name: Mnist", 1), "metadata.name"),
+        (OLD.replace("command: [python, train.py]", "numNodes: -1"), "spec.parallelism of its Job"),
+        (
+            ELASTIC.replace("image: registry", "imagePullPolicy: Sometimes\n            image: registry"),
+            "imagePullPolicy",
+        ),
+    ],
+)
+def test_what_is_written_and_refused_is_said(convert, text, word):
+    shown = convert(text, code=1)
+    assert "KF432: kfrun validate refuses the" in shown.err
+    assert word in shown.err
+    assert "kind: TrainJob" in shown.out
+
+
+def test_a_runtime_that_is_not_there_is_only_a_warning(convert):
+    shown = convert(OLD.replace("torch-distributed", "elsewhere"))
+    assert "warning KF432" in shown.err
+
+
+def test_a_generated_name_becomes_a_name(convert, capsys):
+    shown = convert(ELASTIC.replace("name: elastic", "generateName: elastic-", 1))
+    assert "warning KF430: generateName became the name" in shown.err
+    Path("new.yaml").write_text(shown.out)
+    assert main(["validate", "-f", "new.yaml"]) == 0
+
+
 def test_json(convert):
     assert json.loads(convert(OLD, "-o", "json").out)["kind"] == "TrainJob"
 

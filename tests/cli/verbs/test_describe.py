@@ -129,3 +129,52 @@ def test_job_of_another_version_s_backend(kfrun):
     text = kfrun.ok("describe", "other")
     assert "Complete" in text
     assert "container" in text
+
+
+SECRET = "HUNTER"
+SPEC = {
+    "suspend": True,
+    "trainer": {
+        "command": ["sh", "-c", "true", "--api-key"],
+        "args": [SECRET, "--token=" + SECRET],
+        "env": [{"name": "HF_TOKEN", "value": SECRET}, {"name": "INDEX", "value": f"https://u:{SECRET}@example.com/a"}],
+    },
+}
+
+
+def test_what_plan_hides_is_hidden_and_data_is_exact(home):
+    job = trainjob("mnist", condition("Failed", "Bad", f"no answer of https://u:{SECRET}@example.com/"), spec=SPEC)
+    job["metadata"]["annotations"] = {"kfrun.dev/pip-index-urls": f"https://reader:{SECRET}@example.com/simple"}
+    add(home.store, job, home.run_folder())
+    home.store.record([event(job, "Created", f"from https://u:{SECRET}@example.com/")])
+    for arguments in (["describe", "mnist"], ["events"], ["get", "events"], ["get", "trainjobs", "-o", "wide"]):
+        shown = home.ok(*arguments)
+        assert SECRET not in shown
+    assert "https://***@example.com/simple" in home.ok("describe", "mnist")
+    for form in ("yaml", "json"):
+        assert home.ok("get", "trainjob", "mnist", "-o", form).count(SECRET) == 6
+
+
+def test_differences_hide_what_describe_hides(home, tmp_path):
+    job = trainjob("mnist", spec={**SPEC, "runtimeRef": {"name": "plain-python"}})
+    add(home.store, job, home.run_folder())
+    lines = json.dumps(
+        {
+            "apiVersion": job["apiVersion"],
+            "kind": "TrainJob",
+            "metadata": {
+                "name": "mnist",
+                "annotations": {"kfrun.dev/pip-index-urls": "https://u:HUNTER@example.com/a"},
+            },
+            "spec": {
+                "runtimeRef": {"name": "plain-python"},
+                "trainer": {"command": ["sh", "-c", "true", "--api-key"], "args": ["HUNTERS", "--token=HUNTERS"]},
+            },
+        }
+    )
+    (tmp_path / "job.json").write_text(lines)
+    done = home("diff", "-f", "job.json")
+    assert done.code == 1
+    assert SECRET not in done.out
+    assert "(sensitive)" in done.out
+    assert SECRET in home("diff", "-f", "job.json", "--show-secrets").out

@@ -68,6 +68,37 @@ def test_the_runtime_is_found_in_the_input_and_among_those_shipped(lint):
     assert codes(lint("-o", "json", text=f"{OWN}---\n{resources}")) == ["KF711"]
 
 
+UNLABELLED = RUNTIME.replace(
+    """          metadata:
+            labels:
+              trainer.kubeflow.org/trainjob-ancestor-step: trainer
+""",
+    "",
+).replace("  name: mine\n", "  name: mine\n  labels: {trainer.kubeflow.org/framework: torch}\n")
+IGNORED = OWN.replace("trainer:", "activeDeadlineSeconds: 9\n  trainer:\n    numNodes: 3")
+
+
+def test_settings_that_reach_no_container_are_named(lint):
+    shown = lint(text=f"{UNLABELLED}---\n{IGNORED}")
+    for field in ("numNodes", "command"):
+        assert f"warning KF723: {field} reaches no container: no Job template of runtime" in shown
+        assert f"spec.trainer.{field}" in shown
+    assert "3 nodes" not in shown
+
+
+def test_a_runtime_that_takes_the_settings_is_spoken_of_with_its_nodes(lint):
+    shown = lint(text=f"{RUNTIME.replace('  name: mine', '  name: mine', 1)}---\n{IGNORED}")
+    assert "KF723" not in shown
+    assert "3 nodes and no volume" in shown
+
+
+def test_what_reaches_no_container_can_be_let_pass(lint):
+    ignored = IGNORED.replace("numNodes: 3", "numNodes: 3  # kfrun: ignore KF723")
+    shown = lint("-o", "json", text=f"{UNLABELLED}---\n{ignored}")
+    fields = [one["field"] for one in json.loads(shown)["findings"] if one["code"] == "KF723"]
+    assert fields == ["spec.trainer.command"]
+
+
 def test_json_is_as_published(lint):
     data = json.loads(lint("-o", "json"))
     jsonschema.validate(data, SCHEMA)

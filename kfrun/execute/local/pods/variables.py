@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 
 _REFERENCE = re.compile(r"\$(\$|\(([^)]*)\))")
+_LONGEST = 1 << 20
+"""Characters of a value. No program starts with a longer one, and variables that double would fill the memory."""
 _SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.*)'\]")
 
 
@@ -95,10 +97,16 @@ def arguments(container: Mapping[str, Any], local: Substitution, env: Mapping[st
 
 def expand(text: str, env: Mapping[str, str]) -> str:
     """Kubernetes' ``$(VAR)`` expansion: unknown references stay as they are, ``$$`` is one dollar sign."""
+    room = _LONGEST - len(text)
 
     def value(match: re.Match[str]) -> str:
+        nonlocal room
         if match[1] == "$":
             return "$"
-        return env.get(match[2], match[0])
+        found = env.get(match[2], match[0])
+        room -= len(found)
+        return found if room >= 0 else match[0]
 
-    return _REFERENCE.sub(value, text)
+    # what is opened behind the last bracket is never closed: looking for its end each time would take for ever
+    closed = text.rfind(")") + 1
+    return _REFERENCE.sub(value, text[:closed]) + text[closed:].replace("$$", "$")
