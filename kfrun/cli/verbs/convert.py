@@ -6,8 +6,6 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-import click
-
 from kfrun.cli import exits, options
 from kfrun.errors import InvalidInput
 from kfrun.execute import choice

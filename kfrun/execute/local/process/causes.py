@@ -374,7 +374,7 @@ def _listed(words: Sequence[str]) -> str:
     """A command as a manifest has it, without its secrets; what comes late in a long one is left away."""
     import json
 
-    from kfrun.plan import masking
+    from kfrun import masking
 
     shown, left = [], _MOST_CHARACTERS
     for word in masking.words([word[:_MOST_READ] for word in words]):
