@@ -57,7 +57,7 @@ RUNTIMES: dict[str, dict[str, Any]] = {
     "KF408": {"spec": {"mlPolicy": {"torch": None, "flux": {}}}},
     "KF709": CLAIMS,
     "KF717": {"metadata": {"labels": {"team": "vision"}}},
-    "KF723": {"spec": {"template": {"spec": {"replicatedJobs": [{"template": {"metadata": None}}]}}}},
+    "KF722": {"spec": {"template": {"spec": {"replicatedJobs": [{"template": {"metadata": None}}]}}}},
 }
 """What the runtime of an example needs besides."""
 
@@ -67,7 +67,7 @@ JOBS: dict[str, dict[str, Any]] = {
     "KF401": {"spec": {"runtimeRef": {"kind": None}}},
     "KF705": {"spec": {"trainer": {"numNodes": 4}}},
     "KF716": GPUS,
-    "KF723": {"spec": {"trainer": {"command": ["python", "train.py"]}}},
+    "KF722": {"spec": {"trainer": {"command": ["python", "train.py"]}}},
 }
 """What the job of an example needs besides."""
 

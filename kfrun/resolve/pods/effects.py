@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Node = dict[str, Any]
 
-CODE: Final = "KF723"
+CODE: Final = "KF722"
 
 _INITIALIZERS: Final = {"dataset": DATASET_INITIALIZER, "model": MODEL_INITIALIZER}
 _MERGED: Final = frozenset(

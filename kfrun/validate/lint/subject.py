@@ -49,7 +49,7 @@ class Effects(NamedTuple):
 
     Attributes:
         nodes: how many pods will train.
-        unreached: settings of the job that reach no container (KF723).
+        unreached: settings of the job that reach no container (KF722).
     """
 
     nodes: int | None = None

@@ -81,21 +81,21 @@ IGNORED = OWN.replace("trainer:", "activeDeadlineSeconds: 9\n  trainer:\n    num
 def test_settings_that_reach_no_container_are_named(lint):
     shown = lint(text=f"{UNLABELLED}---\n{IGNORED}")
     for field in ("numNodes", "command"):
-        assert f"warning KF723: {field} reaches no container: no Job template of runtime" in shown
+        assert f"warning KF722: {field} reaches no container: no Job template of runtime" in shown
         assert f"spec.trainer.{field}" in shown
     assert "3 nodes" not in shown
 
 
 def test_a_runtime_that_takes_the_settings_is_spoken_of_with_its_nodes(lint):
     shown = lint(text=f"{RUNTIME.replace('  name: mine', '  name: mine', 1)}---\n{IGNORED}")
-    assert "KF723" not in shown
+    assert "KF722" not in shown
     assert "3 nodes and no volume" in shown
 
 
 def test_what_reaches_no_container_can_be_let_pass(lint):
-    ignored = IGNORED.replace("numNodes: 3", "numNodes: 3  # kfrun: ignore KF723")
+    ignored = IGNORED.replace("numNodes: 3", "numNodes: 3  # kfrun: ignore KF722")
     shown = lint("-o", "json", text=f"{UNLABELLED}---\n{ignored}")
-    fields = [one["field"] for one in json.loads(shown)["findings"] if one["code"] == "KF723"]
+    fields = [one["field"] for one in json.loads(shown)["findings"] if one["code"] == "KF722"]
     assert fields == ["spec.trainer.command"]
 
 
