@@ -73,7 +73,7 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "spec:\n  runtimeRef: {name: torch-distributed}\n",
         "spec:\n  runtimeRef: {name: torch-distributed}\n  trainer: {}\n",
     ),
-    "KF722": (
+    "KF723": (
         'spec:\n  trainer:\n    resourcesPerNode: {limits: {cpu: "2.5"}}\n',
         "spec:\n  trainer:\n    resourcesPerNode: {limits: {cpu: 2500m}}\n",
     ),

@@ -65,7 +65,7 @@ def bare_quantities(subject: Subject) -> Iterator[Problem]:
 
 
 def rewritten(subject: Subject) -> Iterator[Problem]:
-    """KF722: what a webhook writes otherwise, where nothing may change afterwards."""
+    """KF723: what a webhook writes otherwise, where nothing may change afterwards."""
     is_stamped = defaulter.is_stamped(subject.data)
     then = "applying the same file again is refused" if is_stamped else "no patch can be added, Kueue's neither"
     for path, given, written in defaulter.rewritten(subject.data):
@@ -75,10 +75,10 @@ def rewritten(subject: Subject) -> Iterator[Problem]:
         field = str(path[-1])
         if given is None:
             message = f"{field} is missing, and a cluster adds it when it stamps a patch: {then}"
-            yield Problem("KF722", path, message, f"write {field}: {value}", "parent")
+            yield Problem("KF723", path, message, f"write {field}: {value}", "parent")
         else:
             message = f'{field} is "{given}", and a cluster writes {value} when it stamps a patch: {then}'
-            yield Problem("KF722", path, message, f"write {value}")
+            yield Problem("KF723", path, message, f"write {value}")
 
 
 def suspended_claims(subject: Subject) -> Iterator[Problem]:

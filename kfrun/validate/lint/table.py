@@ -42,7 +42,7 @@ CODES: Final = {
     "KF719": "a relative mountPath",
     "KF720": "a storageUri that no initializer can fetch",
     "KF721": "a distributed runtime without a trainer section",
-    "KF722": "a quantity that a cluster writes otherwise",
+    "KF723": "a quantity that a cluster writes otherwise",
 }
 
 
@@ -135,7 +135,7 @@ POLICIES: Final[tuple[Policy, ...]] = (
     Policy("KF721", _JOB, jobs.no_trainer,
            "Every node then trains alone, on everything, and nothing says so.",
            "add trainer: {}, or what differs from the runtime"),
-    Policy("KF722", _JOB, jobs.rewritten,
+    Policy("KF723", _JOB, jobs.rewritten,
            "The webhook that stamps the time of a runtime patch writes the whole TrainJob anew, and what cannot change "
            "has changed then: the patch is refused, whoever sends it.",
            "write it as the cluster does"),

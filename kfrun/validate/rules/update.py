@@ -199,7 +199,7 @@ def _refusal(pair: _Pair, kind: str, source: Document | None, given: tuple[Any, 
     was_rewritten = leaf.old is not None and get(given[0], *leaf.place.before) != leaf.old
     if was_rewritten or get(given[1], *leaf.place.path) != leaf.new:
         what += "; the webhook that stamps the time of a patch writes the whole TrainJob anew"
-        hint = f"write it as a cluster does (kfrun lint says how, KF722), and {hint}"
+        hint = f"write it as a cluster does (kfrun lint says how, KF723), and {hint}"
     return Problem("KF320", pair.place.path, f"field is immutable: {what}", hint, "key")
 
 

@@ -122,11 +122,11 @@ BAD = [
     ("KF715", annotated("kfrun.dev/pip-index-urls", "https://me:pw@example.com/simple"), INDEX_URLS, 5),
     ("KF720", GS_DATA, "spec.initializer.dataset.storageUri", 10),
     ("KF721", JOB.replace("  trainer:\n    image: registry.example.com/mnist:1.2\n", ""), "spec.trainer", 5),
-    ("KF722", f"{JOB}    resourcesPerNode: {{limits: {{cpu: '0.5'}}}}\n",
+    ("KF723", f"{JOB}    resourcesPerNode: {{limits: {{cpu: '0.5'}}}}\n",
      "spec.trainer.resourcesPerNode.limits.cpu", 10),
-    ("KF722", patched("volumes:", "- {name: a, emptyDir: {sizeLimit: 2048Mi}}"),
+    ("KF723", patched("volumes:", "- {name: a, emptyDir: {sizeLimit: 2048Mi}}"),
      f"{POD}.volumes[0].emptyDir.sizeLimit", 22),
-    ("KF722", f"{JOB}    env:\n    - name: A\n      valueFrom: {{resourceFieldRef: {{resource: limits.cpu}}}}\n",
+    ("KF723", f"{JOB}    env:\n    - name: A\n      valueFrom: {{resourceFieldRef: {{resource: limits.cpu}}}}\n",
      "spec.trainer.env[0].valueFrom.resourceFieldRef.divisor", 12),
 ]  # fmt: skip
 

@@ -308,7 +308,7 @@ def test_the_first_patch_rewrites_the_job_and_is_refused_for_it(trainer: str) ->
     (found,) = check(asking(trainer), asking(trainer, "kueue"))
     assert (found.code, found.field, found.stage) == ("KF320", "spec.trainer", Stage.RULE)
     assert "the webhook that stamps the time of a patch writes the whole TrainJob anew" in found.message
-    assert "KF722" in (found.hint or "")
+    assert "KF723" in (found.hint or "")
 
 
 @pytest.mark.parametrize(
