@@ -75,13 +75,13 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "spec:\n  runtimeRef: {name: torch-distributed}\n",
         "spec:\n  runtimeRef: {name: torch-distributed}\n  trainer: {}\n",
     ),
-    "KF723": (
-        'spec:\n  trainer:\n    resourcesPerNode: {limits: {cpu: "2.5"}}\n',
-        "spec:\n  trainer:\n    resourcesPerNode: {limits: {cpu: 2500m}}\n",
-    ),
     "KF722": (
         f"{REPLICATED}name: node\ntemplate:\n  spec:\n    template:\n      metadata: {_STEP}\n",
         f"{REPLICATED}name: node\ntemplate:\n  metadata: {_STEP}\n",
+    ),
+    "KF723": (
+        'spec:\n  trainer:\n    resourcesPerNode: {limits: {cpu: "2.5"}}\n',
+        "spec:\n  trainer:\n    resourcesPerNode: {limits: {cpu: 2500m}}\n",
     ),
 }
 """Code -> what is found, and what is not."""

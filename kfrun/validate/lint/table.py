@@ -42,8 +42,8 @@ CODES: Final = {
     "KF719": "a relative mountPath",
     "KF720": "a storageUri that no initializer can fetch",
     "KF721": "a distributed runtime without a trainer section",
-    "KF723": "a quantity that a cluster writes otherwise",
     "KF722": "a setting that reaches no container",
+    "KF723": "a quantity that a cluster writes otherwise",
 }
 
 
@@ -136,14 +136,14 @@ POLICIES: Final[tuple[Policy, ...]] = (
     Policy("KF721", _JOB, jobs.no_trainer,
            "Every node then trains alone, on everything, and nothing says so.",
            "add trainer: {}, or what differs from the runtime"),
-    Policy("KF723", _JOB, jobs.rewritten,
-           "The webhook that stamps the time of a runtime patch writes the whole TrainJob anew, and what cannot change "
-           "has changed then: the patch is refused, whoever sends it.",
-           "write it as the cluster does"),
     Policy("KF722", _JOB, jobs.unreached,
            "The controller passes over it without a word: what the runtime says runs, as often as it says.",
            "label the Job template that is meant (replicatedJobs[].template.metadata.labels) and name its container "
            "as upstream does, or write the setting into the runtime"),
+    Policy("KF723", _JOB, jobs.rewritten,
+           "The webhook that stamps the time of a runtime patch writes the whole TrainJob anew, and what cannot change "
+           "has changed then: the patch is refused, whoever sends it.",
+           "write it as the cluster does"),
 )  # fmt: skip
 """Every policy; the order does not matter."""
 
