@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -192,3 +193,13 @@ def test_the_end_of_the_last_update_is_found(text: bytes, low: int, end: int) ->
         return file.read(count)
 
     assert update_end(take, low, len(text)) == end
+
+
+@pytest.mark.parametrize("update", [b"\r", b"1\r", b"\r\r\n", b"1\r\n"])
+def test_megabytes_of_updates_are_shown_in_no_time(run: RunFolder, update: bytes) -> None:
+    for number in range(2):
+        write_log(run.pod(number), update * (2_000_000 // len(update)), samples=[(1.0, 1_000_000)])
+    start = time.process_time()
+    text = read(run)
+    assert time.process_time() - start < 3
+    assert text.count(b"1") == 2 * update.count(b"1") * (2_000_000 // len(update)) + text.count(b"node-1")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from kfrun.execute.environments import localpackages
 from kfrun.resolve import extensions, packages
 from kfrun.resolve.packages.places import Nowhere, placed, unnamed
 from kfrun.validate.rules.extensions import Line
@@ -102,3 +105,15 @@ spec: {{runtimeRef: {{name: rt}}}}
 def test_the_line_of_the_package_is_named(line, code):
     (finding,) = extensions.read(documents(JOB.format(line=line))[0], None).findings
     assert (finding.code, str(finding.position)) == (code, "job.yaml:8:7")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a" + " " * 100_000 + "b", "a[" * 50_000, "a @ " + "./" * 50_000, "a." * 50_000 + "whl", "file:" + "/" * 100_000],
+    ids=lambda text: text[:8],
+)
+def test_100_kb_of_the_worst_are_read_at_once(text):
+    start = time.process_time()
+    packages.parse([Line(0, text)], "/work")
+    localpackages.among([text])
+    assert time.process_time() - start < 1

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 _HEAD = 4096
 _ELF_HEADER = 64
+_ENTRY_64, _ENTRY_32 = 56, 32
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MACHINES: Final = {3: "i386", 21: "ppc64le", 22: "s390x", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
 _FOREIGN: Final = (
@@ -100,6 +101,8 @@ def _loader(head: bytes, order: str) -> str:
     is_64 = head[4:5] == b"\x02"
     start = struct.unpack_from(f"{order}{'Q' if is_64 else 'I'}", head, 32 if is_64 else 28)[0]
     size, count = struct.unpack_from(f"{order}HH", head, 54 if is_64 else 42)
+    if size < (_ENTRY_64 if is_64 else _ENTRY_32):
+        return ""
     for number in range(count):
         at = start + number * size
         if at + size > len(head):

@@ -128,7 +128,7 @@ def no_folder(folder: str) -> str:
 
 
 def _said(command: _Command, what: str, advice: str) -> str:
-    return f'exec: "{_shown(command.name)}": {what}{HELP if advice else ""}{advice}'
+    return f'exec: "{_shown(command.name)}": {what}{HELP if advice else ""}{_clean(advice)}'
 
 
 def _tried(rule: Callable[[_Command], str], command: _Command) -> str:
@@ -366,8 +366,14 @@ def _why_refused(command: _Command, executable: str, error: OSError | ValueError
 
 def _shown(text: str) -> str:
     """On one line, without what a terminal obeys, and not too long: its end tells most."""
-    text = text if text.isprintable() else text.encode("unicode_escape", "replace").decode("ascii")
+    text = _clean(text)
     return text if len(text) <= _MOST_CHARACTERS else f"...{text[-_MOST_CHARACTERS:]}"
+
+
+def _clean(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _listed(words: Sequence[str]) -> str:

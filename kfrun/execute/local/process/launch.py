@@ -24,6 +24,8 @@ _ELSEWHERE = frozenset(
     | {"UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_PROJECT_ENVIRONMENT", "UV_BREAK_SYSTEM_PACKAGES"}
 )
 """Variables that would send what a job with an environment installs into another one."""
+_LATER = ("has_environment", "own_environment", "log_max_size")
+"""Attributes that older versions do not have."""
 _CLEAN = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
 
 
@@ -56,11 +58,8 @@ class ProcessSettings:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready form; `from_json` reads it back."""
-        found = asdict(self)
-        if not self.log_max_size:
-            # Versions that know nothing of it read the rest.
-            del found["log_max_size"]
-        return found
+        # Versions that know nothing of what is not there read the rest.
+        return {name: value for name, value in asdict(self).items() if value or name not in _LATER}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ProcessSettings:

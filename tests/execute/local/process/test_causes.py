@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -180,3 +181,10 @@ def test_a_name_that_a_terminal_would_obey_is_told_harmlessly(tmp_path: Path) ->
     said = causes.missing(["a\x1b[2Jb"], str(tmp_path), "/bin")
     assert said.isprintable()
     assert "\\x1b" in said
+
+
+@pytest.mark.parametrize("worst", ["$(" * 50_000, "> " * 50_000, "'" * 100_001, "a" * 100_000, "./" * 50_000 + "a"])
+def test_100_kb_of_the_worst_are_guessed_at_once(tmp_path: Path, worst: str) -> None:
+    start = time.process_time()
+    assert len(causes.missing([worst, worst], str(tmp_path), "/bin")) < 1200
+    assert time.process_time() - start < 2

@@ -50,6 +50,25 @@ def test_only_kfruns_own_virtual_environment_is_not_passed_on(own: str, kept: bo
     assert ("VIRTUAL_ENV" in launch.base_environment(settings)) == kept
 
 
+INSTALLING = {"VIRTUAL_ENV": "/other", "PIP_TARGET": "/t", "PIP_USER": "1", "UV_PYTHON": "3", "UV_SYSTEM_PYTHON": "1"}
+
+
+def test_nothing_of_the_caller_sends_elsewhere_what_a_job_with_an_environment_installs() -> None:
+    caller = {**INSTALLING, "PIP_INDEX_URL": "https://example.com/simple"}
+    shared = launch.base_environment(launch.ProcessSettings(caller, "/work", has_environment=True))
+    own = launch.base_environment(launch.ProcessSettings(caller, "/work", has_environment=True, own_environment="/e"))
+    assert not INSTALLING.keys() & shared.keys()
+    assert {name: own[name] for name in INSTALLING.keys() & own.keys()} == {"VIRTUAL_ENV": "/e"}
+    assert shared["PIP_INDEX_URL"] == own["PIP_INDEX_URL"] == "https://example.com/simple"
+    assert INSTALLING.items() <= launch.base_environment(launch.ProcessSettings(caller, "/work")).items()
+
+
+def test_older_versions_read_the_settings_of_jobs_without_an_environment() -> None:
+    assert "own_environment" not in launch.ProcessSettings({}, "/work").to_json()
+    settings = launch.ProcessSettings({}, "/work", has_environment=True, own_environment="/e")
+    assert launch.ProcessSettings.from_json(settings.to_json()) == settings
+
+
 def test_without_a_path_the_systems_own_is_taken() -> None:
     assert "/bin" in launch.base_environment(launch.ProcessSettings({}, "/work"))["PATH"]
 
