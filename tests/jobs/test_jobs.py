@@ -97,7 +97,7 @@ def test_the_base_is_accepted_and_every_case_is_there() -> None:
     base, cases = read(OWN)
     assert jobs.check(base) == []
     assert len({case["case"] for case in cases}) == 252
-    assert len(variants()) == 668
+    assert len(variants()) == 672
 
 
 def test_every_cause_says_what_is_wrong() -> None:

@@ -151,7 +151,9 @@ def _ephemeral_containers(pod: Node, place: Place, around: Surroundings, seen: s
             why = "it has spaces at its ends"
             yield NAMES, invalid(at / "image", container["image"], why, "write it without them")
         for field in _NEVER_EPHEMERAL:
-            if container.get(field) is not None and (container[field] or field != "resources"):
+            value = container.get(field)
+            is_nothing = value is None or (field == "resources" and not value)
+            if not is_nothing and not probes.is_dropped(field, value):
                 yield NAMES, forbidden(at / field, "an ephemeral container has none")
         for mount_at, mount in items(container, "volumeMounts", at):
             for field in ("subPath", "subPathExpr"):

@@ -188,10 +188,11 @@ def files_in_volumes(container: Node, place: Place, pod: Node) -> Iterator[Cause
         if reference is None:
             continue
         name, field = text(reference, "volumeName"), at / "valueFrom" / "fileKeyRef" / "volumeName"
-        sources = [one for _, one in items(pod, "volumes", place) if text(one, "name") == name]
-        if not sources:
+        volumes = [one for _, one in items(pod, "volumes", place) if text(one, "name") == name]
+        sources = {one for one, value in volumes[-1].items() if value is not None} - {"name"} if volumes else set()
+        if not volumes:
             yield not_found(field, name, "the pod has no such volume", "add it to the pod's volumes, as an emptyDir")
-        elif sources[-1].get("emptyDir") is None and len(sources[-1]) > 1:
+        elif sources and "emptyDir" not in sources:
             yield invalid(
                 field, name, "the volume must be an emptyDir", "have an init container write the file into one"
             )

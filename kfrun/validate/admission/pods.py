@@ -123,6 +123,9 @@ def _names(spec: Node, at: Place) -> Iterator[Cause]:
     for field in ("hostname", "subdomain"):
         if value := text(spec, field):
             yield from label_name(at / field, value)
+    if not text(spec, "serviceAccountName") and (value := text(spec, "serviceAccount")):
+        # the older spelling of the field
+        yield from subdomain_name((at / "serviceAccount").shown_as(at / "serviceAccountName"), value)
     for field in ("serviceAccountName", "nodeName", "priorityClassName"):
         if value := text(spec, field):
             yield from subdomain_name(at / field, value)
@@ -246,7 +249,8 @@ def _claims(spec: Node, at: Place) -> Iterator[Cause]:
 
 
 _NAMES: Final = (
-    "hostname subdomain serviceAccountName nodeName priorityClassName runtimeClassName hostnameOverride nodeSelector"
+    "hostname subdomain hostnameOverride serviceAccount serviceAccountName nodeName priorityClassName "
+    "runtimeClassName nodeSelector"
 )
 _POD: Final = "core/validation: ValidatePodSpec"
 METADATA: Final = Rule("KF380", "core/validation: ValidatePodTemplateSpec", _WARN, _metadata)

@@ -283,7 +283,7 @@ def _claim_metadata(metadata: Node, at: Place) -> Iterator[Cause]:
     yield from annotated(at / "annotations", node(metadata, "annotations"))
     yield from labels(at / "labels", node(metadata, "labels"))
     for field, value in metadata.items():
-        if field not in _OWN and value:
+        if field not in _OWN and value not in (None, "", 0):
             place = (at / field).shown_as(at / _METADATA.get(field, field))
             yield forbidden(place, "the metadata of a claim made for a pod has only labels and annotations")
 
