@@ -276,5 +276,5 @@ def test_a_job_whose_folder_was_removed_by_hand_is_forgotten_and_ended(tmp_path:
     runs.add(store, runs.trainjob("tj"), tmp_path / "state/jobs/default/tj/uid", ended=False)
     process = subprocess.Popen(["sleep", "60"], env={**os.environ, "KFRUN_JOB_UID": "uid-default-tj"})
     supervisors.revive(store)
-    assert eventually(lambda: process.poll() == -signal.SIGKILL)
+    assert eventually(lambda: process.poll() == -signal.SIGTERM)
     assert store.runs() == []

@@ -28,7 +28,7 @@ _PATIENCE, _PAUSE = 1.0, 0.005
 
 
 class Bounded:
-    """The log of an attempt, kept at a size: the oldest half goes when the newest one is full, and that is said.
+    """The log of an attempt, kept at a size: the older part goes when the newest one is full, and that is said.
 
     What the disk does not take is dropped as well: no program waits for room, or dies of a full disk.
 
@@ -40,7 +40,8 @@ class Bounded:
     def __init__(self, path: str, limit: int) -> None:
         self._path = path
         self._limit = limit
-        self._half = max(limit // 2, 1)
+        # A part is full at the next end of a line, but never larger than half of all.
+        self._enough, self._most = limit // 3, limit // 2
         self._missed = 0
         self._at_line_start = True
         self._open()
@@ -54,17 +55,22 @@ class Bounded:
         while data:
             if self._missed:
                 self._say_missed()
-            room = self._half - self._size
-            if len(data) <= room:
-                self._append(data)
-                return
-            # At the end of a line, unless one alone is longer than all the room.
-            end = data.rfind(b"\n", 0, max(room, 0)) + 1
-            if not end and self._size <= self._half // 2:
-                end = room
+            end = self._part(data)
             self._append(data[:end])
             data = data[end:]
-            self._turn()
+            if data or self._size >= (self._enough if self._at_line_start else self._most):
+                self._turn()
+
+    def _part(self, data: bytes) -> int:
+        """How much of it comes into the newest part: up to the end of a line, unless that is far away."""
+        room = self._enough - self._size
+        if len(data) <= room:
+            return len(data)
+        end = data.rfind(b"\n", 0, max(room, 0)) + 1 or data.find(b"\n") + 1
+        most = max(self._most - self._size, 0)
+        if end and end <= most:
+            return end
+        return min(len(data), most)
 
     def _append(self, data: bytes) -> None:
         try:
@@ -86,7 +92,7 @@ class Bounded:
             self._missed = missed
 
     def _turn(self) -> None:
-        """Begin a new half, and drop the one before the last."""
+        """Begin a new part, and drop the one before the last."""
         full = self._file
         try:
             older, dropped = segments.older(self._path), segments.start_of_last(self._path)
