@@ -20,9 +20,9 @@ from kfrun.resolve.podsets import (
     ancestor,
     pod_spec,
     same_name,
-    same_port,
     upsert,
     upsert_all,
+    upsert_ports,
 )
 
 if TYPE_CHECKING:
@@ -122,8 +122,7 @@ def _write_list(owner: Node, key: str, items: list[Node], field: str = "") -> No
     if field:
         upsert_all(present, items, field)
     else:
-        for item in items:
-            upsert(present, item, same_port)
+        upsert_ports(present, items)
     # the same but twice in the list: both places now hold one object, and each must have its own
     seen: set[int] = set()
     for index, item in enumerate(present):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kfrun.resolve.podsets import COMPLETION_INDEX, same_name, upsert
+from kfrun.resolve.podsets import COMPLETION_INDEX, upsert_all
 
 if TYPE_CHECKING:
     from kfrun.resolve.origins import Mark, OriginLog
@@ -52,8 +52,8 @@ def upsert_user_env(target: list[Node], entries: list[Node], mark: Mark, ledger:
         mark: where the list of ``entries`` stands in the TrainJob.
         ledger: learns where each comes from.
     """
-    for index, entry in enumerate(entries):
-        upsert(target, ledger.place(converted(entry), mark.at(index)), same_name)
+    placed = [ledger.place(converted(entry), mark.at(index)) for index, entry in enumerate(entries)]
+    upsert_all(target, placed, "name")
 
 
 def literal(name: str, value: str) -> Node:
@@ -68,5 +68,4 @@ def completion_index(name: str) -> Node:
 
 def upsert_policy_env(target: list[Node], entries: list[Node], mark: Mark, ledger: OriginLog) -> None:
     """Put ``entries`` of an ML policy into ``target``; ``mark`` says which policy."""
-    for entry in entries:
-        upsert(target, ledger.place(entry, mark), same_name)
+    upsert_all(target, [ledger.place(entry, mark) for entry in entries], "name")

@@ -267,6 +267,16 @@ def upsert_all(items: list[Node], new: list[Node], field: str) -> None:
         items[index : index + 1] = [item]
 
 
+def upsert_ports(items: list[Node], new: list[Node]) -> None:
+    """`upsert` of ports that `same_port` tells apart; where all of them differ, ``new`` goes on from ``items``."""
+    differ = all(len({item.get(field) for item in new}) == len(new) for field in ("containerPort", "name"))
+    if differ and new[: len(items)] == items:
+        items[:] = new
+        return
+    for item in new:
+        upsert(items, item, same_port)
+
+
 def same_name(left: Node, right: Node) -> bool:
     """Equality of env entries and volumes."""
     return bool(left.get("name") == right.get("name"))

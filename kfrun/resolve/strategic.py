@@ -5,6 +5,7 @@ Source: k8s.io/apimachinery strategicpatch with the patch tags of JobSetSpec; on
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import InvalidInput
@@ -53,11 +54,15 @@ def merge(original: Node, patch: Node, ledger: OriginLog) -> None:
 
 def _merged_list(original: list[Node], patch: list[Node], key: str, ledger: OriginLog) -> list[Node]:
     merged = list(original)
+    named: dict[Any, Node] = {}
+    for item in original:
+        named.setdefault(item.get(key), item)
     for item in patch:
         if not item.get(key):
             raise InvalidInput(_no_merge_key(item, key, ledger))
-        present = next((other for other in merged if other.get(key) == item[key]), None)
+        present = named.get(item[key])
         if present is None:
+            named[item[key]] = item
             merged.append(item)
         else:
             found_by = ledger.of(present, key)
@@ -82,12 +87,13 @@ def _ordered(original: list[Node], patch: list[Node], merged: list[Node], key: s
     """
     wanted = list(dict.fromkeys(item[key] for item in patch))
     rank = {item.get(key): index for index, item in enumerate(original)}
-    untouched = [item for item in merged if item.get(key) not in set(wanted)]
+    named = set(wanted)
+    untouched = deque(item for item in merged if item.get(key) not in named)
     by_key = {item.get(key): item for item in reversed(merged)}
-    patched = [by_key[name] for name in wanted]
+    patched = deque(by_key[name] for name in wanted)
     ordered: list[Node] = []
     while untouched and patched:
         first, second = untouched[0].get(key), patched[0][key]
         before = second in rank and rank[first] < rank[second]
-        ordered.append(untouched.pop(0) if before else patched.pop(0))
-    return ordered + untouched + patched
+        ordered.append(untouched.popleft() if before else patched.popleft())
+    return [*ordered, *untouched, *patched]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -151,14 +152,15 @@ def broken_jobs(draw: st.DrawFn) -> dict[str, Any]:
             ),
         },
     }
-    job = draw(st.one_of(operator_jobs(), st.just(older)))
+    # what strategies hand out is shared among examples
+    job = copy.deepcopy(draw(st.one_of(operator_jobs(), st.just(older))))
     paths = [path for path in _paths(job, ()) if path and path[0] not in ("apiVersion", "kind")]
     for path in draw(st.lists(st.sampled_from(paths), max_size=2)):
         holder: Any = job
         try:
             for part in path[:-1]:
                 holder = holder[part]
-            holder[path[-1]] = draw(st.sampled_from(JUNK))
+            holder[path[-1]] = copy.deepcopy(draw(st.sampled_from(JUNK)))
         except (KeyError, IndexError, TypeError):
             continue
     return job

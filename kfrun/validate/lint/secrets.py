@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kfrun.load import excerpts, lines
@@ -91,10 +92,15 @@ def on_its_line(finding: Finding, document: Document) -> Finding:
     annotation, number = finding.path[:-1], finding.path[-1]
     if annotation not in (PACKAGES, INDEX_URLS) or finding.position is None or not isinstance(number, int):
         return finding
-    text = str(get(document.data, *annotation)).splitlines()[number]
+    text = _lines(str(get(document.data, *annotation)))[number]
     position = _line_of(document, finding.position, _without_comment(text), number)
     excerpt = excerpts.excerpt(document, position)
     return replace(finding, path=annotation, position=position, excerpt=excerpt)
+
+
+@lru_cache(maxsize=2)  # a thousand findings about one annotation look at it a thousand times
+def _lines(text: str) -> list[str]:
+    return text.splitlines()
 
 
 def _line_of(document: Document, start: Position, text: str, number: int) -> Position:
