@@ -94,7 +94,7 @@ def _verbs() -> str:
     parts = [
         "# Verbs\n",
         NOTE,
-        "kubectl's grammar: `kfrun VERB [KIND] [NAME] [flags]`. `-h` and `--help` work everywhere.\n"
+        "kubectl's grammar: `kfrun VERB [KIND] [NAME] [flags]`. `-h` and `--help` work everywhere.",
         "Switches take `=true` and `=false`, as kubectl's do: `--wait=false`, `-w=false`.\n",
     ]
     for name, command in commands():
