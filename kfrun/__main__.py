@@ -9,6 +9,9 @@ import sys
 _GARBAGE_THRESHOLD = 100_000
 """Importing makes many objects and no garbage: looking for it every 700 objects costs 7 ms a command."""
 
+_ANEW = "_KFRUN_ANEW"
+"""Says that the program was started anew already: a wrapper around Python may set PYTHONPATH every time."""
+
 _STARTING = (["apply"], ["run"])
 _PASSIVE = frozenset({"-h", "--help", "--dry-run=client"})
 
@@ -60,31 +63,41 @@ def _leave_callers_modules() -> None:
     Where some of it was imported before this, by Python itself, the program starts anew without the variable.
     """
     own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    is_anew = os.environ.pop(_ANEW, None) is not None
     folders = set()
     if "PYTHONPATH" in os.environ and not sys.flags.ignore_environment:
         folders = {_absolute(folder) for folder in os.environ["PYTHONPATH"].split(os.pathsep)}
-        if sys.executable and _are_in_use(folders, own):
+        if own in folders and not _is_elsewhere("kfrun", folders):
+            # kfrun was put there on purpose, and so was what it needs, unless that is elsewhere
+            folders = folders - {own} if _is_elsewhere("click", folders) else set()
+        elif _are_in_use(folders) and sys.executable and not is_anew:
             environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-            os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606
+            os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**environment, _ANEW: "1"})  # noqa: S606
     if __name__ == "__main__" and not sys.flags.safe_path:
         folders.add(sys.path[0])  # the current folder: python -m puts it before all others
     if folders:
         sys.path[:] = [folder for folder in sys.path if folder not in folders or folder == own]
 
 
-def _are_in_use(folders: set[str], own: str) -> bool:
-    """Whether something of the folders was imported already, or one of them is this Python's own."""
-    site = sys.modules.get("site")
-    if site is not None and not folders.isdisjoint((*site.getsitepackages(), site.USER_SITE)):
-        return True
-    if own in folders:
-        from importlib.machinery import PathFinder
+def _is_elsewhere(name: str, folders: set[str]) -> bool:
+    """Whether a package is installed outside of the folders, too."""
+    from importlib.machinery import PathFinder
 
-        # where kfrun itself is in no other place, it was put there on purpose
-        others = [folder for folder in sys.path if folder not in folders]
-        folders = folders - {own} if PathFinder.find_spec("kfrun", others) is None else folders
+    others = [*(folder for folder in sys.path if folder not in folders), *_sites()]
+    return PathFinder.find_spec(name, others) is not None
+
+
+def _are_in_use(folders: set[str]) -> bool:
+    """Whether something of the folders was imported already, or one of them is this Python's own."""
     parents = (os.path.dirname(getattr(module, "__file__", None) or "") for module in list(sys.modules.values()))
-    return any(parent in folders or os.path.dirname(parent) in folders for parent in parents)
+    return not folders.isdisjoint(_sites()) or any(
+        parent in folders or os.path.dirname(parent) in folders for parent in parents
+    )
+
+
+def _sites() -> list[str]:
+    site = sys.modules.get("site")
+    return [] if site is None else [*site.getsitepackages(), *([site.USER_SITE] if site.USER_SITE else [])]
 
 
 def _absolute(folder: str) -> str:

@@ -350,27 +350,49 @@ def test_a_python_path_that_names_this_pythons_own_folders_does_no_harm(variable
     assert done.returncode == 0, done.stderr
 
 
-def test_a_kfrun_that_is_found_through_the_python_path_alone_still_works(project, tmp_path):
-    root = str(Path(__main__.__file__).parent.parent)
+@pytest.mark.parametrize("places", [1, 2], ids=["with what it needs", "apart from what it needs"])
+def test_a_kfrun_that_is_found_through_the_python_path_alone_still_works(places, project, tmp_path):
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True, timeout=60)
-    target = tmp_path / "target"
-    target.mkdir()
-    for path in (*map(Path, site.getsitepackages()),):
-        for entry in path.iterdir():
-            if not entry.name.endswith(".pth"):
-                (target / entry.name).symlink_to(entry)
-    (target / "kfrun").unlink(missing_ok=True)
-    (target / "kfrun").symlink_to(Path(root) / "kfrun")
-    env = {**CLEAN, "PYTHONPATH": str(target), "KFRUN_HOME": str(tmp_path / "home")}
+    folders = [tmp_path / f"target{number}" for number in range(places)]
+    for folder in folders:
+        folder.mkdir()
+    for entry in Path(site.getsitepackages()[0]).iterdir():
+        if entry.suffix != ".pth" and entry.name != "kfrun":
+            (folders[-1] / entry.name).symlink_to(entry)
+    (folders[0] / "kfrun").symlink_to(Path(__main__.__file__).parent)
+    path = os.pathsep.join(map(str, folders))
     done = subprocess.run(
         [str(bare / "bin" / "python"), "-m", "kfrun", *VALIDATE],
         cwd=project,
-        env=env,
+        env={**CLEAN, "PYTHONPATH": path, "KFRUN_HOME": str(tmp_path / "home")},
         capture_output=True,
         text=True,
         timeout=60,
     )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_checkout_on_the_python_path_brings_nothing_else_with_it(project, tmp_path):
+    bad = foreign(project / "modules", *LIBRARIES)
+    root = Path(__main__.__file__).parents[1]
+    env = {**CLEAN, "PYTHONPATH": f"{bad}{os.pathsep}{root}", "KFRUN_HOME": str(tmp_path / "home")}
+    done = subprocess.run(
+        [script(tmp_path), *VALIDATE], cwd=project, env=env, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_wrapper_that_always_sets_the_python_path_is_no_endless_loop(project, tmp_path):
+    folder = project / "modules"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(f"import sys; sys.executable = {str(tmp_path / 'python')!r}\n")
+    wrapper = tmp_path / "python"
+    wrapper.write_text(f'#!/bin/sh\nPYTHONPATH="{folder}" exec "{sys.executable}" "$@"\n')
+    wrapper.chmod(0o755)
+    env = {**CLEAN, "KFRUN_HOME": str(tmp_path / "home")}
+    command = [str(wrapper), "-m", "kfrun", *VALIDATE]
+    done = subprocess.run(command, cwd=project, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
 
 

@@ -126,7 +126,7 @@ spec:
               spec:
                 hostnameOverride: Trainer_0
                 resources: {requests: {cpu: 100m}}
-                volumes: [{name: old, cephfs: {monitors: []}}]
+                volumes: [{name: old, nfs: {server: disks, path: data}}]
                 containers:
                 - name: node
                   image: img
