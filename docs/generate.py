@@ -94,15 +94,8 @@ def _verbs() -> str:
     parts = [
         "# Verbs\n",
         NOTE,
-<<<<<<< HEAD
-        (
-            "kubectl's grammar: `kfrun VERB [KIND] [NAME] [flags]`. `-h` and `--help` work everywhere.\n"
-            "Switches take `=true` and `=false`, as kubectl's do: `--wait=false`, `-w=false`.\n"
-        ),
-=======
         "kubectl's grammar: `kfrun VERB [KIND] [NAME] [flags]`. `-h` and `--help` work everywhere.",
         "Switches take `=true` and `=false`, as kubectl's do: `--wait=false`, `-w=false`.\n",
->>>>>>> h-input
     ]
     for name, command in commands():
         parts += [f"## kfrun {name}\n", _usage(name, command), _text(command.help or ""), _options(command)]
