@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kfrun.flow.checker import stages
 from kfrun.flow.checker.stages import Asked
+from kfrun.model.kinds import LEGACY_JOBS, is_own
 from kfrun.model.source import Severity, Stage
 from kfrun.resolve import conversion
 from kfrun.resolve.findings import finding
@@ -45,7 +46,8 @@ def _note(one: Finding, source: Document) -> Finding:
 
     kind = one.object.kind if one.object else "object"
     message = f"kfrun validate refuses the {kind} that is written here: {field_of(one)}: {one.message}"
-    # a runtime may be where the job is going to be applied
-    severity = Severity.WARNING if one.code == "KF401" else Severity.ERROR
+    # a runtime may be where the job is going to be applied, and what is of another kind was passed on as it is
+    is_elsewhere = one.code == "KF401" or not (is_own(source.key) or source.key.kind in LEGACY_JOBS)
+    severity = Severity.WARNING if is_elsewhere else Severity.ERROR
     path = ("spec",) if one.stage in (Stage.JOBSET, Stage.JOB) else one.path
     return finding("KF432", message, source, path, hint=one.hint, severity=severity)

@@ -82,6 +82,12 @@ def test_a_runtime_that_is_not_there_is_only_a_warning(convert):
     assert "warning KF432" in shown.err
 
 
+def test_objects_of_other_kinds_are_passed_on_with_a_warning(convert):
+    shown = convert(f"{ELASTIC}---\napiVersion: v1\nkind: Service\nmetadata: {{name: x}}\n")
+    assert "warning KF432: kfrun validate refuses the Service" in shown.err
+    assert "kind: Service" in shown.out
+
+
 def test_a_generated_name_becomes_a_name(convert, capsys):
     shown = convert(ELASTIC.replace("name: elastic", "generateName: elastic-", 1))
     assert "warning KF430: generateName became the name" in shown.err
