@@ -62,12 +62,15 @@ def memory(setting: Setting) -> list[Figure]:
     _trivial(program, count, ("sleep", "600"))
     try:
         until(lambda: program.running() == count, _TIMEOUT, f"{count} jobs run")
+        # What weighs for days is what is left once each has looked around without anything to do.
+        time.sleep(setting.sizes.idle)
         weights += [_weigh(program) for _ in range(setting.runs)]
     finally:
         program.clear()
     note = (
-        f"While {count} jobs sleep. RSS counts shared pages in every process, PSS shares them out: PSS adds up. The "
-        "tree: supervisors, recorders (one a container) and the jobs' own processes"
+        f"While {count} jobs sleep, {setting.sizes.idle} s after the last began. RSS counts shared pages in every "
+        "process, PSS shares them out: PSS adds up. The tree: supervisors, recorders (one a container) and the jobs' "
+        "own processes"
     )
 
     def figure(name: str, key: str, goal: float | None = None) -> Figure:

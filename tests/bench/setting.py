@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much of everything; what is short is taken ``often`` times as often."""
+    """How much of everything; what is short is taken ``often`` times as often, what rests is left ``idle`` seconds."""
 
     jobs: int = 50
     lines: int = 1_000_000
@@ -28,9 +28,10 @@ class Sizes:
     documents: int = 1_000
     megabytes: int = 100
     often: int = 10
+    idle: int = 12
 
 
-TINY = Sizes(jobs=2, lines=2_000, peer_lines=1_000, stored=5, nodes=2, documents=10, megabytes=1, often=1)
+TINY = Sizes(jobs=2, lines=2_000, peer_lines=1_000, stored=5, nodes=2, documents=10, megabytes=1, often=1, idle=0)
 
 
 @dataclass(frozen=True, slots=True)

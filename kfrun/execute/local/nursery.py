@@ -33,6 +33,8 @@ def main() -> None:
     Store.empty().close()
     runtimes.load()
     orphans.load()
+    # So that its codec is loaded, too.
+    host.boot_id()
     # What is loaded now stays: collecting it again and again would only copy shared pages.
     gc.freeze()
     pending = b""

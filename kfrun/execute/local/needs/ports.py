@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import zlib
 from typing import TYPE_CHECKING
 
 from kfrun.errors import KfrunError, StoreFailed, Unavailable
@@ -81,8 +82,6 @@ def _next(store: Store, uid: str, candidates: Iterator[int]) -> int:
 
 def _candidates(uid: str) -> Iterator[int]:
     """Every port once, beginning at a place of the job's own, so that jobs do not queue for the same ones."""
-    import zlib
-
     size = LAST - FIRST + 1
     start = zlib.crc32(uid.encode()) % size
     return (FIRST + (start + step) % size for step in range(size))
