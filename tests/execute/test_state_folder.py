@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -234,6 +235,20 @@ def test_a_job_that_still_fills_the_disk_is_deleted(kfrun: Kfrun, disk: Path) ->
     kfrun.ok("delete", "job", "--timeout", "30s")
     assert not kfrun.processes()
     assert not is_full(disk)
+
+
+@pytest.mark.parametrize(("size", "fills"), [("100Ki", False), ("100Mi", True)])
+def test_a_log_that_is_kept_at_a_size_costs_no_program_its_life_on_a_small_disk(
+    kfrun: Kfrun, disk: Path, size: str, fills: bool
+) -> None:
+    code = "for n in range(1_000_000): print('line', n)\nraise SystemExit(5)"
+    job = kfrun.job("job", [sys.executable, "-c", code])
+    assert kfrun("apply", "-q", "--wait", "-f", job, KFRUN_LOGS_MAX_SIZE=size).returncode == 5
+    assert is_full(disk) is fills
+    found = kfrun.ok("logs", "job")
+    assert ("bytes of this log were dropped here: the disk did not take them" in found) is fills
+    assert found.endswith("line 999999\n") is not fills
+    kfrun.ok("delete", "job", "--timeout", "20s")
 
 
 def test_pruning_makes_room_on_a_full_disk(kfrun: Kfrun, disk: Path) -> None:

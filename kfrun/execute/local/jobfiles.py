@@ -251,7 +251,7 @@ def save_in_reserve(folder: str, state: dict[str, Any]) -> None:
 def read_reserve(folder: str) -> dict[str, Any] | None:
     """The latest state in the reserve; None when there is none."""
     try:
-        with open(files.open_regular(f"{folder}/reserve"), "rb") as file:
+        with open(f"{folder}/reserve", "rb", opener=files.opener) as file:
             half = os.fstat(file.fileno()).st_size // 2
             slots = [_slot(file, place, half) for place in (0, half)]
     except OSError:

@@ -32,9 +32,9 @@ def main() -> None:
     # SQLite is imported with the first store: here once for all, not by each supervisor on its way to a job's start.
     Store.empty().close()
     runtimes.load()
+    orphans.load()
     # So that its codec is loaded, too.
     host.boot_id()
-    orphans.load()
     # What is loaded now stays: collecting it again and again would only copy shared pages.
     gc.freeze()
     pending = b""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CHUNK = 1 << 18
+_NOTICE_BYTES = 4096
+"""What a line about a loss may take, in whole blocks of a disk."""
 _PIPE_BYTES = 1 << 20
 _POLL_MILLISECONDS = 20
 _PATIENCE, _PAUSE = 1.0, 0.005
@@ -119,6 +121,14 @@ class Bounded:
         """Nothing more comes."""
         if self._missed:
             self._say_missed()
+        if self._missed and self._size:
+            # Still no room: what is there already makes some.
+            left = max(self._size - _NOTICE_BYTES, 0)
+            self._missed, self._size = self._missed + self._size - left, left
+            self._at_line_start = False
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, left)
+                self._say_missed()
         os.close(self._file)
 
 
