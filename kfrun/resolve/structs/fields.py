@@ -7,7 +7,8 @@ groups of Kubernetes v1.36. They decide what the controller's typed structs keep
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
+
+from kfrun.model.values import NamedTuple
 
 _TABLE = """\
 TrainJobSpec: runtimeRef=RuntimeRef! initializer=*Initializer trainer=*Trainer runtimePatches=[RuntimePatch]
