@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from kfrun import settings as settings_module
+from kfrun.cli.console import colors_stderr, colors_stdout, current_folder, load_settings, write
 from kfrun.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from kfrun.model.source import Finding
     from kfrun.model.wishes import Caller
     from kfrun.settings import Settings
+
+__all__ = [
+    "backend", "caller", "colors_stderr", "colors_stdout", "files", "files_or_plan", "launching", "load_settings",
+    "namespace", "output", "planning", "pruning", "trainer_version", "values", "warn", "wishes", "write",
+]  # fmt: skip
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
@@ -149,23 +154,7 @@ def caller() -> Caller:
     """
     from kfrun.model.wishes import Caller
 
-    return Caller(os.environ, _current_folder())
-
-
-def _current_folder() -> str:
-    try:
-        return os.getcwd()
-    except FileNotFoundError:
-        raise UsageProblem("the current folder does not exist any more", "cd to one that does") from None
-
-
-def load_settings(**flags: Any) -> Settings:
-    """The settings of this call; flags that are None were not given.
-
-    Raises:
-        UsageProblem: a setting makes no sense, or the current folder is gone.
-    """
-    return settings_module.load(flags, os.environ, _current_folder())
+    return Caller(os.environ, current_folder())
 
 
 def backend(settings: Settings, *, create: bool = False, heal: bool = True) -> Backend:
@@ -173,11 +162,6 @@ def backend(settings: Settings, *, create: bool = False, heal: bool = True) -> B
     from kfrun.execute import choice
 
     return choice.open_backend(settings, create=create, heal=heal)
-
-
-def colors_stdout(settings: Settings) -> bool:
-    """Whether standard output is to be coloured."""
-    return settings_module.uses_color(settings.color, os.environ, is_terminal=sys.stdout.isatty())
 
 
 def warn(settings: Settings) -> Callable[[Sequence[Finding]], None]:
@@ -189,18 +173,3 @@ def warn(settings: Settings) -> Callable[[Sequence[Finding]], None]:
         click.echo(findings.to_text(found, color=colors_stderr(settings)), err=True)
 
     return show
-
-
-def colors_stderr(settings: Settings) -> bool:
-    """Whether standard error is to be coloured."""
-    return settings_module.uses_color(settings.color, os.environ, is_terminal=sys.stderr.isatty())
-
-
-def write(parts: str | Sequence[str]) -> None:
-    """Write data to standard output. Characters that its encoding lacks are escaped, not an error."""
-    text = parts if isinstance(parts, str) else "".join(parts)
-    try:
-        sys.stdout.write(text)
-    except UnicodeEncodeError:
-        encoding = sys.stdout.encoding or "ascii"
-        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -1,4 +1,4 @@
-"""What ``validate`` and ``lint`` share: which manifests are checked, and in which formats the result is written."""
+"""What ``validate`` and ``lint`` write, and in which formats; their options are in `kfrun.cli.checkoptions`."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
-import click
-
-from kfrun.cli import options
+from kfrun.cli import console
 from kfrun.errors import Unavailable, UsageProblem
+from kfrun.model.values import NamedTuple
 from kfrun.report import checks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+
     from kfrun.model.source import Finding, Severity
     from kfrun.report.checks import Report
     from kfrun.settings import Settings
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 FORMATS: Final = ("text", "json", "junit", "sarif", "tap", "github")
 
@@ -35,45 +32,6 @@ class OutputTarget(NamedTuple):
 
     format: str
     path: str | None
-
-
-class _TargetType(click.ParamType[OutputTarget]):
-    name = "FORMAT[=FILE]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> OutputTarget:
-        if isinstance(value, OutputTarget):
-            return value
-        name, equals, path = value.partition("=")
-        if name not in FORMATS:
-            self.fail(f'"{name}" is no format; there are {", ".join(FORMATS)}', param, ctx)
-        if equals and not path:
-            self.fail(f'"{value}" names no file', param, ctx)
-        return OutputTarget(name, path if path != "-" and equals else None)
-
-
-def files(function: Function) -> Function:
-    """The files as arguments, as pre-commit passes them, or as ``-f``: ``paths``, ``filenames``, ``recursive``."""
-    function = click.option(
-        "-f", "--filename", "filenames", multiple=True, metavar="FILE",
-        help="A file, folder, glob, https URL, or - for stdin; can be given several times, or as an argument.",
-    )(function)  # fmt: skip
-    function = click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(function)
-    function = click.option(
-        "--skip-other-kinds", is_flag=True, help="Pass over YAML of other kinds, and what is no object at all."
-    )(function)
-    return click.argument("paths", nargs=-1, metavar="[FILE]...")(function)
-
-
-def outputs(function: Function) -> Function:
-    """``-o`` and ``--fail-on``: parameters ``outputs`` and ``fail_on``."""
-    function = click.option(
-        "-o", "--output", "outputs", multiple=True, type=_TargetType(), metavar="FORMAT[=FILE]",
-        help=f"The output's form: {', '.join(FORMATS)}; with a file it goes there. Can be given several times.",
-    )(function)  # fmt: skip
-    return click.option(
-        "--fail-on", type=click.Choice(("warning", "error")), default="error", show_default=True,
-        help="The least severity that refuses an object.",
-    )(function)  # fmt: skip
 
 
 def named(paths: Sequence[str], filenames: Sequence[str]) -> tuple[str, ...]:
@@ -110,7 +68,7 @@ def write(report: Report, targets: Sequence[OutputTarget], *, text: Callable[[],
             _write_file(target.path, _draw(target.format, report, text))
     for target in targets:
         if target.path is None:
-            options.write(_draw(target.format, report, text))
+            console.write(_draw(target.format, report, text))
 
 
 def _write_file(path: str, content: str) -> None:
@@ -137,6 +95,8 @@ def _draw(name: str, report: Report, text: Callable[[], str]) -> str:
 
         return to_tap(report)
     if name == "junit":
+        from datetime import UTC, datetime
+
         from kfrun.report.junit import to_junit
 
         return to_junit(report, timestamp=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
@@ -200,4 +160,4 @@ def drawn(findings: Iterable[Finding], settings: Settings) -> str:
     """The findings for people, coloured where standard output is a terminal."""
     from kfrun.report.findings import to_text
 
-    return to_text(list(findings), color=options.colors_stdout(settings))
+    return to_text(list(findings), color=console.colors_stdout(settings))
