@@ -35,15 +35,24 @@ def main(argv: list[str] | None = None) -> int:
     if arguments[:1] in _STARTING and not _PASSIVE.intersection(arguments):
         _prepare()
     try:
-        from kfrun.cli.main import run
-
-        code = run(arguments)
+        code = _run(arguments)
     except KeyboardInterrupt:
         # It came while we were loading: nothing has been started.
         code = 130
     if argv is None:
         _end(code)
     return code
+
+
+def _run(arguments: list[str]) -> int:
+    from kfrun.cli import plain
+
+    asked = plain.read(arguments)
+    if asked is not None:
+        return plain.run(asked)
+    from kfrun.cli.main import run
+
+    return run(arguments)
 
 
 def _prepare() -> None:

@@ -10,10 +10,11 @@ import os
 import re
 import stat
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kfrun import paths
 from kfrun.errors import UsageProblem
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -47,7 +47,8 @@ HEAVY = {
 }
 EAGER = {
     "kfrun/load/sandbox.py": "Jinja2 made safe, imported when there is a template to render",
-    "kfrun/load/kubeyaml/events.py": "the reader of YAML itself, imported when there is YAML to read",
+    "kfrun/load/kubeyaml/libyaml.py": "the reader of YAML itself, imported when there is YAML to read",
+    "kfrun/load/kubeyaml/pureyaml.py": "the slower reader of YAML, imported where there is no other",
 }
 """Modules that import something heavy at once, and why they may."""
 

@@ -12,12 +12,12 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import click
-
 from kfrun.errors import InvalidInput, KfrunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import click
 
 SUCCESS, REFUSED, USAGE, UNAVAILABLE, TIMEOUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 124, 130, 141
 CHANGES = 2
@@ -46,7 +46,7 @@ def guard(command: Callable[[], int | None]) -> int:
     except BrokenPipeError:
         _silence_stdout()
         return BROKEN_PIPE
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         _maybe_traceback()
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last place: everything ends as a message and a code
@@ -61,8 +61,13 @@ def _report(error: Exception) -> int:
     if isinstance(error, KfrunError):
         _say(error.message, error.hint)
         return error.exit_code
-    if isinstance(error, click.ClickException):
-        return _report_usage(error)
+    if "click" in sys.modules:  # else it is none of its errors
+        import click
+
+        if isinstance(error, click.Abort):
+            return INTERRUPTED
+        if isinstance(error, click.ClickException):
+            return _report_usage(error)
     if isinstance(error, RecursionError | MemoryError):
         _say("out of memory" if isinstance(error, MemoryError) else "the input is nested too deeply")
     elif isinstance(error, OSError) and error.errno in _OS_HINTS:
@@ -73,6 +78,8 @@ def _report(error: Exception) -> int:
 
 
 def _report_usage(error: click.ClickException) -> int:
+    import click
+
     if type(error).__name__ == "NoArgsIsHelpError":  # click 8.2 and later
         # Called without any argument: the help is the answer.
         error.show()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +11,7 @@ import click
 from kfrun import settings as settings_module
 from kfrun.cli import output as output_module
 from kfrun.cli import switches
+from kfrun.cli.console import colors_stderr, colors_stdout, current_folder, load_settings
 from kfrun.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from kfrun.model.source import Finding
     from kfrun.model.wishes import Caller
     from kfrun.settings import Settings
+
+__all__ = [
+    "backend", "caller", "colors_stderr", "colors_stdout", "data", "family", "files", "files_or_plan", "launching",
+    "load_settings", "namespace", "output", "planning", "pruning", "say", "tell", "trainer_version", "values", "verb",
+    "warn", "wishes", "write",
+]  # fmt: skip
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
@@ -161,23 +167,7 @@ def caller() -> Caller:
     """
     from kfrun.model.wishes import Caller
 
-    return Caller(os.environ, _current_folder())
-
-
-def _current_folder() -> str:
-    try:
-        return os.getcwd()
-    except FileNotFoundError:
-        raise UsageProblem("the current folder does not exist any more", "cd to one that does") from None
-
-
-def load_settings(**flags: Any) -> Settings:
-    """The settings of this call; flags that are None were not given.
-
-    Raises:
-        UsageProblem: a setting makes no sense, or the current folder is gone.
-    """
-    return settings_module.load(flags, os.environ, _current_folder())
+    return Caller(os.environ, current_folder())
 
 
 def backend(settings: Settings, *, create: bool = False, heal: bool = True) -> Backend:
@@ -185,11 +175,6 @@ def backend(settings: Settings, *, create: bool = False, heal: bool = True) -> B
     from kfrun.execute import choice
 
     return choice.open_backend(settings, create=create, heal=heal)
-
-
-def colors_stdout(settings: Settings) -> bool:
-    """Whether standard output is to be coloured."""
-    return settings_module.uses_color(settings.color, os.environ, is_terminal=sys.stdout.isatty())
 
 
 def warn(settings: Settings) -> Callable[[Sequence[Finding]], None]:
@@ -201,11 +186,6 @@ def warn(settings: Settings) -> Callable[[Sequence[Finding]], None]:
         write(findings.to_text(found, color=colors_stderr(settings)) + "\n", err=True, styled=True)
 
     return show
-
-
-def colors_stderr(settings: Settings) -> bool:
-    """Whether standard error is to be coloured."""
-    return settings_module.uses_color(settings.color, os.environ, is_terminal=sys.stderr.isatty())
 
 
 write, data, say, tell = output_module.write, output_module.data, output_module.say, output_module.tell

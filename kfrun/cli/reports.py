@@ -1,28 +1,24 @@
-"""What ``validate`` and ``lint`` share: which manifests are checked, and in which formats the result is written."""
+"""What ``validate`` and ``lint`` write, and in which formats; their options are in `kfrun.cli.checkoptions`."""
 
 from __future__ import annotations
 
 import errno
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
-import click
-
-from kfrun import masking
-from kfrun.cli import options
+from kfrun.cli import console, output
 from kfrun.errors import Unavailable, UsageProblem
+from kfrun.model.values import NamedTuple
 from kfrun.report import checks
 from kfrun.terminal import json_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+
     from kfrun.model.source import Finding, Severity
     from kfrun.report.checks import Report
     from kfrun.settings import Settings
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 FORMATS: Final = ("text", "json", "junit", "sarif", "tap", "github")
 
@@ -37,45 +33,6 @@ class OutputTarget(NamedTuple):
 
     format: str
     path: str | None
-
-
-class _TargetType(click.ParamType[OutputTarget]):
-    name = "FORMAT[=FILE]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> OutputTarget:
-        if isinstance(value, OutputTarget):
-            return value
-        name, equals, path = value.partition("=")
-        if name not in FORMATS:
-            self.fail(f'"{name}" is no format; there are {", ".join(FORMATS)}', param, ctx)
-        if equals and not path:
-            self.fail(f'"{value}" names no file', param, ctx)
-        return OutputTarget(name, path if path != "-" and equals else None)
-
-
-def files(function: Function) -> Function:
-    """The files as arguments, as pre-commit passes them, or as ``-f``: ``paths``, ``filenames``, ``recursive``."""
-    function = click.option(
-        "-f", "--filename", "filenames", multiple=True, metavar="FILE",
-        help="A file, folder, glob, https URL, or - for stdin; can be given several times, or as an argument.",
-    )(function)  # fmt: skip
-    function = click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(function)
-    function = click.option(
-        "--skip-other-kinds", is_flag=True, help="Pass over YAML of other kinds, and what is no object at all."
-    )(function)
-    return click.argument("paths", nargs=-1, metavar="[FILE]...")(function)
-
-
-def outputs(function: Function) -> Function:
-    """``-o`` and ``--fail-on``: parameters ``outputs`` and ``fail_on``."""
-    function = click.option(
-        "-o", "--output", "outputs", multiple=True, type=_TargetType(), metavar="FORMAT[=FILE]",
-        help=f"The output's form: {', '.join(FORMATS)}; with a file it goes there. Can be given several times.",
-    )(function)  # fmt: skip
-    return click.option(
-        "--fail-on", type=click.Choice(("warning", "error")), default="error", show_default=True,
-        help="The least severity that refuses an object.",
-    )(function)  # fmt: skip
 
 
 def named(paths: Sequence[str], filenames: Sequence[str]) -> tuple[str, ...]:
@@ -109,14 +66,22 @@ def write(report: Report, targets: Sequence[OutputTarget], *, text: Callable[[],
         raise UsageProblem(f"two outputs would go to {where}", "give one of them a file of its own: -o sarif=FILE")
     for target in targets:
         if target.path is not None:
-            _write_file(target.path, masking.without_logins(_draw(target.format, report, text)))
+            _write_file(target.path, _without_logins(_draw(target.format, report, text)))
     for target in targets:
         if target.path is None:
-            drawn = masking.without_logins(_draw(target.format, report, text))
+            drawn = _without_logins(_draw(target.format, report, text))
             if target.format in _FOR_PROGRAMS:
-                options.data(drawn)
+                output.data(drawn)
             else:
-                options.write(drawn, styled=True)
+                output.write(drawn, styled=True)
+
+
+def _without_logins(text: str) -> str:
+    if "://" not in text:
+        return text
+    from kfrun import masking
+
+    return masking.without_logins(text)
 
 
 def _write_file(path: str, content: str) -> None:
@@ -143,6 +108,8 @@ def _draw(name: str, report: Report, text: Callable[[], str]) -> str:
 
         return to_tap(report)
     if name == "junit":
+        from datetime import UTC, datetime
+
         from kfrun.report.junit import to_junit
 
         return to_junit(report, timestamp=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
@@ -202,4 +169,4 @@ def drawn(findings: Iterable[Finding], settings: Settings) -> str:
     """The findings for people, coloured where standard output is a terminal."""
     from kfrun.report.findings import to_text
 
-    return to_text(list(findings), color=options.colors_stdout(settings))
+    return to_text(list(findings), color=console.colors_stdout(settings))

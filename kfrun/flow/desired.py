@@ -5,15 +5,15 @@ All findings of an input are collected before it is refused, so that one call sh
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import InvalidInput
 from kfrun.flow.checker import stages
 from kfrun.flow.checker.stages import Asked
 from kfrun.model.kinds import RUNTIMES, TRAIN_JOB
 from kfrun.model.source import Severity, without_text
+from kfrun.model.values import NamedTuple, replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import InvalidInput
 from kfrun.load import excerpts, sources
 from kfrun.model.kinds import CLUSTER_SCOPED
 from kfrun.model.source import Finding, Stage
+from kfrun.model.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

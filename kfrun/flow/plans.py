@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kfrun.execute import choice
 from kfrun.flow import applysets, desired, documents
+from kfrun.model.values import NamedTuple
 from kfrun.plan import planner
 from kfrun.plan.compare import digest
 

@@ -23,6 +23,7 @@ MAX_BYTES: Final = 256 * 1024 * 1024
 _CHUNK: Final = 1024 * 1024
 
 _DESCRIPTOR: Final = pattern(r"/dev/(?:stdin|fd/[0-9]+)|/proc/(?:self|[0-9]+)/fd/[0-9]+")
+_UTF8_MARK: Final = b"\xef\xbb\xbf"
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _HTML: Final = pattern(r"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
 
@@ -59,7 +60,9 @@ def read(source: Source) -> tuple[str, Finding | None]:
         message = f"more than {MAX_BYTES // 2**20} MiB are too much for one source"
         return "", _refused(source, "KF107", message, hint="split it")
     try:
-        text = raw.decode("utf-16" if raw.startswith(_UTF16_MARKS) else "utf-8-sig")
+        # not as "utf-8-sig", a codec that is a module of its own
+        is_utf16 = raw.startswith(_UTF16_MARKS)
+        text = raw.decode("utf-16") if is_utf16 else raw.removeprefix(_UTF8_MARK).decode()
     except UnicodeDecodeError as error:
         return "", _undecodable(source, error)
     if source.is_url and _HTML.match(text):

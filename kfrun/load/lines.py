@@ -6,6 +6,7 @@ A line ends at LF, CRLF, CR, NEL, LS or PS, as libyaml sees it; columns count ch
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 
 from kfrun.patterns import pattern
@@ -57,4 +58,7 @@ def line_at(text: str, line: int) -> str:
 
 @lru_cache(maxsize=2)  # a thousand findings about one source look at it a thousand times
 def _line_starts(text: str) -> list[int]:
-    return [0, *(match.end() for match in _BREAK.finditer(text))]
+    if "\r" in text or not (text.isascii() or _UNUSUAL.search(text) is None):
+        return [0, *(match.end() for match in _BREAK.finditer(text))]
+    # six times as fast: there is one of these for every document that something is wrong with
+    return list(accumulate((len(line) + 1 for line in text.split("\n")[:-1]), initial=0))

@@ -6,9 +6,10 @@ A document's data take some twenty times the room of its text in memory, and twi
 from __future__ import annotations
 
 import marshal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kfrun.model.source import Document
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from kfrun.model.source import ObjectKey, Positions

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
-from kfrun.model.values import dataclass
+from kfrun.model.values import NamedTuple, dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,10 +6,10 @@ since the epoch. `RunState.to_json`/`from_json` carry them across the death of a
 
 from __future__ import annotations
 
-from dataclasses import asdict, field
+from dataclasses import asdict
 from typing import Any
 
-from kfrun.model.values import dataclass
+from kfrun.model.values import dataclass, field
 
 
 @dataclass(slots=True)

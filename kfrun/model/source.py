@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from kfrun.model.values import dataclass
+from kfrun.model.values import NamedTuple, dataclass
 
 FieldPath = tuple[str | int, ...]
 """Keys and 0-based indexes from the root of a document, e.g. ``("spec", "trainer", "env", 2, "value")``."""

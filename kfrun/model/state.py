@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from kfrun.model.values import dataclass
+from kfrun.model.values import NamedTuple, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

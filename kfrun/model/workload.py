@@ -6,10 +6,9 @@ are counted, not copied: a pod is its Job and its index.
 
 from __future__ import annotations
 
-from dataclasses import field
-from typing import Any, NamedTuple
+from typing import Any
 
-from kfrun.model.values import dataclass
+from kfrun.model.values import NamedTuple, dataclass, field
 
 _INDEX = "batch.kubernetes.io/job-completion-index"
 

@@ -5,13 +5,13 @@ What may change of a stored job is decided by validate.rules.update, as the clus
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kfrun import masking
 from kfrun.model.change import CreateJob, FieldChange, ReplaceJob, ResumeJob, SuspendJob, Unchanged, UpdateJob
 from kfrun.model.source import Severity
 from kfrun.model.state import true_condition
+from kfrun.model.values import NamedTuple, replace
 from kfrun.plan import compare, details, refusals
 
 if TYPE_CHECKING:

@@ -6,10 +6,11 @@ manifest and the way out. After the actions of a plan were carried out, planning
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kfrun.model.change import ApplyObject, BuildEnvironment, DeleteJob, DeleteObject, Plan, Unchanged
 from kfrun.model.kinds import RUNTIMES
+from kfrun.model.values import NamedTuple
 from kfrun.plan import compare, jobs, refusals, support
 from kfrun.plan.jobs import Contribution
 from kfrun.plan.support.findings import not_enforced

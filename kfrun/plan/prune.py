@@ -6,13 +6,13 @@ object that somebody else created anew under an old name is left alone.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kfrun.model.change import DeleteJob, DeleteObject, Unchanged
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.source import ObjectKey, Stage
 from kfrun.model.state import ApplySet, Member
+from kfrun.model.values import replace
 from kfrun.plan import jobs
 from kfrun.validate import located
 from kfrun.validate.located import Problem

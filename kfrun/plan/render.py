@@ -5,7 +5,7 @@ The JSON form has a format version: readers ignore fields that they do not know 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kfrun import masking
 from kfrun.model.change import (
@@ -21,6 +21,7 @@ from kfrun.model.change import (
     Unchanged,
     UpdateJob,
 )
+from kfrun.model.values import NamedTuple
 from kfrun.report import findings
 from kfrun.report.table import clean
 

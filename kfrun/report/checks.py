@@ -6,9 +6,10 @@ Made by ``validate`` and ``lint``; drawn by `text`, `junit`, `sarif`, `tap` and 
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kfrun.model.source import Severity
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

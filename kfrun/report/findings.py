@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.model.source import Finding, Position, Severity, Stage
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

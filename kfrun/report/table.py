@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from kfrun import terminal
@@ -87,6 +86,8 @@ def age(timestamp: str | None, now: float) -> str:
 
 def epoch(timestamp: str | None) -> float | None:
     """Seconds since the epoch of an RFC 3339 time, None when it is none."""
+    from datetime import UTC, datetime
+
     try:
         found = datetime.fromisoformat(timestamp or "")
     except ValueError:

@@ -5,7 +5,6 @@ Source: upstream's JobSet plugin (write-back, initializer and trainer builders),
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.resolve import env
@@ -127,6 +126,8 @@ def _write_list(owner: Node, key: str, items: list[Node], field: str = "") -> No
     seen: set[int] = set()
     for index, item in enumerate(present):
         if id(item) in seen:
+            import copy
+
             present[index] = copy.deepcopy(item)
         seen.add(id(item))
 

@@ -6,13 +6,12 @@ replaces the runtime's; packages are merged by `kfrun.resolve.packages`.
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from kfrun.load.excerpts import excerpt
 from kfrun.model.resolution import PackageSet
 from kfrun.model.source import Finding, Position, Stage
-from kfrun.model.values import dataclass
+from kfrun.model.values import dataclass, field
 from kfrun.validate.rules.extensions import PREFIX, lines
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from kfrun.model.values import NamedTuple
 from kfrun.resolve.material import ENTROPY
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from when that is elsewhere. `Origins` turns both into paths of the finished Job
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kfrun.model.resolution import Origin
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,6 +96,20 @@ class OriginLog:
         home = self._homes.get(id(node))
         return home[1].with_path((*home[2], key)) if home else None
 
+    def find(self, root: dict[str, Any], path: FieldPath) -> Origin | None:
+        """The origin of the field of ``root`` at ``path``, as `collect` gives it; None for one that it leaves out."""
+        if not path or not _has(root, path):
+            return None
+        node: Any = root
+        for part in path[:-1]:
+            node = node[part]
+        if isinstance(node, dict):
+            mark = self.of(node, str(path[-1]))
+        else:
+            home = self._homes.get(id(node[path[-1]]))
+            mark = home[1].with_path(home[2]) if home is not None else None
+        return mark.origin() if mark is not None else None
+
     def collect(self, root: dict[str, Any]) -> dict[FieldPath, Origin]:
         """The origins of the fields of ``root``, by path; fields of unmarked objects are left out."""
         return dict(self._walk(root, ()))
@@ -120,9 +135,10 @@ class OriginLog:
 
 
 class Origins(Mapping["FieldPath", Origin]):
-    """The origins of the fields of a finished object, by path; nothing is looked up before the first question.
+    """The origins of the fields of a finished object, by path; only what is asked for is looked up.
 
-    Most jobs are valid and nobody asks: finding out where every field stands takes as long as resolving the job.
+    Most jobs are valid and nobody asks; of others somebody asks for a field or two. Finding out where every field
+    stands takes as long as resolving the job.
     """
 
     def __init__(self, ledger: OriginLog, root: dict[str, Any]) -> None:
@@ -131,7 +147,10 @@ class Origins(Mapping["FieldPath", Origin]):
         self._found: dict[FieldPath, Origin] | None = None
 
     def __getitem__(self, path: FieldPath) -> Origin:
-        return self._collected()[path]
+        found = self._ledger.find(self._root, path) if self._found is None else self._found.get(path)
+        if found is None:
+            raise KeyError(path)
+        return found
 
     def __iter__(self) -> Iterator[FieldPath]:
         return iter(self._collected())

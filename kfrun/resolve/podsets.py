@@ -7,10 +7,9 @@ so it is kept.
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
-from kfrun.model.values import dataclass
+from kfrun.model.values import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,8 +6,9 @@ containers one after the other, and the pod's overhead comes on top.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from kfrun.model.values import NamedTuple
 from kfrun.validate.admission import quantity
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ module; here they are only put in order.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import InvalidInput
 from kfrun.model.kinds import DEFAULT_NAMESPACE, TRAIN_JOB
 from kfrun.model.resolution import Resolution, RuntimeSource
+from kfrun.model.values import replace
 from kfrun.resolve import builder, extensions, patches, podgroups, podsets, policies
 from kfrun.resolve.findings import finding
 from kfrun.resolve.origins import Mark, OriginLog, Origins

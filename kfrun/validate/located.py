@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from kfrun.load import excerpts
 from kfrun.model.source import Document, FieldPath, Finding, Position, Severity, Stage
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

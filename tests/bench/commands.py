@@ -28,7 +28,7 @@ def commands(setting: Setting) -> list[Figure]:
         f"`kfrun get trainjobs`, {stored:,} stored": (120.0, ("get", "trainjobs")),
         f"`kfrun get trainjobs -o wide`, {stored:,} stored": (None, ("get", "trainjobs", "-o", "wide")),
         f"`kfrun get trainjob NAME`, {stored:,} stored": (None, ("get", "trainjob", name)),
-        "`kfrun validate` of one file": (80.0, ("validate", "--no-cache", "-f", str(_EXAMPLE))),
+        "`kfrun validate` of one file": (60.0, ("validate", "--no-cache", "-f", str(_EXAMPLE))),
         "`kfrun plan` of one file": (None, ("plan", "-f", str(_EXAMPLE))),
         "`kfrun logs` of a small job": (None, ("logs", name)),
         "`kfrun --help`": (None, ("--help",)),

@@ -1,6 +1,6 @@
 """Manifests as a team writes them, as many as asked for: TrainJobs, each with a runtime of its own, no two alike.
 
-Every one is valid at every stage. Used by `validation`.
+Every one is valid at every stage; or half of them are faulty, at all stages. Used by `validation`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _TEAMS = ("vision", "speech", "ranking", "search", "fraud", "robotics")
@@ -22,6 +22,38 @@ _POLICIES = {
     "jax": "jax: {}",
 }
 _SETTINGS = ("NCCL_DEBUG", "NCCL_SOCKET_IFNAME", "OMP_NUM_THREADS", "HF_HOME", "TOKENIZERS_PARALLELISM", "LOG_LEVEL")
+JOB_FAULTS = (
+    ("numNodes:", "numNode:"),
+    ("numNodes: ", "numNodes: about "),
+    ("resourcesPerNode:", "resources:"),
+    ("memory: ", "memory: 1 "),
+    ("    command:\n      - python\n", "    command: python\n    argument:\n"),
+    ("    env:\n      - name: NCCL_DEBUG\n", "    env:\n      - nam: NCCL_DEBUG\n"),
+    ('value: "', 'value: 0x1 # "'),
+    ("  trainer:\n", "  trainers:\n"),
+    ("  name: ", "  name: The-"),
+    ("    team: ", "    team: the team "),
+    ("kind: TrainJob", "kind: TrainingJob"),
+    ("    kind: ", "    kind: Namespaced"),
+    ("              - name: node\n", "              - name: worker\n"),
+    ("                              - name: checkpoints\n", "                              - name: checkpoint\n"),
+)
+RUNTIME_FAULTS = (
+    ("backoffLimit:", "backofLimit:"),
+    ("containerPort: ", "containerPort: port "),
+    ("              image: registry", "              img: registry"),
+    ("operator: In", "operator: Within"),
+    ("whenUnsatisfiable: ScheduleAnyway", "whenUnsatisfiable: Sometimes"),
+    ("mountPath: /dev/shm", "path: /dev/shm"),
+    ("- name: shm\n", "- name: shared\n"),
+    ("periodSeconds: 10", "periodSeconds: -10"),
+    ("runAsUser: 1000", "runAsUser: root"),
+    ("sizeLimit: ", "sizeLimit: about "),
+    ("publishNotReadyAddresses: true", "publishNotReadyAddresses: sometimes"),
+    ("imagePullPolicy: IfNotPresent", "imagePullPolicy: Sometimes"),
+)
+"""What is wrong with a document: what stands there first, and instead of it. Of structure, rules, Jobs and JobSets."""
+
 _DEPENDS_ON_NODES = "dependsOn:\n  - name: node\n    status: Ready\n"
 
 
@@ -38,10 +70,28 @@ def documents(count: int) -> Iterator[tuple[str, str]]:
             yield f"{number:05d}-runtime.yaml", _runtime(runtime, kind, policy, team, rng)
 
 
-def write(folder: Path, count: int) -> Path:
+def _half_faulty(count: int) -> Iterator[tuple[str, str]]:
+    """The same documents, of each job and its runtime one with a fault: of neighbours the other one."""
+    for number, (name, text) in enumerate(documents(count)):
+        pair, is_runtime = divmod(number, 2)
+        yield (
+            name,
+            _broken(text, RUNTIME_FAULTS if is_runtime else JOB_FAULTS, pair // 2)
+            if (is_runtime == pair % 2)
+            else text,
+        )
+
+
+def _broken(text: str, faults: Sequence[tuple[str, str]], number: int) -> str:
+    there, instead = faults[number % len(faults)]
+    assert there in text
+    return text.replace(there, instead, 1)
+
+
+def write(folder: Path, count: int, *, half_faulty: bool = False) -> Path:
     """``count`` files of one document each; returns their folder."""
     folder.mkdir()
-    for name, text in documents(count):
+    for name, text in _half_faulty(count) if half_faulty else documents(count):
         (folder / name).write_text(text, encoding="utf-8")
     return folder
 

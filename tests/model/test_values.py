@@ -1,4 +1,4 @@
-"""What is defined here behaves as the standard library's frozen dataclasses with slots do."""
+"""What is defined here behaves as the standard library's frozen dataclasses with slots and its named tuples do."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import inspect
 import pickle
+import typing
 from dataclasses import field
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ import pytest
 from kfrun.model import values
 
 
-def classes(decorate):
+def classes(decorate, field):
     """A base, one that adds fields, one that adds none, and one that can change."""
 
     @decorate(frozen=True, slots=True)
@@ -45,10 +46,13 @@ def classes(decorate):
     return SimpleNamespace(Base=Base, More=More, Same=Same, Loose=Loose)
 
 
-@pytest.fixture(params=[dataclasses.dataclass, values.dataclass], ids=["standard", "ours"])
+STANDARD, OURS = (dataclasses.dataclass, dataclasses.field), (values.dataclass, values.field)
+
+
+@pytest.fixture(params=[STANDARD, OURS, (OURS[0], STANDARD[1])], ids=["standard", "ours", "fields of the standard"])
 def made(request):
     """The same classes, made by both: every test holds for either."""
-    return classes(request.param)
+    return classes(*request.param)
 
 
 def test_arguments_and_defaults(made):
@@ -101,7 +105,14 @@ def test_they_are_printed_with_their_fields(made):
 
 
 def test_the_standard_functions_work(made):
-    assert dataclasses.replace(made.Base("a"), size=1) == made.Base("a", 1)
+    for replace in (dataclasses.replace, values.replace):
+        assert replace(made.Base("a"), size=1) == made.Base("a", 1)
+        assert replace(made.More("a", items=[1]), self_="b") == made.More("a", 3, [1], "b")
+        with pytest.raises(TypeError):
+            replace(made.Base("a"), colour=1)
+    assert dataclasses.is_dataclass(made.Same)
+    assert dataclasses.fields(made.More)[2].default_factory is list
+    assert dataclasses.fields(made.Base)[1].default == 3
     assert dataclasses.asdict(made.More("a", items=[1])) == {"name": "a", "size": 3, "items": [1], "self_": None}
     assert [item.name for item in dataclasses.fields(made.Loose)] == ["name", "items"]
     match made.More("a", 5):
@@ -136,3 +147,70 @@ def test_what_is_not_supported_is_refused():
                 """Wants what there is not."""
 
                 name: str = wrong
+
+
+class Standard(typing.NamedTuple):
+    """A pair."""
+
+    name: str
+    size: int = 3
+
+    @property
+    def label(self) -> str:
+        """Both."""
+        return f"{self.name} {self.size}"
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class Ours(values.NamedTuple):
+    """A pair."""
+
+    name: str
+    size: int = 3
+
+    @property
+    def label(self) -> str:
+        """Both."""
+        return f"{self.name} {self.size}"
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class Same(Ours):
+    """Adds a method to a class, as any class may."""
+
+    def double(self) -> int:
+        return self.size * 2
+
+
+@pytest.mark.parametrize("made", [Standard, Ours])
+def test_named_tuples_are_those_of_the_standard_library(made):
+    one = made("a")
+    assert (one, one.size, one.label, str(one)) == (("a", 3), 3, "a 3", "a 3")
+    assert repr(one) == f"{made.__name__}(name='a', size=3)"
+    assert one._replace(size=1) == made(size=1, name="a") == made._make(["a", 1])
+    assert one._asdict() == {"name": "a", "size": 3}
+    assert (made._fields, made._field_defaults, made.__match_args__) == (
+        ("name", "size"),
+        {"size": 3},
+        ("name", "size"),
+    )
+    assert (made.__doc__, made.__module__, made.__bases__) == ("A pair.", __name__, (tuple,))
+    assert typing.get_type_hints(made) == {"name": str, "size": int}
+    assert pickle.loads(pickle.dumps(one)) == copy.deepcopy(one) == one
+    assert type(pickle.loads(pickle.dumps(one))) is made
+    for wrong in ((), ("a", 1, 2)):
+        with pytest.raises(TypeError):
+            made(*wrong)
+    with pytest.raises(AttributeError):
+        one.colour = 1
+    with pytest.raises(AttributeError):
+        one.size = 1
+
+
+def test_a_named_tuple_can_be_a_base():
+    assert Same("a", 2).double() == 4
+    assert isinstance(Same("a")._replace(size=1), Same)

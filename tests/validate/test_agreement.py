@@ -1,4 +1,4 @@
-"""`jsonschema_rs` decides, `jsonschema` explains: on valid, broken and random documents both must say the same."""
+"""`keywords` and `jsonschema_rs` must say what `jsonschema` does: on valid, broken and random documents."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kfrun.load import kubeyaml
-from kfrun.model.source import Document
+from kfrun.model.source import Document, Finding
 from kfrun.report import findings as reports
 from kfrun.validate import documents
 from kfrun.validate.rules import cel, update
-from kfrun.validate.schema import defaults, obvious, structure
+from kfrun.validate.schema import defaults, keywords, structure
 from tests.validate.reading import JOB, RUNTIME, conformance, document, plain, violations_of_rs
 
 KINDS = ("TrainJob", "ClusterTrainingRuntime")
@@ -144,7 +144,30 @@ def agree(one: Document) -> None:
     slow = {(plain(error.absolute_path), error.validator) for error in reference.iter_errors(data)}
     assert violations_of_rs(data, kind) == slow
     assert structure._decider("v2.3", kind).is_valid(data) is not bool(slow)
-    assert not (obvious.is_valid(data, root) and slow)
+    try:
+        own = keywords.broken(data, root)
+    except keywords.InDoubt:
+        return
+    assert by_value(own) == by_value(structure.referred(data, "v2.3", kind))
+
+
+def by_value(found: list[keywords.Violation]) -> dict[Any, list[tuple[str, int]]]:
+    """Path -> the keywords that its value breaks, once each and in their order, and the schemas that hold them."""
+    grouped: dict[Any, dict[tuple[str, int], None]] = {}
+    for one in found:
+        grouped.setdefault(one.path, {})[one.keyword, id(one.schema)] = None
+    return {path: list(broken) for path, broken in grouped.items()}
+
+
+def told_by_the_reference(one: Document) -> list[Finding]:
+    """What is told of a document when everything of it is in doubt."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keywords, "broken", doubtful)
+        return structure.check(one)
+
+
+def doubtful(*_: Any) -> None:
+    raise keywords.InDoubt
 
 
 @pytest.mark.parametrize("one", BASES, ids=range(len(BASES)))
@@ -167,6 +190,7 @@ def test_both_agree_on_broken_documents(one: Document) -> None:
 @given(broken())
 def test_broken_documents_are_found_and_nothing_raises(one: Document) -> None:
     found = documents.check(one)
+    assert structure.check(one) == told_by_the_reference(one)
     assert all(finding.position and finding.excerpt is not None for finding in found)
     assert len({(finding.code, finding.path, finding.message) for finding in found}) == len(found)
     kind = one.data.get("kind")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kfrun.cli import exits, lintconfig, options, reports
+from kfrun.cli import checkoptions, exits, lintconfig, options, reports
 from kfrun.execute import choice
 from kfrun.flow import documents
 from kfrun.model.kinds import is_own
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 @options.verb("lint")
-@reports.files
+@checkoptions.files
 @options.values
 @options.namespace
 @click.option("--enable", multiple=True, metavar="CODE", help="Switch a policy on; wins over --disable and kfrun.toml.")
 @click.option("--disable", multiple=True, metavar="CODE", help="Switch a policy off; all stands for every one.")
-@reports.outputs
+@checkoptions.outputs
 def command(
     paths: tuple[str, ...],
     filenames: tuple[str, ...],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kfrun.cli import exits, options, reports
+from kfrun.cli import checkoptions, options, reports, validation
 from kfrun.errors import UsageProblem
 from kfrun.flow.checker.stages import Asked
 from kfrun.flow.documents import read_values
@@ -17,16 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kfrun.cli.reports import OutputTarget
-    from kfrun.flow.checker.pipeline import CheckedInput
     from kfrun.flow.checker.stages import Until
     from kfrun.model.source import Document, Finding, ObjectKey
     from kfrun.model.wishes import Values
     from kfrun.report.checks import CheckedObject
-    from kfrun.settings import Settings
 
 
 @options.verb("validate")
-@reports.files
+@checkoptions.files
 @options.values
 @options.namespace
 @options.trainer_version
@@ -58,7 +56,7 @@ if TYPE_CHECKING:
     help="Say as well what this backend could not run, and which fields it would not honour.",
 )
 @click.option("--no-cache", "cache", is_flag=True, flag_value=False, default=True, help="Check what was valid, too.")
-@reports.outputs
+@checkoptions.outputs
 def command(
     paths: tuple[str, ...],
     filenames: tuple[str, ...],
@@ -100,43 +98,7 @@ def command(
         comparison = earlier.Comparison(names, previous, previous_ref, previous_stored, recursive, values)
         documents, findings, before = earlier.check(comparison, asked)
     else:
-        documents, findings = _as_new(names, asked._replace(values=read_values(values)), recursive, cache)
+        asked = asked._replace(values=read_values(values))
+        documents, findings = validation.check(names, asked, recursive=recursive, cache=cache)
     report = Report("validate", documents, findings, reports.severities(fail_on))
-    reports.write(report, outputs, text=lambda: _text(report, before, settings))
-    return exits.REFUSED if report.refused else exits.SUCCESS
-
-
-def _as_new(names: Sequence[str], asked: Asked, recursive: bool, cache: bool) -> CheckedInput:
-    from kfrun.flow.checker import pipeline
-
-    texts = pipeline.opened(names, recursive=recursive)
-    if not cache:
-        return pipeline.check(texts, asked)
-    from kfrun.flow.checker import remembered
-    from kfrun.flow.checker.verdicts import Verdicts
-
-    return remembered.check(texts, asked, Verdicts.open(asked))
-
-
-def _text(report: Report, before: Mapping[ObjectKey, Document], settings: Settings) -> str:
-    from kfrun.report.table import clean
-
-    refused = reports.refused_keys(report)
-    valid = [document for document in report.documents if document.key not in refused]
-    lines = []
-    for document in valid:
-        old = before.get(document.key)
-        verdict = f"a valid update of {clean(old.source)}" if old else "valid"
-        lines.append(f"{clean(document.source)}: {clean(document.key.resource)} is {verdict}\n")
-    if report.findings:
-        lines.append(reports.drawn(report.findings, settings))
-    number, unread = len(report.documents), _unread(report)
-    if number > 1 or (number and unread):
-        lines.append(f"{reports.count(number, 'object')}: {len(valid)} valid, {number - len(valid)} refused")
-        lines.append(f"; not read: {reports.count(unread, 'source')}\n" if unread else "\n")
-    return "".join(lines)
-
-
-def _unread(report: Report) -> int:
-    """Sources that could not be read, or not as a whole."""
-    return len({one.position.file for one in report.findings if one.object is None and one.position})
+    return validation.tell(report, outputs, settings, before)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import TYPE_CHECKING
 
 from kfrun.model.kinds import API_VERSION, TRAIN_JOB
 from kfrun.model.runstate import Condition
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import Event
-from kfrun.model.values import dataclass
+from kfrun.model.values import dataclass, field
 
 if TYPE_CHECKING:
     from kfrun.model.runstate import ContainerState, JobState, PodState, RunState

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from functools import cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from kfrun.execute import choice
 from kfrun.flow.checker import stages, structure, workers
@@ -17,6 +17,7 @@ from kfrun.load import sources
 from kfrun.model.kinds import TRAIN_JOB, is_own, runtime_key
 from kfrun.model.packed import Packed
 from kfrun.model.state import Observed
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -6,7 +6,7 @@ than it was sound with, or if another text needs it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kfrun.flow.checker import pipeline, structure
 from kfrun.flow.checker.pipeline import CheckedInput
@@ -14,6 +14,7 @@ from kfrun.flow.checker.structure import Examined, Part
 from kfrun.flow.checker.verdicts import SHIPPED, Remembered, digest, digest_of
 from kfrun.model.kinds import identity, runtime_key
 from kfrun.model.packed import Packed
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

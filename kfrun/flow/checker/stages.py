@@ -8,12 +8,12 @@ what was found before is not known here.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from kfrun.model.kinds import RUNTIMES, TRAIN_JOB
+from kfrun.model.kinds import RUNTIMES, TRAIN_JOB, runtime_key
 from kfrun.model.packed import Packed, unpacked
 from kfrun.model.source import Severity, Stage
+from kfrun.model.values import NamedTuple, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -187,6 +187,7 @@ class _Judge:
         self._stored = observed.jobs
         self._asked = asked
         self._wrong = wrong
+        self._wrong_runtimes = {runtime_key(key) for key in wrong if key is not None} - {None}
 
     def sound(self, objects: Iterable[Object], kinds: Collection[str]) -> list[Object]:
         """Those of these kinds that there is something to ask about."""
@@ -207,13 +208,14 @@ class _Judge:
 
     def _of_job(self, item: Object) -> Answer:
         from kfrun.resolve import resolver
+        from kfrun.resolve.runtimes.catalogue import wanted_runtime
 
         document, version = unpacked(item), self._asked.settings.trainer_version
+        if self._wrong_runtimes and wanted_runtime(document) in self._wrong_runtimes:
+            return Answer()  # what follows from a runtime that is known to be wrong would only repeat it
         material = _material(self._stored.get(document.key)) if self._asked.with_keys else None
         resolution = resolver.resolve(document, self._catalogue, version=version, material=material)
         runtime = resolution.runtime.document.key if resolution.runtime else None
-        if runtime is not None and runtime in self._wrong:
-            return Answer((), runtime)
         findings = [*resolution.findings, *self._admitted(resolution)]
         if self._asked.backend is not None:
             from kfrun.plan.support import findings as support

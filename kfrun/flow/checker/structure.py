@@ -5,13 +5,14 @@ Only what is found travels between processes: texts and positions stay where the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from kfrun.flow import documents
 from kfrun.flow.checker import stages, workers
 from kfrun.load import sources
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.packed import Packed, pack
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

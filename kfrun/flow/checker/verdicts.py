@@ -11,10 +11,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from kfrun import digests, paths
 from kfrun.model.source import ObjectKey
+from kfrun.model.values import NamedTuple
 from kfrun.version import __version__
 
 if TYPE_CHECKING:

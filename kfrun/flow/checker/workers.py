@@ -1,23 +1,30 @@
 """The same function of very many things, on all cores.
 
-Workers are forks of this process: they have everything that it has read, and send back results only. What a worker
-cannot deliver, because it was killed, is done here instead: a result never depends on how many there were.
+Workers are forks of this process: they have everything that it has read, and send back results only. Who is done with
+his part takes the next one, for nobody knows before how long a part takes: a document that something is wrong with
+takes three times as long as a sound one. What a worker cannot deliver, because it was killed, is done here instead: a
+result never depends on how many there were.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _MOST: Final = 16
+_PARTS: Final = 12
+"""Of the work, for each process; their numbers fit into a byte."""
+
 _FAILED: Final = 1
 
 
@@ -35,22 +42,33 @@ def every(
     Raises:
         Exception: what the function raises.
     """
-    shares = _shares(weights, min(_cores(), _MOST, max(sum(weights) // least, 1)))
+    worth = sum(weights) // least
+    count = min(_cores(), _MOST, worth) if worth > 1 else 1
+    if count == 1:
+        return [function(task) for task in tasks]
+    parts = [tasks[share] for share in _shares(weights, count * _PARTS)]
     workers: list[_Worker] = []
+    results: dict[int, list[Result]] = {}
+    queue = _Queue(range(count, len(parts)))
     try:
-        for share in shares[1:]:
-            worker = _Worker.start(function, tasks[share])
+        for first in range(1, min(count, len(parts))):
+            worker = _Worker.start(function, parts, queue, first)
             if worker is None:
                 break
             workers.append(worker)
-        results = [function(task) for task in tasks[shares[0]]]
-        for worker, share in zip_longest(workers, shares[1:]):
-            delivered = worker.results() if worker is not None else None
-            results += [function(task) for task in tasks[share]] if delivered is None else delivered
+        for number in queue.beginning_with(0):
+            results[number] = [function(task) for task in parts[number]]
+        for worker in workers:
+            results |= worker.results()
     finally:
+        queue.close()
         for worker in workers:
             worker.end()
-    return results
+    return [
+        result
+        for number, part in enumerate(parts)
+        for result in (results[number] if number in results else [function(task) for task in part])
+    ]
 
 
 def _cores() -> int:
@@ -72,6 +90,28 @@ def _shares(weights: Sequence[int], count: int) -> list[slice]:
     return [slice(start, end) for start, end in zip(bounds, [*bounds[1:], len(weights)], strict=True)]
 
 
+class _Queue:
+    """The numbers of parts that nobody has taken yet: bytes in a pipe, of which each is read by one process only."""
+
+    def __init__(self, numbers: Sequence[int]) -> None:
+        self._pipe: int | None = None
+        with contextlib.suppress(OSError):  # no further pipe: what is left is done at the end
+            self._pipe, writing = os.pipe()
+            os.write(writing, bytes(numbers))
+            os.close(writing)
+
+    def beginning_with(self, number: int) -> Iterator[int]:
+        """This part, and then whatever is left."""
+        yield number
+        while self._pipe is not None and (taken := os.read(self._pipe, 1)):
+            yield taken[0]
+
+    def close(self) -> None:
+        """Let go of the pipe."""
+        if self._pipe is not None:
+            os.close(self._pipe)
+
+
 class _Worker(NamedTuple):
     """A forked process, and the end of the pipe that its results come through."""
 
@@ -79,7 +119,9 @@ class _Worker(NamedTuple):
     pipe: int
 
     @classmethod
-    def start(cls, function: Callable[[Any], Any], tasks: Sequence[Any]) -> _Worker | None:
+    def start(
+        cls, function: Callable[[Any], Any], parts: Sequence[Sequence[Any]], queue: _Queue, first: int
+    ) -> _Worker | None:
         """Start one; None where the system allows no further process, pipe or memory."""
         sys.stdout.flush()
         sys.stderr.flush()
@@ -98,13 +140,13 @@ class _Worker(NamedTuple):
             return cls(pid, reading) if pid > 0 else None
         try:
             os.close(reading)
-            _deliver(writing, function, tasks, parent)
+            _deliver(writing, function, ((number, parts[number]) for number in queue.beginning_with(first)), parent)
         finally:
             # Whatever happened: this process must not go on as if it were its parent.
             os._exit(_FAILED)
 
-    def results(self) -> list[Any] | None:
-        """What the worker found, None when it could not say.
+    def results(self) -> dict[int, list[Any]]:
+        """What the worker found, by the numbers of the parts; nothing when it could not say.
 
         Raises:
             Exception: what the function raised there.
@@ -116,10 +158,10 @@ class _Worker(NamedTuple):
         try:
             delivered, raised = pickle.loads(sent)  # noqa: S301 (our own process wrote it)
         except (EOFError, pickle.UnpicklingError):
-            return None
+            return {}
         if raised is not None:
             raise raised
-        found: list[Any] = delivered
+        found: dict[int, list[Any]] = delivered
         return found
 
     def end(self) -> None:
@@ -132,15 +174,19 @@ class _Worker(NamedTuple):
         os.waitpid(self.pid, 0)
 
 
-def _deliver(pipe: int, function: Callable[[Any], Any], tasks: Sequence[Any], parent: int) -> None:
+def _deliver(
+    pipe: int, function: Callable[[Any], Any], parts: Iterable[tuple[int, Sequence[Any]]], parent: int
+) -> None:
     import pickle
 
-    results = []
+    results: dict[int, list[Any]] = {}
     try:
-        for task in tasks:
-            if os.getppid() != parent:
-                os._exit(_FAILED)  # nobody waits for this any more
-            results.append(function(task))
+        for number, tasks in parts:
+            found = results[number] = []
+            for task in tasks:
+                if os.getppid() != parent:
+                    os._exit(_FAILED)  # nobody waits for this any more
+                found.append(function(task))
         answer: tuple[Any, Any] = (results, None)
     except Exception as error:  # noqa: BLE001 (raised again in the parent)
         answer = (None, error)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SURROGATES: Final = pattern(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 _REWRITTEN: Final = pattern(r"(?<!\\)(?:\\\\)*\\U[0-9a-f]{8}")
-_SPACE: Final = pattern(r"[ \t\r\n]*")
+_SPACE: Final = " \t\r\n"
 
 
 class Chunk:
@@ -135,8 +135,9 @@ def _json_ends(text: str) -> Iterator[int]:
 
 
 def _skip_space(text: str, start: int) -> int:
-    match = _SPACE.match(text, start)
-    return match.end() if match else start
+    while text[start : start + 1] in _SPACE and start < len(text):
+        start += 1
+    return start
 
 
 def _one_character(match: re.Match[str]) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from kfrun.load.kubeyaml.events import GoYamlError, ParserError, ReaderError
+from kfrun.load.kubeyaml.goyaml import GoYamlError
 from kfrun.load.kubeyaml.problems import ChunkPlace, ChunkProblem
+from kfrun.load.kubeyaml.pureyaml import ParserError, ReaderError
 from kfrun.load.lines import place
 
 if TYPE_CHECKING:

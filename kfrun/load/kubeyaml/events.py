@@ -1,36 +1,28 @@
 """The YAML parsers under kubeyaml: libyaml's, or PyYAML's pure Python one where libyaml is missing.
 
-Nothing else of load imports ``yaml``. Both parsers give the same events.
+Both give the same events.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from yaml.error import YAMLError
-from yaml.events import (
+from kfrun.load.kubeyaml.libyaml import (
     AliasEvent,
+    CParser,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
     StreamEndEvent,
+    YAMLError,
 )
-from yaml.parser import Parser, ParserError
-from yaml.reader import Reader, ReaderError
-from yaml.scanner import Scanner, ScannerError
-
-from kfrun.patterns import pattern
 
 __all__ = [
     "AliasEvent",
-    "GoYamlError",
     "MappingEndEvent",
     "MappingStartEvent",
-    "ParserError",
-    "PureParser",
-    "ReaderError",
     "ScalarEvent",
     "SequenceEndEvent",
     "SequenceStartEvent",
@@ -40,9 +32,6 @@ __all__ = [
     "is_at_end",
     "open_parser",
 ]
-
-_SURROGATE: Final = pattern("[\ud800-\udfff]")
-
 
 if TYPE_CHECKING:
     # a protocol takes 0.2 ms to define, and nobody asks for it while kfrun runs
@@ -54,87 +43,14 @@ if TYPE_CHECKING:
             """The next event; its ``start_mark`` has a 0-based ``line`` and ``column``."""
 
 
-class GoYamlError(YAMLError):
-    """What kubectl's parser refuses and the one under us takes: ``reason`` is escape, character or question."""
-
-    def __init__(self, reason: str, mark: Any) -> None:
-        super().__init__(reason, mark)
-        self.reason = reason
-        self.mark = mark
-
-
-class PureParser(Reader, Scanner, Parser):
-    """PyYAML's own parser, brought in line with libyaml about tabs and escapes that name half a character."""
-
-    def __init__(self, text: str) -> None:
-        Reader.__init__(self, text)
-        Scanner.__init__(self)
-        Parser.__init__(self)
-
-    def get_event(self) -> Any:
-        """The next event."""
-        try:
-            event: Any = Parser.get_event(self)  # type: ignore[no-untyped-call]
-        except (ValueError, OverflowError):  # of chr(), for an escape beyond U+10FFFF
-            raise GoYamlError("character", self.get_mark()) from None
-        if type(event) is ScalarEvent and _SURROGATE.search(event.value):
-            raise GoYamlError("character", event.start_mark)
-        return event
-
-    def scan_to_next_token(self) -> None:
-        """Skip white space and comments: tabs, too, where no indentation is looked for."""
-        super().scan_to_next_token()
-        while self.peek() == "\t" and (self.flow_level or not self.allow_simple_key):
-            self.forward()
-            super().scan_to_next_token()
-
-
-_DIFFERENT: Final = pattern(r"\?|\\/|![ \t\r\n]")
-"""Texts in which libyaml and go-yaml may differ: ``[a?]``, ``"\\/"`` and the tag ``!``."""
-
-_QUOTES: Final = frozenset("'\"")
-_SLASH: Final = pattern(r"(?<!\\)(?:\\\\)*\\/")
-_BARE_TAG: Final = pattern(r"(?:&\S+\s+)?!(?:\s|$)")
-
-
-class GoYamlEvents:
-    """Events of a text in which libyaml would accept what kubectl's parser refuses, or type it otherwise."""
-
-    def __init__(self, source: EventSource, text: str) -> None:
-        self._source = source
-        self._text = text
-        self._flow_depth = 0
-
-    def get_event(self) -> Any:
-        """The next event."""
-        event = self._source.get_event()
-        kind = type(event)
-        if kind is ScalarEvent:
-            self._check(event)
-        elif kind in (MappingStartEvent, SequenceStartEvent):
-            if event.flow_style or self._flow_depth:
-                self._flow_depth += 1
-        elif kind in (MappingEndEvent, SequenceEndEvent) and self._flow_depth:
-            self._flow_depth -= 1
-        return event
-
-    def _check(self, event: Any) -> None:
-        is_quoted = event.style in _QUOTES
-        if event.style == '"' and _SLASH.search(self._source_of(event)):
-            raise GoYamlError("escape", event.start_mark)
-        if self._flow_depth and not is_quoted and "?" in event.value:
-            raise GoYamlError("question", event.start_mark)
-        if event.implicit[0] and _BARE_TAG.match(self._source_of(event)):
-            event.implicit = (False, True)
-
-    def _source_of(self, event: Any) -> str:
-        return self._text[event.start_mark.index : event.end_mark.index]
+_DIFFERENT: Final = ("?", "\\/", "! ", "!\t", "!\r", "!\n")
+"""What is in texts about which libyaml and go-yaml may differ: ``[a?]``, ``"\\/"`` and the tag ``!``."""
 
 
 def _fastest() -> type[EventSource]:
-    try:
-        from yaml.cyaml import CParser  # type: ignore[attr-defined]
-    except ImportError:  # PyYAML was built without libyaml
+    if CParser is None:  # PyYAML was built without libyaml
+        from kfrun.load.kubeyaml.pureyaml import PureParser
+
         return PureParser
     parser: type[EventSource] = CParser
     return parser
@@ -153,8 +69,12 @@ def open_parser(text: str, *, is_json: bool = False) -> EventSource:
     try:
         source = PARSER(text)  # type: ignore[call-arg]
     except UnicodeEncodeError as error:
+        from kfrun.load.kubeyaml.pureyaml import ReaderError
+
         raise ReaderError("", error.start, ord(text[error.start]), "unicode", "half a character") from None
-    if not is_json and _DIFFERENT.search(text):
+    if not is_json and any(part in text for part in _DIFFERENT):
+        from kfrun.load.kubeyaml.goyaml import GoYamlEvents
+
         return GoYamlEvents(source, text)
     return source
 
@@ -166,6 +86,8 @@ def before(error: YAMLError, text: str) -> str | None:
     before it has told what stands here. How far it looks, and how many levels it bears, is its own business. From this
     text it tells all that it would have told, were there nothing wrong behind.
     """
+    from kfrun.load.kubeyaml.pureyaml import ScannerError
+
     mark = getattr(error, "problem_mark", None)
     if isinstance(error, ScannerError) and error.context_mark is not None:
         mark = error.context_mark

@@ -21,7 +21,7 @@ from kfrun.load.kubeyaml.events import (
     before,
     open_parser,
 )
-from kfrun.load.kubeyaml.scalars import BadScalar, key_text
+from kfrun.load.kubeyaml.scalars import BadScalar, key_text, plain
 
 if TYPE_CHECKING:
     from kfrun.load.kubeyaml.chunks import Chunk
@@ -164,7 +164,8 @@ class _Reader:
             if value is None:  # a mapping or a list as key: the builder stopped here
                 raise YAMLError
             below = Node(event.start_mark, value.start_mark)
-            self._fill(below, value, depth)
+            if type(value) is not ScalarEvent or value.anchor is not None:
+                self._fill(below, value, depth)
             if type(event) is ScalarEvent and is_merge(event):
                 self._merge(node, below)
             else:
@@ -184,6 +185,10 @@ class _Reader:
             node.below.update(part.below)
 
     def _key(self, event: Any) -> str:
+        if type(event) is ScalarEvent and event.anchor is None and event.implicit[0]:
+            text: str = event.value
+            if type(plain(text)) is str:  # nearly every key
+                return text
         if type(event) is AliasEvent:
             event = self._anchors[event.anchor][0] if event.anchor in self._anchors else None
             if type(event) is not ScalarEvent:  # the builder stopped here

@@ -31,6 +31,8 @@ FLOAT: Final = _PREFIX + "float"
 _INT64_MIN: Final = -(2**63)
 _INT64_MAX: Final = 2**63 - 1
 _UINT64_MAX: Final = 2**64 - 1
+_SURELY_INT64: Final = 19
+"""Digits of the smallest number that may be too large."""
 
 WORDS: Final[dict[str, Scalar]] = {
     **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
@@ -144,6 +146,8 @@ def key_text(value: Scalar) -> str:
 
 
 def _number(text: str) -> Scalar:
+    if text.isascii() and text.isdecimal() and text[0] != "0" and len(text) < _SURELY_INT64:
+        return int(text)  # nearly every number
     if text[0] == ".":
         return _float(text) if _DOT_FLOAT.fullmatch(text) else text
     digits = text.replace("_", "")

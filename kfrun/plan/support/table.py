@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from kfrun.model.source import field_text
-from kfrun.model.values import dataclass
+from kfrun.model.values import dataclass, field
 from kfrun.model.workload import NotEnforced
 
 if TYPE_CHECKING:

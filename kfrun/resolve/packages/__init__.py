@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kfrun.errors import InvalidInput
 from kfrun.model.source import Finding, Stage
-from kfrun.model.values import dataclass
+from kfrun.model.values import NamedTuple, dataclass
 from kfrun.patterns import pattern
 from kfrun.validate.rules.extensions import Line
 

@@ -7,8 +7,9 @@ Torch plugin.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from kfrun.model.values import NamedTuple
 from kfrun.resolve.podsets import NODE, PORT, TRAINER, ancestor, counting_resources, pod_spec
 from kfrun.resolve.policies import counts
 from kfrun.validate.admission.torchtune import COMMAND, MANAGED, model, variants

@@ -6,7 +6,7 @@ Remote sources take their place between stored and shipped in `Catalogue`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from kfrun.model.kinds import (
     API_VERSION,
@@ -20,6 +20,7 @@ from kfrun.model.kinds import (
 from kfrun.model.packed import unpacked
 from kfrun.model.resolution import RuntimeSource
 from kfrun.model.source import ObjectKey, Stage
+from kfrun.model.values import NamedTuple
 from kfrun.resolve.findings import finding
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ each finding stands at the line of the runtime or the TrainJob that causes it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kfrun.load import excerpts
 from kfrun.model import kinds
 from kfrun.model.source import Document, Finding, Severity, Stage
+from kfrun.model.values import replace
 from kfrun.validate.admission import claims, jobs, jobset, jobsetdefaults, runtime_webhook, webhook
 from kfrun.validate.admission.causes import NOT_FOUND, Cause, Node, Rule, node, text, values
 from kfrun.validate.schema import defaults, schemas

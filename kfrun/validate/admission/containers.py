@@ -6,9 +6,10 @@ what only containers that keep running may have. Upstream: pkg/apis/core/validat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from kfrun.model.source import Severity
+from kfrun.model.values import NamedTuple
 from kfrun.validate.admission import podenv, probes, resources, security, volumes
 from kfrun.validate.admission.causes import (
     Cause,

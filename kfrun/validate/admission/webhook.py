@@ -7,9 +7,10 @@ Targets of envInjection are checked where they are resolved; changes of runtimeP
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from kfrun.model.source import Severity
+from kfrun.model.values import NamedTuple
 from kfrun.validate.admission import torchtune
 from kfrun.validate.admission.causes import (
     Cause,

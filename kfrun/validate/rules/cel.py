@@ -7,10 +7,11 @@ A table of small functions; each yields problems and passes over values of wrong
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from kfrun.model import kinds
 from kfrun.model.source import Document, FieldPath, Finding, Stage
+from kfrun.model.values import NamedTuple
 from kfrun.patterns import pattern
 from kfrun.validate import located
 from kfrun.validate.located import Problem

@@ -5,9 +5,9 @@ They carry what upstream has no field for; `kfrun.resolve.extensions` reads them
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from kfrun.model.values import NamedTuple, replace
 from kfrun.patterns import pattern
 from kfrun.validate.located import Problem
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from kfrun.model.values import NamedTuple
 from kfrun.validate.schema import schemas
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kfrun.validate.schema import schemas
-from kfrun.validate.schema.violations import Violation
+from kfrun.validate.schema.keywords import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

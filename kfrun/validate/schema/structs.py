@@ -8,7 +8,9 @@ makes something of it (resolve) and where a webhook writes it back (`kfrun.valid
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from kfrun.model.values import NamedTuple
 
 _TABLE = """\
 TrainJobSpec: runtimeRef=RuntimeRef! initializer=*Initializer trainer=*Trainer runtimePatches=[RuntimePatch]

@@ -1,8 +1,8 @@
 """Checks a document against the shipped JSON Schema of its kind.
 
-`jsonschema_rs` decides whether a document is valid; only for an invalid one is `jsonschema` imported, which says
-why. Where the wheel of the former is missing the latter does both. Neither is used outside of this module, and neither
-is imported for a few documents that are `obvious`.
+The first documents of a process are walked along their schema by `keywords`; of many `jsonschema_rs` decides whether
+they are valid, and only the others are walked. `jsonschema` is the reference: it says what `keywords` doubts, and
+decides where the wheel of `jsonschema_rs` is missing. Neither of the two is used outside of this module.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from kfrun.model import kinds
 from kfrun.model.source import Document, Finding, Stage
 from kfrun.validate import located
 from kfrun.validate.located import Problem
-from kfrun.validate.schema import defaults, lists, obvious, schemas
+from kfrun.validate.schema import defaults, keywords, lists, schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jsonschema.protocols import Validator
 
+    from kfrun.validate.schema.keywords import Violation
     from kfrun.validate.schema.schemas import Schema
-    from kfrun.validate.schema.violations import Violation
 
 
 _FIRST = iter(range(20))
@@ -53,16 +53,13 @@ def check(document: Document, *, version: str = schemas.DEFAULT_VERSION) -> list
     written, unknown = _without_status(document.data, root)
     data = defaults.without_nulls(written, root)
     duplicates = list(lists.duplicates(data, version, str(kind)))
-    if not duplicates and not unknown and _is_valid(data, version, str(kind)):
+    broken = (*violations(data, version, str(kind)), *unknown)
+    if not duplicates and not broken:
         return []
     from kfrun.validate.schema import violations as explain
 
     repeated = [explain.repeated(duplicate) for duplicate in duplicates]
-    wrong = [
-        problem
-        for violation in (*violations(data, version, str(kind)), *unknown)
-        for problem in explain.problems(violation, document, str(kind), version)
-    ]
+    wrong = [problem for violation in broken for problem in explain.problems(violation, document, str(kind), version)]
     return located.findings(document, explain.without_echoes([*wrong, *repeated]), Stage.SCHEMA)
 
 
@@ -96,22 +93,31 @@ def identity_problem(data: dict[str, Any]) -> Problem | None:
     return None
 
 
-def violations(data: dict[str, Any], version: str, kind: str) -> Iterator[Violation]:
-    """What `jsonschema` finds wrong, one cause once: a value of the wrong type breaks nothing else.
+def violations(data: dict[str, Any], version: str, kind: str) -> list[Violation]:
+    """What of the schema is broken, one cause once: a value of the wrong type breaks nothing else.
 
     Repeated items of a set are left to `lists`, which names the item.
     """
-    from kfrun.validate.schema.violations import Violation
+    if next(_FIRST, None) is None and _is_valid(data, version, kind):
+        return []
+    try:
+        broken = keywords.broken(data, schemas.schema(version, kind))
+    except keywords.InDoubt:
+        broken = [] if _is_valid(data, version, kind) else referred(data, version, kind)
+    mistyped = {one.path for one in broken if one.keyword == "type"}
+    return [one for one in broken if one.keyword == "type" or one.path not in mistyped]
 
-    errors = list(_reference(version, kind).iter_errors(data))
-    mistyped = {tuple(error.absolute_path) for error in errors if error.validator == "type"}
-    for error in errors:
-        path = tuple(error.absolute_path)
-        keyword = str(error.validator)
-        if keyword == "uniqueItems" or (keyword != "type" and path in mistyped):
-            continue
-        schema = cast("Schema", error.schema)  # no node of ours is a mere true or false
-        yield Violation(path, keyword, schema, error.instance)
+
+def referred(data: dict[str, Any], version: str, kind: str) -> list[Violation]:
+    """What `jsonschema` finds wrong: as `keywords.broken` says it, but slowly and without doubts."""
+    return [
+        # no node of ours is a mere true or false
+        keywords.Violation(
+            tuple(error.absolute_path), str(error.validator), cast("Schema", error.schema), error.instance
+        )
+        for error in _reference(version, kind).iter_errors(data)
+        if error.validator != "uniqueItems"
+    ]
 
 
 def _known_kinds() -> str:
@@ -129,8 +135,6 @@ def _unknown_kind(kind: str, version: str) -> Problem:
 
 
 def _is_valid(data: dict[str, Any], version: str, kind: str) -> bool:
-    if next(_FIRST, None) is not None and obvious.is_valid(data, schemas.schema(version, kind)):
-        return True
     try:
         return _decider(version, kind).is_valid(data)
     except ValueError:

@@ -1,22 +1,22 @@
 """What a broken schema keyword means to a user: codes, messages and hints.
 
-It knows JSON Schema keywords but no validator: `Violation` is what structure makes of a validator's error.
+It knows JSON Schema keywords but no validator.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from kfrun.model.source import Document, FieldPath, field_text
+from kfrun.model.source import Document, field_text
 from kfrun.validate.located import Problem
 from kfrun.validate.schema import hints, schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from kfrun.validate.schema.keywords import Violation
     from kfrun.validate.schema.lists import Duplicate
-    from kfrun.validate.schema.schemas import Schema
 
 CODES: Final = {
     "KF201": "unknown field",
@@ -40,22 +40,6 @@ NEEDED: Final = {
     "integer": "a whole number",
     "boolean": "true or false",
 }
-
-
-class Violation(NamedTuple):
-    """A keyword of the schema that a value breaks.
-
-    Attributes:
-        path: the value.
-        keyword: the keyword, ``required`` for example.
-        schema: the node of the schema that holds the keyword.
-        value: what was found.
-    """
-
-    path: FieldPath
-    keyword: str
-    schema: Schema
-    value: Any
 
 
 def problems(violation: Violation, document: Document, kind: str, version: str) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kfrun.load.kubeyaml import chunks, events
+from kfrun.load.kubeyaml import chunks, events, pureyaml
 from kfrun.load.kubeyaml.builder import NOTHING, Builder
 from kfrun.load.kubeyaml.problems import ChunkProblem
 
@@ -44,8 +44,8 @@ def typed(value: Any) -> Any:
 @pytest.fixture(params=["libyaml", "pure"])
 def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "pure":
-        monkeypatch.setattr(events, "PARSER", events.PureParser)
-    elif events.PARSER is events.PureParser:
+        monkeypatch.setattr(events, "PARSER", pureyaml.PureParser)
+    elif events.PARSER is pureyaml.PureParser:
         pytest.skip("PyYAML has no libyaml here")
 
 

@@ -9,7 +9,7 @@ import pytest
 from yaml.error import MarkedYAMLError
 
 from kfrun.load.kubeyaml import documents as documents_module
-from kfrun.load.kubeyaml import events, parse
+from kfrun.load.kubeyaml import events, parse, pureyaml
 from kfrun.load.kubeyaml.builder import MAX_DEPTH
 from kfrun.load.kubeyaml.problems import CODES
 from kfrun.model.source import Finding, Severity, Stage
@@ -34,7 +34,7 @@ LIBYAML: Any = events.PARSER
 
 @pytest.fixture(params=["libyaml", "mute", "pure"], autouse=True)
 def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    parsers = {"libyaml": events.PARSER, "mute": Mute, "pure": events.PureParser}
+    parsers = {"libyaml": events.PARSER, "mute": Mute, "pure": pureyaml.PureParser}
     monkeypatch.setattr(events, "PARSER", parsers[request.param])
 
 

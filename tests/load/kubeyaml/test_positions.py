@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kfrun.load.kubeyaml import events, parse
+from kfrun.load.kubeyaml import events, parse, pureyaml
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -30,7 +30,7 @@ spec:
 @pytest.fixture(params=["libyaml", "pure"], autouse=True)
 def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "pure":
-        monkeypatch.setattr(events, "PARSER", events.PureParser)
+        monkeypatch.setattr(events, "PARSER", pureyaml.PureParser)
 
 
 def places(text: str) -> Any:

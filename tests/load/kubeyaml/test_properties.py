@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kfrun.load.kubeyaml import events, parse
+from kfrun.load.kubeyaml import events, parse, pureyaml
 from kfrun.load.lines import line_at
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def test_no_text_raises_and_all_places_are_inside_it(text: str) -> None:
 @given(texts)
 def test_no_text_raises_without_libyaml(text: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(events, "PARSER", events.PureParser)
+        patch.setattr(events, "PARSER", pureyaml.PureParser)
         documents, findings = parse(text, "f.yaml")
         for document in documents:
             check_places(document.text, document.positions, document.data)

@@ -295,8 +295,13 @@ def test_many_valid_documents_are_decided_by_jsonschema_rs() -> None:
     assert run_python(PROGRAM.format(before=before, text=JOB)) == "0 False True"
 
 
-def test_an_invalid_document_imports_it_to_explain() -> None:
-    assert run_python(PROGRAM.format(before="", text=JOB + "wrong: 1\n")) == "1 True True"
+def test_an_invalid_document_imports_none_to_explain() -> None:
+    assert run_python(PROGRAM.format(before="", text=JOB + "wrong: 1\n")) == "1 False False"
+
+
+def test_a_doubtful_document_imports_both() -> None:
+    text = JOB + "  trainer: {resourcesPerNode: {limits: {cpu: \uff15}}}\n"
+    assert run_python(PROGRAM.format(before="", text=text)) == "1 True True"
 
 
 @pytest.mark.parametrize(("text", "count"), [(JOB, 0), (JOB + "wrong: 1\n", 1)])

@@ -1,0 +1,51 @@
+"""The options that ``validate`` and ``lint`` share: which manifests are checked, and what is written about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from kfrun.cli.reports import FORMATS, OutputTarget
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class _TargetType(click.ParamType[OutputTarget]):
+    name = "FORMAT[=FILE]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> OutputTarget:
+        if isinstance(value, OutputTarget):
+            return value
+        name, equals, path = value.partition("=")
+        if name not in FORMATS:
+            self.fail(f'"{name}" is no format; there are {", ".join(FORMATS)}', param, ctx)
+        if equals and not path:
+            self.fail(f'"{value}" names no file', param, ctx)
+        return OutputTarget(name, path if path != "-" and equals else None)
+
+
+def files(function: Function) -> Function:
+    """The files as arguments, as pre-commit passes them, or as ``-f``: ``paths``, ``filenames``, ``recursive``."""
+    function = click.option(
+        "-f", "--filename", "filenames", multiple=True, metavar="FILE",
+        help="A file, folder, glob, https URL, or - for stdin; can be given several times, or as an argument.",
+    )(function)  # fmt: skip
+    function = click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(function)
+    function = click.option(
+        "--skip-other-kinds", is_flag=True, help="Pass over YAML of other kinds, and what is no object at all."
+    )(function)
+    return click.argument("paths", nargs=-1, metavar="[FILE]...")(function)
+
+
+def outputs(function: Function) -> Function:
+    """``-o`` and ``--fail-on``: parameters ``outputs`` and ``fail_on``."""
+    function = click.option(
+        "-o", "--output", "outputs", multiple=True, type=_TargetType(), metavar="FORMAT[=FILE]",
+        help=f"The output's form: {', '.join(FORMATS)}; with a file it goes there. Can be given several times.",
+    )(function)  # fmt: skip
+    return click.option(
+        "--fail-on", type=click.Choice(("warning", "error")), default="error", show_default=True,
+        help="The least severity that refuses an object.",
+    )(function)  # fmt: skip

@@ -1,0 +1,67 @@
+"""Command lines that are so plain that they are read without click: ``kfrun validate [-f] FILE ... [--no-cache]``.
+
+Importing click and what it imports, and declaring the options of a verb, is a fifth of what such a command takes, which
+editors and hooks start for every file. Whatever looks in the least otherwise is for click to read: help, other flags,
+flags that are written together with their values, and mistakes.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from kfrun.model.values import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FILE = ("-f", "--filename")
+_NO_CACHE = "--no-cache"
+_STDIN = "-"
+
+
+class Plain(NamedTuple):
+    """What ``validate`` was asked for, by the names of its click parameters."""
+
+    filenames: tuple[str, ...]
+    paths: tuple[str, ...]
+    cache: bool
+
+
+def read(arguments: Sequence[str]) -> Plain | None:
+    """A command line, without the program's name; None if it is not plain."""
+    verb, *words = arguments or [""]
+    if verb != "validate" or os.environ.get("_KFRUN_COMPLETE"):
+        return None
+    filenames: list[str] = []
+    paths: list[str] = []
+    cache = True
+    rest = iter(words)
+    for word in rest:
+        is_file = word in _FILE
+        name = next(rest, "") if is_file else word
+        if name == _NO_CACHE and not is_file:
+            cache = False
+        elif not name or (name.startswith("-") and name != _STDIN):
+            return None
+        else:
+            (filenames if is_file else paths).append(name)
+    return Plain(tuple(filenames), tuple(paths), cache) if filenames or paths else None
+
+
+def run(asked: Plain) -> int:
+    """Carry it out, and return the exit code."""
+    from kfrun.cli import exits
+
+    return exits.guard(lambda: _validate(asked))
+
+
+def _validate(asked: Plain) -> int:
+    from kfrun.cli import console, reports, validation
+    from kfrun.flow.checker.stages import Asked
+    from kfrun.report.checks import Report
+
+    settings = console.load_settings()
+    names = reports.named(asked.paths, asked.filenames)
+    documents, findings = validation.check(names, Asked(settings), recursive=False, cache=asked.cache)
+    return validation.tell(Report("validate", documents, findings), (), settings, {})
