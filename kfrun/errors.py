@@ -11,6 +11,7 @@ KfrunError
     EnvironmentFailed   3   the Python environment could not be built
       InstallerKilled   3   a signal ended the installer
     StoreFailed         3   the store cannot be read or written
+      StoreBusy         3   another process keeps it locked
       StoreFull         3   the disk that it lies on is full
   WaitTimeout         124   the time was up
   Interrupted         130   Ctrl-C
@@ -95,6 +96,10 @@ class InstallerKilled(EnvironmentFailed):
 
 class StoreFailed(Unavailable):
     """The store cannot be opened, read or written."""
+
+
+class StoreBusy(StoreFailed):
+    """Somebody else writes into the store for too long; perhaps he was stopped meanwhile."""
 
 
 class StoreFull(StoreFailed):

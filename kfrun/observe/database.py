@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from kfrun import host, paths
-from kfrun.errors import Conflict, NotFound, StoreFailed, StoreFull
+from kfrun.errors import Conflict, NotFound, StoreBusy, StoreFailed, StoreFull
 from kfrun.observe import location
 
 if TYPE_CHECKING:
@@ -298,6 +298,8 @@ def _failure(error: sqlite3.Error, path: str) -> StoreFailed:
     kind, message = code & 0xFF, f"the store {path} failed: {error}"
     if kind == sqlite3.SQLITE_FULL:
         return StoreFull(message, "free some space; nothing is lost, the state is kept and stored later")
+    if kind == sqlite3.SQLITE_BUSY:
+        return StoreBusy(message, "a kfrun that was stopped (SIGSTOP) may hold it: let it go on (SIGCONT), or end it")
     if kind == sqlite3.SQLITE_READONLY:
         return StoreFailed(message, "it can be read; to change something, set KFRUN_HOME to a folder of your own")
     is_damaged = kind in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)

@@ -397,6 +397,31 @@ def test_a_deletion_gets_past_a_stopped_supervisor(kfrun: Kfrun, now: str) -> No
     eventually(lambda: not kfrun.processes(), what="nothing of it runs on")
 
 
+STOPS_WHILE_IT_WRITES = """
+import os, signal, sys
+from kfrun.execute.local import supervisors
+from kfrun.host import lock
+from kfrun.observe.store import Store
+supervisors.say_who(lock.take(sys.argv[1] + "/supervisor.lock", wait=True))
+with Store.open(sys.argv[2]).writing():
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+def test_a_deletion_gets_past_a_supervisor_that_was_stopped_while_it_wrote(kfrun: Kfrun) -> None:
+    kfrun.ok("apply", "-q", "-f", kfrun.job("job", "exec sleep 60"))
+    started(kfrun)
+    kill_supervisor(kfrun)
+    folder = next(kfrun.home.rglob("job.json")).parent
+    process = subprocess.Popen([sys.executable, "-c", STOPS_WHILE_IT_WRITES, str(folder), str(kfrun.database)])
+    identity = host.identify(process.pid)
+    assert identity is not None
+    eventually(lambda: host.is_stopped(identity), what="it holds the store and was stopped")
+    kfrun.ok("delete", "job", "--now", "--timeout", "20s")
+    assert process.wait(10) == -signal.SIGKILL
+    eventually(lambda: not kfrun.processes(), what="nothing of it runs on")
+
+
 STATES = ['{"sequence":9,"of":"another version"}', "[]", "5", "rubbish", "null", '{"uid":1}', "[" * 100_000]
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kfrun.errors import StoreFull
+from kfrun.errors import StoreBusy, StoreFull
 from kfrun.execute import objects
 from kfrun.execute.local import supervisors
 from kfrun.model import kinds
@@ -15,7 +15,7 @@ from kfrun.model.state import is_finished
 
 if TYPE_CHECKING:
     from kfrun.model.source import ObjectKey
-    from kfrun.observe.store import Store
+    from kfrun.observe.store import Run, Store
 
 _TRIES = 20
 
@@ -27,7 +27,12 @@ def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: 
     An ended job has no supervisor: it is removed here. One that another controller runs can only be deleted:
     False for the rest.
     """
+    supervisors.get_past(_runs_of(store, key))
     try:
+        return _request(store, key, wish, now=now, uid=uid)
+    except StoreBusy:
+        # It may be the supervisor of another job that was stopped while it wrote.
+        supervisors.get_past(store.unended_runs())
         return _request(store, key, wish, now=now, uid=uid)
     except StoreFull:
         if wish != "delete":
@@ -42,10 +47,14 @@ def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: 
 
 def make_room(store: Store, key: ObjectKey) -> None:
     """Give back the space of a job that is going to be deleted."""
+    for run in _runs_of(store, key):
+        supervisors.free_space(run)
+
+
+def _runs_of(store: Store, key: ObjectKey) -> list[Run]:
     found = store.find(kinds.TRAIN_JOB, key.namespace, key.name)
     run = store.run(found.uid) if found is not None else None
-    if run is not None:
-        supervisors.free_space(run)
+    return [] if run is None else [run]
 
 
 def _request(store: Store, key: ObjectKey, wish: str, *, now: bool, uid: str) -> bool | None:

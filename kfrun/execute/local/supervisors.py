@@ -19,6 +19,8 @@ from kfrun import paths
 from kfrun.host import files, lock
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kfrun.host import ProcessIdentity
     from kfrun.observe.store import Run, Store
 
@@ -152,11 +154,21 @@ def say_who(descriptor: int) -> None:
         os.pwrite(descriptor, text.ljust(_IDENTITY_BYTES), 0)
 
 
-def _is_deaf(run: Run) -> bool:
-    """Whether a request waits for a supervisor that was stopped, which would hear it only when it goes on."""
+def get_past(runs: Sequence[Run]) -> None:
+    """End supervisors that were stopped, which would hear only when they go on, and may keep the store locked.
+
+    Others take their place: what runs is taken over.
+    """
+    for run in runs:
+        if not run.ended and _is_stopped(run.folder):
+            with contextlib.suppress(OSError):
+                _replace(run.folder)
+
+
+def _is_stopped(folder: str) -> bool:
     from kfrun import host
 
-    holder = _holder(run.folder) if run.request else None
+    holder = _holder(folder)
     return holder is not None and host.is_stopped(holder)
 
 
@@ -192,9 +204,8 @@ def revive(store: Store) -> list[Run]:
             # Whoever wants to look must not fail because no process can be started just now: the next one tries again.
             with contextlib.suppress(OSError):
                 start(run.folder)
-        elif _is_deaf(run):
-            with contextlib.suppress(OSError):
-                _replace(run.folder)
+        elif run.request:
+            get_past([run])
     return runs
 
 
