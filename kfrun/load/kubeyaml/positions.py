@@ -7,8 +7,9 @@ The tree holds line and column only; data and positions stay apart, so nobody ca
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from kfrun.load.kubeyaml import search
 from kfrun.load.kubeyaml.builder import MAX_DEPTH, is_merge, scalar_of
 from kfrun.load.kubeyaml.events import (
     AliasEvent,
@@ -44,15 +45,23 @@ _NONE_BELOW: dict[str | int, Node] = {}
 """What is below a scalar; never written to."""
 
 
-class SourcePositions:
-    """The positions of one chunk of a source, read when first asked for."""
+MOST_SEARCHES: Final = 2
+"""Places that are searched for one by one. Of most faulty documents no more are asked for."""
 
-    __slots__ = ("_chunk", "_file", "_root")
+_NOTHING_SEARCHED: Final[dict[FieldPath, tuple[Node, bool]]] = {}
+"""Never written to."""
+
+
+class SourcePositions:
+    """The positions of one chunk of a source: the first ones searched for, then all read, when somebody asks."""
+
+    __slots__ = ("_chunk", "_file", "_root", "_searched")
 
     def __init__(self, chunk: Chunk, file: str) -> None:
         self._chunk = chunk
         self._file = file
         self._root: Node | None = None
+        self._searched: dict[FieldPath, tuple[Node, bool]] = _NOTHING_SEARCHED
 
     def value(self, path: FieldPath) -> Position:
         """The position of the value at ``path``, or of its nearest ancestor."""
@@ -70,7 +79,13 @@ class SourcePositions:
 
     def _find(self, path: FieldPath) -> tuple[Node, bool]:
         if self._root is None:
-            self._root = _Reader(self._chunk.content, is_json=self._chunk.is_json).read()
+            if path in self._searched:
+                return self._searched[path]
+            text, is_json = self._chunk.content, self._chunk.is_json
+            if len(self._searched) < MOST_SEARCHES and (found := search.search(text, path, is_json=is_json)):
+                self._searched = {**self._searched, path: (Node(*found[:2]), found.is_there)}
+                return self._searched[path]
+            self._root = _Reader(text, is_json=is_json).read()
         node = self._root
         for part in path:
             below = node.below.get(part)

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kfrun.load.kubeyaml import events, parse, pureyaml
+from kfrun.load.kubeyaml import events, parse, pureyaml, search
+from kfrun.load.kubeyaml.positions import Node, _Reader
+from tests.bench import corpus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -166,3 +171,57 @@ def test_the_conformance_cases_have_the_values_and_places_that_validation_needs(
         found = found[part]
     assert (type(found), found) == (type(value), value)
     assert job.positions.value(("spec", "trainer", *path))[1:] == place
+
+
+SEARCHED = """\
+a: {b: [1, {"c": d}], 'e': x}
+"1": dash
+2: two
+true: [[], {}, [x, [y]]]
+f:
+- g: |
+    text
+  h: 1
+-
+- null
+"""
+
+
+def every_path(node: Node, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    yield path
+    for part, below in node.below.items():
+        yield from every_path(below, (*path, part))
+
+
+@pytest.mark.parametrize("text", [SEARCHED, *(text for _, text in corpus.documents(4)), "- a\n", "x"])
+def test_a_place_is_the_same_searched_for_and_read(text: str) -> None:
+    root = _Reader(text).read()
+    for path in every_path(root):
+        node = root
+        for part in path:
+            node = node.below[part]
+        found = search.search(text, path, is_json=False)
+        assert found is not None
+        assert found.is_there
+        assert [(mark.line, mark.column) for mark in found[:2]] == [
+            (mark.line, mark.column) for mark in (node.key, node.value)
+        ]
+        for missing in ("missing", 99):
+            beyond = search.search(text, (*path, missing, "x"), is_json=False)
+            assert beyond is not None
+            assert not beyond.is_there
+            assert beyond.value.index == found.value.index
+
+
+@pytest.mark.parametrize("text", ["a: &x {b: 1}\nc: *x\n", "a: {<<: {b: 1}}\n", "[a]: b\n", "", "{a: [b"])
+def test_what_is_not_so_simple_is_left_to_the_reader(text: str) -> None:
+    assert search.search(text, ("a", "b"), is_json=False) is None
+
+
+def test_after_a_few_questions_all_places_are_read() -> None:
+    (document,), _ = parse(TEXT, "a.yaml")
+    paths = [("spec",), ("kind",), ("apiVersion",), ("spec", "list", 1, "name"), ("kind",)]
+    places = [document.positions.value(path) for path in paths]
+    (other,), _ = parse(TEXT + "# & no search\n", "a.yaml")
+    assert places == [other.positions.value(path) for path in paths]
+    assert document.positions._root is not None
