@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kfrun.cli import options
 from kfrun.errors import KfrunError, UsageProblem
 from kfrun.model.kinds import CLUSTER_RUNTIME, NAMESPACED_RUNTIME, RUNTIMES, TRAIN_JOB
+from kfrun.model.values import NamedTuple
 from kfrun.observe import selection
 from kfrun.observe.selection import Selection
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kfrun.errors import KfrunError, NotFound, Refused, Unavailable, WaitTimeout
 from kfrun.model import kinds
 from kfrun.model.state import is_finished
+from kfrun.model.values import NamedTuple
 from kfrun.observe import selection
 from kfrun.observe.selection import Selection
 

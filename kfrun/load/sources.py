@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import sys
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from kfrun import paths
 from kfrun.errors import InvalidInput, NotFound, Unavailable, UsageProblem
 from kfrun.load import kubeyaml
 from kfrun.load.content import Source, is_descriptor, read, unreadable
 from kfrun.model.source import Finding, Position, Stage
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

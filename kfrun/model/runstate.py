@@ -6,10 +6,9 @@ since the epoch. `RunState.to_json`/`from_json` carry them across the death of a
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
-from kfrun.model.values import dataclass, field
+from kfrun.model.values import asdict, dataclass, field
 
 
 @dataclass(slots=True)

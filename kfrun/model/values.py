@@ -5,7 +5,7 @@ takes.
 
 The standard `dataclass` compiles six methods for every frozen class, half a millisecond each time, and its module and
 what that imports take six more. Here only ``__init__`` is compiled; comparing, hashing and printing are shared by all
-classes. `dataclasses.fields`, `dataclasses.asdict` and pattern matching work as ever; `field` and `replace` are here.
+classes. `dataclasses.fields` and pattern matching work as ever; `asdict`, `field` and `replace` are here.
 
 The standard `NamedTuple` compiles the annotation of every field, which `from __future__ import annotations` has made a
 text, to no purpose: a tenth of a millisecond a class.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from dataclasses import dataclass, field, replace
+    from dataclasses import asdict, dataclass, field, replace
     from typing import NamedTuple
 
     Class = type[Any]
@@ -43,6 +43,20 @@ else:
         kept = {name: getattr(value, name) for name in value.__match_args__ if name not in changes}
         return value.__class__(**kept, **changes)
 
+    def asdict(value: Any) -> dict[str, Any]:
+        """See `dataclasses.asdict`; what is no value, list, tuple or dictionary is not copied."""
+        return {name: _plain(getattr(value, name)) for name in value.__match_args__}
+
+    def _plain(value: Any) -> Any:
+        kind = value.__class__
+        if kind is list:
+            return [_plain(item) for item in value]
+        if kind is dict:
+            return {key: _plain(item) for key, item in value.items()}
+        if kind is tuple:
+            return tuple([_plain(item) for item in value])
+        return asdict(value) if hasattr(kind, "__value_fields__") else value
+
     class _TupleOf(type):
         """What a class that names `NamedTuple` as its base is made by."""
 
@@ -60,7 +74,7 @@ else:
     """See `typing.NamedTuple`."""
 
 
-__all__ = ["NamedTuple", "dataclass", "field", "replace"]
+__all__ = ["NamedTuple", "asdict", "dataclass", "field", "replace"]
 
 _MISSING: Final = object()
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from kfrun import digests
 from kfrun.errors import EnvironmentFailed
 from kfrun.execute.environments.credentials import without_credentials
 from kfrun.host import files
-from kfrun.model.values import dataclass
+from kfrun.model.values import asdict, dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

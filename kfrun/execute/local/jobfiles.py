@@ -12,7 +12,6 @@ import json
 import os
 import stat
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -147,7 +146,7 @@ def replace(folder: str, job: RunFiles, digest: str = "") -> None:
         OSError: it cannot be written.
     """
     # Not asdict: the workload has its own form, which says all of it once.
-    data = {item.name: getattr(job, item.name) for item in fields(job)}
+    data: dict[str, Any] = {name: getattr(job, name) for name in RunFiles.__match_args__}
     _write(_path(folder, digest), {**data, "workload": job.workload.to_json()})
 
 

@@ -9,7 +9,9 @@ supervisor: whatever `start` began can be taken over by `adopt` in another proce
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from kfrun.execute.sealedpods import SealedPods
 from kfrun.model import change, kinds
 from kfrun.model.source import without_text
 from kfrun.model.state import JobRun, Observed, ObservedJob
+from kfrun.model.values import asdict
 from kfrun.observe import outcome, status, watch
 from kfrun.plan import jobs, prune, support
 from kfrun.resolve.pods import expand

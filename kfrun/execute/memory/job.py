@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kfrun.execute.controller import facts, trainjob
 from kfrun.execute.controller.context import BackOff, KillPod, Pass, StartContainer
 from kfrun.execute.controller.facts import Attempt
 from kfrun.execute.memory.logs import MemoryLogs, MemoryText
 from kfrun.model.runstate import RunState
+from kfrun.model.values import NamedTuple
 from kfrun.observe.logtexts import LogFile
 
 if TYPE_CHECKING:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import StoredObject
+from kfrun.model.values import replace
 from kfrun.observe import selection
 
 if TYPE_CHECKING:

@@ -5,9 +5,10 @@ They are asked before the first start of a job, and again before a start when no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kfrun.model.kinds import TRAIN_JOB
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,11 +6,10 @@ Pure but for `find_executable`, which looks at the file system as execvp would.
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
 from typing import Any
 
 from kfrun.execute.local.runtime import JOB_MARKER
-from kfrun.model.values import dataclass
+from kfrun.model.values import asdict, dataclass
 
 ATTEMPT_MARKER = "KFRUN_ATTEMPT"
 HELPER_MARKER = "KFRUN_HELPER"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from kfrun.execute.backend import working_folder
 from kfrun.execute.local.process.launch import ProcessSettings, find_executable
 from kfrun.execute.local.runtime import Launch
 from kfrun.model.source import Finding, Stage
+from kfrun.model.values import replace
 from kfrun.settings import size
 
 if TYPE_CHECKING:

@@ -11,10 +11,9 @@ from __future__ import annotations
 import errno
 import json
 import os
-from dataclasses import asdict
 
 from kfrun.host import files, lock
-from kfrun.model.values import dataclass
+from kfrun.model.values import asdict, dataclass
 
 _SIZE = 1024
 

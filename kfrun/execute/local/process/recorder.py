@@ -15,7 +15,6 @@ import os
 import signal
 import struct
 import time
-from dataclasses import replace
 
 from kfrun import host
 from kfrun.execute.controller.facts import START_ERROR, START_ERROR_CODE
@@ -27,7 +26,7 @@ from kfrun.execute.local.process.pump import Pump
 from kfrun.execute.local.process.record import Record
 from kfrun.execute.local.runtime import JOB_MARKER
 from kfrun.host import files, orphans
-from kfrun.model.values import dataclass
+from kfrun.model.values import dataclass, replace
 
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _KEPT = {signal.SIGKILL, signal.SIGSTOP}

@@ -10,8 +10,7 @@ import contextlib
 import os
 import signal
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kfrun import host
 from kfrun.execute.controller.facts import RECORDER_LOST, START_ERROR, Ended, Started
@@ -20,6 +19,7 @@ from kfrun.execute.local.process.orphan import Orphan
 from kfrun.execute.local.process.record import Record
 from kfrun.execute.local.process.remains import Remains, is_foreign
 from kfrun.host import orphans
+from kfrun.model.values import NamedTuple, replace
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.facts import Attempt, Fact
