@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,7 +102,7 @@ def _supervisor(store: Store, run: Run) -> Supervisor | None:
     except Exception as error:  # whatever it stumbles over, the next one would, too
         if getattr(error, "errno", None) in _PASSING:
             raise
-        traceback.print_exc()
+        _print_traceback()
         why = (
             str(error)
             if isinstance(error, OSError | ValueError)
@@ -122,11 +121,18 @@ def _work(supervisor: Supervisor) -> str:
         except KfrunError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not happen for ever
-            traceback.print_exc()
+            _print_traceback()
             if time.monotonic() - begun < _HEALTHY_SECONDS:
                 return repr(error)
         else:
             return ""
+
+
+def _print_traceback() -> None:
+    """To supervisor.log."""
+    import traceback
+
+    traceback.print_exc()
 
 
 def _abandon(store: Store, run: Run, why: str) -> None:
