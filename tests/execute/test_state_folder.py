@@ -193,7 +193,7 @@ def test_what_only_reads_works_on_a_disk_for_reading(kfrun: Kfrun, disk: Path) -
     for verb in ("validate", "render", "plan"):
         kfrun.ok(verb, "-f", plain)
     assert kfrun("diff", "-f", job).returncode == 0
-    for verb in ("get tj -w", "wait job --for=condition=Complete", "delete job", f"run -q -f {job}"):
+    for verb in ("get tj -w", "wait job --for=delete", "delete job", f"run -q -f {job}"):
         refused(kfrun, *verb.split())
 
 
