@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 MASK = "(sensitive)"
 _NO_LOGIN = "***"
 
+LOGIN = r"(?<=://)[^/\s\"'<>?#]+"
+"""The login of a URL, before its ``@``."""
+
 _SENSITIVE = (
     r"(?:token(?!i[sz]|s(?![a-z]))|secret|passw|passphrase|credential|api[-_]?key|access[-_]?key|private[-_]?key)"
 )
 _NAME = pattern(rf"{_SENSITIVE}|(?:^|[-_.])(?:key|auth|pwd|pat)(?:$|[-_.])|key$", re.IGNORECASE)
 _ASSIGNED = pattern(rf"{_SENSITIVE}|[-_]key", re.IGNORECASE)
-_URL_LOGIN = pattern(r"(?<=://)[^/\s\"'<>?#]+(?=@)")
+_URL_LOGIN = pattern(rf"{LOGIN}(?=@)")
 _URL_PARAMETER = pattern(r"(?<=[?&])([\w.-]++=)[^&\s#\"'<>]++")
 _WORD = pattern(r"(?<![\w.-])[\w.-]++")
 _VALUE = pattern(r"""(["']?(?:=|:\s?)|\s++(?!-))("[^"]*+"|'[^']*+'|\S++)""")

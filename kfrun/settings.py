@@ -33,7 +33,7 @@ TRAINER_VERSION = "v2.3"
 _IN_TABLES = {("logs", "max-size"): "logs_max_size"}
 """Keys that stand in a table of the files, by the table and their name there."""
 
-_SIZE = r"(\d+)([kmgt]?)(i?)b?"
+_SIZE = r"([0-9]{1,15})([kmgt]?)(i?)b?"
 _LEAST_SIZE = 1024
 
 _NAMESPACE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"

@@ -8,9 +8,7 @@ from kfrun.errors import UsageProblem
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,12})?"
-_PLAIN = re.compile(_NUMBER)
-_PART = re.compile(rf"({_NUMBER})(ms|s|m|h|d)")
-_WHOLE = re.compile(rf"(?:{_PART.pattern})+")
+_PART = rf"({_NUMBER})(ms|s|m|h|d)"
 
 
 def parse_duration(text: str, option: str) -> float:
@@ -20,11 +18,11 @@ def parse_duration(text: str, option: str) -> float:
         UsageProblem: it is no duration; ``option`` is named.
     """
     compact = text.strip()
-    if _PLAIN.fullmatch(compact):
+    if re.fullmatch(_NUMBER, compact):
         return float(compact)
-    if not _WHOLE.fullmatch(compact):
+    if not re.fullmatch(rf"(?:{_PART})+", compact):
         raise UsageProblem(f'{option}: "{text}" is no duration', "write 30s, 10m or 1h30m")
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(compact))
+    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, compact))
 
 
 def parse_since(text: str, option: str, now: float) -> float:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import importlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from kfrun.model.reason import Reason
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

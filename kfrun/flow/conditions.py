@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kfrun.errors import UsageProblem
 from kfrun.model.values import dataclass
+from kfrun.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_VALUE = re.compile(r"(\{.*\}|(?:[^=\[]|\[[^\]]*\])+)(?:=(.*))?", re.DOTALL)
+_VALUE = pattern(r"(\{.*\}|(?:[^=\[]|\[[^\]]*\])+)(?:=(.*))?", re.DOTALL)
 """A path, then ``=`` and a value; a path without braces may hold the sign within brackets only."""
 _KNOWN = ("Complete", "Failed", "Suspended")
-_BY_HAND = re.compile(r"""[\s{$.\['"]*(?:spec|metadata)\b""")
+_BY_HAND = pattern(r"""[\s{$.\['"]*(?:spec|metadata)\b""")
 """Paths to what users may change of a job that is over; its status stays as it is."""
 
 

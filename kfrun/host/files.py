@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import NamedTuple
+
+from kfrun.model.values import NamedTuple
 
 _ROOT = 0
 _MAX_DESCRIPTOR = 1 << 20

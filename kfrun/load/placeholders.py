@@ -5,8 +5,9 @@ Looked for only where a text was refused anyway: then it is called what it is, a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from kfrun.model.values import NamedTuple
 from kfrun.patterns import pattern
 
 if TYPE_CHECKING:

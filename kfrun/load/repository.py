@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import IO, TYPE_CHECKING, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Final
 
 from kfrun.errors import NotFound, Unavailable, UsageProblem
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

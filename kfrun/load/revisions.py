@@ -9,12 +9,13 @@ from __future__ import annotations
 import io
 import os
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.errors import Unavailable, UsageProblem
 from kfrun.load import content, repository, sources
 from kfrun.load.repository import LeavesRepository, Repository, TreeEntry
 from kfrun.model.source import Finding, Position, Stage
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

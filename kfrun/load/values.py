@@ -15,6 +15,7 @@ from kfrun.load import kubeyaml
 from kfrun.load.content import Source
 from kfrun.load.content import read as read_source
 from kfrun.model.source import Finding, Stage
+from kfrun.model.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -74,8 +75,6 @@ def _of_file(name: str, note: Callable[[str, str], None] | None) -> dict[str, An
 
 
 def _not_values(finding: Finding) -> Finding:
-    from dataclasses import replace
-
     if finding.code != "KF108":
         return finding
     message = finding.message.replace("an object with apiVersion and kind", "one mapping of values")

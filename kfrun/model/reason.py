@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from kfrun.model.values import NamedTuple
 
 
 class Reason(NamedTuple):

@@ -12,6 +12,18 @@ if TYPE_CHECKING:
     from kfrun.model.source import Document, FieldPath, Finding, ObjectKey, Position
 
 
+class Effects(NamedTuple):
+    """What becomes of a TrainJob, as far as it is known; `kfrun.resolve.pods.effects` finds it out.
+
+    Attributes:
+        nodes: how many pods will train.
+        unreached: settings of the job that reach no container (KF722), each a `kfrun.validate.located.Problem`.
+    """
+
+    nodes: int | None = None
+    unreached: tuple[Any, ...] = ()
+
+
 class Origin(NamedTuple):
     """Where a field of the resolved JobSet came from.
 

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 HELP = "; help: "
 """In messages of events and containers: behind it stands the way out."""
 
+ENGINE_LOST = "EngineLost"
+RECORDER_LOST = "RecorderLost"
+UNSEEN = (ENGINE_LOST, RECORDER_LOST)
+"""Reasons of an end that nobody saw."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:

@@ -13,9 +13,10 @@ import os
 import struct
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kfrun.host import files
+from kfrun.model.values import NamedTuple
 from kfrun.observe import segments
 from kfrun.observe.logtexts import LogFile, Sample, TimeIndex
 

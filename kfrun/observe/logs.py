@@ -16,11 +16,10 @@ import heapq
 import math
 import re
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from kfrun.errors import NotFound
-from kfrun.model.values import dataclass
+from kfrun.model.values import NamedTuple, dataclass, replace
 from kfrun.observe import logtexts
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ in-memory backend, later what an API server streams. `kfrun.observe.logs` merges
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from kfrun.model.values import dataclass
+from kfrun.model.values import NamedTuple, dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

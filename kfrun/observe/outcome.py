@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import EnvironmentFailed, Interrupted
-from kfrun.model.state import true_condition
+from kfrun.model.state import ENGINE_LOST, RECORDER_LOST, UNSEEN, true_condition
 from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
@@ -16,14 +16,11 @@ _CODES = {
     "EnvironmentFailed": EnvironmentFailed.exit_code,
     "DeadlineExceeded": 1,
     "NodeRestarted": 1,
-    "EngineLost": 1,
-    "RecorderLost": 1,
+    ENGINE_LOST: 1,
+    RECORDER_LOST: 1,
     "SupervisorFailed": 1,
 }
 """Reasons of Failed that decide the exit code, whatever the containers ended with."""
-
-_UNSEEN = ("EngineLost", "RecorderLost")
-"""Reasons of an end that nobody saw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +73,11 @@ def outcome(
         return None
     reason, message = str(failed.get("reason", "")), str(failed.get("message", ""))
     if reason in _CODES:
-        return Outcome(False, _CODES[reason], reason, message, is_known=reason not in _UNSEEN)
+        return Outcome(False, _CODES[reason], reason, message, is_known=reason not in UNSEEN)
     failure = _recorded(first_failure) or _earliest(pods)
     if failure is None:
         return Outcome(False, 1, reason, message)
-    if failure.reason in _UNSEEN:
+    if failure.reason in UNSEEN:
         message = f"{failure.node} ended, and nobody saw how: its exit code is unknown"
         return Outcome(False, 1, reason, message, is_known=False)
     cause = "" if failure.reason in ("", "Error") else f" ({failure.reason})"

@@ -5,15 +5,14 @@ Events are no objects where they are recorded; here they become objects of kind 
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import NotFound, UsageProblem
 from kfrun.model.kinds import CLUSTER_SCOPED
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import StoredObject
-from kfrun.model.values import dataclass
-from kfrun.patterns import split_outside
+from kfrun.model.values import NamedTuple, dataclass
+from kfrun.patterns import pattern, split_outside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,9 +28,9 @@ if TYPE_CHECKING:
 
 
 _KEY = r"[A-Za-z0-9][-A-Za-z0-9_./]*"
-_SET = re.compile(rf"({_KEY})\s+(in|notin)\s*\(([^()]*)\)")
-_EQUAL = re.compile(rf"({_KEY})\s*(==|=|!=)\s*([-A-Za-z0-9_.]*)")
-_EXISTS = re.compile(rf"(!?)\s*({_KEY})")
+_SET = pattern(rf"({_KEY})\s+(in|notin)\s*\(([^()]*)\)")
+_EQUAL = pattern(rf"({_KEY})\s*(==|=|!=)\s*([-A-Za-z0-9_.]*)")
+_EXISTS = pattern(rf"(!?)\s*({_KEY})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ variable is one change, and secrets are told to have changed but never shown.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kfrun import digests, masking
 from kfrun.model.change import DesiredJob, FieldChange
 from kfrun.model.kinds import TRAIN_JOB
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

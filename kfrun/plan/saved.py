@@ -8,9 +8,10 @@ trusted; no manifest, value or secret stands in it, but what a plan shows anyway
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import Refused
+from kfrun.model.values import NamedTuple
 from kfrun.model.wishes import Values, Wishes
 from kfrun.plan import compare
 

@@ -7,8 +7,9 @@ which somebody wrote the keys is no difference.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from kfrun.model.values import NamedTuple
 from kfrun.report import yamljson
 from kfrun.report.table import clean
 

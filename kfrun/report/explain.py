@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import textwrap
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from kfrun.model.values import NamedTuple
 from kfrun.terminal import json_text
 
 if TYPE_CHECKING:

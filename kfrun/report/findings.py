@@ -5,12 +5,12 @@ Sources are untrusted: control characters in excerpts, messages and paths never 
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.model.source import Finding, Position, Severity, Stage
 from kfrun.model.values import NamedTuple
+from kfrun.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ CUT_AT: Final = 61
 
 _MADE: Final = {Stage.JOBSET: "its JobSet", Stage.JOB: "its Job"}
 _STYLES: Final = {Severity.ERROR: "1;31", Severity.WARNING: "1;33"}
-_TOKEN = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'|[\[{]|[^\s,\]}\[{#:]+(?::[^\s,\]}]+)*")
+_TOKEN = pattern(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'|[\[{]|[^\s,\]}\[{#:]+(?::[^\s,\]}]+)*")
 
 
 def to_text(findings: Sequence[Finding], *, color: bool = False) -> str:

@@ -6,10 +6,11 @@ a manifest asked for is the controller's.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.model.resolution import Origin
 from kfrun.model.source import field_text
+from kfrun.model.values import NamedTuple
 from kfrun.report.table import clean
 from kfrun.terminal import harmless, json_text
 

@@ -12,7 +12,7 @@ from kfrun.cli import checkoptions, exits, lintconfig, options, reports
 from kfrun.execute import choice
 from kfrun.flow import documents
 from kfrun.model.kinds import is_own
-from kfrun.model.resolution import RuntimeSource
+from kfrun.model.resolution import Effects, RuntimeSource
 from kfrun.report.checks import Report
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from kfrun.model.wishes import Values
     from kfrun.resolve.runtimes.catalogue import Catalogue
     from kfrun.settings import Settings
-    from kfrun.validate.lint.subject import Effects
 
 
 @options.verb("lint")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +13,7 @@ from kfrun.cli import attach, durations, kinds, options
 from kfrun.errors import NotFound, Refused, Unavailable, UsageProblem
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.state import is_finished
+from kfrun.model.values import replace
 from kfrun.observe import logs, selection
 from kfrun.observe.logs import LogOptions, LogReader
 from kfrun.observe.selection import Selection
@@ -119,10 +119,8 @@ class _Show:
                 self._explain_nothing(source, environment=environment)
 
     def _tell_damage(self, reader: LogReader) -> None:
-        from kfrun.report.table import clean
-
         for text in reader.damaged:
-            options.tell(f"warning: {clean(text)}")
+            options.tell(f"warning: {text}")
         if reader.unreadable:
             raise Unavailable(
                 "; ".join(reader.unreadable), "something was put in its place; move it away, what was written is lost"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kfrun.execute.controller import trainjob
 from kfrun.execute.controller.pod import container_ended, is_exhausted
+from kfrun.model.state import ENGINE_LOST, RECORDER_LOST
 from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
     from kfrun.model.runstate import ContainerState, PodState
 
-ENGINE_LOST = "EngineLost"
 NODE_RESTARTED = "NodeRestarted"
-RECORDER_LOST = "RecorderLost"
 START_ERROR = "StartError"
 SUPERVISOR_FAILED = "SupervisorFailed"
 START_ERROR_CODE = 128

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
+from kfrun.masking import LOGIN
+from kfrun.patterns import pattern
 
-_USERINFO = re.compile(r"(?<=://)[^/\s\"'<>?#]+@")
+_USERINFO = pattern(rf"{LOGIN}@")
 
 
 def without_credentials(text: str) -> str:

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kfrun.execute.environments import settingsources as sources
 from kfrun.execute.environments.credentials import without_credentials
 from kfrun.execute.environments.request import digest
+from kfrun.model.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

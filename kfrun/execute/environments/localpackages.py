@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
+
+from kfrun.model.values import NamedTuple
+from kfrun.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_DIRECT: Final = re.compile(
+_DIRECT: Final = pattern(
     r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\]\s*)?@\s*file://(?:localhost)?(/[^\s#?]*).*", re.DOTALL
 )
-_QUOTED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+_QUOTED: Final = rb"%([0-9A-Fa-f]{2})"
 _MADE: Final = ("__pycache__", "node_modules")
 _MADE_AT_TOP: Final = ("build", "dist")
 _LARGE: Final = 1 << 20
@@ -43,7 +46,7 @@ def among(requirements: Sequence[str]) -> list[LocalPackage]:
 
 
 def _unquoted(path: str) -> str:
-    return os.fsdecode(_QUOTED.sub(lambda found: bytes.fromhex(found[1].decode()), os.fsencode(path)))
+    return os.fsdecode(re.sub(_QUOTED, lambda found: bytes.fromhex(found[1].decode()), os.fsencode(path)))
 
 
 def fingerprint(requirements: Sequence[str]) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import UsageProblem
 from kfrun.execute import choice
@@ -14,6 +13,7 @@ from kfrun.flow.checker import stages
 from kfrun.load.sources import is_no_object
 from kfrun.model.kinds import identity, is_own
 from kfrun.model.source import Severity, Stage, without_text
+from kfrun.model.values import NamedTuple, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

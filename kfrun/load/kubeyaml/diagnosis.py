@@ -7,12 +7,13 @@ that it gives (where it stopped, and the start of what it was reading) and the t
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.load.kubeyaml.goyaml import GoYamlError
 from kfrun.load.kubeyaml.problems import ChunkPlace, ChunkProblem
 from kfrun.load.kubeyaml.pureyaml import ParserError, ReaderError
 from kfrun.load.lines import place
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from kfrun.load.kubeyaml.events import YAMLError

@@ -6,10 +6,11 @@ an error.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.model import kinds
 from kfrun.model.source import Severity
+from kfrun.model.values import NamedTuple
 from kfrun.resolve.conversion import operator, trainer
 from kfrun.resolve.conversion.notes import Notes
 

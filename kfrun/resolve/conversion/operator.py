@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import copy
 import re
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.model import kinds
+from kfrun.model.values import NamedTuple
 from kfrun.resolve.conversion import mpi, pods
 from kfrun.resolve.conversion.notes import Node, Notes, mapping, without_empty
 from kfrun.validate.rules.names import LABEL_LENGTH

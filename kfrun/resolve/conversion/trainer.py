@@ -7,10 +7,10 @@ Source: the CRDs of the releases; ``podSpecOverrides`` (v2.0) and ``podTemplateO
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.model import kinds
+from kfrun.model.values import replace
 from kfrun.resolve.conversion.notes import Node, Notes, mapping, mappings, without_empty
 
 if TYPE_CHECKING:

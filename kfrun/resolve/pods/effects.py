@@ -8,9 +8,11 @@ Source: upstream's builders of JobSets and its plugins, trainer v2.3.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+from kfrun.model.resolution import Effects
 from kfrun.model.source import Severity
+from kfrun.model.values import NamedTuple
 from kfrun.resolve.podsets import (
     ANCESTOR_LABEL,
     DATASET_INITIALIZER,
@@ -20,7 +22,6 @@ from kfrun.resolve.podsets import (
     ancestor,
     pod_spec,
 )
-from kfrun.validate.lint.subject import Effects
 from kfrun.validate.located import Problem
 from kfrun.validate.rules.cel import get, items
 

@@ -6,7 +6,9 @@ Flux (``view``), and its configuration (``config``). The settings are upstream's
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
+
+from kfrun.model.values import NamedTuple
 
 SHARED: Final = "/mnt/flux"
 

@@ -6,11 +6,11 @@ A finding about a secret shows neither its value nor its line.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from kfrun.load import excerpts, lines
+from kfrun.model.values import NamedTuple, replace
 from kfrun.validate.lint.subject import containers, items
 from kfrun.validate.located import Problem
 from kfrun.validate.rules.cel import get

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.model import kinds
+from kfrun.model.resolution import Effects
+from kfrun.model.values import NamedTuple
 from kfrun.validate.located import Problem
 from kfrun.validate.rules.cel import get
 
@@ -42,18 +44,6 @@ class Choice(NamedTuple):
     def is_on(self, code: str) -> bool:
         """Whether the policy is to be checked."""
         return code in self.enabled or not (code in self.disabled or "all" in self.disabled)
-
-
-class Effects(NamedTuple):
-    """What becomes of a TrainJob, as far as it is known; `kfrun.resolve.pods.effects` finds it out.
-
-    Attributes:
-        nodes: how many pods will train.
-        unreached: settings of the job that reach no container (KF722).
-    """
-
-    nodes: int | None = None
-    unreached: tuple[Problem, ...] = ()
 
 
 class Subject(NamedTuple):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from kfrun.model.kinds import RUNTIMES, TRAIN_JOB, TRAINER_KINDS
 from kfrun.model.reason import Reason
+from kfrun.model.resolution import Effects
 from kfrun.model.source import Document, Finding, Severity, Stage
+from kfrun.model.values import NamedTuple, replace
 from kfrun.validate import located
 from kfrun.validate.lint import ignores, images, jobs, pods, secrets
-from kfrun.validate.lint.subject import Choice, Effects, Subject, is_document_of_interest
+from kfrun.validate.lint.subject import Choice, Subject, is_document_of_interest
 from kfrun.validate.located import Problem
 
 if TYPE_CHECKING:

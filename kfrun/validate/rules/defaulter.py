@@ -8,8 +8,9 @@ Upstream: pkg/webhooks, TrainJobDefaulter; controller-runtime's handler of defau
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from kfrun.model.values import NamedTuple
 from kfrun.validate.admission import quantity
 from kfrun.validate.schema import structs
 

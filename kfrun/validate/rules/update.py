@@ -9,10 +9,11 @@ webhook leaves them (`defaulter`); lists with keys are compared without regard t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.model import kinds
 from kfrun.model.source import Document, FieldPath, Finding, Stage, field_text
+from kfrun.model.values import NamedTuple
 from kfrun.validate import located
 from kfrun.validate.located import Problem
 from kfrun.validate.rules import defaulter

@@ -13,12 +13,13 @@ import time
 from typing import TYPE_CHECKING
 
 from kfrun import host
-from kfrun.execute.controller.facts import RECORDER_LOST, START_ERROR, Ended, Started
+from kfrun.execute.controller.facts import START_ERROR, Ended, Started
 from kfrun.execute.local.process import record as records
 from kfrun.execute.local.process.orphan import Orphan
 from kfrun.execute.local.process.record import Record
 from kfrun.execute.local.process.remains import Remains, is_foreign
 from kfrun.host import orphans
+from kfrun.model.state import RECORDER_LOST
 from kfrun.model.values import NamedTuple, replace
 
 if TYPE_CHECKING:
