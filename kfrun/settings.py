@@ -230,6 +230,11 @@ def _flat(data: dict[str, Any], path: str, text: str) -> Iterator[tuple[str, Any
     """The keys and values, those of `_IN_TABLES` by their names as settings."""
     known = {table for table, _ in _IN_TABLES}
     for key, value in data.items():
+        if key in _IN_TABLES.values():
+            table, name = next(place for place, known_key in _IN_TABLES.items() if known_key == key)
+            raise UsageProblem(
+                f"{path}:{_line_of(key, text)}: {key}: unknown key", f"write {name} in the table [{table}]"
+            )
         if key not in known:
             yield key, value
             continue

@@ -258,6 +258,7 @@ def modules() -> set[str]:
 
 def test_the_architecture_names_every_module_and_no_other():
     named = re.findall(r"`([a-z_.]+(?:\.\*)?)`", "\n".join(row[0] for row in rows(DOCS / "architecture.md", "Modules")))
+    assert len(named) == len(set(named))
     packages = {name.rpartition(".")[0] for name in modules() if "." in name}
     known = modules() | {f"{name}.*" for name in modules()}
     assert set(named) - known == set()

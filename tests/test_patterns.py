@@ -36,7 +36,6 @@ LATER = {
     "kfrun.patterns: *self._arguments",
     'kfrun.settings: f"""^[^\\\\S\\\\n]*+\\\\[*+[^\\\\S\\\\n]*+["\']?{re.escape(key)}["\']?\\\\s*[]=.]"""',
     "kfrun.validate.schema.hints: pattern",
-    "kfrun.validate.schema.obvious: re.sub('\\\\$$', '\\\\\\\\Z', expression)",
     "kfrun.validate.schema.structure: re.sub('\\\\$$', '\\\\\\\\Z', expression)",
 }
 """Made of what is known later only; tried below, those of the schemas with every pattern of every schema."""

@@ -1,7 +1,7 @@
 """Command lines that are so plain that they are read without click: ``kfrun validate [-f] FILE ... [--no-cache]``.
 
-Importing click and what it imports, and declaring the options of a verb, is a fifth of what such a command takes, which
-editors and hooks start for every file. Whatever looks in the least otherwise is for click to read: help, other flags,
+Importing click and what it imports, and declaring the options of a verb, would be a quarter of what such a command takes
+beyond the interpreter's own start; editors and hooks start it for every file. Whatever looks in the least otherwise is for click to read: help, other flags,
 flags that are written together with their values, and mistakes.
 """
 

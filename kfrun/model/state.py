@@ -17,7 +17,7 @@ HELP = "; help: "
 
 ENGINE_LOST = "EngineLost"
 RECORDER_LOST = "RecorderLost"
-UNSEEN = (ENGINE_LOST, RECORDER_LOST)
+UNSEEN_ENDS = (ENGINE_LOST, RECORDER_LOST)
 """Reasons of an end that nobody saw."""
 
 

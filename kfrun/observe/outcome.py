@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import EnvironmentFailed, Interrupted
-from kfrun.model.state import ENGINE_LOST, RECORDER_LOST, UNSEEN, true_condition
+from kfrun.model.state import ENGINE_LOST, RECORDER_LOST, UNSEEN_ENDS, true_condition
 from kfrun.model.values import dataclass
 
 if TYPE_CHECKING:
@@ -73,11 +73,11 @@ def outcome(
         return None
     reason, message = str(failed.get("reason", "")), str(failed.get("message", ""))
     if reason in _CODES:
-        return Outcome(False, _CODES[reason], reason, message, is_known=reason not in UNSEEN)
+        return Outcome(False, _CODES[reason], reason, message, is_known=reason not in UNSEEN_ENDS)
     failure = _recorded(first_failure) or _earliest(pods)
     if failure is None:
         return Outcome(False, 1, reason, message)
-    if failure.reason in UNSEEN:
+    if failure.reason in UNSEEN_ENDS:
         message = f"{failure.node} ended, and nobody saw how: its exit code is unknown"
         return Outcome(False, 1, reason, message, is_known=False)
     cause = "" if failure.reason in ("", "Error") else f" ({failure.reason})"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kfrun import masking
-from kfrun.model.state import UNSEEN
+from kfrun.model.state import UNSEEN_ENDS
 from kfrun.model.values import dataclass, replace
 from kfrun.report import columns
 from kfrun.report.table import Table, age, clean
@@ -196,7 +196,7 @@ def _container_row(node: str, pod: _Object, container: _Object) -> tuple[str, ..
     # A container that runs has no message of its own; its pod has one when it is lost sight of.
     message = state.get("message") or (pod["status"].get("message") if name == "running" else "")
     # Of an end that nobody saw, the code is a stand-in.
-    code = "unknown" if word in UNSEEN and "exitCode" in state else state.get("exitCode")
+    code = "unknown" if word in UNSEEN_ENDS and "exitCode" in state else state.get("exitCode")
     return (
         node,
         pod["metadata"]["name"],
