@@ -33,9 +33,11 @@ LATER = {
     "kfrun.execute.local.process.addresses: f'(?<![\\\\w.-]){host}{domain}:(\\\\d{{1,5}})(?!\\\\d)'",
     "kfrun.execute.local.process.addresses: host",
     "kfrun.load.template: f'(?<!\\\\w){re.escape(word)}(?!\\\\w)'",
+    "kfrun.load.placeholders: expression",
     "kfrun.patterns: *self._arguments",
     'kfrun.settings: f"""^[^\\\\S\\\\n]*+\\\\[*+[^\\\\S\\\\n]*+["\']?{re.escape(key)}["\']?\\\\s*[]=.]"""',
     "kfrun.validate.schema.hints: pattern",
+    "kfrun.validate.schema.keywords: wanted.removesuffix('$') + '\\\\Z' if wanted.endswith('$') else wanted",
     "kfrun.validate.schema.structure: re.sub('\\\\$$', '\\\\\\\\Z', expression)",
 }
 """Made of what is known later only; tried below, those of the schemas with every pattern of every schema."""

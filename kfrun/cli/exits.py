@@ -146,7 +146,7 @@ def _crash_report(error: Exception) -> str | None:
 
 
 def _say_findings(error: InvalidInput) -> None:
-    from kfrun.cli import output
+    from kfrun.cli import console
     from kfrun.report import findings
     from kfrun.settings import COLORS, uses_color
 
@@ -154,24 +154,24 @@ def _say_findings(error: InvalidInput) -> None:
     wanted = wanted if wanted in COLORS else "auto"
     color = uses_color(wanted, os.environ, is_terminal=sys.stderr.isatty())
     with suppress(OSError, ValueError):
-        output.write(findings.to_text(error.findings, color=color), err=True, styled=True)
+        console.write(findings.to_text(error.findings, color=color), err=True, styled=True)
         sys.stderr.flush()
 
 
 def _say(message: str, hint: str | None = None) -> None:
-    from kfrun.cli import output
+    from kfrun.cli import console
 
     with suppress(OSError, ValueError):
-        output.tell(f"error: {message}", *([f"hint: {hint}"] if hint else []))
+        console.tell(f"error: {message}", *([f"hint: {hint}"] if hint else []))
 
 
 def _maybe_traceback() -> None:
     if os.environ.get("KFRUN_DEBUG", "") not in ("", "0"):
         import traceback
 
-        from kfrun.cli import output
+        from kfrun.cli import console
 
-        output.write(traceback.format_exc(), err=True)
+        console.write(traceback.format_exc(), err=True)
 
 
 def _silence_stdout() -> None:

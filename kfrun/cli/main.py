@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kfrun.cli import exits, output, switches
+from kfrun.cli import console, exits, switches
 from kfrun.version import __version__
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def cli(ctx: click.Context) -> int:
     """
     if ctx.invoked_subcommand is not None:
         return exits.SUCCESS
-    output.write(ctx.get_help() + "\n", err=True)
+    console.write(ctx.get_help() + "\n", err=True)
     return exits.USAGE
 
 

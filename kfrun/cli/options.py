@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kfrun import settings as settings_module
-from kfrun.cli import output as output_module
 from kfrun.cli import switches
-from kfrun.cli.console import colors_stderr, colors_stdout, current_folder, load_settings
+from kfrun.cli.console import colors_stderr, colors_stdout, current_folder, data, load_settings, say, tell, write
 from kfrun.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -186,7 +185,3 @@ def warn(settings: Settings) -> Callable[[Sequence[Finding]], None]:
         write(findings.to_text(found, color=colors_stderr(settings)) + "\n", err=True, styled=True)
 
     return show
-
-
-write, data, say, tell = output_module.write, output_module.data, output_module.say, output_module.tell
-"""How verbs print; nothing else does, see `kfrun.cli.output`."""

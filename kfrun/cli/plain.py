@@ -1,8 +1,8 @@
 """Command lines that are so plain that they are read without click: ``kfrun validate [-f] FILE ... [--no-cache]``.
 
-Importing click and what it imports, and declaring the options of a verb, would be a quarter of what such a command takes
-beyond the interpreter's own start; editors and hooks start it for every file. Whatever looks in the least otherwise is for click to read: help, other flags,
-flags that are written together with their values, and mistakes.
+Importing click and what it imports, and declaring the options of a verb, would be a quarter of what such a command
+takes beyond the interpreter's own start; editors and hooks start it for every file. Whatever looks in the least
+otherwise is for click to read: help, other flags, flags that are written together with their values, and mistakes.
 """
 
 from __future__ import annotations
@@ -57,11 +57,14 @@ def run(asked: Plain) -> int:
 
 
 def _validate(asked: Plain) -> int:
-    from kfrun.cli import console, reports, validation
+    from kfrun.cli import console, exits, reports
+    from kfrun.flow.checker import remembered
     from kfrun.flow.checker.stages import Asked
     from kfrun.report.checks import Report
 
     settings = console.load_settings()
     names = reports.named(asked.paths, asked.filenames)
-    documents, findings = validation.check(names, Asked(settings), recursive=False, cache=asked.cache)
-    return validation.tell(Report("validate", documents, findings), (), settings, {})
+    documents, findings = remembered.check_new(names, Asked(settings), recursive=False, cache=asked.cache)
+    report = Report("validate", documents, findings)
+    reports.write(report, (), text=lambda: reports.validity(report, {}, settings))
+    return exits.REFUSED if report.refused else exits.SUCCESS

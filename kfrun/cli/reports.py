@@ -7,16 +7,16 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from kfrun.cli import console, output
+from kfrun.cli import console
 from kfrun.errors import Unavailable, UsageProblem
 from kfrun.model.values import NamedTuple
 from kfrun.report import checks
 from kfrun.terminal import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from kfrun.model.source import Finding, Severity
+    from kfrun.model.source import Document, Finding, ObjectKey, Severity
     from kfrun.report.checks import Report
     from kfrun.settings import Settings
 
@@ -71,9 +71,9 @@ def write(report: Report, targets: Sequence[OutputTarget], *, text: Callable[[],
         if target.path is None:
             drawn = _without_logins(_draw(target.format, report, text))
             if target.format in _FOR_PROGRAMS:
-                output.data(drawn)
+                console.data(drawn)
             else:
-                output.write(drawn, styled=True)
+                console.write(drawn, styled=True)
 
 
 def _without_logins(text: str) -> str:
@@ -170,3 +170,28 @@ def drawn(findings: Iterable[Finding], settings: Settings) -> str:
     from kfrun.report.findings import to_text
 
     return to_text(list(findings), color=console.colors_stdout(settings))
+
+
+def validity(report: Report, before: Mapping[ObjectKey, Document], settings: Settings) -> str:
+    """What ``validate`` says to people; ``before`` has the objects that were updates, as they were."""
+    from kfrun.report.table import clean
+
+    refused = refused_keys(report)
+    valid = [document for document in report.documents if document.key not in refused]
+    lines = []
+    for document in valid:
+        old = before.get(document.key)
+        verdict = f"a valid update of {clean(old.source)}" if old else "valid"
+        lines.append(f"{clean(document.source)}: {clean(document.key.resource)} is {verdict}\n")
+    if report.findings:
+        lines.append(drawn(report.findings, settings))
+    number, unread = len(report.documents), _unread(report)
+    if number > 1 or (number and unread):
+        lines.append(f"{count(number, 'object')}: {len(valid)} valid, {number - len(valid)} refused")
+        lines.append(f"; not read: {count(unread, 'source')}\n" if unread else "\n")
+    return "".join(lines)
+
+
+def _unread(report: Report) -> int:
+    """Sources that could not be read, or not as a whole."""
+    return len({one.position.file for one in report.findings if one.object is None and one.position})

@@ -70,7 +70,7 @@ _KINDS: Final = tuple(
 _BEHIND: Final = pattern(r":\s|,\s|\s#")
 """Ends a value or key of one line, roughly: what stands behind it is another one."""
 
-_QUOTED: Final = pattern(r"""'[^']*'|"(?:[^"\\]|\\.)*\"""")
+_QUOTED: Final = pattern(r"""'[^']{0,300}'|"(?:[^"\\]|\\.){0,300}\"""")
 _BREAKS_YAML: Final = pattern(r"\{\{|\}\}|\{%|%\}|\{#|<%|\$\{|@\w|%\w|%\(")
 
 

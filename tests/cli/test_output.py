@@ -14,7 +14,7 @@ import pytest
 import kfrun
 from kfrun import terminal
 from kfrun.__main__ import main
-from kfrun.cli import output
+from kfrun.cli import console
 from kfrun.report import yamljson
 from tests.cli.manifests import JOB, RUNTIME
 
@@ -27,7 +27,7 @@ RAW = re.compile(r"^\s*::|##\w*\[", re.MULTILINE)
 
 PRINTERS = {
     "kfrun/__main__.py": "the version, before anything is imported",
-    "kfrun/cli/output.py": "the way out",
+    "kfrun/cli/console.py": "the way out",
     "kfrun/execute/local/takeover.py": "a supervisor's own log",
 }
 """Modules that write to standard output or standard error, and what."""
@@ -54,12 +54,12 @@ def test_nobody_else_prints():
         if calls or {"click.echo", "click.secho"}.intersection(names):
             found.add(str(path.relative_to(ROOT.parent)))
     # stream.write is how the way out itself writes
-    assert found | {"kfrun/cli/output.py"} == PRINTERS.keys()
+    assert found | {"kfrun/cli/console.py"} == PRINTERS.keys()
 
 
 def test_a_line_stays_a_line_without_what_a_terminal_obeys(capsys):
-    output.say(BOOM)
-    output.tell(BOOM, BOOM)
+    console.say(BOOM)
+    console.tell(BOOM, BOOM)
     shown = capsys.readouterr()
     assert (shown.out.count("\n"), shown.err.count("\n")) == (1, 2)
     assert_plain(shown.out + shown.err)
@@ -68,21 +68,21 @@ def test_a_line_stays_a_line_without_what_a_terminal_obeys(capsys):
 
 @pytest.mark.parametrize("text", ["::error::x\n", "a\n  ::error::x\n", "a\n\u3000::add-mask::x", "a ##[group]x"])
 def test_what_is_drawn_holds_no_command(capsys, text):
-    output.write(text)
+    console.write(text)
     shown = capsys.readouterr().out
     assert_plain(shown)
     assert "x" in shown
 
 
 def test_styles_of_our_own_are_kept_and_no_others(capsys):
-    output.write("\x1b[31mred\x1b[0m \x1b[8mhidden \x1b]0;title\x07", styled=True)
+    console.write("\x1b[31mred\x1b[0m \x1b[8mhidden \x1b]0;title\x07", styled=True)
     assert capsys.readouterr().out == "\x1b[31mred\x1b[0m \\x1b[8mhidden \\x1b]0;title\\x07"
-    output.write("\x1b[31mred")
+    console.write("\x1b[31mred")
     assert capsys.readouterr().out == "\\x1b[31mred"
 
 
 def test_logins_in_urls_are_left_out_of_whatever_is_drawn(capsys):
-    output.tell("no file at https://me:hunter2@example.com/x?token=abc&a=b")
+    console.tell("no file at https://me:hunter2@example.com/x?token=abc&a=b")
     assert capsys.readouterr().err == "no file at https://***@example.com/x?token=(sensitive)&a=b\n"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kfrun.cli import checkoptions, options, reports, validation
+from kfrun.cli import checkoptions, exits, options, reports
 from kfrun.errors import UsageProblem
 from kfrun.flow.checker.stages import Asked
 from kfrun.flow.documents import read_values
@@ -99,6 +99,9 @@ def command(
         documents, findings, before = earlier.check(comparison, asked)
     else:
         asked = asked._replace(values=read_values(values))
-        documents, findings = validation.check(names, asked, recursive=recursive, cache=cache)
+        from kfrun.flow.checker import remembered
+
+        documents, findings = remembered.check_new(names, asked, recursive=recursive, cache=cache)
     report = Report("validate", documents, findings, reports.severities(fail_on))
-    return validation.tell(report, outputs, settings, before)
+    reports.write(report, outputs, text=lambda: reports.validity(report, before, settings))
+    return exits.REFUSED if report.refused else exits.SUCCESS

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kfrun.flow.checker import pipeline, structure
 from kfrun.flow.checker.pipeline import CheckedInput
 from kfrun.flow.checker.structure import Examined, Part
-from kfrun.flow.checker.verdicts import SHIPPED, Remembered, digest, digest_of
+from kfrun.flow.checker.verdicts import SHIPPED, Remembered, Verdicts, digest, digest_of
 from kfrun.model.kinds import identity, runtime_key
 from kfrun.model.packed import Packed
 from kfrun.model.values import NamedTuple
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from kfrun.flow.checker.stages import Asked
     from kfrun.flow.checker.structure import Text
-    from kfrun.flow.checker.verdicts import Verdicts
     from kfrun.model.source import ObjectKey
 
 
@@ -47,6 +46,19 @@ def check(texts: Sequence[Text], asked: Asked, verdicts: Verdicts) -> CheckedInp
     checked = pipeline.together(memory.parts, asked, memory.store)
     memory.teach(verdicts, checked)
     return checked
+
+
+def check_new(names: Sequence[str], asked: Asked, *, recursive: bool, cache: bool) -> CheckedInput:
+    """Check objects as new ones.
+
+    Args:
+        names: files, folders, globs, URLs, or ``-``.
+        asked: how.
+        recursive: descend into the folders of a folder.
+        cache: believe what was found sound before.
+    """
+    texts = pipeline.opened(names, recursive=recursive)
+    return check(texts, asked, Verdicts.open(asked)) if cache else pipeline.check(texts, asked)
 
 
 class _Memory:

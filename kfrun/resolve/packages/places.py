@@ -11,7 +11,7 @@ from kfrun.patterns import pattern
 _DIRECT = pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\]\s*)?@\s*)(\S+)(.*)", re.DOTALL)
 _SCHEME = pattern(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 _UNSAFE = pattern(r"[^A-Za-z0-9/._~!$&'()*+,;=@-]")
-_PATH = pattern(r"(?:file:|\.{0,2}/|\.{1,2}$|~).*|[^\s:@]*/[^\s:]*|[^\s:@]+\.(?:whl|zip|tar\.gz)", re.DOTALL)
+_PATH = pattern(r"(?:file:|\.{0,2}/|\.{1,2}$|~).*|[^\s:@/]*/[^\s:]*|[^\s:@]+\.(?:whl|zip|tar\.gz)", re.DOTALL)
 
 
 class Nowhere(NamedTuple):

@@ -44,7 +44,7 @@ _LONGEST_DOMAIN, _LONGEST_USER = 255, 104
 _CONTROL = pattern(r"[\x00-\x1f\x7f]")
 _NET_BIOS = pattern(r"[^\\/:*?\"<>|.][^\\/:*?\"<>|]{0,14}")
 _DOMAIN = pattern(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*")
-_NO_USER = pattern(r"[. ]*|.*[\"/\\:;|=,+*?<>@\[\]].*")
+_NO_USER = pattern(r"[. ]*|[^\"/\\:;|=,+*?<>@\[\]\n]*[\"/\\:;|=,+*?<>@\[\]].*")
 _USER: Final = "write user or DOMAIN\\user, as Windows has it"
 _Names = dict[str, tuple[str, ...]]
 _SECCOMP_OF_POD: Final = "seccomp.security.alpha.kubernetes.io/pod"
