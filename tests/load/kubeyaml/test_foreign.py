@@ -10,7 +10,7 @@ from kfrun.load.kubeyaml import events, parse
 @pytest.fixture(params=["libyaml", "pure"], autouse=True)
 def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "pure":
-        monkeypatch.setattr(events, "PARSER", events.PureParser)
+        monkeypatch.setattr(events, "PARSER", pureyaml.PureParser)
 
 
 @pytest.mark.parametrize(
