@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from kfrun.load.kubeyaml import events, parse
+from kfrun.load.kubeyaml import events, parse, pureyaml
 
 
 @pytest.fixture(params=["libyaml", "pure"], autouse=True)
