@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -14,8 +15,10 @@ import pytest
 
 from kfrun import host, settings
 from kfrun.errors import StoreFailed
+from kfrun.execute.local import requests
 from kfrun.execute.local.process import record
 from kfrun.observe import location
+from kfrun.observe.store import Store
 from tests.conftest import eventually, manifest
 from tests.execute.environments import environment_setup
 from tests.execute.test_misfortune import failure, kill_supervisor, started, supervisors
@@ -263,16 +266,38 @@ def test_pruning_makes_room_on_a_full_disk(kfrun: Kfrun, disk: Path) -> None:
 def test_a_full_disk_without_a_supervisor_can_be_looked_at_and_freed(kfrun: Kfrun, disk: Path) -> None:
     assert kfrun("run", "-q", "-f", kfrun.job("job", "echo hello; exit 7")).returncode == 7
     eventually(lambda: not kfrun.processes())
-    with (disk / "ballast").open("wb", buffering=0) as file:
-        try:
-            while file.write(b"x" * 4096):
-                pass
-        except OSError:
-            pass
+    fill(disk)
     assert kfrun.ok("logs", "job") == "hello\n"
     assert "Failed" in kfrun.ok("get", "trainjobs")
     kfrun.ok("delete", "job", "--timeout", "20s")
     assert kfrun("get", "tj", "job").returncode == 1
+
+
+def fill(disk: Path) -> None:
+    with contextlib.suppress(OSError), (disk / "ballast").open("wb", buffering=0) as file:
+        while file.write(b"x" * 4096):
+            pass
+
+
+def test_deleting_a_runtime_on_a_full_disk_keeps_the_logs_of_the_job_of_its_name(kfrun: Kfrun, disk: Path) -> None:
+    kfrun.ok("apply", "-q", "--wait", "-f", kfrun.job("job", "echo hello"))
+    eventually(lambda: not kfrun.processes())
+    fill(disk)
+    kfrun("delete", "trainingruntime", "job", timeout=20)
+    assert kfrun.ok("logs", "job") == "hello\n"
+    kfrun.ok("delete", "job", "--timeout", "20s")
+    assert not list(kfrun.home.rglob("*.log"))
+
+
+def test_deleting_an_earlier_job_makes_no_room_of_the_later_one_of_its_name(kfrun: Kfrun) -> None:
+    kfrun.ok("apply", "-q", "--wait", "-f", kfrun.job("job", "echo hello"))
+    eventually(lambda: not kfrun.processes())
+    with Store.open(kfrun.database, create=False) as store:
+        key = next(item.key for item in store.objects("TrainJob"))
+        requests.make_room(store, key, "another")
+        assert kfrun.ok("logs", "job") == "hello\n"
+        requests.make_room(store, key, store.runs()[0].uid)
+    assert not list(kfrun.home.rglob("*.log"))
 
 
 # A store that is not what it was

@@ -162,8 +162,8 @@ class LocalBackend(SealedPods):
         """See `Backend.wish`."""
         from kfrun.execute.local import requests
 
-        if wish == "delete" and self._store.is_read_only:
-            self._make_room(key)
+        if wish == "delete" and key.kind == kinds.TRAIN_JOB and self._store.is_read_only:
+            self._make_room(key, uid)
         if key.kind != kinds.TRAIN_JOB:
             found = self._store.find(key.kind, key.namespace, key.name)
             if found is None or uid not in ("", found.uid):
@@ -173,11 +173,11 @@ class LocalBackend(SealedPods):
             return requests.set_suspend(self._store, key, suspend=wish == "suspend", uid=uid)
         return requests.request(self._store, key, wish, now=now, uid=uid)
 
-    def _make_room(self, key: ObjectKey) -> None:
+    def _make_room(self, key: ObjectKey, uid: str) -> None:
         """The disk may be so full of the job that goes that its store could only be opened as it is."""
         from kfrun.execute.local import requests
 
-        requests.make_room(self._store, key)
+        requests.make_room(self._store, key, uid)
         self._store.close()
         self._store = Store.open(self._store.path)
 

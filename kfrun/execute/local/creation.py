@@ -38,11 +38,11 @@ def perform(
         Refused, StoreFailed, Unavailable, UsageProblem: see `kfrun.errors`.
     """
     launches = [_launch(step, way) for step in steps]
-    going = [step.action.key for step in steps if isinstance(step.action, change.DeleteJob)]
+    going = [step for step in steps if isinstance(step.action, change.DeleteJob)]
     if going and store.has_little_room():
         # What is to go may be what fills the disk.
-        for key in going:
-            requests.make_room(store, key)
+        for step in going:
+            requests.make_room(store, step.action.key, _planned_uid(step))
     begin()
     for step, launch in zip(steps, launches, strict=True):
         _perform(store, step, launch, way)
@@ -70,12 +70,16 @@ def _perform(store: Store, step: Step, launch: Launcher | None, way: Way) -> Non
         case change.UpdateJob() | change.SuspendJob() | change.ResumeJob():
             _update(store, step, launch, way)
         case change.DeleteJob():
-            requests.request(store, action.key, "delete")
+            requests.request(store, action.key, "delete", uid=_planned_uid(step))
         case change.DeleteObject():
             store.delete(action.key.kind, action.key.namespace, action.key.name)
         case _:
             # Environments are built by the job's supervisor; what is unchanged stays.
             return
+
+
+def _planned_uid(step: Step) -> str:
+    return step.planned[0] if step.planned else ""
 
 
 def put(store: Store, data: Mapping[str, Any]) -> None:

@@ -39,21 +39,21 @@ def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: 
             raise
     # What is to go may be what fills the disk; whoever still writes may be faster than we a few times.
     for _ in range(_TRIES):
-        make_room(store, key)
+        make_room(store, key, uid)
         with suppress(StoreFull):
             return _request(store, key, wish, now=now, uid=uid)
     return _request(store, key, wish, now=now, uid=uid)
 
 
-def make_room(store: Store, key: ObjectKey) -> None:
-    """Give back the space of a job that is going to be deleted."""
-    for run in _runs_of(store, key):
+def make_room(store: Store, key: ObjectKey, uid: str = "") -> None:
+    """Give back the space of a TrainJob that is going to be deleted; with ``uid``, a later one of that name is kept."""
+    for run in _runs_of(store, key, uid):
         supervisors.free_space(run)
 
 
-def _runs_of(store: Store, key: ObjectKey) -> list[Run]:
+def _runs_of(store: Store, key: ObjectKey, uid: str = "") -> list[Run]:
     found = store.find(kinds.TRAIN_JOB, key.namespace, key.name)
-    run = store.run(found.uid) if found is not None else None
+    run = store.run(found.uid) if found is not None and uid in ("", found.uid) else None
     return [] if run is None else [run]
 
 
