@@ -10,6 +10,7 @@ from kfrun import masking, settings, terminal
 from kfrun.cli import durations
 from kfrun.execute.environments import credentials
 from kfrun.execute.local.pods import variables
+from kfrun.execute.local.process import causes
 from kfrun.execute.local.process.addresses import Addresses
 from kfrun.flow import conditions
 from kfrun.load import values
@@ -132,6 +133,8 @@ WORK = {
     "changes": lambda text: compare.changes(command(text), command(text + "x")),
     "credentials": credentials.without_credentials,
     "scrubber": lambda text: credentials.Scrubber((text,))(text),
+    "missing program": lambda text: causes.missing((text, text), "/", "/bin"),
+    "refused program": lambda text: causes.refused((text, text), "/", "/bin/true", PermissionError(13, text)),
     "selector": selection.parse_selector,
     "split": lambda text: split_outside(text, "()"),
     "columns": lambda text: objects.formatter(f"custom-columns={text}", single=True),
@@ -163,7 +166,7 @@ UNITS = (
     "::", "##", "##[", "token",
     "token=", 'token "', "token='", "--token ", "Bearer ", "key-", "_key", "a-", "0", "1.", "1s",
     "s1", "-", "\x1b[", "\x1b[31m", "\u202e", "\x00", "a in (", "a;python_version=='3'\n", 'a; sys_platform == "',
-    "a @ b\n",
+    "a @ b\n", "a/", "./", "../", "/",
     "{range .a}", "{end}", "{.a", "?(", "@.a==", "a b c\n", "\t", "1e", "é",
 )  # fmt: skip
 

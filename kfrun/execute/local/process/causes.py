@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kfrun.execute.local.process import binaries
 from kfrun.model.state import HELP
+from kfrun.terminal import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _MOST_ENTRIES = 2000
 _MOST_CHARACTERS = 160
 _MOST_READ = 2000
+_MOST_PARTS = 64
+_LONGEST_PATH = 4096
 _PLAIN = re.compile(r"(?:--?[A-Za-z]|\.{0,2}/|[A-Za-z_])[\w./+@%=-]*")
 _RESERVED = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n"])
 _OPERATOR = re.compile(r"[();<>|&]+|\d?>{1,2}(?:&\d)?|\d?>.+")
@@ -109,7 +112,9 @@ def missing(argv: Sequence[str], folder: str, path: str) -> str:
     """What to say where ``argv[0]`` is no executable file for a process in ``folder`` with that ``PATH``."""
     command = _Command(tuple(argv), folder, path)
     what = "no such executable file" if "/" in command.name else "executable file not found in $PATH"
-    rules = (*_OF_WORDS, *(_OF_PATHS if "/" in command.name else _OF_NAMES))
+    # Of what is longer than the system takes only the words are looked at.
+    files = () if len(command.name) > _LONGEST_PATH else _OF_PATHS if "/" in command.name else _OF_NAMES
+    rules = (*_OF_WORDS, *files)
     return _said(command, what, next((found for rule in rules if (found := _tried(rule, command))), ""))
 
 
@@ -118,6 +123,9 @@ def refused(argv: Sequence[str], folder: str, executable: str, error: OSError | 
     command, what = _Command(tuple(argv), folder, ""), getattr(error, "strerror", None) or str(error)
     if isinstance(error, OSError) and error.filename == folder:
         return f"working directory {folder}: {what}"
+    if isinstance(error, OSError) and error.filename not in (None, executable):
+        # Its log, say: that is no fault of the program.
+        return f"{_shown(os.fsdecode(error.filename))}: {what}"
     return _said(command, what, _tried(lambda c: _why_refused(c, executable, error), command))
 
 
@@ -128,7 +136,7 @@ def no_folder(folder: str) -> str:
 
 
 def _said(command: _Command, what: str, advice: str) -> str:
-    return f'exec: "{_shown(command.name)}": {what}{HELP if advice else ""}{_clean(advice)}'
+    return f'exec: "{_shown(command.name)}": {what}{HELP if advice else ""}{clean(advice)}'
 
 
 def _tried(rule: Callable[[_Command], str], command: _Command) -> str:
@@ -251,7 +259,7 @@ def _is_elsewhere(command: _Command) -> str:
 
 
 def _candidates(command: _Command) -> Iterator[str]:
-    parts = [part for part in command.name.split("/") if part not in ("", ".", "..")]
+    parts = [part for part in command.name.split("/") if part not in ("", ".", "..")][-_MOST_PARTS:]
     for number in range(len(parts)):
         yield os.path.join(command.folder, *parts[number:])
     for above in ("..", "../.."):
@@ -366,14 +374,8 @@ def _why_refused(command: _Command, executable: str, error: OSError | ValueError
 
 def _shown(text: str) -> str:
     """On one line, without what a terminal obeys, and not too long: its end tells most."""
-    text = _clean(text)
+    text = clean(text)
     return text if len(text) <= _MOST_CHARACTERS else f"...{text[-_MOST_CHARACTERS:]}"
-
-
-def _clean(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -183,7 +183,25 @@ def test_a_name_that_a_terminal_would_obey_is_told_harmlessly(tmp_path: Path) ->
     assert "\\x1b" in said
 
 
-@pytest.mark.parametrize("worst", ["$(" * 50_000, "> " * 50_000, "'" * 100_001, "a" * 100_000, "./" * 50_000 + "a"])
+def test_a_log_that_cannot_be_opened_is_no_fault_of_the_program(folder: Path) -> None:
+    machine = Machine(folder, "true")
+    log = machine.pod_folder / "node.0.log"
+    log.mkdir(parents=True)
+    machine.start()
+    found = machine.exit()
+    assert (found.exit_code, found.reason) == (128, "StartError")
+    assert found.message == f"{log}: Is a directory"
+
+
+def test_what_lies_deep_is_still_found_elsewhere(tmp_path: Path) -> None:
+    put(tmp_path, "bin/tool")
+    assert "./bin/tool is there" in advice(f"/{'deep/' * 200}bin/tool", folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "worst",
+    ["$(" * 50_000, "> " * 50_000, "'" * 100_001, "a" * 100_000, "./" * 50_000 + "a", "a/" * 50_000, "a/" * 2_000],
+)
 def test_100_kb_of_the_worst_are_guessed_at_once(tmp_path: Path, worst: str) -> None:
     start = time.process_time()
     assert len(causes.missing([worst, worst], str(tmp_path), "/bin")) < 1200
