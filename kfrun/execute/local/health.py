@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kfrun import host
-from kfrun.errors import KfrunError, StoreFailed
+from kfrun.errors import EnvironmentFailed, KfrunError, StoreFailed
 from kfrun.execute.answers import Check
-from kfrun.execute.environments import installers
+from kfrun.execute.environments import installers, request
 from kfrun.observe import location
 from kfrun.observe.store import Store
 
@@ -81,7 +81,12 @@ def _folders(settings: Settings) -> Iterator[Check]:
         yield _folder("state folder", location.state_folder(settings), enough=_GIGABYTE)
     except StoreFailed as error:
         yield Check("state folder", "fail", error.message, error.hint or "")
-    yield _folder("cache folder", Path(settings.cache_dir), enough=5 * _GIGABYTE)
+    cache = Path(settings.cache_dir)
+    try:
+        request.require_trusted(request.folder(cache) / "any")
+        yield _folder("cache folder", cache, enough=5 * _GIGABYTE)
+    except EnvironmentFailed as error:
+        yield Check("cache folder", "fail", error.message, error.hint or "")
 
 
 def _folder(name: str, path: Path, *, enough: int) -> Check:

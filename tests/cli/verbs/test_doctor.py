@@ -50,6 +50,18 @@ def test_looking_makes_no_store(healthy):
     assert not healthy.path.exists()
 
 
+@pytest.mark.parametrize("which", ["", "environments"])
+def test_a_cache_that_run_refuses_fails(healthy, which):
+    cache = healthy.path / "cache" / which
+    cache.mkdir(parents=True, exist_ok=True)
+    cache.chmod(0o777)
+    done = healthy("doctor", "-o", "json")
+    assert done.code == 3
+    found = checks(done)["cache folder"]
+    assert (found["status"], "may be written by other users" in found["message"]) == ("fail", True)
+    assert f"chmod go-w {cache}" in found["fix"]
+
+
 def test_damaged_store_fails(healthy):
     healthy.store.close()
     healthy.database.write_bytes(b"SQLite format 3\x00" + os.urandom(8192))
