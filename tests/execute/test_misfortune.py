@@ -119,6 +119,23 @@ def test_a_removed_state_folder_ends_jobs_that_have_nothing_to_say(kfrun: Kfrun)
     eventually(lambda: not kfrun.processes(), what="a job that nobody can see must not run on")
 
 
+def test_nobody_who_looks_waits_for_a_program_that_ignores_its_end_when_its_folder_was_removed(kfrun: Kfrun) -> None:
+    kfrun.ok("apply", "-q", "-f", kfrun.job("job", "trap '' TERM; echo $$$$ > pid; while :; do sleep 0.1; done"))
+    started(kfrun)
+    eventually(lambda: (kfrun.folder / "pid").exists() and (kfrun.folder / "pid").read_text().endswith("\n"))
+    kill_supervisor(kfrun)
+    (path,) = kfrun.home.rglob("job.json")
+    shutil.rmtree(path.parent)
+    start = time.monotonic()
+    assert "job" in kfrun.ok("get", "tj")
+    assert kfrun("wait", "job", "--timeout", "3s").returncode not in (0, 3)
+    assert time.monotonic() - start < 15, "its grace period takes 30 s"
+    assert "deletionTimestamp" in kfrun.ok("get", "tj", "job", "-o", "yaml")
+    os.kill(int((kfrun.folder / "pid").read_text()), signal.SIGKILL)
+    eventually(lambda: kfrun("get", "tj", "job").returncode == 1, what="it is forgotten")
+    eventually(lambda: not kfrun.processes(), what="nothing of it runs on")
+
+
 def test_a_supervisor_keeps_neither_the_callers_folder_nor_its_limits(kfrun: Kfrun) -> None:
     path = kfrun.job("job", "ulimit -Sn; exec sleep 60", nodes=120)
     command = ["sh", "-c", 'ulimit -Sn 100; exec "$@"', "sh", sys.executable, "-m", "kfrun", "apply", "-q", "-f"]

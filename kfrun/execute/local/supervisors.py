@@ -12,6 +12,7 @@ import os
 import signal
 import stat
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import kfrun
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from kfrun.observe.store import Run, Store
 
 _IDENTITY_BYTES = 256
+_MOMENT, _PAUSE = 1.0, 0.02
 _KEPT = ("DYLD_LIBRARY_PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
          "TMPDIR", "TZ", "USER", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME")  # fmt: skip
 _MAIN = "import sys; sys.path.append(sys.argv.pop(1)); from kfrun.execute.local.nursery import main; main()"
@@ -193,19 +195,18 @@ def _replace(folder: str) -> None:
 def revive(store: Store) -> list[Run]:
     """Start a supervisor for every job of this host that should have one and has none; returns all of these jobs."""
     runs = store.unended_runs()
+    lost = [run for run in runs if not os.path.isdir(run.folder)]
     for run in runs:
-        if not os.path.isdir(run.folder):
-            # Somebody removes it just now, was killed while at it, or removed it by hand: nothing is known any more.
-            from kfrun.execute.local import runtimes
-
-            runtimes.clean(run)
-            remove(store, run)
-        elif not is_supervised(run.folder):
+        if run in lost or not is_supervised(run.folder):
             # Whoever wants to look must not fail because no process can be started just now: the next one tries again.
             with contextlib.suppress(OSError):
                 start(run.folder)
         elif run.request:
             get_past([run])
+    # Those are ended and forgotten: most at once, and nobody who looks waits for a program that takes its time.
+    deadline = time.monotonic() + _MOMENT
+    while any(store.run(run.uid) for run in lost) and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
     return runs
 
 

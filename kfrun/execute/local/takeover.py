@@ -7,6 +7,7 @@ All of it runs in a fork of the nursery, one for each job.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -15,13 +16,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kfrun.errors import KfrunError
+from kfrun.errors import KfrunError, StoreFailed
 from kfrun.execute.controller.facts import SUPERVISOR_FAILED
-from kfrun.execute.local import jobfiles, runtimes, supervisors
+from kfrun.execute.local import jobfiles, requests, runtimes, supervisors
 from kfrun.execute.local.supervisor import Supervisor
 from kfrun.host import lock
-from kfrun.model.kinds import TRAIN_JOB
+from kfrun.model.kinds import API_VERSION, TRAIN_JOB
 from kfrun.model.runstate import Condition
+from kfrun.model.source import ObjectKey
 from kfrun.model.state import Event, is_finished
 from kfrun.observe import location, status
 from kfrun.observe.store import Store
@@ -40,13 +42,43 @@ def main(folder: str) -> None:
     os.umask(0o077)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if not _lock(folder):
-        return
     try:
-        _supervise(folder)
+        if not os.path.isdir(folder):
+            _forget(folder)
+        elif _lock(folder):
+            _supervise(folder)
     except KfrunError as error:
         # To supervisor.log.
         sys.stderr.write(f"{error.message}\n")
+
+
+def _forget(folder: str) -> None:
+    """Somebody removed the job's folder by hand, or was killed while removing it: nothing is known of it any more.
+
+    What runs of it is ended, which may take its grace period; until then the job is being deleted.
+    """
+    database, uid = location.database_of(folder), os.path.basename(folder)
+    path = f"{database.parent}/{uid}.lock"
+    try:
+        descriptor = lock.take(path)
+    except OSError:
+        # The whole state is gone.
+        return
+    if descriptor is None:
+        # Another one is at it.
+        return
+    try:
+        with Store.open(database, create=False) as store:
+            run = store.run(uid)
+            if run is not None and not run.ended:
+                with contextlib.suppress(StoreFailed):
+                    key = ObjectKey(API_VERSION, TRAIN_JOB, run.namespace, run.name)
+                    requests.request(store, key, "delete", uid=uid)
+                runtimes.clean(run)
+                supervisors.remove(store, run)
+    finally:
+        os.unlink(path)
+        os.close(descriptor)
 
 
 def _lock(folder: str) -> bool:

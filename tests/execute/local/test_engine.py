@@ -259,6 +259,6 @@ def test_a_job_of_a_runtime_whose_folder_is_gone_is_cleaned_by_its_runtime(store
     site = Site(store, folder)
     site.engine.taken()
     supervisors.remove_folder(str(folder))
-    supervisors.revive(store)
+    takeover._forget(str(folder))
     assert site.engine.taken() == [f"clean {UID}"]
     assert store.runs() == []

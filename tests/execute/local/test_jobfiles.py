@@ -273,8 +273,10 @@ def test_those_who_ask_do_not_take_each_other_for_a_supervisor(folder: str) -> N
 
 
 def test_a_job_whose_folder_was_removed_by_hand_is_forgotten_and_ended(tmp_path: Path, store: Store) -> None:
-    runs.add(store, runs.trainjob("tj"), tmp_path / "state/jobs/default/tj/uid", ended=False)
+    runs.add(store, runs.trainjob("tj"), tmp_path / "state/jobs/default/tj/uid-default-tj", ended=False)
     process = subprocess.Popen(["sleep", "60"], env={**os.environ, "KFRUN_JOB_UID": "uid-default-tj"})
     supervisors.revive(store)
+    supervisors.dismiss()
     assert eventually(lambda: process.poll() == -signal.SIGTERM)
-    assert store.runs() == []
+    assert eventually(lambda: store.runs() == [])
+    assert eventually(lambda: not list((tmp_path / "state").glob("*-tj.lock")))
