@@ -206,7 +206,8 @@ class Round:
         (self.notes / "go").touch()
         job = self._settled()
         # Before its exec a rank is a copy of its recorder, and was struck as a helper.
-        self.killed["rank"] += any(item.pid in self.struck for item in self._records())
+        if any(item.pid in self.struck for item in self._records()):
+            self.killed["rank"] += 1
         if job is None:
             end = "deleted" if self.killed["deletion"] else "never recorded"
             assert self.killed["deletion"] or self.killed["apply"], "the job vanished"
