@@ -67,6 +67,7 @@ class Round:
         self.notes.mkdir()
         self.kfrun = Kfrun(folder / "home", folder / "work")
         self.killed: Counter[str] = Counter()
+        self.struck: set[int] = set()
         self.codes = [self.random.choice((0, 0, 0, 37)) for _ in range(2)]
         # Half of them end only when they may: then nothing excuses an end that nobody saw.
         self.is_gated = self.random.random() < 0.5
@@ -196,6 +197,7 @@ class Round:
             except ProcessLookupError:
                 continue
             self.killed[what] += 1
+            self.struck.add(pid)
 
     # What must hold
 
@@ -203,6 +205,9 @@ class Round:
         ran = any(path.name != "go" for path in self.notes.iterdir())
         (self.notes / "go").touch()
         job = self._settled()
+        # Before its exec a rank is a copy of its recorder, and was struck as a helper.
+        if any(item.pid in self.struck for item in self._records()):
+            self.killed["rank"] += 1
         if job is None:
             end = "deleted" if self.killed["deletion"] else "never recorded"
             assert self.killed["deletion"] or self.killed["apply"], "the job vanished"

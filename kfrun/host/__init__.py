@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from kfrun.model.values import NamedTuple
@@ -31,8 +30,6 @@ _CPU_QUOTAS = (
     ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
 )
 """Quota and period of the second and of the first version of control groups."""
-
-_KILL_ROUNDS, _KILL_PAUSE = 50, 0.002
 
 
 class ProcessIdentity(NamedTuple):
@@ -124,13 +121,10 @@ def is_alive(identity: ProcessIdentity) -> bool:
 def is_stopped(identity: ProcessIdentity) -> bool:
     """Whether exactly this process runs no further before somebody lets it: SIGSTOP, or a debugger."""
     if is_portable():
-        state = _output(["ps", "-o", "stat=", "-p", str(identity.pid)]) or ""
+        state = (_output(["ps", "-o", "stat=", "-p", str(identity.pid)]) or "").encode()
     else:
-        try:
-            state = _text(f"/proc/{identity.pid}/stat", errors="replace").rpartition(")")[2].strip()
-        except OSError:
-            return False
-    return state[:1] in ("T", "t") and is_alive(identity)
+        state = (stat(identity.pid) or [b""])[0]
+    return state[:1] in (b"T", b"t") and is_alive(identity)
 
 
 def set_process_name(name: str) -> None:
@@ -167,20 +161,6 @@ def marked_by(markers: Iterable[str]) -> dict[str, list[int]]:
         for marker in wanted.keys() & held:
             found[wanted[marker]].append(pid)
     return found
-
-
-def kill_marked(*markers: str) -> None:
-    """SIGKILL to everything that carries one of ``markers``; again and again while it forks, but not for ever."""
-    from signal import SIGKILL
-
-    for _ in range(_KILL_ROUNDS):
-        found = marked_processes(*markers)
-        if not found:
-            return
-        for pid in found:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, SIGKILL)
-        time.sleep(_KILL_PAUSE)
 
 
 def can_find_marked_processes() -> bool:

@@ -214,7 +214,9 @@ def test_helpers_killed_during_the_grace_period_do_not_shorten_it(kfrun: Kfrun, 
     eventually(lambda: "asked" in kfrun.ok("logs", "job"))
     kill(kfrun, helpers)
     eventually(lambda: kfrun.ok("get", "tj") and host.stat(item.pid) is None)
-    assert kfrun.ok("logs", "job").splitlines() == ["ready", "asked", "saved"]
+    # Whoever takes over does not know whether it was asked already, and asks again.
+    first, *asks, last = kfrun.ok("logs", "job").splitlines()
+    assert (first, {*asks}, last) == ("ready", {"asked"}, "saved")
     kfrun.ok("delete", "job")
 
 

@@ -106,7 +106,7 @@ def test_a_link_that_another_user_put_in_the_place_of_the_state_is_refused(ended
     os.chown(path, 0, 0, follow_symlinks=False)
 
 
-@pytest.mark.parametrize("home", ["/dev/null", "/nonexistent"])
+@pytest.mark.parametrize("home", ["/dev/null", "/proc/nonexistent"])
 def test_without_a_place_for_state_manifests_are_checked_all_the_same(kfrun: Kfrun, home: str) -> None:
     del kfrun.env["KFRUN_HOME"]
     for verb in ("validate", "render", "plan"):

@@ -86,17 +86,6 @@ def test_marked_processes_are_found_wherever_they_fled(form: str, marked: subpro
     assert host.can_find_marked_processes()
 
 
-def test_marked_processes_are_killed_and_no_others(form: str, marked: subprocess.Popen[bytes]) -> None:
-    other = subprocess.Popen(["sleep", "60"], env={**os.environ, "KFRUN_TEST_MARK": "this/one.01"})
-    eventually(lambda: len(host.marked_processes("KFRUN_TEST_MARK=this/one.0")) == 2)
-    host.kill_marked("KFRUN_TEST_MARK=this/one.0")
-    assert marked.wait(5) == -signal.SIGKILL, form
-    assert host.marked_processes("KFRUN_TEST_MARK=this/one.0") == []
-    assert other.poll() is None
-    other.kill()
-    other.wait()
-
-
 def test_the_end_of_a_process_is_seen_on_its_pidfd() -> None:
     process = subprocess.Popen(["sleep", "60"])
     descriptor = host.open_pidfd(process.pid)

@@ -66,13 +66,26 @@ WHY = {_SHARED!r}
 
 def is_installing(words):
     "Whether Python was started to install something."
-    for number, word in enumerate(words[1:], 1):
-        if word == "-m" or not word.startswith("-"):
-            module = words[number + 1] if word == "-m" and number + 1 < len(words) else ""
-            rest = words[number + 2:]
-            return module == "ensurepip" or (
-                module in ("pip", "uv") and any(each in rest for each in ("install", "uninstall", "sync"))
-            )
+    rest = list(words[1:])
+    while rest:
+        word = rest.pop(0)
+        if word == "--check-hash-based-pycs":
+            del rest[:1]
+        elif not word.startswith("-") or word == "-":
+            return False
+        elif not word.startswith("--"):
+            # The first letter that takes a value ends the letters: the value is the rest of the word, or the next one.
+            for place, letter in enumerate(word):
+                if letter == "c":
+                    return False
+                if letter in "mWX":
+                    value = word[place + 1:] or (rest.pop(0) if rest else "")
+                    if letter == "m":
+                        return value.partition(".")[0] == "ensurepip" or (
+                            value.partition(".")[0] in ("pip", "uv")
+                            and any(each in rest for each in ("install", "uninstall", "sync"))
+                        )
+                    break
     return False
 
 
@@ -84,7 +97,10 @@ if is_installing(sys.orig_argv):
 """
 """Runs when a Python of a shared environment starts, and ends what would install something."""
 
-_START_LINE: Final = "import sys; '-m' in getattr(sys, 'orig_argv', ()) and __import__('_kfrun_shared')\n"
+_START_LINE: Final = (
+    "import sys; any(word[:1] == '-' and 'm' in word for word in getattr(sys, 'orig_argv', ()))"
+    " and __import__('_kfrun_shared')\n"
+)
 
 
 def folder(path: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kfrun import host
@@ -68,7 +69,7 @@ def _perform(store: Store, step: Step, launch: Launcher | None, way: Way) -> Non
         case change.CreateJob() | change.ReplaceJob():
             _create(store, step, launch, way)
         case change.UpdateJob() | change.SuspendJob() | change.ResumeJob():
-            _update(store, step, launch, way)
+            requests.past_stopped(store, action.key, partial(_update, store, step, launch, way))
         case change.DeleteJob():
             requests.request(store, action.key, "delete", uid=_planned_uid(step))
         case change.DeleteObject():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from kfrun.errors import StoreBusy, StoreFull
 from kfrun.execute import objects
@@ -14,10 +14,13 @@ from kfrun.model import kinds
 from kfrun.model.state import is_finished
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kfrun.model.source import ObjectKey
     from kfrun.observe.store import Run, Store
 
 _TRIES = 20
+_Result = TypeVar("_Result")
 
 
 def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: str = "") -> bool | None:
@@ -27,13 +30,8 @@ def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: 
     An ended job has no supervisor: it is removed here. One that another controller runs can only be deleted:
     False for the rest.
     """
-    supervisors.get_past(_runs_of(store, key))
     try:
-        return _request(store, key, wish, now=now, uid=uid)
-    except StoreBusy:
-        # It may be the supervisor of another job that was stopped while it wrote.
-        supervisors.get_past(store.unended_runs())
-        return _request(store, key, wish, now=now, uid=uid)
+        return past_stopped(store, key, partial(_request, store, key, wish, now=now, uid=uid))
     except StoreFull:
         if wish != "delete":
             raise
@@ -43,6 +41,16 @@ def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: 
         with suppress(StoreFull):
             return _request(store, key, wish, now=now, uid=uid)
     return _request(store, key, wish, now=now, uid=uid)
+
+
+def past_stopped(store: Store, key: ObjectKey, write: Callable[[], _Result]) -> _Result:
+    """What ``write`` does, though a supervisor was stopped while it held the store: the job's own, or another's."""
+    supervisors.get_past(_runs_of(store, key))
+    try:
+        return write()
+    except StoreBusy:
+        supervisors.get_past(store.unended_runs())
+        return write()
 
 
 def make_room(store: Store, key: ObjectKey, uid: str = "") -> None:
@@ -81,6 +89,10 @@ def _request(store: Store, key: ObjectKey, wish: str, *, now: bool, uid: str) ->
 
 def set_suspend(store: Store, key: ObjectKey, *, suspend: bool, uid: str = "") -> bool | None:
     """Set spec.suspend of a stored TrainJob and tell its supervisor; None when there is none, False if it was so."""
+    return past_stopped(store, key, partial(_set_suspend, store, key, suspend=suspend, uid=uid))
+
+
+def _set_suspend(store: Store, key: ObjectKey, *, suspend: bool, uid: str) -> bool | None:
     with store.writing():
         found = store.find(kinds.TRAIN_JOB, key.namespace, key.name)
         if found is None or (uid and found.uid != uid):

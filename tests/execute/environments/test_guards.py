@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kfrun.execute import environments
+from kfrun.execute.environments import guards
 from tests.execute.environments import environment_setup as setup
 from tests.execute.environments.environment_setup import make_wheel, request
 
@@ -166,3 +167,34 @@ def test_guards_are_put_once_however_many_put_them(build):
     assert [worker.communicate(timeout=60)[1] for worker in workers] == [b""] * 4
     assert [worker.returncode for worker in workers] == [0] * 4
     assert [item.name for item in path.iterdir() if item.name.startswith("guards")] == ["guards"]
+
+
+@pytest.mark.parametrize(
+    ("words", "is_one"),
+    [
+        ("-m pip install x", True),
+        ("-X dev -m pip install x", True),
+        ("-Xdev -m pip install x", True),
+        ("-W ignore -m pip install x", True),
+        ("-Im pip install x", True),
+        ("-mpip install x", True),
+        ("-BsmPip install x", False),
+        ("-IX dev -m ensurepip", True),
+        ("--check-hash-based-pycs always -m uv pip sync x", True),
+        ("-m pip list", False),
+        ("-c pass -m pip install x", False),
+        ("train.py -m pip install x", False),
+        ("-X", False),
+        ("", False),
+    ],
+)
+def test_an_installing_python_is_known_whatever_stands_before_its_module(words, is_one, tmp_path, capfd, monkeypatch):
+    ends = []
+    monkeypatch.setattr(sys, "orig_argv", ["python", *words.split()])
+    monkeypatch.setattr(os, "_exit", ends.append)
+    (tmp_path / "_kfrun_shared.py").write_text(guards._START)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "_kfrun_shared", raising=False)
+    exec(guards._START_LINE, {})
+    assert ends == [1] * is_one
+    assert ("shared" in capfd.readouterr().err) == is_one

@@ -128,7 +128,7 @@ class EnvironmentNeed:
 
     def _start(self) -> None:
         request = f"{self._folder}/environment.json"
-        with open(request, "w", encoding="utf-8", opener=_private) as file:
+        with open(request, "w", encoding="utf-8", opener=files.opener) as file:
             json.dump(self._job.environment, file)
         package_root = os.path.dirname(os.path.abspath(kfrun.__path__[0]))
         command = [sys.executable, "-I", "-c", _MAIN, package_root, request, self._job.cache]
@@ -165,7 +165,3 @@ class EnvironmentNeed:
 
 def _denied(why: str) -> Denied:
     return Denied("EnvironmentFailed", f"the Python environment could not be built:{why}")
-
-
-def _private(path: str, flags: int) -> int:
-    return files.open_regular(path, flags | os.O_TRUNC)

@@ -107,8 +107,10 @@ class Bounded:
                 raise
         except OSError:
             # Nothing can be made here just now: it grows no further all the same.
-            os.ftruncate(full, 0)
-            self._missed, self._size = self._missed + self._size, 0
+            with contextlib.suppress(OSError):
+                os.ftruncate(full, 0)
+                self._missed += self._size
+            self._size = 0
             return
         os.close(full)
         for _, path in older:

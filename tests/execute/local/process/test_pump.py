@@ -158,3 +158,16 @@ def test_a_killed_pump_costs_neither_a_line_nor_the_training(bounded_kfrun: Kfru
     last = int(found.split("last ")[1])
     assert numbers(found) == list(range(numbers(found)[0], last + 1))
     assert not running(kfrun)
+
+
+def test_a_disk_that_fails_at_everything_does_not_end_the_pump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    bounded = Bounded(str(tmp_path / "node.0.log"), LIMIT)
+    monkeypatch.setattr(os, "rename", fail)
+    monkeypatch.setattr(os, "ftruncate", fail)
+    for number in range(10_000):
+        bounded.write(b"line %06d\n" % number)
+    bounded.close()
+    assert b"line 009999\n" in (tmp_path / "node.0.log").read_bytes()

@@ -15,8 +15,7 @@ from kfrun import host
 from kfrun.errors import Refused
 from kfrun.execute.controller.facts import Attempt, Ended, Started
 from kfrun.execute.local import jobfiles
-from kfrun.execute.local.process import launch, record, runtime
-from kfrun.execute.local.runtime import JOB_MARKER
+from kfrun.execute.local.process import launch, leftovers, record, runtime
 from kfrun.model.runstate import ContainerState, PodState
 from tests import workloads
 from tests.conftest import eventually
@@ -81,7 +80,7 @@ class Machine:
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
-    host.kill_marked(f"{JOB_MARKER}={tmp_path}")
+    leftovers.end_job(str(tmp_path), 0)
 
 
 def test_a_start_is_told_as_soon_as_the_program_runs(folder: Path) -> None:

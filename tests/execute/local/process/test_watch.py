@@ -14,7 +14,7 @@ import pytest
 from kfrun import host
 from kfrun.execute.controller.facts import Ended, Started
 from kfrun.execute.local import jobfiles
-from kfrun.execute.local.process import record, recorder, remains
+from kfrun.execute.local.process import leftovers, record, recorder, remains
 from kfrun.execute.local.runtime import JOB_MARKER
 from tests import style_metrics
 from tests.conftest import eventually
@@ -31,7 +31,7 @@ UNTIL_GO = "while [ ! -e go ]; do sleep 0.01; done"
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
-    host.kill_marked(f"{JOB_MARKER}={tmp_path}")
+    leftovers.end_job(str(tmp_path), 0)
 
 
 def kill_recorder(machine: Machine) -> record.Record:
