@@ -22,6 +22,7 @@ UNSEEN: Final = pattern(f"[\x7f-\x9f{_BIDI}\ud800-\udfff]")
 """What JSON may hold and a terminal, or somebody who reads a text, must not."""
 
 _OBEYED: Final = pattern(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}]")
+_UNSHOWN: Final = pattern(f"[\x00-\x1f\x7f-\x9f{_BIDI}\ud800-\udfff]")
 _OBEYED_OR_STYLE: Final = pattern(f"{_STYLES}|[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}]")
 
 COMMAND: Final = pattern(r"^[^\S\n]*:(?=:)|##(?=\w{0,16}\[)", re.MULTILINE)
@@ -40,6 +41,11 @@ def printable(text: str, *, styled: bool = False) -> str:
     if text.isascii() and text.isprintable():
         return text
     return (_OBEYED_OR_STYLE if styled else _OBEYED).sub(_escaped, text)
+
+
+def in_columns(text: str) -> str:
+    """The text on one line, each character that a terminal would obey replaced by one: columns stay the same."""
+    return text if text.isprintable() else _UNSHOWN.sub("\ufffd", text)
 
 
 def harmless(text: str) -> str:

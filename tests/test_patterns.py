@@ -13,7 +13,8 @@ from kfrun.execute.local.pods import variables
 from kfrun.execute.local.process import causes
 from kfrun.execute.local.process.addresses import Addresses
 from kfrun.flow import conditions
-from kfrun.load import values
+from kfrun.load import placeholders, values
+from kfrun.load.kubeyaml import foreign
 from kfrun.observe import selection
 from kfrun.patterns import split_outside
 from kfrun.plan import compare
@@ -147,6 +148,10 @@ WORK = {
     "requirements": lambda text: packages.parse(lines(text)),
     "lint": lint_packages,
     "field path": lambda text: fieldpaths.find(text, version=schemas.DEFAULT_VERSION, recursive=False),
+    "placeholder": lambda text: placeholders.at(text, 1),
+    "placeholder of a line": placeholders.of_line,
+    "other language": placeholders.of_another_language,
+    "conflict": foreign.conflict,
     "set": lambda text: values.read((), (text,), ()),
     "key": lambda text: settings._line_of("cache_dir", text),
     "clean": table.clean,
@@ -167,8 +172,17 @@ UNITS = (
     "token=", 'token "', "token='", "--token ", "Bearer ", "key-", "_key", "a-", "0", "1.", "1s",
     "s1", "-", "\x1b[", "\x1b[31m", "\u202e", "\x00", "a in (", "a;python_version=='3'\n", 'a; sys_platform == "',
     "a @ b\n", "a/", "./", "../", "/",
+    "{{", "{{ .", "{%", "${", "${A}", "<%", "<a", "@a", "@a@", "%(a", "__A", "((", "[[", "<<<<<<< ", "=======\n",
+    "a: {{ b }} ",
     "{range .a}", "{end}", "{.a", "?(", "@.a==", "a b c\n", "\t", "1e", "é",
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", range(len(placeholders._KINDS)))
+def test_a_placeholder_is_found_in_time_in_proportion_to_the_text(number):
+    compiled = re.compile(placeholders._KINDS[number][0].pattern)
+    seconds, text = worst_cases.slowest(Expression("placeholders", compiled, "finditer"))
+    assert seconds < SECONDS, f"{compiled.pattern!r} with {text}"
 
 
 @pytest.mark.parametrize("name", WORK)

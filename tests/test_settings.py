@@ -101,6 +101,13 @@ def test_folders_in_a_file_are_relative_to_it(project, environ):
             "",
         ),
         ("[logs]\nmax-size = 1023\n", 2, "max-size: expected a size of 1Ki or more", ""),
+        (
+            'strict = true\nlogs_max_size = "10Mi"\n',
+            2,
+            "logs_max_size: unknown key",
+            "write max-size in the table [logs]",
+        ),
+        (f"[logs]\nmax-size = {'9' * 30}\n", 2, "max-size: expected a size of 1Ki or more", ""),
         ("[logs]\nmax-size = true\n", 2, "max-size: expected text, got True", ""),
     ],
 )
@@ -157,6 +164,7 @@ def test_every_key_can_be_set_by_a_variable(project, environ, name, text, value)
         ("KFRUN_STRICT", "maybe", "KFRUN_STRICT=maybe: expected true or false"),
         ("KFRUN_RETRY_DELAY", "soon", "KFRUN_RETRY_DELAY=soon: expected a number of seconds"),
         ("KFRUN_RETRY_DELAY", "nan", "expected a number of seconds"),
+        ("KFRUN_LOGS_MAX_SIZE", "9" * 5000, "KFRUN_LOGS_MAX_SIZE: expected a size of 1Ki or more"),
         ("KFRUN_COLOR", "red", "KFRUN_COLOR: expected auto, always, never, got red"),
     ],
 )

@@ -15,11 +15,23 @@ JOB = ROOT / "examples" / "failing" / "job.yaml"
 PACKAGED_JOB = ROOT / "examples" / "quickstart" / "job.yaml"
 
 NEVER = {
-    "asyncio", "concurrent.futures", "docker", "http.client", "http.server", "importlib.metadata", "jinja2",
-    "jsonschema", "kubernetes", "logging", "multiprocessing", "numpy", "referencing", "requests", "ssl",
+    "asyncio", "concurrent.futures", "dataclasses", "docker", "http.client", "http.server", "importlib.metadata",
+    "jinja2", "jsonschema", "kubernetes", "logging", "multiprocessing", "numpy", "referencing", "requests", "ssl",
     "tomllib", "typing_extensions", "unittest", "urllib.request", "wcwidth", "xml", "zoneinfo",
 }  # fmt: skip
 """No command that reads good manifests or the store needs these: engines, networks and the slow validator."""
+
+HELLO = """\
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata:
+  name: hello
+spec:
+  runtimeRef:
+    name: plain-python
+  trainer:
+    command: [python, -c, "print('hello')"]
+"""
 
 CODE = """
 import json, sys
@@ -71,7 +83,22 @@ def test_a_command_loads_only_what_it_needs(name, tmp_path):
     assert found["code"] in (0, None)
     modules = set(found["modules"])
     assert modules & (NEVER | useless) == set()
+    assert found["slow"] == []
     assert len(modules) <= most, sorted(modules)
+
+
+def test_what_runs_and_shows_jobs_loads_no_dataclasses(tmp_path):
+    manifest = tmp_path / "job.yaml"
+    manifest.write_text(HELLO)
+    for arguments in (
+        ["run", "-f", str(manifest)], ["apply", "-f", str(manifest)], ["get", "trainjobs"],
+        ["get", "trainjob", "hello"], ["logs", "hello"], ["describe", "trainjob", "hello"],
+        ["wait", "trainjob", "hello", "--timeout", "60s"],
+    ):  # fmt: skip
+        found = loaded(arguments, tmp_path)
+        assert found["code"] in (0, None), arguments
+        assert set(found["modules"]) & NEVER == set(), arguments
+        assert found["slow"] == [], arguments
 
 
 def test_packages_are_read_without_the_packaging_library_where_the_requirement_is_plain(tmp_path):

@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kfrun.load.lines import line_at
-from kfrun.patterns import pattern
+from kfrun.terminal import in_columns
 
 if TYPE_CHECKING:
     from kfrun.model.source import Document, Position
 
 LONGEST: Final = 180
 """Characters of an excerpt at most."""
-
-_UNPRINTABLE: Final = pattern(
-    "[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff\ufeff]"
-)
 
 
 def excerpt(source: Document | str, position: Position) -> str:
@@ -38,4 +34,4 @@ def shown(line: str, column: int) -> str:
         else:
             first = column - 61
             line = f"…{line[first : first + 120]}…"
-    return _UNPRINTABLE.sub("\ufffd", line.replace("\t", " "))
+    return in_columns(line.replace("\t", " "))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from kfrun.model.values import NamedTuple
 from kfrun.patterns import pattern
+from kfrun.terminal import in_columns
 
 if TYPE_CHECKING:
     import re
@@ -101,12 +102,8 @@ def of_another_language(line: str) -> str | None:
 
 def _first(line: str, start: int, counts: Callable[[re.Match[str]], bool] = bool) -> Placeholder | None:
     found = [
-        Placeholder(match.start(), _printable(match[0].strip()), what, hint)
+        Placeholder(match.start(), in_columns(match[0].strip()), what, hint)
         for expression, what, hint in _KINDS
         if (match := next(filter(counts, expression.finditer(line, start)), None)) is not None
     ]
     return min(found, key=lambda one: one.start, default=None)
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.patterns import pattern
+from kfrun.validate.admission.causes import is_label_value, is_qualified, is_subdomain
 from kfrun.validate.located import Problem
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ SUBDOMAIN_LENGTH: Final = 253
 ANNOTATIONS_BYTES: Final = 256 * 1024
 
 _TRAIN_JOB = pattern(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-_LABEL = pattern(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_SUBDOMAIN = pattern(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
-_QUALIFIED = pattern(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_LABEL_TEXT = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_LABEL = pattern(_LABEL_TEXT)
+_SUBDOMAIN = pattern(rf"{_LABEL_TEXT}(\.{_LABEL_TEXT})*")
 
 _TRAIN_JOB_FORM = "a lower-case letter first, then lower-case letters, digits and -, no - at the end"
 _LABEL_FORM = "lower-case letters, digits and -, a letter or digit at both ends"
@@ -93,19 +94,11 @@ def _owners(references: list[dict[str, Any]]) -> Iterator[Problem]:
 def _finalizers(names: list[Any]) -> Iterator[Problem]:
     at = ("metadata", "finalizers")
     for index, name in enumerate(names):
-        if isinstance(name, str) and not _is_key(name):
+        if isinstance(name, str) and not is_qualified(name):
             message = f'"{name}" is no finalizer; allowed: a name such as example.com/backup'
             yield Problem("KF313", (*at, index), message)
     if {"orphan", "foregroundDeletion"} <= {name for name in names if isinstance(name, str)}:
         yield Problem("KF313", at, "orphan and foregroundDeletion exclude each other", "remove one of them", "key")
-
-
-def _is_key(key: str) -> bool:
-    """A name, with a DNS subdomain and a slash before it or not."""
-    prefix, slash, name = key.rpartition("/")
-    if slash and not (_SUBDOMAIN.fullmatch(prefix) and len(prefix) <= SUBDOMAIN_LENGTH):
-        return False
-    return len(name) <= LABEL_LENGTH and _QUALIFIED.fullmatch(name) is not None
 
 
 def _name(data: dict[str, Any], form: re.Pattern[str], words: str, longest: int) -> Iterator[Problem]:
@@ -148,18 +141,21 @@ def _spelled(text: str, form: re.Pattern[str]) -> str | None:
 
 
 def _key(field: str, key: str) -> Iterator[Problem]:
+    # the prefix of an annotation may have capitals
+    judged = key.lower() if field == "annotations" else key
+    if is_qualified(judged):
+        return
     path = ("metadata", field, key)
     prefix, slash, name = key.rpartition("/")
-    domain = prefix.lower() if field == "annotations" else prefix  # that of an annotation may have capitals
-    if slash and not (_SUBDOMAIN.fullmatch(domain) and len(prefix) <= SUBDOMAIN_LENGTH):
+    if slash and not is_subdomain(judged.rpartition("/")[0]):
         message = f'"{prefix}" is no valid prefix of a key; allowed: a DNS name such as example.com'
         yield Problem("KF311", path, message, at="key")
-    elif not (_QUALIFIED.fullmatch(name) and len(name) <= LABEL_LENGTH):
+    else:
         message = f'"{name}" is no valid key; allowed: up to {LABEL_LENGTH} {_QUALIFIED_FORM}'
         yield Problem("KF311", path, message, at="key")
 
 
 def _label_value(key: str, value: str) -> Iterator[Problem]:
-    if value and not (_QUALIFIED.fullmatch(value) and len(value) <= LABEL_LENGTH):
+    if not is_label_value(value):
         message = f'"{value}" is no valid label; allowed: up to {LABEL_LENGTH} {_QUALIFIED_FORM}'
         yield Problem("KF311", ("metadata", "labels", key), message, "longer or freer texts go into annotations")
