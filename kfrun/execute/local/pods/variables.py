@@ -5,13 +5,12 @@ Each runtime brings the addresses that its containers see.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from kfrun.model.values import dataclass
-from kfrun.patterns import pattern
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Collection, Mapping
     from typing import Protocol
 
@@ -25,10 +24,10 @@ if TYPE_CHECKING:
             """An argument, or anything else that the user wrote, as it reads here."""
 
 
-_REFERENCE = pattern(r"\$(\$|\(([^)]*)\))")
+_REFERENCE = re.compile(r"\$(\$|\(([^)]*)\))")
 _LONGEST = 1 << 20
 """Characters of a value. No program starts with a longer one, and variables that double would fill the memory."""
-_SUBSCRIPT = pattern(r"metadata\.(labels|annotations)\['(.*)'\]")
+_SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.*)'\]")
 
 
 @dataclass(frozen=True, slots=True)
