@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from kfrun.cli import plain
+    from kfrun.cli.check import plain
 
     asked = plain.read(arguments)
     if asked is not None:

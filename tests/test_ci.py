@@ -15,7 +15,7 @@ import yaml
 
 from tests import docblocks
 from tests.cli.manifests import SOUND as GOOD
-from tests.load import gitrepos
+from tests.load.git import gitrepos
 
 ROOT = Path(__file__).parents[1]
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())

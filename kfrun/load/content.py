@@ -83,7 +83,7 @@ def is_descriptor(path: str) -> bool:
 
 def _bytes(source: Source) -> bytes:
     if source.is_url:
-        from kfrun.load.urls import fetch
+        from kfrun.load.web.urls import fetch
 
         return fetch(source.name, MAX_BYTES)
     try:

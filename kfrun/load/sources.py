@@ -155,7 +155,7 @@ def named(inputs: Sequence[str], *, recursive: bool, stdin: BinaryIO | None) -> 
         if name == STDIN:
             sources.append(_of_stdin(stdin))
         elif "://" in name:
-            from kfrun.load.urls import checked
+            from kfrun.load.web.urls import checked
 
             sources.append(Source(checked(name), is_url=True))
         else:

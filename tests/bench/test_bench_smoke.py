@@ -25,7 +25,7 @@ from tests.bench.__main__ import BENCHMARKS, PAGE, measured
 from tests.bench.figures import Figure
 from tests.bench.program import Program
 from tests.bench.setting import TINY, Setting
-from tests.load import gitrepos
+from tests.load.git import gitrepos
 
 if TYPE_CHECKING:
     from pathlib import Path

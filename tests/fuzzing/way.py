@@ -15,7 +15,7 @@ from io import BytesIO, TextIOWrapper
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from xml.etree import ElementTree as ET
 
-from kfrun.cli import reports
+from kfrun.cli.check import reports
 from kfrun.cli.verbs import render
 from kfrun.errors import InvalidInput
 from kfrun.flow import documents, plans

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kfrun.cli import checkoptions, exits, lintconfig, options, reports
+from kfrun.cli import exits, options
+from kfrun.cli.check import checkoptions, lintconfig, reports
 from kfrun.execute import choice
 from kfrun.flow import documents
 from kfrun.model.kinds import is_own
@@ -18,7 +19,7 @@ from kfrun.report.checks import Report
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kfrun.cli.reports import OutputTarget
+    from kfrun.cli.check.reports import OutputTarget
     from kfrun.model.source import Document
     from kfrun.model.wishes import Values
     from kfrun.resolve.runtimes.catalogue import Catalogue

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kfrun.cli import checkoptions, exits, options, reports
+from kfrun.cli import exits, options
+from kfrun.cli.check import checkoptions, reports
 from kfrun.errors import UsageProblem
 from kfrun.flow.checker.stages import Asked
 from kfrun.flow.documents import read_values
@@ -16,7 +17,7 @@ from kfrun.settings import BACKENDS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from kfrun.cli.reports import OutputTarget
+    from kfrun.cli.check.reports import OutputTarget
     from kfrun.flow.checker.stages import Until
     from kfrun.model.source import Document, Finding, ObjectKey
     from kfrun.model.wishes import Values

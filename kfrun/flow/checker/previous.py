@@ -96,7 +96,7 @@ def _require_sense(asked: Comparison) -> None:
     if "-" in asked.names and "-" in asked.files:
         raise UsageProblem("stdin (-) can be read once only", "put the old objects or the new ones into a file")
     if asked.revision is not None:
-        from kfrun.load import revisions
+        from kfrun.load.git import revisions
 
         revisions.require_versions(asked.names, asked.revision)
 
@@ -107,7 +107,7 @@ def _older(
     """The older objects, and what keeps some of them from being read. Of several of one name the last counts."""
     older: Sequence[Document]
     if asked.revision is not None:
-        from kfrun.load import revisions
+        from kfrun.load.git import revisions
 
         older, findings = revisions.load(asked.names, asked.revision, recursive=asked.recursive, values=values)
         return _by_identity(older, settings), [_merely_told(one) for one in findings]

@@ -13,7 +13,7 @@ import yaml
 
 from kfrun.__main__ import main
 from tests.cli.manifests import JOB, RUNTIME
-from tests.load.gitrepos import commit, git, write
+from tests.load.git.gitrepos import commit, git, write
 
 CASES = Path(__file__).parents[2] / "conformance" / "cases"
 OLD = JOB.replace("  trainer:\n", "  trainer:\n    numNodes: 2\n")

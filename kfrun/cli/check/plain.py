@@ -57,7 +57,8 @@ def run(asked: Plain) -> int:
 
 
 def _validate(asked: Plain) -> int:
-    from kfrun.cli import console, exits, reports
+    from kfrun.cli import console, exits
+    from kfrun.cli.check import reports
     from kfrun.flow.checker import remembered
     from kfrun.flow.checker.stages import Asked
     from kfrun.report.checks import Report

@@ -7,7 +7,7 @@ import sys
 
 TITLE = """
 import sys
-from kfrun.cli import reports
+from kfrun.cli.check import reports
 
 assert "kfrun.validate.schema.violations" not in sys.modules
 print(reports.titles({"KF201", "KF101"})["KF201"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 from kfrun.errors import NotFound, Unavailable, UsageProblem
-from kfrun.load.hosts import is_this_machine
+from kfrun.load.web.hosts import is_this_machine
 from kfrun.version import __version__
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class _Fetching:
         from urllib.error import HTTPError
         from urllib.request import Request
 
-        from kfrun.load import connections
+        from kfrun.load.web import connections
 
         url = self._url
         request = Request(url, headers={"User-Agent": f"kfrun/{__version__}", "Accept": "*/*"})  # noqa: S310

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kfrun.errors import InvalidInput, NotFound, Unavailable, UsageProblem
-from kfrun.load import connections, content, urls
+from kfrun.load import content
 from kfrun.load.sources import load
+from kfrun.load.web import connections, urls
 from tests.conftest import eventually
 
 if TYPE_CHECKING:

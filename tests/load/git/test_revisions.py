@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kfrun.errors import NotFound, Unavailable, UsageProblem
-from kfrun.load import repository, revisions
-from tests.load.gitrepos import commit, git, write
+from kfrun.load.git import repository, revisions
+from tests.load.git.gitrepos import commit, git, write
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""What ``validate`` and ``lint`` write, and in which formats; their options are in `kfrun.cli.checkoptions`."""
+"""What ``validate`` and ``lint`` write, and in which formats; their options are in `kfrun.cli.check.checkoptions`."""
 
 from __future__ import annotations
 

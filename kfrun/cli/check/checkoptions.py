@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from kfrun.cli.reports import FORMATS, OutputTarget
+from kfrun.cli.check.reports import FORMATS, OutputTarget
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

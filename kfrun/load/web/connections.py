@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, ProxyHandler, build_opener
 
 from kfrun.errors import Unavailable, UsageProblem
-from kfrun.load.hosts import is_loopback, is_public, is_this_machine
+from kfrun.load.web.hosts import is_loopback, is_public, is_this_machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

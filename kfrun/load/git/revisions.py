@@ -12,8 +12,9 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.errors import Unavailable, UsageProblem
-from kfrun.load import content, repository, sources
-from kfrun.load.repository import LeavesRepository, Repository, TreeEntry
+from kfrun.load import content, sources
+from kfrun.load.git import repository
+from kfrun.load.git.repository import LeavesRepository, Repository, TreeEntry
 from kfrun.model.source import Finding, Position, Stage
 from kfrun.model.values import NamedTuple
 

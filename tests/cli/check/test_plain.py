@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kfrun.__main__ import main
-from kfrun.cli import plain
+from kfrun.cli.check import plain
 from kfrun.cli.main import cli, run
 from kfrun.cli.verbs import validate
 
-JOB = Path(__file__).parents[2] / "examples" / "failing" / "job.yaml"
+JOB = Path(__file__).parents[3] / "examples" / "failing" / "job.yaml"
 WORDS = [
     "-f",
     "--filename",

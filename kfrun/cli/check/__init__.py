@@ -1,0 +1,1 @@
+"""What validate and lint read of a command line and write of findings."""

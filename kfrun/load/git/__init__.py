@@ -1,0 +1,1 @@
+"""Sources as a commit has them."""
