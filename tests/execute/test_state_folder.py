@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kfrun import host, settings
 from kfrun.errors import StoreFailed
 from kfrun.execute.local import requests
+from kfrun.execute.local.backend import LocalBackend
 from kfrun.execute.local.process import record
+from kfrun.model.kinds import API_VERSION
+from kfrun.model.source import ObjectKey
 from kfrun.observe import location
 from kfrun.observe.store import Store
 from tests.conftest import eventually, manifest
@@ -283,7 +287,10 @@ def test_deleting_a_runtime_on_a_full_disk_keeps_the_logs_of_the_job_of_its_name
     kfrun.ok("apply", "-q", "--wait", "-f", kfrun.job("job", "echo hello"))
     eventually(lambda: not kfrun.processes())
     fill(disk)
-    kfrun("delete", "trainingruntime", "job", timeout=20)
+    here = settings.load({}, {"KFRUN_HOME": str(kfrun.home)}, kfrun.folder)
+    with LocalBackend.open(here) as backend, contextlib.suppress(StoreFailed):
+        assert backend.find("TrainingRuntime", "default", "job")
+        backend.wish(ObjectKey(API_VERSION, "TrainingRuntime", "default", "job"), "delete")
     assert kfrun.ok("logs", "job") == "hello\n"
     kfrun.ok("delete", "job", "--timeout", "20s")
     assert not list(kfrun.home.rglob("*.log"))
@@ -433,18 +440,46 @@ with Store.open(sys.argv[2]).writing():
 """
 
 
-def test_a_deletion_gets_past_a_supervisor_that_was_stopped_while_it_wrote(kfrun: Kfrun) -> None:
-    kfrun.ok("apply", "-q", "-f", kfrun.job("job", "exec sleep 60"))
-    started(kfrun)
+def labelled(kfrun: Kfrun) -> Path:
+    """The manifest of the job that waits, with a label more."""
+    text = kfrun.job("job", WAITS).read_text().replace("{name: job}\nspec:\n  runtimeRef", "{name: job, labels: {team: a}}\nspec:\n  runtimeRef")
+    return kfrun.write("labelled.yaml", text)
+
+
+def stored(kfrun: Kfrun) -> dict[str, Any]:
+    found = json.loads(kfrun.ok("get", "trainjobs", "-o", "json"))["items"]
+    return next((item for item in found if item["metadata"]["name"] == "job"), {})
+
+
+WAITS = "exec sleep 60"
+WRITES: dict[str, tuple[Callable[[Kfrun], tuple[str | Path, ...]], Callable[[dict[str, Any]], bool]]] = {
+    "delete": (lambda _: ("delete", "job", "--now", "--timeout", "20s"), lambda job: not job),
+    "suspend": (lambda _: ("suspend", "job"), lambda job: job["spec"]["suspend"]),
+    "resume": (lambda _: ("resume", "job"), lambda job: not job["spec"]["suspend"]),
+    "apply": (lambda kfrun: ("apply", "-q", "-f", labelled(kfrun)), lambda job: "team" in job["metadata"]["labels"]),
+}
+"""What writes to a job: its command line, and whether it was done."""
+
+
+@pytest.mark.parametrize("stopped", ["job", "other"])
+@pytest.mark.parametrize("verb", WRITES)
+def test_a_command_gets_past_a_supervisor_that_was_stopped_while_it_wrote(
+    kfrun: Kfrun, verb: str, stopped: str
+) -> None:
+    spec = "  suspend: true" if verb == "resume" else ""
+    kfrun.ok("apply", "-q", "-f", kfrun.job("job", WAITS, spec=spec))
+    kfrun.ok("apply", "-q", "-f", kfrun.job("other", WAITS))
+    started(kfrun, 1 if spec else 2)
     kill_supervisor(kfrun)
-    folder = next(kfrun.home.rglob("job.json")).parent
+    (folder,) = (path.parent for path in kfrun.home.glob(f"state/*/jobs/default/{stopped}/*/job.json"))
     process = subprocess.Popen([sys.executable, "-c", STOPS_WHILE_IT_WRITES, str(folder), str(kfrun.database)])
     identity = host.identify(process.pid)
     assert identity is not None
     eventually(lambda: host.is_stopped(identity), what="it holds the store and was stopped")
-    kfrun.ok("delete", "job", "--now", "--timeout", "20s")
+    arguments, is_done = WRITES[verb]
+    kfrun.ok(*arguments(kfrun))
     assert process.wait(10) == -signal.SIGKILL
-    eventually(lambda: not kfrun.processes(), what="nothing of it runs on")
+    assert is_done(stored(kfrun))
 
 
 STATES = ['{"sequence":9,"of":"another version"}', "[]", "5", "rubbish", "null", '{"uid":1}', "[" * 100_000]

@@ -30,8 +30,9 @@ def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: 
     An ended job has no supervisor: it is removed here. One that another controller runs can only be deleted:
     False for the rest.
     """
+    ask = partial(past_stopped, store, key, partial(_request, store, key, wish, now=now, uid=uid))
     try:
-        return past_stopped(store, key, partial(_request, store, key, wish, now=now, uid=uid))
+        return ask()
     except StoreFull:
         if wish != "delete":
             raise
@@ -39,8 +40,8 @@ def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: 
     for _ in range(_TRIES):
         make_room(store, key, uid)
         with suppress(StoreFull):
-            return _request(store, key, wish, now=now, uid=uid)
-    return _request(store, key, wish, now=now, uid=uid)
+            return ask()
+    return ask()
 
 
 def past_stopped(store: Store, key: ObjectKey, write: Callable[[], _Result]) -> _Result:

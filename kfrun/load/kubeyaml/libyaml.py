@@ -26,17 +26,25 @@ _RAISED = {
 """Module -> the error of it that libyaml's parser and emitter raise; nothing else of these modules do they ask for."""
 
 _RUNNING = RLock()
+_IS_RUNNING = "_is_running"
 
 
 class _Postponed(ModuleType):
     """A package that has not run yet."""
 
     def __getattr__(self, name: str) -> Any:
+        # other threads wait here until it has run
         with _RUNNING:
             if type(self) is _Postponed:
-                # what it asks itself for while it runs is there, or it is not
+                if _IS_RUNNING in self.__dict__:
+                    # what it asks itself for while it runs is there, or it is not
+                    raise AttributeError(name)
+                self.__dict__[_IS_RUNNING] = True
+                try:
+                    _run(self)
+                finally:
+                    del self.__dict__[_IS_RUNNING]
                 self.__class__ = ModuleType  # type: ignore[assignment]
-                _run(self)
         return getattr(self, name)
 
 

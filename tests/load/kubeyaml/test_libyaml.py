@@ -94,3 +94,26 @@ class Asking:
     undo = "sys.modules.pop('yaml.tokens', None) if sys.modules.get('yaml.tokens') is None else None"
     found = run(prelude, changed, "from kfrun.load.kubeyaml import events", undo, REPORT)
     assert "yaml.loader" in found["loaded"]
+
+
+def test_a_thread_that_asks_while_the_package_runs_waits_for_it():
+    run("""
+import threading
+from kfrun.load.kubeyaml import events
+import yaml
+
+found, has_begun, loader = [], threading.Event(), yaml.__spec__.loader
+
+class Slow:
+    def exec_module(self, package):
+        has_begun.set()
+        asking.join(0.3)
+        loader.exec_module(package)
+
+yaml.__spec__.loader = Slow()
+asking = threading.Thread(target=lambda: (has_begun.wait(), found.append(yaml.safe_load("a: 1"))))
+asking.start()
+assert yaml.safe_load("b: 2") == {"b": 2}
+asking.join()
+assert found == [{"a": 1}], found
+""")
