@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kfrun.model.values import dataclass
+from kfrun.model.values import NamedTuple, dataclass
 
 if TYPE_CHECKING:
+    from kfrun.model.code import Code
     from kfrun.model.resolution import PackageSet, Resolution
     from kfrun.model.source import Finding, ObjectKey
     from kfrun.model.workload import NotEnforced
@@ -19,6 +20,13 @@ class FieldChange:
     path: str
     old: str | None
     new: str | None
+
+
+class CodeChange(NamedTuple):
+    """A file of the code that differs: ``~`` changed, ``+`` has come, ``-`` is gone."""
+
+    mark: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +65,13 @@ class CreateJob(Action):
 
 @dataclass(frozen=True, slots=True)
 class ReplaceJob(Action):
-    """Remove a finished TrainJob and create it anew, with a new uid; its logs stay under ``--previous``."""
+    """Remove a finished TrainJob and create it anew, with a new uid; its logs stay under ``--previous``.
+
+    ``code`` is what of its code has changed.
+    """
 
     changes: tuple[FieldChange, ...] = ()
+    code: tuple[CodeChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +108,9 @@ class DeleteObject(Action):
 
 @dataclass(frozen=True, slots=True)
 class Unchanged(Action):
-    """Nothing to do; shown so that the reader knows it was looked at."""
+    """Nothing to do; shown so that the reader knows it was looked at. ``code`` is what of its code has changed."""
+
+    code: tuple[CodeChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +120,13 @@ class DesiredJob:
     Attributes:
         digest: of the desired object (TrainJob and the runtime it was resolved with).
         run_digest: of what would run (the JobSet and the packages); a change of it cannot reach running pods.
+        code: the code of its source folder; None where it was not read.
     """
 
     resolution: Resolution
     digest: str
     run_digest: str
+    code: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from kfrun.model.values import NamedTuple, dataclass
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kfrun.model.code import Code
     from kfrun.model.source import Document, ObjectKey
 
 HELP = "; help: "
@@ -63,6 +64,8 @@ class ObservedJob:
         run_digest: of what runs.
         finished: Complete or Failed is True.
         deleting: a delete was asked for and is under way.
+        code: the code that it was started with; None where that is not known.
+        ended: when it finished, seconds since the epoch; None while it has not, or where that is not known.
     """
 
     key: ObjectKey
@@ -75,6 +78,8 @@ class ObservedJob:
     finished: bool
     suspended: bool
     deleting: bool = False
+    code: Code | None = None
+    ended: float | None = None
 
 
 class Member(NamedTuple):

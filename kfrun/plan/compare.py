@@ -17,6 +17,7 @@ from kfrun.model.values import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from kfrun.model.code import Code
     from kfrun.model.resolution import Resolution
 
 _LIST_KEYS = {
@@ -40,6 +41,11 @@ def digest(value: object) -> str:
     """A short fingerprint of JSON-like data; the order of mapping keys does not matter, that of lists does."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return digests.blake2(text.encode("utf-8", "surrogatepass"))
+
+
+def code_digest(code: Code) -> str:
+    """A fingerprint of a source folder's code."""
+    return digest({name: file.digest for name, file in code.files.items()})
 
 
 def desired(

@@ -12,7 +12,7 @@ from kfrun.model.change import CreateJob, FieldChange, ReplaceJob, ResumeJob, Su
 from kfrun.model.source import Severity
 from kfrun.model.state import true_condition
 from kfrun.model.values import NamedTuple, replace
-from kfrun.plan import compare, details, refusals
+from kfrun.plan import code, compare, details, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,11 +107,14 @@ def _create(job: DesiredJob) -> Contribution:
 def _plan_finished(job: DesiredJob, stored: ObservedJob, *, may_replace: bool, rerun: bool) -> Contribution:
     outcome = _outcome(stored.data)
     differences = _differences(job, stored)
-    if not differences and not rerun:
-        return Contribution(Unchanged(stored.key, f"unchanged; finished: {outcome}"))
+    changed = code.changes(stored.code, job.code, stored.ended)
+    if not differences and not rerun and not (changed and may_replace):
+        what = f"; {code.said(changed)}: --replace runs it again" if changed else ""
+        return Contribution(Unchanged(stored.key, f"unchanged; finished: {outcome}{what}", code=changed))
     if rerun or may_replace:
-        cause = f"finished: {outcome}; {'changed since' if differences else 'run starts it anew'}"
-        action = ReplaceJob(stored.key, cause, details.of_job(job.resolution), changes=differences)
+        why = "changed since" if differences else "" if changed else "run starts it anew"
+        cause = "; ".join(filter(None, (f"finished: {outcome}", why, code.said(changed))))
+        action = ReplaceJob(stored.key, cause, details.of_job(job.resolution), changes=differences, code=changed)
         return Contribution(action, starts=not is_managed_elsewhere(job.resolution.job.data))
     message = f"TrainJob {stored.key.name} is finished, {outcome}, and has changed since: {_named(differences)}"
     return _refuse("KF501", message, job, "kfrun apply --replace creates it anew, and so does kfrun run")
@@ -121,7 +124,9 @@ def _plan_unfinished(job: DesiredJob, stored: ObservedJob) -> Contribution:
     differences = _differences(job, stored)
     wanted = compare.wants_suspend(job, stored.digest, suspended=stored.suspended)
     if not differences and wanted == stored.suspended:
-        return Contribution(Unchanged(stored.key, f"unchanged; {state(stored)}"))
+        changed = code.changes(stored.code, job.code, stored.ended)
+        what = f"; {code.said(changed)}" if changed else ""
+        return Contribution(Unchanged(stored.key, f"unchanged; {state(stored)}{what}", code=changed))
     if differences and (found := immutable(stored.data, job.resolution.job)):
         return Contribution(refusals=found)
     if wanted == stored.suspended:

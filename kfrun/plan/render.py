@@ -22,6 +22,7 @@ from kfrun.model.change import (
     UpdateJob,
 )
 from kfrun.model.values import NamedTuple
+from kfrun.plan import compare
 from kfrun.report import findings
 from kfrun.report.table import clean
 
@@ -72,6 +73,7 @@ _LOOKS: dict[type[Action], _Look] = {
     Unchanged: _Look("=", _DIM, "unchanged"),
 }
 _CHANGED_OBJECT = _LOOKS[UpdateJob]
+_CODE_CHANGES = {"~": "changed", "+": "added", "-": "removed"}
 
 
 def to_text(plan: Plan, *, color: bool = False) -> str:
@@ -92,7 +94,12 @@ def to_json(plan: Plan) -> dict[str, Any]:
         ],
         "refusals": findings.to_json(plan.refusals)["findings"],
         "jobs": [
-            {"object": _key_json(job.resolution.trainjob), "digest": job.digest, "runDigest": job.run_digest}
+            {
+                "object": _key_json(job.resolution.trainjob),
+                "digest": job.digest,
+                "runDigest": job.run_digest,
+                "codeDigest": "" if job.code is None else compare.code_digest(job.code),
+            }
             for job in plan.jobs
         ],
         "summary": _counts(plan),
@@ -192,6 +199,8 @@ def _action_json(action: Action) -> dict[str, Any]:
         "details": list(action.details),
         "changes": [{"path": item.path, "old": item.old, "new": item.new} for item in _changes(action)],
     }
+    if isinstance(action, Unchanged | ReplaceJob):
+        data["code"] = [{"file": item.name, "change": _CODE_CHANGES[item.mark]} for item in action.code]
     if isinstance(action, UpdateJob):
         data["reachesPods"] = action.reaches_pods
     if isinstance(action, BuildEnvironment) and action.packages:

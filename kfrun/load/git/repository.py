@@ -87,6 +87,19 @@ def top_of(folder: str) -> str | None:
     return None
 
 
+def tracked(folder: str) -> list[str]:
+    """Names of the files below ``folder`` that git tracks, submodules included, relative to it.
+
+    Raises:
+        Unavailable: there is no git, or it refuses to work here.
+    """
+    done = _asked(folder, "ls-files", "--cached", "--recurse-submodules", "-z")
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace").partition("\n")[0].removeprefix("fatal: ")
+        raise Unavailable(f"git does not list {folder}: {reason}")
+    return sorted({os.fsdecode(name) for name in done.stdout.split(b"\0") if name})
+
+
 def _asked(folder: str, *arguments: str) -> CompletedProcess[bytes]:
     import subprocess
 
