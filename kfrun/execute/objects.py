@@ -12,6 +12,7 @@ from kfrun.observe.status import timestamp
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kfrun.model.code import Code
     from kfrun.model.source import ObjectKey
     from kfrun.model.state import StoredObject
 
@@ -64,7 +65,14 @@ def being_deleted(data: Mapping[str, Any], now: float) -> dict[str, Any]:
 
 
 def observed_job(
-    job: StoredObject, *, runtime: dict[str, Any] | None, digest: str, run_digest: str, deleting: bool
+    job: StoredObject,
+    *,
+    runtime: dict[str, Any] | None,
+    digest: str,
+    run_digest: str,
+    deleting: bool,
+    code: Code | None = None,
+    ended: float | None = None,
 ) -> ObservedJob:
     """A stored TrainJob as the planner sees it, with what the place knows of its run."""
     return ObservedJob(
@@ -78,6 +86,8 @@ def observed_job(
         finished=is_finished(job.data),
         suspended=bool(job.data["spec"].get("suspend", False)),
         deleting=deleting,
+        code=code,
+        ended=ended,
     )
 
 

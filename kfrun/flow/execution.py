@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kfrun.errors import InvalidInput
 from kfrun.execute.backend import Step
+from kfrun.flow import sourcecode
 from kfrun.model import change
 from kfrun.plan import jobs
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from kfrun.execute.backend import Backend
     from kfrun.flow.plans import Ready
-    from kfrun.model.change import Action
+    from kfrun.model.change import Action, DesiredJob
     from kfrun.model.wishes import Caller
 
 _DONE = {
@@ -80,11 +81,18 @@ def _steps(ready: Ready) -> list[Step]:
         Step(
             action,
             ready.desired.trainjobs.get(action.key) or objects.get(action.key),
-            jobs_by_key.get(action.key),
+            _with_code(action, jobs_by_key.get(action.key), ready),
             planned.get(action.key),
         )
         for action in ready.plan.actions
     ]
+
+
+def _with_code(action: Action, job: DesiredJob | None, ready: Ready) -> DesiredJob | None:
+    """A job that is to be started, with the code that is kept with its run."""
+    if job is None or job.code is not None or not jobs.starts(action):
+        return job
+    return sourcecode.of(job, ready.settings)
 
 
 def _word(action: Action) -> str | None:

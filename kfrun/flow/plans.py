@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kfrun.execute import choice
-from kfrun.flow import applysets, desired, documents
+from kfrun.flow import applysets, desired, documents, sourcecode
 from kfrun.model.values import NamedTuple
 from kfrun.plan import planner
 from kfrun.plan.compare import digest
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from kfrun.flow.desired import DesiredState
-    from kfrun.model.change import Plan
+    from kfrun.model.change import DesiredJob, Plan
     from kfrun.model.source import Document, Finding, ObjectKey
     from kfrun.model.state import Observed
     from kfrun.model.wishes import Wishes
@@ -48,6 +49,7 @@ def make(
     observe: Callable[[Sequence[ObjectKey], ObjectKey | None], Observed],
     *,
     warn: Callable[[Sequence[Finding]], None] = lambda _: None,
+    with_code: bool = False,
 ) -> Ready:
     """Load, validate, resolve and plan.
 
@@ -56,6 +58,7 @@ def make(
         settings: of this call, with those of the wishes in them.
         observe: `kfrun.execute.backend.Backend.observe` of the place where the jobs are to run.
         warn: is told findings that refuse nothing, if there are any.
+        with_code: read the code of every job now, and not only of those that are compared with an earlier run.
 
     Raises:
         InvalidInput: the input is refused. What cannot be done in the present state is in the plan's refusals.
@@ -65,18 +68,34 @@ def make(
     apply_set = applysets.key(wishes, settings)
     read = documents.read(wishes, settings, note=lambda name, text: sources.update({name: digest(text)}))
     observed = observe([document.key for document in read], apply_set)
-    ready = of(read, observed, wishes, settings)
+    ready = of(read, observed, wishes, settings, code=partial(_code, observed, settings, with_code))
     if ready.desired.warnings:
         warn(ready.desired.warnings)
     return ready._replace(sources=sources)
 
 
-def of(read: Sequence[Document], observed: Observed, wishes: Wishes, settings: Settings) -> Ready:
-    """The plan for documents that were read before. Pure.
+def _code(observed: Observed, settings: Settings, of_all: bool, job: DesiredJob) -> DesiredJob:
+    """The job with its code, where anybody is going to compare it."""
+    stored = observed.jobs.get(job.resolution.trainjob)
+    if not of_all and (stored is None or stored.code is None):
+        return job
+    return sourcecode.of(job, settings)
+
+
+def of(
+    read: Sequence[Document],
+    observed: Observed,
+    wishes: Wishes,
+    settings: Settings,
+    *,
+    code: Callable[[DesiredJob], DesiredJob] = lambda job: job,
+) -> Ready:
+    """The plan for documents that were read before. Pure, but for ``code``, which is asked for the code of a job.
 
     Raises:
         InvalidInput: they are refused.
     """
     state = desired.prepare(read, observed, settings=settings)
+    state = state._replace(jobs=tuple(map(code, state.jobs)))
     limits = planner.Limits(settings.strict, settings.backend, choice.served(settings))
     return Ready(planner.plan(state.jobs, state.objects, observed, wishes, limits), state, observed, wishes, settings)

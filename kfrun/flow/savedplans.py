@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kfrun.errors import NotFound, Refused, Unavailable, UsageProblem
 from kfrun.execute.backend import working_folder
 from kfrun.load import content
+from kfrun.model.code import is_source
 from kfrun.plan import compare, render
 from kfrun.plan import saved as plans
 from kfrun.plan.saved import SavedPlan
@@ -134,9 +135,12 @@ def _absolute(name: str) -> str:
 
 
 def _code(made: Ready) -> Iterator[tuple[str, str]]:
-    """The files that the commands of the jobs name, and their digests."""
+    """The sources of the jobs, and the files that their commands name, and their digests."""
     for job in made.plan.jobs:
         folder = working_folder(job.resolution, str(Path.cwd()))
+        files = (job.code.files if job.code else {}).items()
+        # what is no source may be written by a job that runs meanwhile
+        yield from ((str(Path(folder, name)), file.digest) for name, file in files if is_source(name))
         for word in sorted(_words(job.resolution.jobset or {})):
             path = Path(folder, word)
             try:

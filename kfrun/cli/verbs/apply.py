@@ -63,7 +63,8 @@ def command(
         choice.warm_up(settings)
     with options.backend(settings, create=is_real) as backend:
         caller = options.caller()
-        ready = plans.make(wishes, settings, backend.observe, warn=options.warn(settings))
+        with_code = saved is not None
+        ready = plans.make(wishes, settings, backend.observe, warn=options.warn(settings), with_code=with_code)
         if saved is not None:
             _require_same(saved, ready)
         execution.require_possible(ready, backend, caller)

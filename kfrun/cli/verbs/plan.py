@@ -40,7 +40,10 @@ def command(wishes: Wishes, out: str | None, detailed_exitcode: bool, output: st
         from kfrun.flow import savedplans
 
         wishes = savedplans.with_absolute_names(wishes)
-    ready = plans.make(wishes, settings, partial(choice.observe, settings), warn=options.warn(settings))
+    with_code = out is not None or output == "json"
+    ready = plans.make(
+        wishes, settings, partial(choice.observe, settings), warn=options.warn(settings), with_code=with_code
+    )
     if output == "json":
         options.data(json_text(render.to_json(ready.plan)))
     else:

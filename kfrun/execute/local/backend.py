@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from kfrun.plan.support.table import Support
     from kfrun.settings import Settings
 
+_ENDS = ("Complete", "Failed")
+
 
 class LocalBackend(SealedPods):
     """See `kfrun.execute.backend.Backend`."""
@@ -109,6 +111,7 @@ class LocalBackend(SealedPods):
             digest=run.digest if run else "",
             run_digest=run.run_digest if run else "",
             deleting=run is not None and run.request.startswith("delete"),
+            **(_code(run) if run else {}),
         )
 
     def _apply_set(self, key: ObjectKey) -> ApplySet:
@@ -350,6 +353,21 @@ def _selection(kind: str, namespace: str, name: str = "", owner: str = "") -> Se
     from kfrun.observe.selection import Selection
 
     return Selection(kind, namespace, name, owner)
+
+
+def _code(run: Run) -> dict[str, Any]:
+    """The code that a run was started with, and when it had ended, as far as that is known."""
+    from kfrun.model.code import Code
+
+    found = Code.of_json(run.code)
+    if found is None or not run.state:
+        return {"code": found}
+    try:
+        conditions = json.loads(run.state)["conditions"]
+        ends = [float(one["since"]) for one in conditions if one["type"] in _ENDS and one["status"] == "True"]
+    except (ValueError, KeyError, TypeError):  # what is damaged is told by whoever needs it
+        ends = []
+    return {"code": found, "ended": max(ends, default=None)}
 
 
 def _runtime(text: str) -> Any:

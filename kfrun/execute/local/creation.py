@@ -200,6 +200,7 @@ def _run(uid: str, folder: str, desired: DesiredJob, way: Way, previous: str) ->
         boot=host.boot_id(),
         runtime=json.dumps(runtime.document.data) if runtime else "",
         previous=previous,
+        code=desired.code.to_json() if desired.code else "",
     )
 
 
@@ -216,7 +217,8 @@ def _update(store: Store, step: Step, launch: Launcher | None, way: Way) -> None
         if run is not None and launch is not None:
             # Nothing runs now: what the job is resumed with is the new manifest.
             jobfiles.replace(run.folder, _job(run.uid, desired, launch, way), desired.run_digest)
-            store.change_run(run.uid, run_digest=desired.run_digest)
+            code = desired.code.to_json() if desired.code else ""
+            store.change_run(run.uid, run_digest=desired.run_digest, code=code)
         if run is not None:
             store.rouse(run)
     if run is not None and not run.ended:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _MOMENT = 0.001
 """Seconds by which time passes at least whenever somebody waits."""
 
+_ENDS = ("Complete", "Failed")
+
 
 def succeed(_: Call) -> Act:
     """The script of containers that end at once and well."""
@@ -148,6 +150,8 @@ class MemoryBackend(SealedPods):
             digest=job.digest if job else "",
             run_digest=job.run_digest if job else "",
             deleting=job is not None and job.state.is_deleting,
+            code=job.desired.code if job else None,
+            ended=next((one.since for one in job.state.conditions if one.type in _ENDS), None) if job else None,
         )
 
     def preflight(self, jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller) -> Sequence[Finding]:  # noqa: ARG002
