@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from kfrun.execute import choice
 from kfrun.flow import applysets, desired, documents, sourcecode
-from kfrun.model.values import NamedTuple
-from kfrun.plan import planner
+from kfrun.model.values import NamedTuple, replace
+from kfrun.plan import code, planner
 from kfrun.plan.compare import digest
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def make(
     apply_set = applysets.key(wishes, settings)
     read = documents.read(wishes, settings, note=lambda name, text: sources.update({name: digest(text)}))
     observed = observe([document.key for document in read], apply_set)
-    ready = of(read, observed, wishes, settings, code=partial(_code, observed, settings, with_code))
+    ready = of(read, observed, wishes, settings, complete=partial(_code, observed, settings, with_code))
     if ready.desired.warnings:
         warn(ready.desired.warnings)
     return ready._replace(sources=sources)
@@ -79,7 +79,10 @@ def _code(observed: Observed, settings: Settings, of_all: bool, job: DesiredJob)
     stored = observed.jobs.get(job.resolution.trainjob)
     if not of_all and (stored is None or stored.code is None):
         return job
-    return sourcecode.of(job, settings)
+    found = sourcecode.of(job, settings)
+    if stored is None or found.code is None:
+        return found
+    return replace(found, code=code.following(stored.code, found.code, stored.ended))
 
 
 def of(
@@ -88,14 +91,14 @@ def of(
     wishes: Wishes,
     settings: Settings,
     *,
-    code: Callable[[DesiredJob], DesiredJob] = lambda job: job,
+    complete: Callable[[DesiredJob], DesiredJob] = lambda job: job,
 ) -> Ready:
-    """The plan for documents that were read before. Pure, but for ``code``, which is asked for the code of a job.
+    """The plan for documents that were read before. Pure, but for ``complete``, which adds its code to a job.
 
     Raises:
         InvalidInput: they are refused.
     """
     state = desired.prepare(read, observed, settings=settings)
-    state = state._replace(jobs=tuple(map(code, state.jobs)))
+    state = state._replace(jobs=tuple(map(complete, state.jobs)))
     limits = planner.Limits(settings.strict, settings.backend, choice.served(settings))
     return Ready(planner.plan(state.jobs, state.objects, observed, wishes, limits), state, observed, wishes, settings)

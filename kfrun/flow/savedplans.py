@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kfrun.errors import NotFound, Refused, Unavailable, UsageProblem
 from kfrun.execute.backend import working_folder
+from kfrun.flow import sourcecode
 from kfrun.load import content
 from kfrun.model.code import is_source
 from kfrun.plan import compare, render
@@ -19,7 +20,7 @@ from kfrun.plan import saved as plans
 from kfrun.plan.saved import SavedPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from kfrun.flow.plans import Ready
     from kfrun.model.wishes import Values, Wishes
@@ -141,21 +142,10 @@ def _code(made: Ready) -> Iterator[tuple[str, str]]:
         files = (job.code.files if job.code else {}).items()
         # what is no source may be written by a job that runs meanwhile
         yield from ((str(Path(folder, name)), file.digest) for name, file in files if is_source(name))
-        for word in sorted(_words(job.resolution.jobset or {})):
+        for word in sorted(sourcecode.words(job.resolution)):
             path = Path(folder, word)
             try:
                 if path.is_file() and path.stat().st_size <= _MAX_CODE_BYTES:
                     yield str(path), compare.digest(path.read_bytes().hex())
             except (OSError, ValueError):
                 continue
-
-
-def _words(jobset: Mapping[str, Any]) -> set[str]:
-    return {
-        word
-        for group in jobset["spec"].get("replicatedJobs", ())
-        for kind in ("initContainers", "containers")
-        for container in group["template"]["spec"]["template"]["spec"].get(kind, ())
-        for word in (*container.get("command", ()), *container.get("args", ()))
-        if word and not word.startswith("-") and "\0" not in word and "\n" not in word
-    }

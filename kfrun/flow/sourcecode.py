@@ -10,6 +10,7 @@ from kfrun.model.values import replace
 
 if TYPE_CHECKING:
     from kfrun.model.change import DesiredJob
+    from kfrun.model.resolution import Resolution
     from kfrun.settings import Settings
 
 
@@ -21,4 +22,16 @@ def of(job: DesiredJob, settings: Settings) -> DesiredJob:
         folder = working_folder(job.resolution, os.getcwd())
     except OSError:  # the current folder is gone, and the manifest came through a pipe
         return job
-    return replace(job, code=code.read(folder, settings.cache_dir))
+    return replace(job, code=code.read(folder, settings.cache_dir, words(job.resolution)))
+
+
+def words(resolution: Resolution) -> set[str]:
+    """The words of a job's commands that may name files."""
+    return {
+        word
+        for group in (resolution.jobset or {"spec": {}})["spec"].get("replicatedJobs", ())
+        for kind in ("initContainers", "containers")
+        for container in group["template"]["spec"]["template"]["spec"].get(kind, ())
+        for word in (*container.get("command", ()), *container.get("args", ()))
+        if word and not word.startswith("-") and "\0" not in word and "\n" not in word
+    }

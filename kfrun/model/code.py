@@ -46,17 +46,20 @@ class Code(NamedTuple):
         files: by name, relative to the folder, in slashes.
         read: when it was read, seconds since the epoch.
         is_partial: not every file was looked at: one that is missing says nothing.
+        made: sources that came while an earlier run ran, and that nobody has written at another time: jobs write them.
     """
 
     files: Mapping[str, CodeFile] = MappingProxyType({})
     read: float = 0.0
     is_partial: bool = False
+    made: frozenset[str] = frozenset()
 
     def to_json(self) -> str:
         """What is kept with a run; `of_json` reads it back."""
         digests = {name: file.digest for name, file in self.files.items()}
-        data = {"format": _FORMAT, "read": round(self.read, 3), "isPartial": self.is_partial, "files": digests}
-        return json.dumps(data, separators=(",", ":"))
+        data: dict[str, Any] = {"format": _FORMAT, "read": round(self.read, 3), "files": digests}
+        more = {"isPartial": self.is_partial, "made": sorted(self.made)}
+        return json.dumps({**data, **{name: value for name, value in more.items() if value}}, separators=(",", ":"))
 
     @classmethod
     def of_json(cls, text: str) -> Code | None:
@@ -68,6 +71,7 @@ class Code(NamedTuple):
             if data["format"] != _FORMAT:
                 return None
             files = {str(name): CodeFile(str(digest)) for name, digest in data["files"].items()}
-            return cls(files, float(data["read"]), bool(data["isPartial"]))
+            made = frozenset(map(str, data.get("made", ())))
+            return cls(files, float(data["read"]), bool(data.get("isPartial")), made)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None

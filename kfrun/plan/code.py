@@ -2,7 +2,7 @@
 
 A job may write beside its script, so what it may have written counts for nothing: of settings and data that git or a
 walk found, changes made while the run ran; and new files of that time. Sources are written by people: a change of one
-counts whenever it was made.
+counts whenever it was made, unless the file came during a run and was never written at another time.
 """
 
 from __future__ import annotations
@@ -37,10 +37,20 @@ def _changes(before: Code, now: Code, ended: float | None) -> Iterator[CodeChang
         if old is None:
             if is_source(name) and not before.is_partial and _is_later(file.changed, ended):
                 yield CodeChange("+", name)
-        elif old.digest != file.digest and (is_source(name) or not _is_of_run(file, before, ended)):
+        elif old.digest != file.digest and (_is_of_people(name, before) or not _is_of_run(file, before, ended)):
             yield CodeChange("~", name)
     if not now.is_partial:
-        yield from (CodeChange("-", name) for name in before.files if name not in now.files and is_source(name))
+        yield from (CodeChange("-", name) for name in before.files.keys() - now.files if _is_of_people(name, before))
+
+
+def following(before: Code | None, now: Code, ended: float | None) -> Code:
+    """The code as it is kept with the run that follows: it knows which sources jobs have made so far."""
+    if before is None:
+        return now
+    come = (name for name, file in now.files.items() if name not in before.files and not before.is_partial
+            and is_source(name) and file.changed >= before.read and not _is_later(file.changed, ended))  # fmt: skip
+    kept = (name for name in before.made & now.files.keys() if not _is_later(now.files[name].written, ended))
+    return now._replace(made=frozenset((*come, *kept)))
 
 
 def said(changed: Sequence[CodeChange]) -> str:
@@ -52,6 +62,10 @@ def said(changed: Sequence[CodeChange]) -> str:
         return f"{changed[0].name}{more} have changed since this run"
     verb = {"~": "has changed", "+": "has come", "-": "is gone"}[changed[0].mark]
     return f"{changed[0].name} {verb} since this run"
+
+
+def _is_of_people(name: str, before: Code) -> bool:
+    return is_source(name) and name not in before.made
 
 
 def _is_later(time: float, ended: float | None) -> bool:

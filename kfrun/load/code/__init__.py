@@ -18,7 +18,7 @@ from kfrun.load.code.memory import Kept, Memory
 from kfrun.model.code import Code, CodeFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MAX_BYTES: Final = 1024 * 1024
 """Larger files are data."""
@@ -31,11 +31,14 @@ _TICK: Final = 0.1
 """Seconds in which a file may be written twice without its times showing it."""
 
 
-def read(folder: str, cache_dir: str) -> Code:
-    """The code below ``folder``, an absolute path; none where there is no such folder."""
+def read(folder: str, cache_dir: str, named: Iterable[str] = ()) -> Code:
+    """The code below ``folder``, an absolute path; none where there is no such folder.
+
+    ``named`` are words of the job's command: what they name in the folder is code, however it is called.
+    """
     began = time.time()
     memory = Memory.open(cache_dir, folder)
-    names, is_partial = files.of(folder, memory, most=MAX_FILES)
+    names, is_partial = files.of(folder, memory, named, most=MAX_FILES)
     end = time.monotonic() + MAX_SECONDS
     found: dict[str, CodeFile] = {}
     for name in names:

@@ -16,7 +16,7 @@ from kfrun.model.code import SOURCES
 from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from kfrun.load.code.ignored import Ignored
     from kfrun.load.code.memory import Memory
@@ -33,21 +33,29 @@ _MADE: Final = frozenset((
 ))  # fmt: skip
 """Folders where tools and jobs put what they make: nothing in them is code unless git tracks it."""
 
+_MAX_NAME: Final = 1024
 _MAX_ENTRIES: Final = 20_000
 _MAX_SECONDS: Final = 1.0
 """Of looking for files that git does not track."""
 
 
-def of(folder: str, memory: Memory, *, most: int) -> tuple[list[str], bool]:
+def of(folder: str, memory: Memory, named: Iterable[str], *, most: int) -> tuple[list[str], bool]:
     """The names of the files, relative to ``folder``, the nearest first; and whether some were left out."""
     tracked = [name for name in _tracked(folder, memory) if _may_be_code(name)]
     walk = _Walk(folder)
-    names = sorted({*tracked, *walk.found}, key=lambda name: (name.count("/"), name))
+    inside = (os.path.normpath(name) for name in named if len(name) < _MAX_NAME and not name.startswith("/"))
+    own = (name for name in inside if _may_be_code(name) and _may_be_named(name))
+    names = sorted({*tracked, *walk.found, *own}, key=lambda name: (name.count("/"), name))
     return names[:most], walk.is_partial or len(names) > most
 
 
 def _may_be_code(name: str) -> bool:
     return not name.lower().endswith(_DOCUMENTATION) and not name.startswith(".") and "/." not in name
+
+
+def _may_be_named(name: str) -> bool:
+    """Whether a word of a command can name a script; of what is called like data jobs are the authors."""
+    return "." not in os.path.basename(name) or name.lower().endswith((*SOURCES, *_SETTINGS, ".txt"))
 
 
 class _Walk:
