@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kfrun.cli import console, exits, switches
+from kfrun.cli import exits, switches
 from kfrun.version import __version__
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def cli(ctx: click.Context) -> int:
     """
     if ctx.invoked_subcommand is not None:
         return exits.SUCCESS
+    from kfrun.cli import console
+
     console.write(ctx.get_help() + "\n", err=True)
     return exits.USAGE
 
