@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kfrun.cli import options
-from kfrun.errors import KfrunError, UsageProblem
+from kfrun.cli import console
+from kfrun.errors import NotFound, UsageProblem
 from kfrun.model.kinds import CLUSTER_RUNTIME, NAMESPACED_RUNTIME, RUNTIMES, TRAIN_JOB
 from kfrun.model.values import NamedTuple
 from kfrun.observe import selection
@@ -13,8 +13,6 @@ from kfrun.observe.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import click
 
     from kfrun.execute.backend import Backend
     from kfrun.model.state import StoredObject
@@ -104,27 +102,20 @@ def trainjob(backend: Backend, namespace: str, argument: str) -> StoredObject:
     return selection.get(backend, TRAIN_JOB, namespace, trainjob_name(argument))
 
 
-def complete_trainjobs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Names of stored TrainJobs, for the shell."""
-    return _complete_names(ctx, (TRAIN_JOB,), incomplete)
+def latest(backend: Backend, namespace: str) -> str:
+    """The name of the TrainJob that was created last, which is meant where none is named; says which it is.
 
-
-def complete_targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Types for the first argument, then names of that type, for the shell."""
-    given = ctx.params.get(param.name or "") or ()
-    if not given:
-        return [words[0] for words in _WORDS if words[0].startswith(incomplete)]
-    kinds = KINDS.get(given[0].lower(), ())
-    return _complete_names(ctx, kinds, incomplete)
-
-
-def _complete_names(ctx: click.Context, kinds: Sequence[str], incomplete: str) -> list[str]:
-    try:
-        settings = options.load_settings(namespace=ctx.params.get("namespace"))
-        # Pressing Tab must not start anything.
-        with options.backend(settings, heal=False) as backend:
-            wanted = [Selection(kind, settings.namespace) for kind in kinds]
-            found = [item.key.name for one in wanted for item in backend.objects(one)]
-    except KfrunError:
-        return []
-    return sorted({name for name in found if name.startswith(incomplete)})
+    Raises:
+        NotFound: there is none.
+    """
+    found = backend.objects(Selection(TRAIN_JOB, namespace))
+    if not found:
+        raise NotFound(
+            f"no job is named, and there is none in namespace {namespace}", "kfrun get trainjobs -A lists all"
+        )
+    name = max(
+        found, key=lambda job: (job.data["metadata"].get("creationTimestamp", ""), job.resource_version)
+    ).key.name
+    if len(found) > 1:
+        console.tell(f"no job is named: this is about {name}, the latest of {len(found)}")
+    return name

@@ -21,12 +21,23 @@ if TYPE_CHECKING:
 
 
 @options.verb("events")
-@click.argument("name", required=False, shell_complete=kinds.complete_trainjobs)
+@click.argument("name", required=False, shell_complete=options.complete("trainjobs"))
 @options.namespace
 @click.option("-A", "--all-namespaces", is_flag=True, help="Events of every namespace.")
-@click.option("--for", "about", metavar="TYPE/NAME", help="Only events on this object: pod/NAME, jobset/NAME.")
-@click.option("--types", metavar="TYPES", help="Only these types: Normal, Warning.")
-@click.option("-o", "--output", default="table", metavar="FORMAT", help="table, yaml, json, name, jsonpath=….")
+@click.option(
+    "--for", "about", metavar="TYPE/NAME", shell_complete=options.complete("targets"),
+    help="Only events on this object: pod/NAME, jobset/NAME.",
+)  # fmt: skip
+@click.option(
+    "--types",
+    metavar="TYPES",
+    shell_complete=options.complete("event_types"),
+    help="Only these types: Normal, Warning.",
+)
+@click.option(
+    "-o", "--output", default="table", metavar="FORMAT", shell_complete=options.complete("output_formats"),
+    help="table, yaml, json, name, jsonpath=….",
+)  # fmt: skip
 @click.option("-w", "--watch", is_flag=True, help="Print what happens afterwards, too.")
 @click.option("--no-headers", is_flag=True, help="No header above the table.")
 def command(

@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 
 
 @options.verb("logs")
-@click.argument("name", shell_complete=kinds.complete_trainjobs)
+@click.argument("name", required=False, shell_complete=options.complete("trainjobs"))
 @options.namespace
 @click.option("-f", "--follow", is_flag=True, help="Stay and print what comes, retries included, until the job ends.")
-@click.option("--node", "nodes", multiple=True, metavar="NODE", help="Only this node: its index, name or pod.")
+@click.option(
+    "--node", "nodes", multiple=True, metavar="NODE", shell_complete=options.complete("nodes"),
+    help="Only this node: its index, name or pod.",
+)  # fmt: skip
 @click.option("-c", "--container", "containers", multiple=True, metavar="NAME", help="Only this container.")
 @click.option("--tail", type=click.IntRange(min=-1), metavar="N", help="Only the last N lines of each container.")
 @click.option("--since", metavar="WHEN", help="Only lines newer than 10m, 1h30m, or an RFC 3339 time.")
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--all-attempts", is_flag=True, help="Every attempt, not only the latest.")
 @click.option("--environment", is_flag=True, help="What the installer of the job's packages said instead.")
 def command(
-    name: str,
+    name: str | None,
     namespace: str | None,
     follow: bool,
     nodes: tuple[str, ...],
@@ -55,8 +58,8 @@ def command(
 ) -> None:
     """Print the output of a job's nodes, in order of time.
 
-    NAME is a TrainJob or pod/NAME. Without further options: the latest attempt of every container. The output
-    passes through unchanged, byte by byte. Ctrl-C while following leaves the job alone.
+    NAME is a TrainJob or pod/NAME; the latest job where it is left out. Without further options: the latest attempt of
+    every container. The output passes through unchanged, byte by byte. Ctrl-C while following leaves the job alone.
     """
     if previous and (follow or all_attempts):
         raise UsageProblem("--previous shows what is over: it does not go with --follow or --all-attempts")
@@ -73,7 +76,7 @@ def command(
         terminal=sys.stdout.isatty(),
     )
     with options.backend(settings) as backend:
-        job, chosen = _target(backend, settings.namespace, name, chosen)
+        job, chosen = _target(backend, settings.namespace, name or kinds.latest(backend, settings.namespace), chosen)
         show = _Show(backend, job, chosen)
         show.write(follow=follow, previous=previous, environment=environment)
 
