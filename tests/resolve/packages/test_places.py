@@ -7,9 +7,9 @@ import time
 import pytest
 
 from kfrun.execute.environments import localpackages
+from kfrun.load.lines import Line
 from kfrun.resolve import extensions, packages
 from kfrun.resolve.packages.places import Nowhere, placed, unnamed
-from kfrun.validate.rules.extensions import Line
 from tests.resolve.reading import documents
 
 
