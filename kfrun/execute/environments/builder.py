@@ -51,7 +51,7 @@ _HINTS = (
 )
 """What the installer says, and the way out: a program tells in words alone. Without one of them there is no hint."""
 
-_OPTIONS = pattern(r" --(?:hash|config-settings)=[^\s-]\S*")
+_OPTIONS = pattern(r" --(?:hash=[a-z0-9]+:[0-9a-fA-F]+|config-settings=[\w.-]+=[^\s-]\S*)")
 """Those of a requirement that files may have."""
 
 _NOISE = ("Using Python ", "Looking in links: ", "Looking in indexes: ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from typing import TYPE_CHECKING, Final
 
@@ -22,17 +21,22 @@ _MAX_LOCK_BYTES: Final = 64 * 1024 * 1024
 _MAX_FAULTS: Final = 10
 """Of one file: what is no requirements file at all is wrong in every line."""
 
-_NAMED: Final = re.compile(r"(.+?)(\[[^\]]*\])?(?::([A-Za-z0-9][\w.-]*))?", re.DOTALL)
 _FOREIGN: Final = (
-    (r"poetry\.lock", "poetry export -o requirements.txt writes one (poetry-plugin-export); name that"),
-    (r"Pipfile(?:\.lock)?", "pipenv requirements > requirements.txt writes one; name that"),
-    (r"pdm\.lock", "pdm export -o requirements.txt writes one; name that"),
-    (r"pylock.*\.toml", "uv export -o requirements.txt writes what uv.lock says; name that, or uv.lock"),
-    (r"(?:environment|conda).*\.ya?ml", "pip list --format=freeze > requirements.txt writes one; name that"),
-    (r"setup\.(?:py|cfg)", "kfrun.dev/packages: -e . installs the package with what it asks for"),
-    (r".+\.(?:whl|zip|tar\.gz)", "kfrun.dev/packages takes a package by its path: ./name.whl"),
-    (r".+\.(?:toml|lock|json|ya?ml)", "name a requirements file, pyproject.toml, uv.lock or a script (PEP 723)"),
-)  # fmt: skip
+    ("poetry.lock", "poetry export -o requirements.txt writes one (poetry-plugin-export); name that"),
+    ("Pipfile*", "pipenv requirements > requirements.txt writes one; name that"),
+    ("pdm.lock", "pdm export -o requirements.txt writes one; name that"),
+    ("pylock*.toml", "uv export -o requirements.txt writes what uv.lock says; name that, or uv.lock"),
+    ("environment*.y*ml", "pip list --format=freeze > requirements.txt writes one; name that"),
+    ("setup.py", "kfrun.dev/packages: -e . installs the package with what it asks for"),
+    ("setup.cfg", "kfrun.dev/packages: -e . installs the package with what it asks for"),
+    ("*.whl", "kfrun.dev/packages takes a package by its path: ./name.whl"),
+    ("*.zip", "kfrun.dev/packages takes a package by its path: ./name.zip"),
+    ("*.tar.gz", "kfrun.dev/packages takes a package by its path: ./name.tar.gz"),
+    *(
+        (suffix, "name a requirements file, pyproject.toml, uv.lock or a script (PEP 723)")
+        for suffix in ("*.toml", "*.lock", "*.json", "*.yaml", "*.yml")
+    ),
+)
 """Files of other tools, and the way out."""
 
 
@@ -104,12 +108,14 @@ class Closure:
 
     def read(self, entry: str) -> None:
         """Read what a line of the annotation names: a file, with extras or a group where it is a project's."""
+        from fnmatch import fnmatchcase
+
         from kfrun.load.requirements import pipfiles, projects, uvlocks
 
         name, extras, group = self._parts(entry)
         base = name.rpartition("/")[2]
         is_project = base in ("pyproject.toml", "uv.lock")
-        foreign = next((hint for pattern, hint in _FOREIGN if re.fullmatch(pattern, base)), "")
+        foreign = next((hint for pattern, hint in _FOREIGN if fnmatchcase(base, pattern)), "")
         path = self._path(name, entry)
         if path is None:
             return
@@ -139,11 +145,14 @@ class Closure:
         localpaths.noted(self, text)
 
     def _parts(self, entry: str) -> tuple[str, tuple[str, ...], str]:
-        found = _NAMED.fullmatch(entry)
-        if found is None or not found[1].endswith((".toml", ".lock")):
-            return entry, (), ""
-        extras = tuple(item.strip() for item in (found[2] or "")[1:-1].split(",") if item.strip())
-        return found[1], extras, found[3] or ""
+        """The name of a file, the extras and the group behind it: ``pyproject.toml[train]``, ``pyproject.toml:dev``."""
+        name, mark, group = entry.rpartition(":")
+        name, group = (name, group) if mark and name.endswith((".toml", ".lock", "]")) else (entry, "")
+        extras: tuple[str, ...] = ()
+        if name.endswith("]") and "[" in name:
+            name, _, inner = name[:-1].rpartition("[")
+            extras = tuple(item.strip() for item in inner.split(",") if item.strip())
+        return name, extras, group
 
     def _path(self, name: str, entry: str) -> str | None:
         """The absolute path of a file that the annotation names."""

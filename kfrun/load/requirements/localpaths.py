@@ -9,20 +9,17 @@ from typing import TYPE_CHECKING, Final
 from kfrun.load.requirements.syntax import VARIABLE
 from kfrun.model.requirements import PROJECT_FILES
 from kfrun.model.values import NamedTuple
+from kfrun.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kfrun.load.requirements.closure import Closure
 
-_EXTRAS: Final = r"\[[\w.,\s-]*\]"
-_DIRECT: Final = re.compile(rf"([A-Za-z0-9][\w.-]*\s*(?:{_EXTRAS})?)\s*@\s*(\S+)(.*)", re.DOTALL)
-_BARE: Final = re.compile(rf"(.*?)\s*({_EXTRAS})?(\s*;.*)?", re.DOTALL)
-_PATH: Final = re.compile(
-    r"(?:file:|\.{0,2}/|\.{1,2}$|~).*|[^:@]*/[^:]*|[^\s:@]+\.(?:whl|zip|tar\.gz)", re.DOTALL | re.IGNORECASE
-)
-_WHOLE: Final = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]*://.*", re.DOTALL)
-_SAFE: Final = "/._~!$&'()*+,;=@-"
+_DIRECT: Final = pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\]\s*)?)@\s*(\S+)(.*)", re.DOTALL)
+_PATH: Final = pattern(r"(?:file:|\.{0,2}/|\.{1,2}$|~).*|[^\s:@/]*/[^\s:]*|[^\s:@]+\.(?:whl|zip|tar\.gz)", re.DOTALL)
+_WHOLE: Final = pattern(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]*:")
+_UNSAFE: Final = pattern(r"[^A-Za-z0-9/._~!$&'()*+,;=@-]")
 
 
 class LocalPath(NamedTuple):
@@ -47,10 +44,15 @@ def of(text: str) -> LocalPath | None:
     if direct is not None:
         name, path, marker = direct.groups()
         return None if _WHOLE.match(path) else LocalPath(name.strip(), path, "", marker.strip())
-    bare = _BARE.fullmatch(text)
-    if bare is None or _WHOLE.match(bare[1]) or not _PATH.fullmatch(bare[1]):
+    path, mark, marker = text.partition(";")
+    path, extras = path.rstrip(), ""
+    if path.endswith("]") and "[" in path:
+        path, _, extras = path.rpartition("[")
+        extras = f"[{extras}"
+    path = path.rstrip()
+    if _WHOLE.match(path) or not _PATH.fullmatch(path):
         return None
-    return LocalPath("", bare[1], bare[2] or "", (bare[3] or "").strip())
+    return LocalPath("", path, extras, f"{mark}{marker}".strip())
 
 
 def place(path: str, folders: Iterable[str]) -> tuple[str, str]:
@@ -60,10 +62,8 @@ def place(path: str, folders: Iterable[str]) -> tuple[str, str]:
     """
     fragment = ""
     if path[:5].lower() == "file:":
-        from urllib.parse import unquote
-
         path, mark, fragment = path[5:].removeprefix("//localhost").partition("#")
-        path, fragment = unquote(path.removeprefix("//") if path.startswith("///") else path), mark + fragment
+        path, fragment = _unquoted(path.removeprefix("//") if path.startswith("///") else path), mark + fragment
     elif path.lower().partition("#")[0].endswith((".whl", ".zip", ".tar.gz")):
         path, mark, fragment = path.partition("#")
         fragment = mark + fragment
@@ -84,9 +84,18 @@ def expanded(path: str) -> str:
 
 def url(path: str) -> str:
     """The file URL of an absolute path."""
-    from urllib.parse import quote
+    return f"file://{quoted(path)}"
 
-    return f"file://{quote(os.fsencode(path), safe=_SAFE)}"
+
+def quoted(path: str) -> str:
+    """A path as it stands in a URL."""
+    return _UNSAFE.sub(
+        lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogateescape")), path
+    )
+
+
+def _unquoted(path: str) -> str:
+    return os.fsdecode(re.sub(rb"%([0-9A-Fa-f]{2})", lambda found: bytes.fromhex(found[1].decode()), os.fsencode(path)))
 
 
 def name_of(path: str) -> str:

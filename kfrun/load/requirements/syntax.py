@@ -19,7 +19,7 @@ _MARKS: Final = (
     (b"\xfe\xff", "utf-16"),
 )
 _CODING: Final = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
-_COMMENT: Final = pattern(r"(^|\s+)#.*$")
+_COMMENT: Final = pattern(r"(?<!\S)#.*")
 VARIABLE: Final = pattern(r"\$\{([A-Z0-9_]+)\}")
 """What pip, and uv, replace by a variable of the caller's, if it is set."""
 
@@ -76,7 +76,7 @@ def logical_lines(text: str) -> Iterator[Logical]:
     first = 0
     for number, line in enumerate(text.splitlines(), 1):
         first = first if parts else number
-        is_comment = _COMMENT.match(line) is not None
+        is_comment = line.lstrip().startswith("#")
         if line.endswith("\\") and not is_comment:
             parts.append(line.strip("\\"))
             continue

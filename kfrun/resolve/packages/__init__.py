@@ -139,12 +139,12 @@ _PLAIN = pattern(rf"({_NAME})(?:{_VERSION}(?:,{_VERSION})*)?", re.ASCII)
 
 
 _URL = pattern(r"(?:-e )?[A-Za-z][A-Za-z0-9+.-]*://")
-_FILE = pattern(r"(?:\S*/)?(?:\S+\.txt|pyproject\.toml|uv\.lock|setup\.py|\S+\.in)")
+_FILES = ("pyproject.toml", "uv.lock", "setup.py", "setup.cfg")
 
 
 def _read(line: Line, folder: str | None, names: Mapping[str, str]) -> Requirement | BadRequirement:
     plain = _PLAIN.fullmatch(line.text)
-    if _FILE.fullmatch(line.text):
+    if line.text.endswith((".txt", ".in")) or line.text in _FILES:
         return BadRequirement(line, "KF411", f'"{line.text}" is a file', f"kfrun.dev/requirements: {line.text}")
     if plain is not None:
         return Requirement(line.text, normalised(plain[1]), None, line)

@@ -6,6 +6,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
+from kfrun.load.requirements import localpaths
 from kfrun.model.values import NamedTuple
 from kfrun.patterns import pattern
 
@@ -14,12 +15,10 @@ if TYPE_CHECKING:
 
 _DIRECT = pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\]\s*)?@\s*)(\S+)(.*)", re.DOTALL)
 _SCHEME = pattern(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
-_UNSAFE = pattern(r"[^A-Za-z0-9/._~!$&'()*+,;=@-]")
-_PATH = pattern(r"(?:file:|\.{0,2}/|\.{1,2}$|~).*|[^\s:@/]*/[^\s:]*|[^\s:@]+\.(?:whl|zip|tar\.gz)", re.DOTALL)
 
 
-_BARE = pattern(r"(?:(-e|--editable)[\s=]+)?(.*?)\s*(\[[\w.,\s-]*\])?(\s*;.*)?", re.DOTALL)
-_ARCHIVE = pattern(r"([A-Za-z0-9][\w.]*)-.*\.(?:whl|zip|tar\.gz)")
+_EDITABLE = ("-e ", "-e=", "--editable ", "--editable=")
+_ARCHIVE = pattern(r"([A-Za-z0-9][A-Za-z0-9_.]*)-[^/]*\.(?:whl|zip|tar\.gz)$")
 
 
 class Nowhere(NamedTuple):
@@ -55,32 +54,25 @@ def local(text: str, folder: str | None, names: Mapping[str, str]) -> tuple[str,
     Returns:
         None for anything else.
     """
-    found = _BARE.fullmatch(text)
-    if found is None or not _PATH.fullmatch(found[2]):
+    editable = text.startswith(_EDITABLE)
+    found = localpaths.of(text.removeprefix("--editable").removeprefix("-e").lstrip(" =") if editable else text)
+    if found is None or found.name:
         return None
-    editable, path, extras, marker = found.groups()
-    given, mark, fragment = path.partition("#")
-    url = _url(
-        given if given.startswith("file:") else f"./{quoted(given)}" if "/" not in given else quoted(given),
-        folder,
-        "name",
-    )
+    given, mark, fragment = found.path.partition("#")
+    # What is a path, and no URL yet, becomes one whole.
+    written = given if given.startswith("file:") else posixpath.join(".", localpaths.quoted(given))
+    url = _url(written, folder, "name")
     if isinstance(url, Nowhere):
-        return url._replace(hint=url.hint.replace("name @ ", "-e " if editable else ""))
-    archive = _ARCHIVE.fullmatch(posixpath.basename(given))
-    name = archive[1] if archive else names.get(posixpath.normpath(posixpath.join(folder or "/", given)), "")
+        return url._replace(
+            message=url.message.replace(written, given), hint=url.hint.replace("name @ ", "-e " if editable else "")
+        )
+    archive = _ARCHIVE.match(posixpath.basename(given))
+    name = archive[1] if archive else names.get(posixpath.normpath(posixpath.join(folder or "/", given.removeprefix("file:"))), "")
     told = f"{url}{mark}{fragment}"
-    behind = f" {marker.strip()}" if marker else ""
+    behind = f" {found.marker}" if found.marker else ""
     if editable:
-        return f"-e {told}{extras or ''}{behind}", name
-    return (f"{name}{extras or ''} @ {told}{behind}" if name else f"{told}{extras or ''}{behind}"), name
-
-
-def quoted(path: str) -> str:
-    """A path as it stands in a URL."""
-    return _UNSAFE.sub(
-        lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogateescape")), path
-    )
+        return f"-e {told}{found.extras}{behind}", name
+    return (f"{name}{found.extras} @ {told}{behind}" if name else f"{told}{found.extras}{behind}"), name
 
 
 def _url(place: str, folder: str | None, name: str) -> str | Nowhere:
@@ -96,7 +88,7 @@ def _url(place: str, folder: str | None, name: str) -> str | Nowhere:
         return Nowhere(f'"{place}" leads nowhere: {why}', f"write the whole path: {name} @ file:///path/to/it")
     mark = min((at for at in (path.find("#"), path.find("?")) if at >= 0), default=len(path))
     # What is written is a URL already, blanks and all; the folder is not.
-    return f"file://{posixpath.normpath(posixpath.join(quoted(folder or ''), path[:mark]))}{path[mark:]}"
+    return f"file://{posixpath.normpath(posixpath.join(localpaths.quoted(folder or ''), path[:mark]))}{path[mark:]}"
 
 
 def _whole(scheme: str, path: str, name: str) -> Nowhere | None:
