@@ -12,6 +12,7 @@ from kfrun.load.requirements import syntax
 from kfrun.model.requirements import PROJECT_FILES, Fault, Requirements
 from kfrun.model.source import Position
 from kfrun.model.values import NamedTuple
+from kfrun.patterns import pattern
 
 if TYPE_CHECKING:
     from kfrun.model.requirements import Listed, Lock
@@ -38,6 +39,8 @@ _FOREIGN: Final = (
     ),
 )
 """Files of other tools, and the way out."""
+
+_PACKAGE: Final = pattern(r"[A-Za-z0-9][A-Za-z0-9_-]*(?:\[[^\]]*\])?(?:[<>=!~].*)?")
 
 
 class File(NamedTuple):
@@ -196,7 +199,8 @@ class Closure:
             except UnicodeError as error:
                 at = getattr(error, "start", 0)
                 number = found.count(b"\n", 0, at) + 1
-                message = f"the byte 0x{found[at]:02x} is not UTF-8" if at < len(found) else "this is no text"
+                is_text = at < len(found) and b"\0" not in found
+                message = f"the byte 0x{found[at]:02x} is not UTF-8" if is_text else "this is a binary file"
                 hint = "save the file as UTF-8, or say what it is in its first line: # -*- coding: latin-1 -*-"
                 self.fault(entry, message, hint, File(path, shown, "", entry).place(number))
                 return None
@@ -213,7 +217,9 @@ class Closure:
             present = sorted(os.listdir(folder))
         except OSError:
             return f"there is no folder {folder}"
-        near = difflib.get_close_matches(base, present, n=3, cutoff=0.6)
+        if _PACKAGE.fullmatch(base):
+            return f"kfrun.dev/packages names packages: kfrun.dev/packages: {base}"
+        near = difflib.get_close_matches(base, [name for name in present if name != base], n=3, cutoff=0.6)
         if near:
             return f"did you mean {' or '.join(near)}?"
         if os.path.exists(os.path.join(os.path.dirname(folder), base)):

@@ -33,8 +33,7 @@ class _Reader(NamedTuple):
 
     def place(self, line: syntax.Logical) -> Position:
         """Where a line begins."""
-        physical = self.file.text.splitlines()[line.number - 1]
-        return self.file.place(line.number, len(physical) - len(physical.lstrip()) + 1)
+        return self.file.place(line.number, line.column)
 
 
 def read(closure: Closure, file: File) -> None:

@@ -36,9 +36,10 @@ _OF_REQUIREMENT: Final = ("--hash", "--config-settings")
 
 
 class Logical(NamedTuple):
-    """A line, put together where backslashes continue it: the 1-based number of its first, and its text."""
+    """A line, put together where backslashes continue it: the 1-based place where it begins, and its text."""
 
     number: int
+    column: int
     text: str
 
 
@@ -73,25 +74,26 @@ def decoded(raw: bytes) -> str:
 def logical_lines(text: str) -> Iterator[Logical]:
     """The lines that say something, comments left out."""
     parts: list[str] = []
-    first = 0
+    first = column = 0
     for number, line in enumerate(text.splitlines(), 1):
-        first = first if parts else number
+        if not parts:
+            first, column = number, len(line) - len(line.lstrip()) + 1
         is_comment = line.lstrip().startswith("#")
         if line.endswith("\\") and not is_comment:
             parts.append(line.strip("\\"))
             continue
         # A comment ends what a backslash continued.
         parts.append(f" {line}" if is_comment and parts else line)
-        yield from _said(first, "".join(parts))
+        yield from _said(first, column, "".join(parts))
         parts = []
     if parts:
-        yield from _said(first, "".join(parts))
+        yield from _said(first, column, "".join(parts))
 
 
-def _said(number: int, text: str) -> Iterator[Logical]:
+def _said(number: int, column: int, text: str) -> Iterator[Logical]:
     said = _COMMENT.sub("", text).strip()
     if said:
-        yield Logical(number, said)
+        yield Logical(number, column, said)
 
 
 def parsed(text: str) -> Parsed:

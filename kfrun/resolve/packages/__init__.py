@@ -144,7 +144,7 @@ _FILES = ("pyproject.toml", "uv.lock", "setup.py", "setup.cfg")
 
 def _read(line: Line, folder: str | None, names: Mapping[str, str]) -> Requirement | BadRequirement:
     plain = _PLAIN.fullmatch(line.text)
-    if line.text.endswith((".txt", ".in")) or line.text in _FILES:
+    if line.text in _FILES or (line.text.endswith((".txt", ".in")) and not line.text.startswith("-")):
         return BadRequirement(line, "KF411", f'"{line.text}" is a file', f"kfrun.dev/requirements: {line.text}")
     if plain is not None:
         return Requirement(line.text, normalised(plain[1]), None, line)

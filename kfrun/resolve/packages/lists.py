@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from kfrun.resolve.packages import Requirement
 
 _NONE = Requirements()
+_MOST = 10
+"""Lines that are told to be wrong: of what is no requirements file all are."""
 
 
 class Written(NamedTuple):
@@ -103,13 +105,18 @@ def _own(written: Written, mistakes: list[Mistake]) -> _Own:
         mistakes.append(Mistake(document, fault.code, fault.message, fault.hint, *where))
     from_files: list[Requirement] = []
     constraints: list[Requirement] = []
+    wrong: list[Mistake] = []
     for listed in files.listed:
         read = packages.of_file(listed)
         if isinstance(read, packages.BadRequirement):
             where = ("requirements", "", listed.place, listed.excerpt)
-            mistakes.append(Mistake(document, read.code, read.message, read.hint, *where))
+            wrong.append(Mistake(document, read.code, read.message, read.hint, *where))
         else:
             (constraints if listed.is_constraint else from_files).append(read)
+    if len(wrong) > _MOST:
+        hint = f"{len(wrong) - _MOST} more lines are none either: is it a requirements file?"
+        wrong[_MOST - 1 :] = [wrong[_MOST - 1]._replace(hint=hint)]
+    mistakes += wrong
     return _Own(document, [*from_files, *good], constraints, files)
 
 
