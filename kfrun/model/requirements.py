@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from kfrun.model.values import NamedTuple
@@ -15,6 +16,7 @@ PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 """What makes a folder a package, and what tells that its metadata have changed."""
 
 _HASHES = pattern(r"\s+--(?:hash|config-settings)=\S+")
+_QUOTED = re.compile(rb"%([0-9A-Fa-f]{2})")
 _EDITABLE = pattern(r"(-e )?file://(/[^\s;]*)(.*)")
 
 
@@ -106,4 +108,10 @@ def shown(requirement: str) -> str:
     """A requirement as people read it: without hashes, and what lies here by its path."""
     text = _HASHES.sub("", requirement)
     found = _EDITABLE.fullmatch(text)
-    return f"{found[1] or ''}{found[2]}{found[3]}" if found else text
+    return f"{found[1] or ''}{unquoted(found[2])}{found[3]}" if found else text
+
+
+def unquoted(path: str) -> str:
+    """The path in a file URL."""
+    raw = _QUOTED.sub(lambda found: bytes.fromhex(found[1].decode()), path.encode("utf-8", "surrogateescape"))
+    return raw.decode("utf-8", "surrogateescape")

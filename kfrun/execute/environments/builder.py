@@ -143,7 +143,9 @@ def _build_alone(
             run(installer.create, f"make an environment of Python {request.python or request.interpreter}")
         except EnvironmentFailed as error:
             if not request.is_own_version:
-                error.hint = f"install Python {request.python}, or change kfrun.dev/python"
+                is_version = (request.python or "")[:1].isdigit()
+                where = "kfrun.dev/python" if is_version else "requires-python, which asks for it"
+                error.hint = f"install Python {request.python}, or change {where}"
             raise
         if request.isolated_for is not None:
             _give_pip(path, run)

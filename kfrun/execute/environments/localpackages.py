@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
-from kfrun.model.requirements import PROJECT_FILES
+from kfrun.model.requirements import PROJECT_FILES, unquoted
 from kfrun.model.values import NamedTuple
 from kfrun.patterns import pattern
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 _LOCAL: Final = pattern(
     r"(?:([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\]\s*)?@\s*|(-e )?)file://(?:localhost)?(/[^\s#?\[]*).*", re.DOTALL
 )
-_QUOTED: Final = rb"%([0-9A-Fa-f]{2})"
 _MADE: Final = ("__pycache__", "node_modules")
 _MADE_AT_TOP: Final = ("build", "dist")
 _LARGE: Final = 1 << 20
@@ -52,12 +51,8 @@ def among(requirements: Sequence[str]) -> list[LocalPackage]:
     """Those of the requirements that name a file URL."""
     found = filter(None, map(_LOCAL.fullmatch, requirements))
     return [
-        LocalPackage(match[1] or "", os.path.normpath(_unquoted(match[3])), match[0], bool(match[2])) for match in found
+        LocalPackage(match[1] or "", os.path.normpath(unquoted(match[3])), match[0], bool(match[2])) for match in found
     ]
-
-
-def _unquoted(path: str) -> str:
-    return os.fsdecode(re.sub(_QUOTED, lambda found: bytes.fromhex(found[1].decode()), os.fsencode(path)))
 
 
 def fingerprint(requirements: Sequence[str]) -> str:

@@ -204,10 +204,10 @@ class Closure:
                 hint = "save the file as UTF-8, or say what it is in its first line: # -*- coding: latin-1 -*-"
                 self.fault(entry, message, hint, File(path, shown, "", entry).place(number))
                 return None
-        self.fault(entry, f'"{name}" {found[0]}', self._way_out(path, found[1]), place)
+        self.fault(entry, f'"{name}" {found[0]}', self._way_out(path, found[1], is_named=place is None), place)
         return None
 
-    def _way_out(self, path: str, hint: str) -> str:
+    def _way_out(self, path: str, hint: str, *, is_named: bool) -> str:
         if hint:
             return hint
         import difflib
@@ -224,7 +224,7 @@ class Closure:
             return f"did you mean {' or '.join(near)}?"
         if os.path.exists(os.path.join(os.path.dirname(folder), base)):
             return f"it is in the folder above: write ../{base}"
-        return f"a path begins at the folder of the manifest: {folder}"
+        return f"a path begins at the folder of the {'manifest' if is_named else 'file that names it'}: {folder}"
 
     def fault(
         self,

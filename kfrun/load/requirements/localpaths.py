@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from kfrun.load.requirements.syntax import VARIABLE
-from kfrun.model.requirements import PROJECT_FILES
+from kfrun.model.requirements import PROJECT_FILES, unquoted
 from kfrun.model.values import NamedTuple
 from kfrun.patterns import pattern
 
@@ -63,7 +63,7 @@ def place(path: str, folders: Iterable[str]) -> tuple[str, str]:
     fragment = ""
     if path[:5].lower() == "file:":
         path, mark, fragment = path[5:].removeprefix("//localhost").partition("#")
-        path, fragment = _unquoted(path.removeprefix("//") if path.startswith("///") else path), mark + fragment
+        path, fragment = unquoted(path.removeprefix("//") if path.startswith("///") else path), mark + fragment
     elif path.lower().partition("#")[0].endswith((".whl", ".zip", ".tar.gz")):
         path, mark, fragment = path.partition("#")
         fragment = mark + fragment
@@ -92,10 +92,6 @@ def quoted(path: str) -> str:
     return _UNSAFE.sub(
         lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogateescape")), path
     )
-
-
-def _unquoted(path: str) -> str:
-    return os.fsdecode(re.sub(rb"%([0-9A-Fa-f]{2})", lambda found: bytes.fromhex(found[1].decode()), os.fsencode(path)))
 
 
 def name_of(path: str) -> str:

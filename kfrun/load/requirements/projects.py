@@ -26,7 +26,6 @@ class _Project(NamedTuple):
     closure: Closure
     file: File
     data: dict[str, Any]
-    title: str
 
     @property
     def table(self) -> dict[str, Any]:
@@ -43,13 +42,21 @@ class _Project(NamedTuple):
         place = self.file.place_of(text) if text else self.file.place(1)
         self.closure.fault(self.file.entry, message, hint, place, self.file.excerpt(place))
 
+    def lacks(self, what: str, hint: str, *, is_asked_for: bool) -> None:
+        """Note what is not there: where it is named, in the annotation or in the file."""
+        message = f"{self.file.shown} has no {what}"
+        if is_asked_for:
+            self.closure.fault(self.file.entry, message, hint, code="KF415")
+        else:
+            self.fault(message, hint, what.partition('"')[2].rstrip('"'))
+
 
 def read(closure: Closure, file: File, extras: tuple[str, ...], group: str) -> int:
     """Read a pyproject.toml: what the project depends on, with extras, or one of its groups alone."""
     data = toml(closure, file, file.text)
     if data is None:
         return 0
-    project = _Project(closure, file, data, "pyproject.toml")
+    project = _Project(closure, file, data)
     if group:
         _add(project, list(_group(project, group, ())))
         return 0
@@ -67,29 +74,40 @@ def read(closure: Closure, file: File, extras: tuple[str, ...], group: str) -> i
 
 def read_script(closure: Closure, file: File) -> int:
     """Read the block of a script."""
-    blocks = [found for found in _BLOCK.finditer(file.text.replace("\r\n", "\n") + "\n") if found["type"] == "script"]
+    text = file.text.replace("\r\n", "\n") + "\n"
+    blocks = [found for found in _BLOCK.finditer(text) if found["type"] == "script"]
     if len(blocks) != 1:
         count = "there is no # /// script block" if not blocks else "there are several # /// script blocks"
         way = "kfrun.dev/packages names packages without one"
-        closure.fault(file.entry, f"{count} in {file.shown}", f"write one as PEP 723 has it; {way}")
+        place = file.place_of("# /// script") if blocks else None
+        closure.fault(file.entry, f"{count} in {file.shown}", f"write one as PEP 723 has it; {way}", place)
         return 0
     lines = blocks[0]["content"].splitlines()
-    data = toml(closure, file, "\n".join(line[2:] if line.startswith("# ") else line[1:] for line in lines))
+    inner = "\n".join(line[2:] if line.startswith("# ") else line[1:] for line in lines)
+    data = toml(closure, file, inner, text.count("\n", 0, blocks[0].start()) + 1)
     if data is not None:
-        project = _Project(closure, file, data, "the # /// script block")
+        project = _Project(closure, file, data)
         _require_python(project, data)
         _add(project, _texts(project, data, "dependencies"))
     return 0
 
 
-def toml(closure: Closure, file: File, text: str) -> dict[str, Any] | None:
-    """What a text in TOML says; None where it is none, after that was noted."""
+def require(closure: Closure, file: File, data: dict[str, Any], extras: tuple[str, ...], group: str) -> bool:
+    """Whether a pyproject.toml has these extras, and this group if one is named; what it has not was noted."""
+    before = len(closure.faults)
+    project = _Project(closure, file, data)
+    list(_group(project, group, ()) if group else _extras(project, extras, ()))
+    return len(closure.faults) == before
+
+
+def toml(closure: Closure, file: File, text: str, line: int = 1) -> dict[str, Any] | None:
+    """What a text in TOML says, which begins at ``line`` of a file; None where it is none, after that was noted."""
     import tomllib
 
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        place = file.place(1)
+        place = file.place(line)
         why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
         closure.fault(file.entry, f"this is no TOML: {why}", "mend it", place)
         return None
@@ -136,7 +154,7 @@ def _extras(project: _Project, names: tuple[str, ...], chain: tuple[str, ...]) -
         key = next((item for item in known if normalised(item) == normalised(name)), None)
         if key is None:
             allowed = f"allowed: {', '.join(known)}" if known else "there is none in [project.optional-dependencies]"
-            project.fault(f'the project has no extra "{name}"', allowed)
+            project.lacks(f'extra "{name}"', allowed, is_asked_for=not chain)
         elif key not in chain:
             for text in _texts(project, known, key):
                 found = _NAME.fullmatch(text)
@@ -155,7 +173,7 @@ def _group(project: _Project, name: str, chain: tuple[str, ...]) -> Iterator[str
         allowed = (
             f"allowed: {', '.join(known)}" if known else "there is no [dependency-groups]; extras are written [name]"
         )
-        project.fault(f'there is no dependency group "{name}"', allowed)
+        project.lacks(f'dependency group "{name}"', allowed, is_asked_for=not chain)
         return
     if key in chain:
         project.fault(f"the group includes itself: {' -> '.join((*chain, key))}", "remove one include-group", key)

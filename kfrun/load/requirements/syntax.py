@@ -135,7 +135,9 @@ def _options(text: str) -> tuple[tuple[str, str], ...] | Parsed:
         elif word.startswith("-"):
             return Parsed(wrong=f"{name} is no option of a requirements file", hint=_allowed(name))
         else:
-            return Parsed(wrong=f'"{word}" stands behind an option', hint="put what holds blanks into quotes")
+            is_marker = word.startswith(";")
+            hint = "pip takes no marker there: leave it out" if is_marker else "put what holds blanks into quotes"
+            return Parsed(wrong=f'"{word}" stands behind an option', hint=hint)
     return tuple(found)
 
 

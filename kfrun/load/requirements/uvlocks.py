@@ -35,7 +35,8 @@ def read(closure: Closure, file: File, extras: tuple[str, ...], group: str) -> i
     if project is None or asked_for is None:
         return 0
     tables = [item for item in packages if isinstance(item, dict)]
-    if not _fits(closure, file, asked_for, tables):
+    fits = _fits(closure, file, asked_for, tables) and projects.require(closure, project, asked_for, extras, group)
+    if not fits:
         return 0
     digest = digest_of(folder)
     closure.locks.append(Lock(folder, digest, extras, group))

@@ -67,7 +67,11 @@ def local(text: str, folder: str | None, names: Mapping[str, str]) -> tuple[str,
             message=url.message.replace(written, given), hint=url.hint.replace("name @ ", "-e " if editable else "")
         )
     archive = _ARCHIVE.match(posixpath.basename(given))
-    name = archive[1] if archive else names.get(posixpath.normpath(posixpath.join(folder or "/", given.removeprefix("file:"))), "")
+    name = (
+        archive[1]
+        if archive
+        else names.get(posixpath.normpath(posixpath.join(folder or "/", given.removeprefix("file:"))), "")
+    )
     told = f"{url}{mark}{fragment}"
     behind = f" {found.marker}" if found.marker else ""
     if editable:
