@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kfrun.load.content import Source
 from kfrun.load.sources import parsed
-from kfrun.model.requirements import Requirements
+
+if TYPE_CHECKING:
+    from kfrun.model.requirements import Requirements
 
 JOB = """\
 apiVersion: trainer.kubeflow.org/v1alpha1

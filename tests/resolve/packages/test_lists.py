@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 import pytest
 
 from kfrun.load.content import Source
 from kfrun.load.sources import parsed
-from kfrun.model.source import Document
 from kfrun.model.values import replace
 from kfrun.resolve import extensions
-from kfrun.resolve.extensions import Extensions
+
+if TYPE_CHECKING:
+    from kfrun.model.source import Document
+    from kfrun.resolve.extensions import Extensions
 
 
 @pytest.fixture
@@ -17,13 +22,13 @@ def read(tmp_path):
     """The annotations of a job, and of a runtime, with the files beside them."""
 
     def document(kind: str, annotations: dict[str, str]) -> Document:
-        lines = "".join(f"    kfrun.dev/{name}: {value!r}\n" for name, value in annotations.items())
+        lines = "".join(f"    kfrun.dev/{name}: {json.dumps(value)}\n" for name, value in annotations.items())
         text = f"apiVersion: trainer.kubeflow.org/v1alpha1\nkind: {kind}\nmetadata:\n  name: x\n  annotations:\n{lines}"
         ((found,), _) = parsed(text, Source(f"{kind}.yaml", folder=str(tmp_path)), None)
         return found
 
     def run(
-        job: dict[str, str], runtime: dict[str, str] | None = None, *, stored: bool = False, **files: str
+        job: dict[str, str], runtime: dict[str, str] | None = None, /, *, stored: bool = False, **files: str
     ) -> Extensions:
         for name, text in files.items():
             (tmp_path / f"{name}.txt").write_text(text)
