@@ -65,7 +65,7 @@ class Lock(NamedTuple):
     group: str = ""
 
 
-class Fault(NamedTuple):
+class Flaw(NamedTuple):
     """What is wrong with a file: at its own line, or where it is named.
 
     Attributes:
@@ -98,7 +98,7 @@ class Requirements(NamedTuple):
     locks: tuple[Lock, ...] = ()
     folders: tuple[str, ...] = ()
     python: str = ""
-    faults: tuple[Fault, ...] = ()
+    faults: tuple[Flaw, ...] = ()
     counts: tuple[tuple[str, int], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     names: tuple[tuple[str, str], ...] = ()
@@ -106,7 +106,7 @@ class Requirements(NamedTuple):
 
 def shown(requirement: str) -> str:
     """A requirement as people read it: without hashes, and what lies here by its path."""
-    text = _HASHES.sub("", requirement)
+    text = " ".join(_HASHES.sub("", requirement).split())
     found = _EDITABLE.fullmatch(text)
     return f"{found[1] or ''}{unquoted(found[2])}{found[3]}" if found else text
 

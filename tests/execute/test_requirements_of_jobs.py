@@ -31,7 +31,8 @@ spec:
 """
 _TRAIN = """\
 from importlib import metadata
-print(*sorted(f"{item.name}=={item.version}" for item in metadata.distributions() if item.name not in ("pip", "setuptools")))
+found = [item for item in metadata.distributions() if item.name not in ("pip", "setuptools")]
+print(*sorted(f"{item.name}=={item.version}" for item in found))
 """
 _BACKEND = '''\
 """Builds the package of this folder, with nothing but the standard library."""
@@ -44,9 +45,10 @@ def _made(target, files):
     with zipfile.ZipFile(pathlib.Path(target, name), "w") as wheel:
         for path, text in files.items():
             wheel.writestr(path, text)
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: our-lib\\nVersion: 1\\nProvides-Extra: train\\n"
-                       "Requires-Dist: tinypkg; extra == 'train'\\n")
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nGenerator: t\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        extra = "Provides-Extra: train\\nRequires-Dist: tinypkg; extra == 'train'\\n"
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: our-lib\\nVersion: 1\\n" + extra)
+        kind = "Root-Is-Purelib: true\\nTag: py3-none-any\\n"
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nGenerator: t\\n" + kind)
         wheel.writestr(f"{info}/RECORD", "")
     return name
 
@@ -205,9 +207,7 @@ def test_a_folder_that_is_no_package_is_refused_at_its_line(kfrun: Kfrun, folder
 
 
 def test_a_lock_is_installed_by_uv_and_refused_for_pip(kfrun: Kfrun, folder: Path) -> None:
-    project = _PROJECT.replace("dependencies = []", 'dependencies = ["tinypkg<2"]').replace(
-        'train = ["tinypkg"]', 'train = ["other"]'
-    )
+    project = _PROJECT.replace('["tinypkg"]', '["other"]').replace("[]", '["tinypkg<2"]')
     path = write(folder, "requirements: uv.lock[train]", pyproject_toml=project)
     uv = find_uv(os.environ)
     assert uv is not None
@@ -255,11 +255,8 @@ def test_the_login_of_an_index_comes_from_a_variable_and_is_seen_nowhere(
     for name in ("PIP_NO_INDEX", "PIP_FIND_LINKS"):
         kfrun.env.pop(name)
     with index_server(folder / "wheels", user="me", password="hunter2secret") as (address, served):
-        path = write(
-            folder,
-            "requirements: requirements.txt",
-            requirements_txt=f"-i http://me:${{INDEX_PASSWORD}}@{address}/simple\ntinypkg==${{WANTED}}\nmissing-one\n",
-        )
+        text = f"-i http://me:${{INDEX_PASSWORD}}@{address}/simple\ntinypkg==${{WANTED}}\nmissing-one\n"
+        path = write(folder, "requirements: requirements.txt", requirements_txt=text)
         said = {"INDEX_PASSWORD": "hunter2secret", "WANTED": "1.0", "KFRUN_INSTALLER": installer}
         texts = [kfrun.ok("plan", "-f", path, "-o", "json", **said), kfrun.ok("plan", "-f", path, **said)]
         done = kfrun("run", "-f", path, **said)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from kfrun import digests
 from kfrun.load import excerpts, lines
 from kfrun.load.requirements import syntax
-from kfrun.model.requirements import PROJECT_FILES, Fault, Requirements
+from kfrun.model.requirements import PROJECT_FILES, Flaw, Requirements
 from kfrun.model.source import Position
 from kfrun.model.values import NamedTuple
 from kfrun.patterns import pattern
@@ -89,7 +89,7 @@ class Closure:
         self.locks: list[Lock] = []
         self.folders: list[str] = []
         self.python: list[str] = []
-        self.faults: list[Fault] = []
+        self.faults: list[Flaw] = []
         self.names: dict[str, str] = {}
         self._files: dict[str, str] = {}
         self._counts: list[tuple[str, int]] = []
@@ -243,7 +243,7 @@ class Closure:
                 return
             if count == _MAX_FAULTS:
                 hint = f"{hint}; more of this file is not told: is it a requirements file?"
-        self.faults.append(Fault(code or ("KF415" if place else "KF414"), message, hint, entry, place, excerpt))
+        self.faults.append(Flaw(code or ("KF415" if place else "KF414"), message, hint, entry, place, excerpt))
 
     def note_project(self, folder: str) -> None:
         """Note the files that tell what a package that lies here asks for."""

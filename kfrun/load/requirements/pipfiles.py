@@ -18,7 +18,7 @@ _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _DEEPEST: Final = 50
 
 
-class _Reader(NamedTuple):
+class _Opened(NamedTuple):
     """One file, and those that led to it, the outermost first."""
 
     closure: Closure
@@ -38,10 +38,10 @@ class _Reader(NamedTuple):
 
 def read(closure: Closure, file: File) -> None:
     """Read a requirements file."""
-    _read(_Reader(closure, file))
+    _read(_Opened(closure, file))
 
 
-def _read(reader: _Reader) -> None:
+def _read(reader: _Opened) -> None:
     for line in syntax.logical_lines(reader.file.text):
         found = syntax.parsed(line.text)
         if found.wrong:
@@ -53,7 +53,7 @@ def _read(reader: _Reader) -> None:
                 _option(reader, line, name, value)
 
 
-def _option(reader: _Reader, line: syntax.Logical, name: str, value: str) -> None:
+def _option(reader: _Opened, line: syntax.Logical, name: str, value: str) -> None:
     if name in ("--requirement", "--constraint"):
         _nested(reader, line, value, is_constraint=name == "--constraint" or reader.is_constraint)
     elif name == "--editable":
@@ -67,7 +67,7 @@ def _option(reader: _Reader, line: syntax.Logical, name: str, value: str) -> Non
         reader.closure.options.append((name, value))
 
 
-def _location(reader: _Reader, value: str) -> str:
+def _location(reader: _Opened, value: str) -> str:
     """An index, or links: a folder becomes its URL."""
     if "://" in value or value.startswith("${"):
         return value
@@ -75,12 +75,12 @@ def _location(reader: _Reader, value: str) -> str:
     return localpaths.url(path)
 
 
-def _folders(reader: _Reader) -> tuple[str, ...]:
+def _folders(reader: _Opened) -> tuple[str, ...]:
     own = os.path.dirname(reader.file.path)
     return (own, *([reader.closure.folder] if reader.closure.folder else ()))
 
 
-def _nested(reader: _Reader, line: syntax.Logical, name: str, *, is_constraint: bool) -> None:
+def _nested(reader: _Opened, line: syntax.Logical, name: str, *, is_constraint: bool) -> None:
     name = localpaths.expanded(name)
     if "://" in name:
         reader.fault(
@@ -99,11 +99,11 @@ def _nested(reader: _Reader, line: syntax.Logical, name: str, *, is_constraint: 
         return
     file = reader.closure.open(path, name, reader.file.entry, place=reader.place(line))
     if file is not None:
-        _read(_Reader(reader.closure, file, chain, is_constraint))
+        _read(_Opened(reader.closure, file, chain, is_constraint))
 
 
 def _requirement(
-    reader: _Reader, line: syntax.Logical, text: str, options: tuple[tuple[str, str], ...], *, editable: bool = False
+    reader: _Opened, line: syntax.Logical, text: str, options: tuple[tuple[str, str], ...], *, editable: bool = False
 ) -> None:
     found = localpaths.of(text)
     place = reader.place(line)
@@ -133,7 +133,7 @@ def _requirement(
 
 
 def _local(
-    reader: _Reader, line: syntax.Logical, found: localpaths.LocalPath, *, editable: bool
+    reader: _Opened, line: syntax.Logical, found: localpaths.LocalPath, *, editable: bool
 ) -> tuple[str, str] | None:
     """What the installer is told of a package that lies here, and its name; None where there is none."""
     if found.path.startswith("~"):
