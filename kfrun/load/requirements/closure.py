@@ -6,7 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final
 
-from kfrun import digests
+from kfrun import digests, masking
 from kfrun.load import excerpts, lines
 from kfrun.load.requirements import syntax
 from kfrun.model.requirements import PROJECT_FILES, Flaw, Requirements
@@ -178,6 +178,11 @@ class Closure:
             return name if name.startswith("/") else os.path.normpath(os.path.join(self._shown, name))
         return os.path.join(self._shown, os.path.relpath(path, self.folder)) if self.folder is not None else path
 
+    def seen(self, file: File, name: str) -> str:
+        """How the annotation names what a file names."""
+        path = os.path.normpath(os.path.join(os.path.dirname(file.path), name))
+        return os.path.relpath(path, self.folder) if self.folder is not None else path
+
     def open(
         self, path: str, name: str, entry: str, *, place: Position | None = None, most: int = _MAX_BYTES
     ) -> File | None:
@@ -243,7 +248,8 @@ class Closure:
                 return
             if count == _MAX_FAULTS:
                 hint = f"{hint}; more of this file is not told: is it a requirements file?"
-        self.faults.append(Flaw(code or ("KF415" if place else "KF414"), message, hint, entry, place, excerpt))
+        code = code or ("KF415" if place else "KF414")
+        self.faults.append(Flaw(code, masking.text(message), masking.text(hint), entry, place, excerpt))
 
     def note_project(self, folder: str) -> None:
         """Note the files that tell what a package that lies here asks for."""

@@ -62,17 +62,22 @@ def _option(reader: _Opened, line: syntax.Logical, name: str, value: str) -> Non
         else:
             _requirement(reader, line, value, (), editable=True)
     elif name in ("--index-url", "--extra-index-url", "--find-links"):
-        reader.closure.options.append((name, _location(reader, value)))
+        _place(reader, line, name, value)
     else:
         reader.closure.options.append((name, value))
 
 
-def _location(reader: _Opened, value: str) -> str:
+def _place(reader: _Opened, line: syntax.Logical, name: str, value: str) -> None:
     """An index, or links: a folder becomes its URL."""
-    if "://" in value or value.startswith("${"):
-        return value
-    path, _ = localpaths.place(value, _folders(reader))
-    return localpaths.url(path)
+    if "://" not in value and not value.startswith("${"):
+        path, _ = localpaths.place(value, _folders(reader))
+        if not os.path.exists(path):
+            reader.fault(
+                line, f'"{value}" is no URL, and there is no folder {path}', "write https://..., or mend the path"
+            )
+            return
+        value = localpaths.url(path)
+    reader.closure.options.append((name, value))
 
 
 def _folders(reader: _Opened) -> tuple[str, ...]:
@@ -88,6 +93,10 @@ def _nested(reader: _Opened, line: syntax.Logical, name: str, *, is_constraint: 
             f'"{name.partition("?")[0].rpartition("@")[2]}" is a URL',
             "save it beside the file, and name it by its path",
         )
+        return
+    if name.endswith((".toml", ".lock", ".py")):
+        hint = f"give it a line of its own in kfrun.dev/requirements: {reader.closure.seen(reader.file, name)}"
+        reader.fault(line, f'"{name}" is no requirements file', hint)
         return
     path = os.path.normpath(os.path.join(os.path.dirname(reader.file.path), name))
     chain = (*reader.chain, reader.file.path)

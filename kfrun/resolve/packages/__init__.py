@@ -10,6 +10,7 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from kfrun import masking
 from kfrun.errors import InvalidInput
 from kfrun.load.lines import Line
 from kfrun.model.source import Finding, Stage
@@ -89,7 +90,8 @@ def of_file(listed: Listed) -> Requirement | BadRequirement:
         return Requirement(listed.line, normalised(listed.name or name_of(listed.text)), None, line, listed)
     read = _read(line, None, {})
     if isinstance(read, BadRequirement):
-        return read._replace(code="KF415", hint=_as_in_files(listed.text, read.hint))
+        hint = _as_in_files(listed.text, read.hint)
+        return read._replace(code="KF415", message=masking.text(read.message), hint=hint and masking.text(hint))
     return Requirement(listed.line, read.name, read.marker, line, listed)
 
 

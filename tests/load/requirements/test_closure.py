@@ -72,9 +72,10 @@ def test_variables_stay_as_they_are_until_the_installer_runs(read, monkeypatch):
 
 
 def test_options_keep_their_order_and_links_become_urls(read, tmp_path):
-    found = read(requirements_txt="--pre\n-f my wheels\n".replace("my wheels", "wheels") + "--no-binary :all:\n")
+    (tmp_path / "my wheels").mkdir()
+    found = read(requirements_txt="--pre\n-f 'my wheels'\n--no-binary :all:\n")
     assert found.options == (
-        ("--pre", ""), ("--find-links", f"file://{tmp_path}/wheels"), ("--no-binary", ":all:"),
+        ("--pre", ""), ("--find-links", f"file://{tmp_path}/my%20wheels"), ("--no-binary", ":all:"),
     )  # fmt: skip
 
 
@@ -220,6 +221,21 @@ def test_a_lock_is_left_to_uv(read, tmp_path):
         ({"requirements_txt": "-e git+https://example.com/x"}, 1, "only a folder", "name @ git+https://example.com/x"),
         ({"requirements_txt": "-r https://me:pw@example.com/x"}, 1, '"example.com/x" is a URL', "save it"),
         ({"requirements_txt": "a\n-c c.txt", "c_txt": "-e ."}, 1, "a constraint cannot be editable", "name==version"),
+        ({"requirements_txt": "-i example.com/simple"}, 1, '"example.com/simple" is no URL', "https://"),
+        ({"requirements_txt": "-f ./nowhere"}, 1, "there is no folder", "mend the path"),
+        (
+            {"requirements_txt": "-e git+https://me:pw@example.com/x"},
+            1,
+            "only a folder",
+            "git+https://***@example.com/x",
+        ),
+        ({"requirements_txt": "-i https://me:pw@example.com/s https://me:pw@b"}, 1, "behind an option", "quotes"),
+        (
+            {"requirements_txt": "-r reqs/a.txt", "reqs__a_txt": "-r ../pyproject.toml"},
+            1,
+            "is no requirements file",
+            "kfrun.dev/requirements: pyproject.toml",
+        ),
         ({"requirements_txt": "~/x"}, 1, "~ stays as it is", "${HOME}"),
         ({"requirements_txt": b"caf\xe9"}, 1, "the byte 0xe9 is not UTF-8", "coding: latin-1"),
         ({"requirements_txt": b"a\n\0\xff"}, 2, "this is a binary file", "UTF-8"),
@@ -230,7 +246,7 @@ def test_what_is_wrong_in_a_file_is_told_at_its_line(read, files, place, message
     assert (fault.code, fault.place.line) == ("KF415", place)
     assert message in fault.message
     assert hint in fault.hint
-    assert "pw" not in f"{fault.message}{fault.excerpt}"
+    assert "pw" not in f"{fault.message}{fault.hint}{fault.excerpt}"
 
 
 @pytest.mark.parametrize(

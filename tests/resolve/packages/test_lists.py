@@ -86,6 +86,12 @@ def test_a_line_that_is_no_requirement_is_found_in_its_file(read):
     assert finding.object.kind == "TrainJob"
 
 
+def test_no_login_is_shown_of_a_line_that_is_wrong(read):
+    (finding,) = read({"requirements": "r.txt"}, r="a @ https://me:hunter2@example.com/x ? y\n").findings
+    assert finding.code == "KF415"
+    assert "hunter2" not in repr(finding)
+
+
 def test_a_file_that_is_not_there_is_found_at_its_line_of_the_annotation(read):
     (finding,) = read({"packages": "six", "requirements": "r.txt"}).findings
     assert (finding.code, str(finding.position)) == ("KF414", "TrainJob.yaml:7:30")
