@@ -60,7 +60,8 @@ def local(text: str, folder: str | None, names: Mapping[str, str]) -> tuple[str,
         return None
     given, mark, fragment = found.path.partition("#")
     # What is a path, and no URL yet, becomes one whole.
-    written = given if given.startswith("file:") else posixpath.join(".", localpaths.quoted(given))
+    is_told = given.startswith(("file:", "~", "$"))
+    written = given if is_told else posixpath.join(".", localpaths.quoted(given))
     url = _url(written, folder, "name")
     if isinstance(url, Nowhere):
         return url._replace(

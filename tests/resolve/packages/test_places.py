@@ -90,6 +90,11 @@ def test_a_path_alone_is_a_package_with_the_name_that_it_says_itself(text, told,
     assert local(text, "/work/a b", {"/work/a b/ours": "ours"}) == (told, name)
 
 
+@pytest.mark.parametrize("text", ["~/ours", "-e ~/ours", "$HOME/ours", "file://ours"])
+def test_a_path_alone_that_names_no_place_is_refused(text):
+    assert isinstance(local(text, "/work", {}), Nowhere)
+
+
 @pytest.mark.parametrize(
     "text", ["numpy==2", "https://example.com/a.whl", "git+https://example.com/a", "-e numpy", "a @ ./b"]
 )
