@@ -111,14 +111,12 @@ class Closure:
 
     def read(self, entry: str) -> None:
         """Read what a line of the annotation names: a file, with extras or a group where it is a project's."""
-        from fnmatch import fnmatchcase
-
         from kfrun.load.requirements import pipfiles, projects, uvlocks
 
         name, extras, group = self._parts(entry)
         base = name.rpartition("/")[2]
         is_project = base in ("pyproject.toml", "uv.lock")
-        foreign = next((hint for pattern, hint in _FOREIGN if fnmatchcase(base, pattern)), "")
+        foreign = _foreign(base)
         path = self._path(name, entry)
         if path is None:
             return
@@ -258,6 +256,15 @@ class Closure:
             found = _content(path, _MAX_BYTES)
             if isinstance(found, bytes):
                 self._files[path] = digests.blake2(found)
+
+
+def _foreign(name: str) -> str:
+    """What to do instead of naming a file of another tool; empty for any other."""
+    if name.endswith((".txt", ".in", ".py")) and name != "setup.py":
+        return ""
+    from fnmatch import fnmatchcase
+
+    return next((hint for pattern, hint in _FOREIGN if fnmatchcase(name, pattern)), "")
 
 
 def _content(path: str, most: int) -> bytes | tuple[str, str]:

@@ -118,10 +118,8 @@ def parsed(text: str) -> Parsed:
 def _options(text: str) -> tuple[tuple[str, str], ...] | Parsed:
     if not text:
         return ()
-    import shlex
-
     found: list[tuple[str, str]] = []
-    words = iter(shlex.split(text))
+    words = iter(_words(text))
     for word in words:
         name, equals, value = word.partition("=") if word.startswith("--") else (word[:2], word[2:], word[2:])
         name = _SHORT.get(name, name)
@@ -139,6 +137,14 @@ def _options(text: str) -> tuple[tuple[str, str], ...] | Parsed:
             hint = "pip takes no marker there: leave it out" if is_marker else "put what holds blanks into quotes"
             return Parsed(wrong=f'"{word}" stands behind an option', hint=hint)
     return tuple(found)
+
+
+def _words(text: str) -> list[str]:
+    if not any(mark in text for mark in "'\"\\"):
+        return text.split()
+    import shlex
+
+    return shlex.split(text)
 
 
 def _allowed(name: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kfrun import digests
@@ -51,10 +50,15 @@ def read(closure: Closure, file: File, extras: tuple[str, ...], group: str) -> i
 def digest_of(folder: str) -> str:
     """What tells that a lock, or the pyproject.toml beside it, has changed; empty where one is gone."""
     try:
-        found = [Path(folder, name).read_bytes() for name in ("uv.lock", "pyproject.toml")]
+        found = [_content(f"{folder}/{name}") for name in ("uv.lock", "pyproject.toml")]
     except OSError:
         return ""
     return digests.blake2(b"\0".join(found))
+
+
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def _fits(closure: Closure, file: File, project: dict[str, Any], packages: list[dict[str, Any]]) -> bool:

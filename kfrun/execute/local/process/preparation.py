@@ -68,7 +68,7 @@ def _missing_packages(resolution: Resolution) -> Iterator[Finding]:
             made = partial(
                 Finding,
                 "KF602",
-                f"{package.name or package.path} cannot be installed: {package.fault}",
+                f"{package.name or 'the package'} cannot be installed: {package.fault}",
                 Stage.BACKEND,
                 hint="mend the path: it begins at the folder of the manifest",
             )
