@@ -221,6 +221,39 @@ def test_a_lock_is_installed_by_uv_and_refused_for_pip(kfrun: Kfrun, folder: Pat
     assert "uv export -o requirements.txt" in done.stderr
 
 
+def test_what_lies_beside_a_locked_project_is_found_from_its_folder_on(kfrun: Kfrun, folder: Path) -> None:
+    project = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.9"\ndependencies = ["our-lib[train]"]\n'
+    path = write(
+        folder,
+        "requirements: uv.lock",
+        pyproject_toml=f'{project}[tool.uv.sources]\nour-lib = {{path = "libs/ours", editable = true}}\n',
+        libs__ours__pyproject_toml=_PROJECT + _BUILD,
+        libs__ours__backend_py=_BACKEND,
+    )
+    (folder / "libs" / "ours" / "src").mkdir()
+    uv = find_uv(os.environ)
+    assert uv is not None
+    environ = {**kfrun.env, "UV_FIND_LINKS": str(folder / "wheels"), "UV_OFFLINE": "1"}
+    subprocess.run([uv, "lock", "-q", "--no-index"], cwd=folder, env=environ, check=True, timeout=60)
+    assert kfrun.ok("run", "-q", "-f", path, **environ) == "our-lib==1 tinypkg==2.0\n"
+    path.write_text(path.read_text().replace("uv.lock", "pyproject.toml"))
+    assert kfrun.ok("run", "-q", "-f", path, **environ) == "our-lib==1 tinypkg==2.0\n"
+
+
+def test_a_lock_that_changes_before_it_is_read_is_not_installed(kfrun: Kfrun, folder: Path) -> None:
+    path = write(folder, "requirements: uv.lock", pyproject_toml=_PROJECT)
+    uv = find_uv(os.environ)
+    assert uv is not None
+    environ = {**kfrun.env, "UV_FIND_LINKS": str(folder / "wheels"), "UV_OFFLINE": "1"}
+    subprocess.run([uv, "lock", "-q", "--no-index"], cwd=folder, env=environ, check=True, timeout=60)
+    path.write_text(path.read_text().replace("spec:\n", "spec:\n  suspend: true\n"))
+    kfrun.ok("apply", "-q", "-f", path)
+    with (folder / "uv.lock").open("a") as file:
+        file.write("# changed\n")
+    kfrun.ok("resume", "job")
+    eventually(lambda: "was changed after the job was applied" in kfrun("logs", "--environment", "job").stdout)
+
+
 def test_a_script_brings_its_packages(kfrun: Kfrun, folder: Path) -> None:
     block = '# /// script\n# requires-python = ">=3.9"\n# dependencies = ["tinypkg==1.0"]\n# ///\n'
     path = write(folder, "requirements: train.py", train_py=block + _TRAIN)
