@@ -9,10 +9,25 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Final
 
+from kfrun.model.values import NamedTuple
 from kfrun.patterns import pattern
 
 _BREAK: Final = pattern("\r\n?|[\n\x85\u2028\u2029]")
 _UNUSUAL: Final = pattern("\r(?!\n)|[\x85\u2028\u2029]")
+_COMMENT: Final = pattern(r"(^|\s)#.*")
+
+
+class Line(NamedTuple):
+    """One line of a list: its text without comment and margin, and its 0-based number."""
+
+    number: int
+    text: str
+
+
+def entries(text: str) -> list[Line]:
+    """The entries of a list in a text: one a line, blank lines and ``#`` comments left out."""
+    stripped = (_COMMENT.sub("", line).strip() for line in text.splitlines())
+    return [Line(number, entry) for number, entry in enumerate(stripped) if entry]
 
 
 class LineCounter:

@@ -66,12 +66,17 @@ def unpinned(subject: Subject) -> Iterator[Problem]:
     """KF707: another version tomorrow."""
     for entry in _entries(get(subject.data, *PACKAGES)):
         requirement = entry.text.partition(";")[0]
-        if not _PINNED.search(requirement):
+        if not _PINNED.search(requirement) and not _lies_here(requirement.strip()):
             yield Problem(
                 "KF707",
                 (*PACKAGES, entry.number),
                 f'"{entry.text}" is not pinned: what it installs changes from day to day',
             )
+
+
+def _lies_here(requirement: str) -> bool:
+    """Whether it is a path: what lies beside the manifest is as it is."""
+    return requirement.startswith(("-e", "--editable", ".", "/")) or requirement.endswith((".whl", ".zip", ".tar.gz"))
 
 
 def open_index(subject: Subject) -> Iterator[Problem]:
