@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kfrun.load.excerpts import excerpt
-from kfrun.load.lines import entries
+from kfrun.load.lines import entries, lines_from
 from kfrun.model.resolution import PackageSet
 from kfrun.model.source import Finding, Position, Stage
 from kfrun.model.values import dataclass, field
@@ -107,7 +107,7 @@ def _line_position(document: Document, start: Position, text: str) -> Position:
     """Where the line ``text`` of a scalar stands: in a block scalar below the place where the scalar starts."""
     if not document.text:
         return start
-    for number, line in enumerate(document.text.splitlines()[start.line - 1 :], start.line):
+    for number, line in lines_from(document, start.line):
         column = line.find(text)
         if column >= 0:
             return start._replace(line=number, column=column + 1)

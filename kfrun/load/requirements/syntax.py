@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from kfrun.load.lines import LineCounter
 from kfrun.model.values import NamedTuple
 from kfrun.patterns import pattern
 
@@ -75,9 +76,14 @@ def logical_lines(text: str) -> Iterator[Logical]:
     """The lines that say something, comments left out."""
     parts: list[str] = []
     first = column = 0
-    for number, line in enumerate(text.splitlines(), 1):
+    counter, offset = LineCounter(text), 0
+    # pip's lines end at more characters than an editor's.
+    for whole in text.splitlines(keepends=True):
+        line = next(iter(whole.splitlines()), "")
         if not parts:
-            first, column = number, len(line) - len(line.lstrip()) + 1
+            number, begin = counter.place(offset)
+            first, column = number + 1, begin + len(line) - len(line.lstrip()) + 1
+        offset += len(whole)
         is_comment = line.lstrip().startswith("#")
         if line.endswith("\\") and not is_comment:
             parts.append(line.strip("\\"))

@@ -112,7 +112,7 @@ def _line_of(document: Document, start: Position, text: str, number: int) -> Pos
     """Where an entry stands: in its turn below the annotation, or wherever its text is found first."""
     in_turn = range(start.line + number, start.line + number + _NEAR)
     for line in (*in_turn, *range(start.line, start.line + _FAR)):
-        column = lines.line_at(document.text, line).find(text)
+        column = lines.line_of(document, line).find(text)
         if column >= 0:
             return start._replace(line=line, column=column + 1)
     return start

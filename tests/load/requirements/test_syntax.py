@@ -94,3 +94,10 @@ def test_a_megabyte_is_read_in_a_second(unit):
     for line in syntax.logical_lines(unit * (1_000_000 // len(unit))):
         syntax.parsed(line.text[:100_000])
     assert time.process_time() - start < 5
+
+
+def test_lines_are_counted_as_editors_do_where_pip_ends_more_of_them():
+    found = list(syntax.logical_lines("a\x0cb\n  c\x1dd\r\n# x\ne \\\n  f\n"))
+    assert [(line.number, line.column, line.text) for line in found] == [
+        (1, 1, "a"), (1, 3, "b"), (2, 3, "c"), (2, 5, "d"), (4, 1, "e   f"),
+    ]  # fmt: skip
