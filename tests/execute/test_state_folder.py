@@ -442,7 +442,11 @@ with Store.open(sys.argv[2]).writing():
 
 def labelled(kfrun: Kfrun) -> Path:
     """The manifest of the job that waits, with a label more."""
-    text = kfrun.job("job", WAITS).read_text().replace("{name: job}\nspec:\n  runtimeRef", "{name: job, labels: {team: a}}\nspec:\n  runtimeRef")
+    text = (
+        kfrun.job("job", WAITS)
+        .read_text()
+        .replace("{name: job}\nspec:\n  runtimeRef", "{name: job, labels: {team: a}}\nspec:\n  runtimeRef")
+    )
     return kfrun.write("labelled.yaml", text)
 
 
