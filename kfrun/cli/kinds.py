@@ -10,6 +10,7 @@ from kfrun.model.kinds import CLUSTER_RUNTIME, NAMESPACED_RUNTIME, RUNTIMES, TRA
 from kfrun.model.values import NamedTuple
 from kfrun.observe import selection
 from kfrun.observe.selection import Selection
+from kfrun.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ _WORDS: dict[tuple[str, ...], tuple[str, ...]] = {
         "trainingruntimes", "trainingruntime", "tr",
         "trainingruntimes.trainer.kubeflow.org", "trainingruntime.trainer.kubeflow.org",
     ): (NAMESPACED_RUNTIME,),
-    ("jobsets", "jobset", "jobsets.jobset.x-k8s.io", "jobset.jobset.x-k8s.io"): ("JobSet",),
+    ("jobsets", "jobset", "js", "jobsets.jobset.x-k8s.io", "jobset.jobset.x-k8s.io"): ("JobSet",),
     ("jobs", "job", "jobs.batch", "job.batch"): ("Job",),
     ("pods", "pod", "po"): ("Pod",),
     ("events", "event", "ev"): ("Event",),
@@ -36,6 +37,19 @@ _WORDS: dict[tuple[str, ...], tuple[str, ...]] = {
 }  # fmt: skip
 KINDS: dict[str, tuple[str, ...]] = {word: kinds for words, kinds in _WORDS.items() for word in words}
 """Word -> the kinds it stands for."""
+
+_OF_JOBS = (TRAIN_JOB, "JobSet", "Job", "Pod")
+_VERSION = pattern(r"\.v\d+((alpha|beta)\d+)?(?=\.|$)")
+_OTHERS = frozenset(
+    (
+        *("nodes", "node", "no", "secrets", "secret", "configmaps", "configmap", "cm", "services", "service", "svc"),
+        *("deployments", "deployment", "deploy", "namespaces", "namespace", "ns", "serviceaccounts", "sa", "ingresses"),
+        *("persistentvolumeclaims", "pvc", "persistentvolumes", "pv", "daemonsets", "ds", "statefulsets", "sts"),
+        *("replicasets", "rs", "cronjobs", "cj", "endpoints", "ep", "roles", "rolebindings", "storageclasses", "sc"),
+        *("customresourcedefinitions", "crd", "crds", "replicationcontrollers", "rc", "networkpolicies", "netpol"),
+    )
+)
+"""Words for kinds of Kubernetes that kfrun keeps none of: what looks like them is not meant."""
 
 
 class Target(NamedTuple):
@@ -68,37 +82,65 @@ def kinds_of(word: str) -> tuple[str, ...]:
     Raises:
         UsageProblem: it stands for none.
     """
-    found = KINDS.get(word.lower())
-    if found is not None:
-        return found
+    asked = _VERSION.sub("", word.lower())
+    if asked in KINDS:
+        return KINDS[asked]
     from difflib import get_close_matches
 
-    near = get_close_matches(word.lower(), KINDS, n=1)
+    near = [] if asked.partition(".")[0] in _OTHERS else get_close_matches(asked, KINDS, n=1)
     types = ", ".join(words[0] for words in _WORDS)
     raise UsageProblem(
         f'there is no resource type "{word}"', f'did you mean "{near[0]}"?' if near else f"there are {types}"
     )
 
 
+def named(arguments: Sequence[str]) -> list[str]:
+    """The jobs of ``NAME…``, ``TYPE/NAME…`` or ``TYPE NAME…``, each once, as ``NAME`` or ``TYPE/NAME``."""
+    kinds = KINDS.get(arguments[0].lower(), ()) if len(arguments) > 1 else ()
+    if len(kinds) == 1 and kinds[0] in _OF_JOBS:
+        arguments = [f"{arguments[0]}/{name}" for name in arguments[1:]]
+    return list(dict.fromkeys(arguments))
+
+
+def one(arguments: Sequence[str]) -> str | None:
+    """The only job that is named, None where none is.
+
+    Raises:
+        UsageProblem: there are several.
+    """
+    found = named(arguments)
+    if len(found) > 1:
+        raise UsageProblem(f"one job can be named here, and these are {len(found)}: {', '.join(found)}", "name one")
+    return found[0] if found else None
+
+
 def trainjob_name(argument: str) -> str:
-    """The name in ``NAME`` or ``trainjob/NAME``.
+    """The name in ``NAME`` or ``trainjob/NAME``; of a JobSet, too, which has the same.
 
     Raises:
         UsageProblem: another type is named.
     """
     word, slash, name = argument.rpartition("/")
-    if slash and kinds_of(word) != (TRAIN_JOB,):
-        raise UsageProblem(f'"{argument}" is no TrainJob', f"write trainjob/{name}, or just {name}")
+    if slash and kinds_of(word) not in ((TRAIN_JOB,), ("JobSet",)):
+        raise UsageProblem(f'"{argument}" is no TrainJob', "name its TrainJob: kfrun get trainjobs lists them")
     return name
 
 
 def trainjob(backend: Backend, namespace: str, argument: str) -> StoredObject:
-    """The stored TrainJob that an argument names.
+    """The stored TrainJob that an argument names, or that the JobSet, Job or pod belongs to which it names.
 
     Raises:
         NotFound: there is none.
         UsageProblem: the argument names another type.
     """
+    word, slash, name = argument.rpartition("/")
+    kind = kinds_of(word)[0] if slash else TRAIN_JOB
+    if kind in ("Job", "Pod"):
+        owned = selection.get(backend, kind, namespace, name)
+        owner = next((job for job in backend.objects(Selection(TRAIN_JOB, namespace)) if job.uid == owned.owner), None)
+        if owner is None:
+            raise selection.missing(backend, kind, namespace, name)
+        return owner
     return selection.get(backend, TRAIN_JOB, namespace, trainjob_name(argument))
 
 

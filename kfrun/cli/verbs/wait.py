@@ -62,9 +62,7 @@ def command(names: tuple[str, ...], namespace: str | None, awaited: tuple[str, .
 
 def _names(arguments: Sequence[str]) -> list[str]:
     """The jobs of ``NAME…``, ``trainjob/NAME…`` or ``trainjob NAME…``."""
-    if len(arguments) > 1 and kinds.KINDS.get(arguments[0].lower()) == (TRAIN_JOB,):
-        arguments = arguments[1:]
-    return list(dict.fromkeys(kinds.trainjob_name(argument) for argument in arguments))
+    return list(dict.fromkeys(kinds.trainjob_name(argument) for argument in kinds.named(arguments)))
 
 
 def _end(backend: Backend, waiting: Waits, namespace: str, name: str) -> int:
