@@ -14,6 +14,7 @@ from kfrun import masking
 from kfrun.cli import main
 from kfrun.report import findings as finding_forms
 from tests.fuzzing import texts
+from tests.fuzzing.way import standard_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,7 +62,10 @@ def wrong(given: Input, answer: Answer, folder: Path) -> Iterator[str]:
     (folder / OLD).write_text(given.before or EMPTY, encoding="utf-8")
     for verb in VERBS:
         words = [str(folder / OLD) if word == OLD else word for word in verb]
-        done = run([*words, str(path), *_flags(verb[0], given, folder)], folder)
+        # What is compared is what has no folder: paths begin at a file's.
+        with standard_input(given.data):
+            place = "-" if verb == VERBS[0] else str(path)
+            done = run([*words, place, *_flags(verb[0], given, folder)], folder)
         name = " ".join(verb[:-1])
         if "Traceback" in done.stderr or "internal error" in done.stderr:
             yield f"{name} fails: {done.stderr}"
