@@ -45,11 +45,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from kfrun.cli.check import plain
+    if arguments[:1] == ["validate"]:
+        from kfrun.cli.check import plain
 
-    asked = plain.read(arguments)
-    if asked is not None:
-        return plain.run(asked)
+        asked = plain.read(arguments)
+        if asked is not None:
+            return plain.run(asked)
     from kfrun.cli.main import run
 
     return run(arguments)

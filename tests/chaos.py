@@ -153,7 +153,9 @@ class Round:
         """Supervisors (and the nurseries that they are forked from), and recorders."""
         found = [pid for pid, _ in self.kfrun.processes() if b"KFRUN_HELPER=1" in host.environment(pid)]
         recorders = {item.recorder for item in self._records()}
-        return [pid for pid in found if pid not in recorders], sorted(recorders.intersection(found))
+        # Before its exec a rank is a copy of its recorder.
+        ranks = {child for recorder in recorders for child in host.children(recorder)}
+        return [pid for pid in found if pid not in recorders | ranks], sorted(recorders.intersection(found))
 
     def _await_watch(self) -> None:
         """Until somebody holds on to every process that runs, or it has ended."""
@@ -269,7 +271,8 @@ class Round:
         if container.reason == "RecorderLost":
             at = done or container.finished or 0.0
             excused = not self.is_gated and any(begin <= at <= end for begin, end in self.unwatched)
-            assert excused, f"node {pod.index}: nobody saw its end"
+            began = (self.notes / str(pod.index)).exists()
+            assert excused, f"node {pod.index}: nobody saw its end ({began=}, {done=}, {container=})"
             self.unseen += 1
             return
         true = {code} if done and not self.killed["rank"] else {code, 137} if done else {137}

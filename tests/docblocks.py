@@ -27,7 +27,7 @@ STATE = "/home/you/.local/state/kfrun"
 CACHE = "/home/you/.cache/kfrun"
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FILE = re.compile(r"# ([\w.-]+\.(?:yaml|py|toml))\n")
+_FILE = re.compile(r"# ([\w./-]+\.(?:yaml|py|toml))\n")
 _INSTALLING = re.compile(r"^\S+: (Installing Python packages|Python packages are installed)\n", re.MULTILINE)
 _VARIABLE = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "UID"),
@@ -109,7 +109,9 @@ class Session:
     def write(self, block: Block) -> None:
         """Write a block to its file."""
         assert block.file
-        (self._folder / block.file).write_text(block.text, encoding="utf-8")
+        path = self._folder / block.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block.text, encoding="utf-8")
 
     def run(self, line: str) -> str:
         """What a command line prints, with this machine's folders as those of the reader."""

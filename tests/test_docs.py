@@ -82,7 +82,13 @@ def test_manifests_are_valid(block, tmp_path):
     text = block.text
     if "apiVersion" not in text:
         text = yaml.safe_dump(merged(BASE, yaml.safe_load(text)))
-    path = tmp_path / "manifest.yaml"
+    # beside it lies what the page has written beside it
+    folder = (block.file or "").rpartition("/")[0]
+    for other in BLOCKS:
+        if other.page == block.page and other.file and folder and other.file.startswith(f"{folder}/"):
+            (tmp_path / other.file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / other.file).write_text(other.text)
+    path = tmp_path / folder / "manifest.yaml"
     path.write_text(text)
     environ = {**os.environ, "KFRUN_HOME": str(tmp_path / "home")}
     command = [sys.executable, "-m", "kfrun", "validate", "-f", str(path)]
@@ -91,7 +97,7 @@ def test_manifests_are_valid(block, tmp_path):
 
 
 def test_every_block_says_what_it_is():
-    known = {"console", "yaml", "sh", "text", "python"}
+    known = {"console", "yaml", "toml", "sh", "text", "python"}
     assert {where(block): block.language for block in BLOCKS if block.language not in known} == {}
     fences = {page: len(re.findall(r"^```", page.read_text(), re.MULTILINE)) for page in PAGES}
     assert {where(page) for page, count in fences.items() if count != 2 * len(docblocks.blocks(page))} == set()

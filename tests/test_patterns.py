@@ -15,6 +15,7 @@ from kfrun.execute.local.process.addresses import Addresses
 from kfrun.flow import conditions
 from kfrun.load import placeholders, values
 from kfrun.load.kubeyaml import foreign
+from kfrun.load.lines import entries
 from kfrun.observe import selection
 from kfrun.patterns import split_outside
 from kfrun.plan import compare
@@ -24,7 +25,6 @@ from kfrun.resolve import packages
 from kfrun.validate.advice import fieldpaths
 from kfrun.validate.lint import secrets
 from kfrun.validate.lint.subject import Choice, Subject
-from kfrun.validate.rules.extensions import lines
 from kfrun.validate.schema import schemas
 from tests import worst_cases
 from tests.worst_cases import LENGTH, SECONDS, Expression
@@ -145,7 +145,7 @@ WORK = {
     "condition value": lambda text: conditions.parse(f"jsonpath={text}"),
     "duration": lambda text: durations.parse_duration(text, "--timeout"),
     "since": lambda text: durations.parse_since(text, "--since", 0.0),
-    "requirements": lambda text: packages.parse(lines(text)),
+    "requirements": lambda text: packages.parse(entries(text)),
     "lint": lint_packages,
     "field path": lambda text: fieldpaths.find(text, version=schemas.DEFAULT_VERSION, recursive=False),
     "placeholder": lambda text: placeholders.at(text, 1),

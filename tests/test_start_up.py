@@ -105,6 +105,17 @@ def test_packages_are_read_without_the_packaging_library_where_the_requirement_i
     assert "packaging" not in loaded(["plan", "-f", str(PACKAGED_JOB)], tmp_path)["modules"]
 
 
+def test_a_requirements_file_is_read_without_what_only_other_requirements_take(tmp_path):
+    (tmp_path / "requirements.txt").write_text("numpy>=2  # numbers\n-r more.txt\n")
+    (tmp_path / "more.txt").write_text("six==1.17.0\n")
+    manifest = tmp_path / "job.yaml"
+    annotation = "  annotations: {kfrun.dev/requirements: requirements.txt}\n"
+    manifest.write_text(HELLO.replace("  name: hello\n", f"  name: hello\n{annotation}"))
+    for verb in ("validate", "plan"):
+        modules = set(loaded([verb, "-f", str(manifest)], tmp_path)["modules"])
+        assert modules & (NEVER | {"packaging", "pathlib", "shlex"}) == set(), verb
+
+
 @pytest.mark.parametrize("named", [[], ["-f"]])
 @pytest.mark.parametrize("wrong", [False, True])
 def test_a_plain_validate_loads_no_click_and_of_yaml_only_its_events(named, wrong, tmp_path):

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kfrun.cli import options
-from kfrun.errors import KfrunError, UsageProblem
+from kfrun.cli import console
+from kfrun.errors import NotFound, UsageProblem
 from kfrun.model.kinds import CLUSTER_RUNTIME, NAMESPACED_RUNTIME, RUNTIMES, TRAIN_JOB
 from kfrun.model.values import NamedTuple
 from kfrun.observe import selection
 from kfrun.observe.selection import Selection
+from kfrun.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import click
 
     from kfrun.execute.backend import Backend
     from kfrun.model.state import StoredObject
@@ -30,7 +29,7 @@ _WORDS: dict[tuple[str, ...], tuple[str, ...]] = {
         "trainingruntimes", "trainingruntime", "tr",
         "trainingruntimes.trainer.kubeflow.org", "trainingruntime.trainer.kubeflow.org",
     ): (NAMESPACED_RUNTIME,),
-    ("jobsets", "jobset", "jobsets.jobset.x-k8s.io", "jobset.jobset.x-k8s.io"): ("JobSet",),
+    ("jobsets", "jobset", "js", "jobsets.jobset.x-k8s.io", "jobset.jobset.x-k8s.io"): ("JobSet",),
     ("jobs", "job", "jobs.batch", "job.batch"): ("Job",),
     ("pods", "pod", "po"): ("Pod",),
     ("events", "event", "ev"): ("Event",),
@@ -38,6 +37,19 @@ _WORDS: dict[tuple[str, ...], tuple[str, ...]] = {
 }  # fmt: skip
 KINDS: dict[str, tuple[str, ...]] = {word: kinds for words, kinds in _WORDS.items() for word in words}
 """Word -> the kinds it stands for."""
+
+_OF_JOBS = (TRAIN_JOB, "JobSet", "Job", "Pod")
+_VERSION = pattern(r"\.v\d+((alpha|beta)\d+)?(?=\.|$)")
+_OTHERS = frozenset(
+    (
+        *("nodes", "node", "no", "secrets", "secret", "configmaps", "configmap", "cm", "services", "service", "svc"),
+        *("deployments", "deployment", "deploy", "namespaces", "namespace", "ns", "serviceaccounts", "sa", "ingresses"),
+        *("persistentvolumeclaims", "pvc", "persistentvolumes", "pv", "daemonsets", "ds", "statefulsets", "sts"),
+        *("replicasets", "rs", "cronjobs", "cj", "endpoints", "ep", "roles", "rolebindings", "storageclasses", "sc"),
+        *("customresourcedefinitions", "crd", "crds", "replicationcontrollers", "rc", "networkpolicies", "netpol"),
+    )
+)
+"""Words for kinds of Kubernetes that kfrun keeps none of: what looks like them is not meant."""
 
 
 class Target(NamedTuple):
@@ -70,61 +82,82 @@ def kinds_of(word: str) -> tuple[str, ...]:
     Raises:
         UsageProblem: it stands for none.
     """
-    found = KINDS.get(word.lower())
-    if found is not None:
-        return found
+    asked = _VERSION.sub("", word.lower())
+    if asked in KINDS:
+        return KINDS[asked]
     from difflib import get_close_matches
 
-    near = get_close_matches(word.lower(), KINDS, n=1)
+    near = [] if asked.partition(".")[0] in _OTHERS else get_close_matches(asked, KINDS, n=1)
     types = ", ".join(words[0] for words in _WORDS)
     raise UsageProblem(
         f'there is no resource type "{word}"', f'did you mean "{near[0]}"?' if near else f"there are {types}"
     )
 
 
+def named(arguments: Sequence[str]) -> list[str]:
+    """The jobs of ``NAME…``, ``TYPE/NAME…`` or ``TYPE NAME…``, each once, as ``NAME`` or ``TYPE/NAME``."""
+    kinds = KINDS.get(arguments[0].lower(), ()) if len(arguments) > 1 else ()
+    if len(kinds) == 1 and kinds[0] in _OF_JOBS:
+        arguments = [f"{arguments[0]}/{name}" for name in arguments[1:]]
+    return list(dict.fromkeys(arguments))
+
+
+def one(arguments: Sequence[str]) -> str | None:
+    """The only job that is named, None where none is.
+
+    Raises:
+        UsageProblem: there are several.
+    """
+    found = named(arguments)
+    if len(found) > 1:
+        raise UsageProblem(f"one job can be named here, and these are {len(found)}: {', '.join(found)}", "name one")
+    return found[0] if found else None
+
+
 def trainjob_name(argument: str) -> str:
-    """The name in ``NAME`` or ``trainjob/NAME``.
+    """The name in ``NAME`` or ``trainjob/NAME``; of a JobSet, too, which has the same.
 
     Raises:
         UsageProblem: another type is named.
     """
     word, slash, name = argument.rpartition("/")
-    if slash and kinds_of(word) != (TRAIN_JOB,):
-        raise UsageProblem(f'"{argument}" is no TrainJob', f"write trainjob/{name}, or just {name}")
+    if slash and kinds_of(word) not in ((TRAIN_JOB,), ("JobSet",)):
+        raise UsageProblem(f'"{argument}" is no TrainJob', "name its TrainJob: kfrun get trainjobs lists them")
     return name
 
 
 def trainjob(backend: Backend, namespace: str, argument: str) -> StoredObject:
-    """The stored TrainJob that an argument names.
+    """The stored TrainJob that an argument names, or that the JobSet, Job or pod belongs to which it names.
 
     Raises:
         NotFound: there is none.
         UsageProblem: the argument names another type.
     """
+    word, slash, name = argument.rpartition("/")
+    kind = kinds_of(word)[0] if slash else TRAIN_JOB
+    if kind in ("Job", "Pod"):
+        owned = selection.get(backend, kind, namespace, name)
+        owner = next((job for job in backend.objects(Selection(TRAIN_JOB, namespace)) if job.uid == owned.owner), None)
+        if owner is None:
+            raise selection.missing(backend, kind, namespace, name)
+        return owner
     return selection.get(backend, TRAIN_JOB, namespace, trainjob_name(argument))
 
 
-def complete_trainjobs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Names of stored TrainJobs, for the shell."""
-    return _complete_names(ctx, (TRAIN_JOB,), incomplete)
+def latest(backend: Backend, namespace: str) -> str:
+    """The name of the TrainJob that was created last, which is meant where none is named; says which it is.
 
-
-def complete_targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """Types for the first argument, then names of that type, for the shell."""
-    given = ctx.params.get(param.name or "") or ()
-    if not given:
-        return [words[0] for words in _WORDS if words[0].startswith(incomplete)]
-    kinds = KINDS.get(given[0].lower(), ())
-    return _complete_names(ctx, kinds, incomplete)
-
-
-def _complete_names(ctx: click.Context, kinds: Sequence[str], incomplete: str) -> list[str]:
-    try:
-        settings = options.load_settings(namespace=ctx.params.get("namespace"))
-        # Pressing Tab must not start anything.
-        with options.backend(settings, heal=False) as backend:
-            wanted = [Selection(kind, settings.namespace) for kind in kinds]
-            found = [item.key.name for one in wanted for item in backend.objects(one)]
-    except KfrunError:
-        return []
-    return sorted({name for name in found if name.startswith(incomplete)})
+    Raises:
+        NotFound: there is none.
+    """
+    found = backend.objects(Selection(TRAIN_JOB, namespace))
+    if not found:
+        raise NotFound(
+            f"no job is named, and there is none in namespace {namespace}", "kfrun get trainjobs -A lists all"
+        )
+    name = max(
+        found, key=lambda job: (job.data["metadata"].get("creationTimestamp", ""), job.resource_version)
+    ).key.name
+    if len(found) > 1:
+        console.tell(f"no job is named: this is about {name}, the latest of {len(found)}")
+    return name

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kfrun.cli import console, exits, switches
+from kfrun.cli import exits, switches
+from kfrun.errors import UsageProblem
 from kfrun.version import __version__
 
 if TYPE_CHECKING:
@@ -45,6 +46,27 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Name of the verb -> where it is, and its line in ``--help``."""
 
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Start": ("run", "apply", "suspend", "resume"),
+    "Look": ("get", "describe", "logs", "events", "wait"),
+    "Check": ("plan", "diff", "validate", "lint", "render", "convert", "explain", "runtimes"),
+    "Tidy": ("delete", "env", "doctor", "config", "completion", "version"),
+}
+"""Heading in the help -> its verbs; a test says that every verb has one."""
+
+_WELCOME = """\
+kfrun runs Kubeflow TrainJobs from reviewed YAML, without a cluster.
+
+{verbs}
+
+Examples:
+  kfrun run -f job.yaml      train: start the job, print what it prints, end with its exit code
+  kfrun validate -R -f .     check every manifest below this folder as a cluster would
+  kfrun get trainjobs        what runs, and what has run
+
+kfrun --help says what each verb does, kfrun VERB --help tells the rest.
+"""
+
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -68,13 +90,14 @@ class VerbGroup(switches.Family):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb; a misspelt one gets a suggestion."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(f'there is no verb "{args[0]}"{_suggestion(args[0])}', ctx)
+            raise _unknown(args[0], ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the verbs without importing them."""
-        with formatter.section("Verbs"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        for heading, names in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, COMMANDS[name][1]) for name in names], col_max=12)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the exit codes."""
@@ -98,8 +121,11 @@ def cli(ctx: click.Context) -> int:
     """
     if ctx.invoked_subcommand is not None:
         return exits.SUCCESS
-    console.write(ctx.get_help() + "\n", err=True)
-    return exits.USAGE
+    from kfrun.cli import console
+
+    lines = [f"{heading + ':':8}{', '.join(names)}" for heading, names in GROUPS.items()]
+    console.write(_WELCOME.format(verbs="\n".join(lines)))
+    return exits.SUCCESS
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -108,22 +134,38 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _invoke(arguments: list[str]) -> int | None:
-    instruction = os.environ.get("_KFRUN_COMPLETE")
-    if instruction:
-        from click.shell_completion import shell_complete
+    line = os.environ.get("_KFRUN_COMPLETE")
+    if line:
+        from kfrun.cli import console, shells
 
-        return shell_complete(cli, {}, "kfrun", "_KFRUN_COMPLETE", instruction)
+        console.data(shells.answer(cli, line) + "\n")
+        return exits.SUCCESS
     # Not `cli.main`: it would end the process itself, and take a reader that went away for an error.
     try:
-        with cli.make_context("kfrun", arguments) as context:
+        with cli.make_context("kfrun", _verb_first(arguments)) as context:
             code: int | None = cli.invoke(context)
             return code
     except click.exceptions.Exit as end:
         return end.exit_code
 
 
-def _suggestion(verb: str) -> str:
-    from difflib import get_close_matches
+def _verb_first(arguments: list[str]) -> list[str]:
+    """Kubectl's order, too: ``-n NAME`` may stand before the verb, and ``help VERB`` asks for the help of a verb."""
+    if arguments[:1] == ["help"]:
+        return [*arguments[1:], "--help"]
+    end = 0
+    while end < len(arguments) and arguments[end].startswith(("-n", "--namespace")):
+        end += 2 if arguments[end] in ("-n", "--namespace") else 1
+    verb = end + 1 if arguments[end : end + 1] not in (["runtimes"], ["env"], ["config"]) else end + 2
+    return [*arguments[end:verb], *arguments[:end], *arguments[verb:]] if end < len(arguments) else arguments
 
-    near = get_close_matches(verb.lower(), COMMANDS, n=1)
-    return f'; did you mean "{near[0]}"?' if near else ""
+
+def _unknown(verb: str, ctx: click.Context) -> Exception:
+    """There is no such verb: it is another tool's word for one of ours, or misspelt."""
+    from kfrun.cli.synonyms import HINTS
+
+    message, near = f'there is no verb "{verb}"', switches.near(verb, COMMANDS)
+    hint = HINTS.get(verb.lower())
+    if hint is not None:
+        return UsageProblem(message, hint)
+    return click.UsageError(f'{message}; did you mean "{near}"?' if near else message, ctx)

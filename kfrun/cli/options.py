@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from kfrun.settings import Settings
 
 __all__ = [
-    "backend", "caller", "colors_stderr", "colors_stdout", "data", "family", "files", "files_or_plan", "launching",
-    "load_settings", "namespace", "output", "planning", "pruning", "say", "tell", "trainer_version", "values", "verb",
-    "warn", "wishes", "write",
+    "backend", "caller", "colors_stderr", "colors_stdout", "complete", "data", "family", "files", "files_or_plan",
+    "launching", "load_settings", "namespace", "output", "planning", "pruning", "say", "tell", "trainer_version",
+    "values", "verb", "warn", "wishes", "write",
 ]  # fmt: skip
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
@@ -38,6 +38,17 @@ def verb(name: str) -> Callable[[Callable[..., Any]], click.Command]:
 def family(name: str, **settings: Any) -> Callable[[Callable[..., Any]], switches.Family]:
     """A verb that has verbs of its own below it."""
     return click.group(name, cls=switches.Family, **settings)
+
+
+def complete(what: str) -> Callable[..., Any]:
+    """What the shell is offered for a parameter: the function of `kfrun.cli.completions` of that name."""
+
+    def offered(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
+        from kfrun.cli import completions
+
+        return getattr(completions, what)(ctx, parameter, incomplete)
+
+    return offered
 
 
 def wishes(*options: Callable[[Any], Any]) -> Callable[[Function], Function]:
@@ -65,12 +76,15 @@ def files(function: Function) -> Function:
 
 def files_or_plan(function: Function) -> Function:
     """As `files`, or a saved plan instead: parameters ``filenames``, ``recursive`` and ``plan_file``."""
-    return click.argument("plan_file", metavar="[PLAN]", required=False)(_files(function, required=False))
+    return click.argument("plan_file", metavar="[PLAN]", required=False, shell_complete=complete("any_files"))(
+        _files(function, required=False)
+    )
 
 
 def _files(function: Function, *, required: bool) -> Function:
     function = click.option(
         "-f", "--filename", "filenames", multiple=True, required=required, metavar="FILE",
+        shell_complete=complete("files"),
         help="A file, folder, glob, https URL, or - for stdin; can be given several times.",
     )(function)  # fmt: skip
     return click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(function)
@@ -78,13 +92,15 @@ def _files(function: Function, *, required: bool) -> Function:
 
 def namespace(function: Function) -> Function:
     """``-n``: parameter ``namespace``."""
-    return click.option("-n", "--namespace", metavar="NAME", help="The namespace.")(function)
+    return click.option(
+        "-n", "--namespace", metavar="NAME", help="The namespace.", shell_complete=complete("namespaces")
+    )(function)
 
 
 def trainer_version(function: Function) -> Function:
     """``--trainer-version``: parameter ``trainer_version``."""
     return click.option(
-        "--trainer-version", metavar="VERSION",
+        "--trainer-version", metavar="VERSION", shell_complete=complete("releases"),
         help="The release of Kubeflow Trainer to go by: v2.0, v2.1, v2.2, v2.3, or head for what comes next.",
     )(function)  # fmt: skip
 
@@ -119,7 +135,7 @@ def values(function: Function) -> Function:
         help="A value for templates: a.b=1, list[0]=x; wins over --values, and the later wins.",
     )(decorated)  # fmt: skip
     return click.option(  # type: ignore[return-value]
-        "--values", "value_files", multiple=True, metavar="FILE",
+        "--values", "value_files", multiple=True, metavar="FILE", shell_complete=complete("files"),
         help="A YAML file of values: the manifests are Jinja2 templates. *.yaml.j2 always are.",
     )(decorated)  # fmt: skip
 
@@ -143,7 +159,10 @@ def _set_name(_context: click.Context, _parameter: click.Parameter, name: str | 
 def launching(function: Function) -> Function:
     """What shapes the processes of a job: parameters ``python``, ``clean_env`` and ``keep_environment``."""
     function = click.option(
-        "--python", metavar="PATH", help="The interpreter for jobs that ask for no version of their own."
+        "--python",
+        metavar="PATH",
+        help="The interpreter for jobs that ask for no version of their own.",
+        shell_complete=complete("any_files"),
     )(function)
     function = click.option("--clean-env", is_flag=True, help="Keep your environment variables from the job.")(function)
     return click.option(

@@ -16,7 +16,7 @@ def set_suspend(names: tuple[str, ...], namespace: str | None, *, suspend: bool)
     """
     settings = options.load_settings(namespace=namespace)
     with options.backend(settings) as backend:
-        jobs = [kinds.trainjob(backend, settings.namespace, name) for name in names]
+        jobs = [kinds.trainjob(backend, settings.namespace, name) for name in kinds.named(names)]
         for job in jobs:
             if is_finished(job.data):
                 verb = "suspended" if suspend else "resumed"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _VALUES: Final = {
     **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
@@ -20,7 +20,22 @@ _OFF: Final = range(0xF0000, 0xF0FFF)
 
 
 class Verb(click.Command):
-    """A command whose switches take values, behind ``=`` only: ``--wait false`` would be two arguments."""
+    """A command whose switches take values, behind ``=`` only: ``--wait false`` would be two arguments.
+
+    Its help ends with examples.
+    """
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples of the verb."""
+        from kfrun.cli.examples import EXAMPLES
+
+        found = EXAMPLES.get(ctx.command_path.partition(" ")[2], ())
+        if found:
+            with formatter.section("Examples"):
+                for purpose, line in found:
+                    formatter.write(f"{'':>{formatter.current_indent}}# {purpose}\n")
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+        super().format_epilog(ctx, formatter)
 
     def make_parser(self, ctx: click.Context) -> Any:
         """A parser that knows the opposite of every switch, too."""
@@ -42,6 +57,33 @@ class Family(Verb, click.Group):
     """A verb with verbs of its own below it."""
 
     command_class = Verb
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the verbs below, each with its whole first sentence."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, verb.get_short_help_str(1000)) for name, verb in found if verb is not None])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; a misspelt one, or another tool's, gets a suggestion."""
+        names = self.list_commands(ctx)
+        if args[0] not in names and not args[0].startswith("-"):
+            from kfrun.cli.synonyms import SHORT
+
+            word = SHORT.get(args[0].lower())
+            other = word if word in names else near(args[0], names)
+            suggestion = f'; did you mean "{other}"?' if other else f"; there are {', '.join(names)}"
+            raise click.UsageError(f'{ctx.command_path} has no "{args[0]}"{suggestion}', ctx)
+        return super().resolve_command(ctx, args)
+
+
+def near(word: str, words: Iterable[str]) -> str | None:
+    """The one of the words that was probably meant."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word.lower(), list(words), n=1)), None)
 
 
 def _opposites(command: click.Command, ctx: click.Context) -> Iterator[tuple[click.Option, str]]:

@@ -104,7 +104,9 @@ def _with_own_runtime(resolution: Resolution, runtime: Mapping[str, Any], settin
 
     if resolution.runtime is None or resolution.runtime.document.data == runtime:
         return resolution
-    copy = [replace(without_text(dict(runtime), "the job's own copy"), folder=resolution.runtime.document.folder)]
+    today = resolution.runtime.document
+    own_copy = without_text(dict(runtime), "the job's own copy")
+    copy = [replace(own_copy, folder=today.folder, requirements=today.requirements)]
     # What was shipped stays so: its image is a default, not a wish that a process would not honour.
     was_shipped = resolution.runtime.found_in == "shipped"
     catalogue = Catalogue(shipped=copy) if was_shipped else Catalogue(copy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from kfrun.load.lines import line_at
+from kfrun.load.lines import line_at, line_of
 from kfrun.terminal import in_columns
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ def excerpt(source: Document | str, position: Position) -> str:
     otherwise the surroundings of the column, shorter than the column, so that a caret drawn at
     ``position.column`` only where the excerpt reaches that far is always right.
     """
-    text = source if isinstance(source, str) else source.text
-    return shown(line_at(text, position.line), position.column)
+    line = line_at(source, position.line) if isinstance(source, str) else line_of(source, position.line)
+    return shown(line, position.column)
 
 
 def shown(line: str, column: int) -> str:

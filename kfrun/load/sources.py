@@ -95,6 +95,9 @@ def gather(
             note(source.name, text)
         found, wrong = parsed(text, source, values)
         documents += found
+        if note is not None:
+            for path, digest in (file for one in found if one.requirements for file in one.requirements.files):
+                note(path, digest)
         findings += [one for one in wrong if not (only_objects and is_no_object(one))]
     if not documents and not findings and not only_objects:
         findings = [nothing_in(name) for name in names]
@@ -124,10 +127,31 @@ def texts(
 def parsed(text: str, source: Source, values: Mapping[str, Any] | None) -> tuple[list[Document], list[Finding]]:
     """The documents of a source's text, rendered if it is a template, and what is wrong with it."""
     if values is None and not source.name.endswith(TEMPLATES):
-        return kubeyaml.parse(text, source.name, folder=source.folder)
-    from kfrun.load import template
+        found, wrong = kubeyaml.parse(text, source.name, folder=source.folder)
+    else:
+        from kfrun.load import template
 
-    return template.parse(text, source.name, values or {}, folder=source.folder)
+        found, wrong = template.parse(text, source.name, values or {}, folder=source.folder)
+    return [with_requirements(document) for document in found], wrong
+
+
+def with_requirements(document: Document) -> Document:
+    """The document, with what the files say that its annotations name."""
+    metadata = document.data.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    if not isinstance(annotations, dict) or not any(map(_names_files, annotations.items())):
+        return document
+    from kfrun.load import requirements
+
+    return requirements.attached(document)
+
+
+def _names_files(annotation: tuple[str, Any]) -> bool:
+    """Whether files may be named; a list of plain packages names none."""
+    name, text = annotation
+    return name == "kfrun.dev/requirements" or (
+        name == "kfrun.dev/packages" and isinstance(text, str) and ("/" in text or "-e" in text)
+    )
 
 
 def is_no_object(finding: Finding) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.load.excerpts import shown
+from kfrun.load.lines import TEMPLATE_BREAK
 from kfrun.model.source import Finding, Position, Stage
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ MAX_CHARACTERS: Final = 2 * 1024 * 1024
 
 _OPENINGS: Final = ("{{", "{%", "{#")
 _BREAK: Final = re.compile("\r\n?|[\n\x85\u2028\u2029]")
-_TEMPLATE_BREAK: Final = re.compile("\r\n?|\n")
 _PRIVATE_USE: Final = range(0xF0000, 0xFFFFD)
 _RENDERED: Final = "rendered: "
 
@@ -153,7 +153,7 @@ def _names(values: object, depth: int = 0) -> list[str]:
 
 
 def _finding(fault: _Fault, text: str, source: str) -> Finding:
-    lines = _TEMPLATE_BREAK.split(text)
+    lines = TEMPLATE_BREAK.split(text)
     number = min(max(fault.line, 1), len(lines))
     hint = fault.hint
     if fault.code == "KF120" and hint is None:
@@ -189,7 +189,7 @@ class _Places:
 
     def __init__(self, template: str, rendered: str, values: Mapping[str, Any]) -> None:
         self._template, self._rendered, self._values = template, rendered, values
-        self._lines = _TEMPLATE_BREAK.split(template)
+        self._lines = TEMPLATE_BREAK.split(template)
         self._starts = [0, *(match.end() for match in _BREAK.finditer(rendered))]
         self._marks: tuple[list[int], list[int]] | None = None
 

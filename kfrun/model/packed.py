@@ -12,6 +12,7 @@ from kfrun.model.source import Document
 from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
+    from kfrun.model.requirements import Requirements
     from kfrun.model.source import ObjectKey, Positions
 
 
@@ -30,20 +31,21 @@ class Packed(NamedTuple):
     text: str
     number: int
     folder: str | None
+    requirements: Requirements | None = None
 
     def unpack(self) -> Document:
         """The document, anew each time: nobody shares its data."""
         assert self.positions is not None
         data = marshal.loads(self.data)  # noqa: S302 (written by `pack`, never stored)
-        return Document(data, self.positions, self.source, self.text, self.number, self.folder)
+        where = (self.source, self.text, self.number, self.folder)
+        return Document(data, self.positions, *where, self.requirements)
 
 
 def pack(document: Document, *, with_data: bool = True) -> Packed:
     """Put a document away; without its data, only its name is known later."""
     data = marshal.dumps(document.data) if with_data else b""
-    return Packed(
-        document.key, document.source, data, document.positions, document.text, document.index, document.folder
-    )
+    where = (document.positions, document.text, document.index, document.folder)
+    return Packed(document.key, document.source, data, *where, document.requirements)
 
 
 def unpacked(item: Document | Packed) -> Document:

@@ -9,6 +9,7 @@ from kfrun.model.values import NamedTuple, dataclass, field
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kfrun.model.requirements import Lock
     from kfrun.model.source import Document, FieldPath, Finding, ObjectKey, Position
 
 
@@ -41,21 +42,31 @@ class PackageSet:
     """Python packages of a job, merged by the rules of `kfrun.resolve.packages`.
 
     Attributes:
-        requirements: PEP 508 strings in installation order; paths in them are file URLs.
+        requirements: lines of a requirements file in installation order, most of them PEP 508; paths are file URLs.
         index_urls: the first is the index, the others are extra ones; may hold credentials, never print them.
-        python: the Python version asked for (``3.12``), or None for the interpreter of the caller.
+        python: the Python version asked for (``3.12``, ``>=3.12``), or None for the interpreter of the caller.
         isolated: an environment of this job's own, also without packages, removed when the job ends.
+        constraints: as ``requirements``: which versions, if they are installed at all.
+        options: pip's, a line each, index URLs too where ``index_urls`` does not name all; never print them.
+        locks: that uv installs what they list.
+        folders: are put on the path.
+        sources: files that packages were read from, and how many these ask for.
     """
 
     requirements: tuple[str, ...] = ()
     index_urls: tuple[str, ...] = ()
     python: str | None = None
     isolated: bool = False
+    constraints: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    locks: tuple[Lock, ...] = ()
+    folders: tuple[str, ...] = ()
+    sources: tuple[tuple[str, int], ...] = ()
 
     @property
     def needs_environment(self) -> bool:
         """Whether anything has to be built at all."""
-        return bool(self.requirements or self.python or self.isolated)
+        return bool(self.requirements or self.python or self.isolated or self.locks or self.folders)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from kfrun.model.values import NamedTuple, dataclass
 
+if TYPE_CHECKING:
+    from kfrun.model.requirements import Requirements
+
 FieldPath = tuple[str | int, ...]
 """Keys and 0-based indexes from the root of a document, e.g. ``("spec", "trainer", "env", 2, "value")``."""
 
@@ -67,6 +70,7 @@ class Document:
         text: the whole text of the source, for excerpts.
         index: 0-based number of the document in its source.
         folder: absolute path of the folder that holds the file; None for stdin and URLs.
+        requirements: what the files say that its annotations name; None where they name none, or nobody read them.
     """
 
     data: dict[str, Any]
@@ -75,6 +79,7 @@ class Document:
     text: str
     index: int = 0
     folder: str | None = None
+    requirements: Requirements | None = None
 
     @property
     def key(self) -> ObjectKey:

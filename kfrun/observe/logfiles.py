@@ -12,7 +12,6 @@ import json
 import os
 import struct
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kfrun.host import files
@@ -40,12 +39,12 @@ _FACTS = {
 
 
 class _Pod(NamedTuple):
-    folder: Path
+    folder: str
     facts: dict[str, object]
     logs: tuple[tuple[str, int], ...]
 
 
-def discover(folder: Path) -> list[LogFile]:
+def discover(folder: str) -> list[LogFile]:
     """Every log file of the run in ``folder``, by label and then in order of the attempts.
 
     Pods whose ``pod.json`` is not there yet, or is no JSON, are left out: the next look finds them.
@@ -66,12 +65,12 @@ def _natural(file: LogFile) -> tuple[str, str, int, str]:
     return (file.replicated_job, file.job, file.index, file.label)
 
 
-def signature(folder: Path) -> tuple[int, ...]:
+def signature(folder: str) -> tuple[int, ...]:
     """A value that changes when a pod or a log file is added: cheap enough to be asked 50 times a second."""
     stamps = []
     try:
-        stamps.append((folder / "pods").stat().st_mtime_ns)
-        with os.scandir(folder / "pods") as entries:
+        stamps.append(os.stat(f"{folder}/pods").st_mtime_ns)
+        with os.scandir(f"{folder}/pods") as entries:
             for entry in entries:
                 stamps.append(os.stat(entry.path).st_mtime_ns)  # noqa: PERF401 (may vanish half way)
     except OSError:
@@ -79,9 +78,10 @@ def signature(folder: Path) -> tuple[int, ...]:
     return tuple(stamps)
 
 
-def _pods(folder: Path) -> list[_Pod]:
+def _pods(folder: str) -> list[_Pod]:
     try:
-        found = sorted(path for path in (folder / "pods").iterdir() if path.is_dir())
+        with os.scandir(f"{folder}/pods") as entries:
+            found = sorted(entry.path for entry in entries if entry.is_dir())
     except OSError:
         return []
     pods = []
@@ -92,16 +92,16 @@ def _pods(folder: Path) -> list[_Pod]:
     return pods
 
 
-def _facts(path: Path) -> dict[str, object] | None:
+def _facts(path: str) -> dict[str, object] | None:
     try:
-        facts = json.loads(files.read(path / "pod.json"))
+        facts = json.loads(files.read(f"{path}/pod.json"))
     except (OSError, ValueError, RecursionError):
         return None
     is_sound = isinstance(facts, dict) and all(isinstance(facts.get(key), kind) for key, kind in _FACTS.items())
     return facts if is_sound else None
 
 
-def _log_names(path: Path) -> Iterator[tuple[str, int]]:
+def _log_names(path: str) -> Iterator[tuple[str, int]]:
     try:
         names = sorted(os.listdir(path))
     except OSError:
@@ -135,7 +135,7 @@ def _log_file(pod: _Pod, container: str, restart: int, mains: dict[object, str],
     node = str(facts.get("node") or node)
     label = node if container == mains[facts["replicatedJob"]] else f"{node}/{container}"
     return LogFile(
-        name=str(pod.folder / f"{container}.{restart}.log"),
+        name=f"{pod.folder}/{container}.{restart}.log",
         node=node,
         label=label,
         pod=str(facts["name"]),
@@ -288,7 +288,7 @@ class FolderLogs:
     """The logs of the run in ``folder``, as a `kfrun.observe.logtexts.LogSource`."""
 
     def __init__(self, folder: str) -> None:
-        self._folder = Path(folder)
+        self._folder = folder
 
     def files(self) -> list[LogFile]:
         """See `LogSource.files`."""
@@ -308,7 +308,7 @@ class InstallerLog(FolderLogs):
 
     def files(self) -> list[LogFile]:
         """The installer's output; nothing when there is none."""
-        path = self._folder / "environment.log"
-        if not path.is_file():
+        path = f"{self._folder}/environment.log"
+        if not os.path.isfile(path):
             return []
-        return [LogFile(str(path), "environment", "environment", "", "", "", 0, "environment", 0.0, 0)]
+        return [LogFile(path, "environment", "environment", "", "", "", 0, "environment", 0.0, 0)]

@@ -115,12 +115,15 @@ def _what_runs(resolution: Resolution) -> list[Any]:
     """What reaches processes: labels and annotations of the JobSet itself do not."""
     spec = (resolution.jobset or {}).get("spec", {})
     packages = resolution.packages
+    from_files = [packages.constraints, packages.options, packages.locks, packages.folders]
     return [
         {key: value for key, value in spec.items() if key != "suspend"},
         [{key: value for key, value in item.items() if key != "metadata"} for item in resolution.objects],
         [packages.requirements, packages.index_urls, packages.python, packages.isolated],
         resolution.source,
         resolution.backend,
+        # nothing where there is none, so that jobs of older versions keep theirs
+        *([from_files] if any(from_files) else []),
     ]
 
 

@@ -6,6 +6,7 @@ import posixpath
 from typing import TYPE_CHECKING, Any
 
 from kfrun import masking
+from kfrun.model.requirements import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,9 @@ def of_job(resolution: Resolution) -> tuple[str, ...]:
 def of_environment(packages: PackageSet) -> str:
     """The packages and the Python version of an environment, in one line."""
     python = f"Python {packages.python}" if packages.python else "the caller's Python"
-    names = _listed([masking.text(item) for item in packages.requirements])
+    files = ", ".join(f"{name} ({count})" for name, count in packages.sources)
+    listed = _listed([masking.text(shown(item)) for item in packages.requirements])
+    names = f"{files}{': ' if files and listed else ''}{listed}"
     kept = ", removed when the job ends" if packages.isolated else ""
     without = " without packages" if packages.isolated else ""
     return f"{python} with {names}{kept}" if names else f"{python}{without}{kept}"

@@ -207,6 +207,7 @@ def _action_json(action: Action) -> dict[str, Any]:
         packages = action.packages
         data["packages"] = {
             "requirements": [masking.text(item) for item in packages.requirements],
+            "sources": [f"{name} ({count})" for name, count in packages.sources],
             "indexUrls": [masking.text(item) for item in packages.index_urls],
             "python": packages.python,
             "isolated": packages.isolated,

@@ -9,17 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kfrun.load.excerpts import excerpt
+from kfrun.load.lines import entries, lines_from
 from kfrun.model.resolution import PackageSet
 from kfrun.model.source import Finding, Position, Stage
 from kfrun.model.values import dataclass, field
-from kfrun.validate.rules.extensions import PREFIX, lines
+from kfrun.validate.rules.extensions import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kfrun.model.source import Document
-    from kfrun.resolve import packages
-    from kfrun.validate.rules.extensions import Line
+    from kfrun.resolve.packages import lists
+
+
+_LISTS = frozenset({PREFIX + "packages", PREFIX + "requirements"})
 
 
 @dataclass(slots=True)
@@ -44,61 +47,59 @@ def read(job: Document, runtime: Document | None) -> Extensions:
     settings.source = chosen("source")
     settings.backend = chosen("backend")
     settings.packages = PackageSet(
-        requirements=_requirements(job, runtime, settings.findings),
         index_urls=_index_urls(chosen("pip-index-urls")),
         python=chosen("python"),
         isolated=chosen("environment") == "isolated",
     )
+    if any(not _LISTS.isdisjoint(_annotations(document)) for document in documents):
+        from kfrun.resolve.packages import lists
+
+        of_runtime = None if runtime is None else _written(runtime)
+        settings.packages, mistakes = lists.asked_for(of_runtime, _written(job), settings.packages)
+        settings.findings += map(_mistaken, mistakes)
     return settings
 
 
 def _annotations(document: Document) -> dict[str, str]:
+    """Those that are texts."""
     metadata = document.data.get("metadata")
-    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    if not isinstance(annotations, dict):
+    found = metadata.get("annotations") if isinstance(metadata, dict) else None
+    if not isinstance(found, dict):
         return {}
-    return {key: value for key, value in annotations.items() if isinstance(value, str)}
+    return {key: value for key, value in found.items() if isinstance(value, str)}
 
 
 def _index_urls(text: str | None) -> tuple[str, ...]:
-    return tuple(line.text for line in lines(text)) if text else ()
+    return tuple(line.text for line in entries(text)) if text else ()
 
 
-def _requirements(job: Document, runtime: Document | None, findings: list[Finding]) -> tuple[str, ...]:
-    name = PREFIX + "packages"
-    if not any(name in _annotations(document) for document in (runtime, job) if document is not None):
-        return ()
-    from kfrun.resolve import packages
+def package_finding(document: Document, requirement: str, found: Callable[..., Finding]) -> Finding | None:
+    """A finding about a requirement, where the document asks for it."""
+    from kfrun.resolve.packages import lists
 
-    lists: list[list[packages.Requirement]] = []
-    for document in (runtime, job):
-        text = _annotations(document).get(name, "") if document is not None else ""
-        good, bad = packages.parse(lines(text), document.folder if document is not None else None)
-        lists.append(good)
-        if document is not None:
-            findings += [_bad_requirement(document, item) for item in bad]
-    return packages.combine(lists[0], lists[1])
+    line = lists.line_of(_written(document), requirement)
+    return None if line is None else found(object=document.key, **_place(document, "packages", line))
 
 
-def package_finding(document: Document, name: str, found: Callable[..., Finding]) -> Finding | None:
-    """A finding about the package of that name, where the document asks for it."""
-    from kfrun.resolve import packages
+def _written(document: Document) -> lists.Written:
+    from kfrun.resolve.packages.lists import Written
 
-    for line in lines(_annotations(document).get(PREFIX + "packages", "")):
-        if packages.normalised(packages.name_of(line.text)) == packages.normalised(name):
-            return found(object=document.key, **_place(document, line))
-    return None
+    found = _annotations(document)
+    return Written(document, found.get(PREFIX + "packages", ""), found.get(PREFIX + "requirements", ""))
 
 
-def _bad_requirement(document: Document, bad: packages.BadRequirement) -> Finding:
-    place = _place(document, bad.line)
-    return Finding(code=bad.code, message=bad.message, stage=Stage.RULE, hint=bad.hint, object=document.key, **place)
+def _mistaken(one: lists.Mistake) -> Finding:
+    place = _place(one.document, one.annotation, one.line)
+    if one.place is not None:
+        place |= {"position": one.place, "excerpt": one.excerpt}
+    return Finding(one.code, one.message, Stage.RULE, hint=one.hint, object=one.document.key, **place)
 
 
-def _place(document: Document, line: Line) -> dict[str, Any]:
-    """Where a finding about a line of the packages stands."""
-    path = ("metadata", "annotations", PREFIX + "packages")
-    position = _line_position(document, document.positions.value(path), line.text)
+def _place(document: Document, name: str, line: str) -> dict[str, Any]:
+    """Where a finding about a line of an annotation stands."""
+    path = ("metadata", "annotations", PREFIX + name)
+    position = document.positions.value(path)
+    position = _line_position(document, position, line) if line else position
     return {"path": path, "position": position, "excerpt": excerpt(document, position) if document.text else None}
 
 
@@ -106,7 +107,7 @@ def _line_position(document: Document, start: Position, text: str) -> Position:
     """Where the line ``text`` of a scalar stands: in a block scalar below the place where the scalar starts."""
     if not document.text:
         return start
-    for number, line in enumerate(document.text.splitlines()[start.line - 1 :], start.line):
+    for number, line in lines_from(document, start.line):
         column = line.find(text)
         if column >= 0:
             return start._replace(line=number, column=column + 1)

@@ -22,6 +22,9 @@ CODES = {
     "KF411": "a line of kfrun.dev/packages is no requirement",
     "KF412": "a package is listed twice",
     "KF413": "a path in kfrun.dev/packages that leads nowhere",
+    "KF414": "a file that kfrun.dev/requirements names cannot be read",
+    "KF415": "something in a requirements file that cannot be used",
+    "KF416": "a requirement without a hash where others have one",
     "KF421": "more pods than this machine can be asked for",
 }
 """Every code of this stage and what it means."""

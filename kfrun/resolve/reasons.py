@@ -12,6 +12,7 @@ _EVENT: Final = (
     "an event, TrainJobResourcesCreationFailed, for ever."
 )
 _PACKAGES: Final = "kfrun: the annotation kfrun.dev/packages; requirements as PEP 508 has them"
+_FILES: Final = "kfrun: the annotation kfrun.dev/requirements; requirements files as pip has them"
 _CONVERT: Final = "kfrun: convert; the older releases' own fields"
 
 REASONS: Final[dict[str, Reason]] = {
@@ -86,6 +87,26 @@ REASONS: Final[dict[str, Reason]] = {
         "A path of a manifest that was piped in, a home folder, file:// with two slashes.",
         "metadata:\n  annotations:\n    kfrun.dev/packages: ours @ ~/ours\n",
         "metadata:\n  annotations:\n    kfrun.dev/packages: ours @ ./ours\n", _PACKAGES,
+    ),
+    "KF414": Reason(
+        "The environment is made of what the file says, so without it nothing is known of the job's packages.",
+        "name a requirements file, pyproject.toml, uv.lock or a script with a # /// script block, from the manifest's "
+        "folder on",
+        "A misspelt name, a path that begins somewhere else, a file of another tool, a text that is not UTF-8.",
+        "metadata:\n  annotations:\n    kfrun.dev/requirements: numpy==2.3.5\n",
+        "metadata:\n  annotations:\n    kfrun.dev/packages: numpy==2.3.5\n", _FILES,
+    ),
+    "KF415": Reason(
+        "pip, or uv, would stop at it after the job was created.",
+        "mend the line that is named; it is read as pip reads it",
+        "A misspelt option, a package that lies elsewhere, a file that includes itself, a lock of another project.",
+        source=_FILES,
+    ),
+    "KF416": Reason(
+        "pip installs what has a hash only together with what has one, and checks all of them.",
+        "have all hashes written by one tool, or leave them out",
+        "A line that was added by hand to a file that a tool wrote; a runtime's packages beside such a file.",
+        source="pip: secure installs, hash-checking mode",
     ),
     "KF421": Reason(
         "A cluster runs it; local processes cannot: every pod is at least one process with a log of its own.",

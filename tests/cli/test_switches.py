@@ -148,11 +148,9 @@ def test_a_shell_completes_behind_a_switch_with_a_value(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for words in ("kfrun get --watch=false --all", "kfrun get --watch=maybe --all", "kfrun get -w= --all"):
-        monkeypatch.setenv("_KFRUN_COMPLETE", "bash_complete")
-        monkeypatch.setenv("COMP_WORDS", words)
-        monkeypatch.setenv("COMP_CWORD", "3")
+        monkeypatch.setenv("_KFRUN_COMPLETE", words)
         assert main.run([]) == 0
-        assert capsys.readouterr().out.split() == ["plain,--all-namespaces"]
+        assert capsys.readouterr().out.split("\t")[:2] == ["plain", "--all-namespaces"]
 
 
 def test_words_of_kubectl_mean_the_same(no_home: object, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,14 +10,17 @@ from contextlib import contextmanager
 from io import BytesIO, TextIOWrapper
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from kfrun import masking
 from kfrun.cli import main
 from kfrun.report import findings as finding_forms
 from tests.fuzzing import texts
+from tests.fuzzing.way import standard_input
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from kfrun.model.source import Finding
     from tests.fuzzing.inputs import Input
     from tests.fuzzing.way import Answer
 
@@ -59,14 +62,23 @@ def wrong(given: Input, answer: Answer, folder: Path) -> Iterator[str]:
     (folder / OLD).write_text(given.before or EMPTY, encoding="utf-8")
     for verb in VERBS:
         words = [str(folder / OLD) if word == OLD else word for word in verb]
-        done = run([*words, str(path), *_flags(verb[0], given, folder)], folder)
+        # What is compared is what has no folder: paths begin at a file's.
+        with standard_input(given.data):
+            place = "-" if verb == VERBS[0] else str(path)
+            done = run([*words, place, *_flags(verb[0], given, folder)], folder)
         name = " ".join(verb[:-1])
         if "Traceback" in done.stderr or "internal error" in done.stderr:
             yield f"{name} fails: {done.stderr}"
         elif done.code not in EXPECTED.get(verb[0], (0, 1)):
             yield f"{name} ends with {done.code}: {done.stderr}"
-        elif verb == VERBS[0] and not _agree(json.loads(done.stdout), finding_forms.to_json(answer.findings)):
+        elif verb == VERBS[0] and not _agree(json.loads(done.stdout), _shown(answer.findings)):
             yield f"{name} does not say what the functions behind it say"
+
+
+def _shown(findings: Sequence[Finding]) -> dict[str, Any]:
+    """As a report has them: without logins."""
+    shown: dict[str, Any] = json.loads(masking.without_logins(json.dumps(finding_forms.to_json(findings))))
+    return shown
 
 
 def _agree(shown: dict[str, Any], expected: dict[str, Any]) -> bool:

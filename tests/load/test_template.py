@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kfrun.errors import InvalidInput, NotFound, UsageProblem
-from kfrun.load import template, values
+from kfrun.load import excerpts, lines, template, values
 from kfrun.load.sources import load
 
 GIVEN = {"name": "mnist", "nodes": 2, "image": {"tag": "1"}, "env": [{"name": "A"}, {"name": "B"}], "text": "a\nb"}
@@ -334,3 +334,14 @@ def test_whatever_a_template_says_it_ends_and_every_position_is_in_it(text, chan
     for place in places:
         assert 1 <= place.line <= len(lines)
         assert 1 <= place.column <= len(lines[place.line - 1]) + 1
+
+
+def test_a_line_of_a_template_is_looked_up_as_its_positions_count():
+    text = "# a\x85# b\u2028# c {{ name }}\nmetadata:\x85  name: x\napiVersion: v1\nkind: Secret\n"
+    (document,), findings = parse(text)
+    assert findings == []
+    place = document.positions.value(("kind",))
+    assert place[1:] == (4, 7)
+    assert lines.line_of(document, place.line) == "kind: Secret" == excerpts.excerpt(document, place)
+    assert list(lines.lines_from(document, 3)) == [(3, "apiVersion: v1"), (4, "kind: Secret"), (5, "")]
+    assert lines.line_of(document, 6) == ""

@@ -80,6 +80,7 @@ def test_the_json_form_has_a_version_and_every_field():
     }
     assert data["actions"][0]["packages"] == {
         "requirements": ["numpy", "x @ https://***@h/x.whl"],
+        "sources": [],
         "indexUrls": ["https://***@h/simple"],
         "python": "3.12",
         "isolated": True,

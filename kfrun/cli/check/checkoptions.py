@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from kfrun.cli import options
 from kfrun.cli.check.reports import FORMATS, OutputTarget
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -25,18 +29,28 @@ class _TargetType(click.ParamType[OutputTarget]):
             self.fail(f'"{value}" names no file', param, ctx)
         return OutputTarget(name, path if path != "-" and equals else None)
 
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(name) for name in FORMATS if name.startswith(incomplete)]
+
 
 def files(function: Function) -> Function:
     """The files as arguments, as pre-commit passes them, or as ``-f``: ``paths``, ``filenames``, ``recursive``."""
     function = click.option(
-        "-f", "--filename", "filenames", multiple=True, metavar="FILE",
+        "-f", "--filename", "filenames", multiple=True, metavar="FILE", shell_complete=options.complete("files"),
         help="A file, folder, glob, https URL, or - for stdin; can be given several times, or as an argument.",
     )(function)  # fmt: skip
     function = click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(function)
     function = click.option(
         "--skip-other-kinds", is_flag=True, help="Pass over YAML of other kinds, and what is no object at all."
     )(function)
-    return click.argument("paths", nargs=-1, metavar="[FILE]...")(function)
+    return click.argument("paths", nargs=-1, metavar="[FILE]...", shell_complete=options.complete("files"))(function)
 
 
 def outputs(function: Function) -> Function:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from kfrun.cli import options
-from kfrun.cli.main import cli
+from kfrun.cli.shells import SCRIPTS
 
 
 @options.verb("completion")
-@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+@click.argument("shell", type=click.Choice(tuple(SCRIPTS)))
 def command(shell: str) -> int:
     """Print the completion script of a shell.
 
@@ -18,9 +18,5 @@ def command(shell: str) -> int:
     zsh:   kfrun completion zsh > "${fpath[1]}/_kfrun"
     fish:  kfrun completion fish > ~/.config/fish/completions/kfrun.fish
     """  # noqa: D301 - click looks for the backspace itself
-    from click.shell_completion import get_completion_class
-
-    kind = get_completion_class(shell)
-    assert kind is not None
-    options.data(kind(cli, {}, "kfrun", "_KFRUN_COMPLETE").source() + "\n")
+    options.data(SCRIPTS[shell])
     return 0

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 
 
 @options.verb("delete")
-@click.argument("targets", nargs=-1, metavar="[TYPE] NAME... | TYPE/NAME...", shell_complete=kinds.complete_targets)
-@click.option("-f", "--filename", "filenames", multiple=True, metavar="FILE", help="Delete what these manifests name.")
+@click.argument(
+    "targets", nargs=-1, metavar="[TYPE] NAME... | TYPE/NAME...", shell_complete=options.complete("jobs_or_types")
+)
+@click.option(
+    "-f", "--filename", "filenames", multiple=True, metavar="FILE", shell_complete=options.complete("files"),
+    help="Delete what these manifests name.",
+)  # fmt: skip
 @click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")
 @options.values
 @options.namespace

@@ -27,16 +27,19 @@ if TYPE_CHECKING:
 
 
 @options.verb("describe")
-@click.argument("targets", nargs=-1, required=True, metavar="[TYPE] NAME...", shell_complete=kinds.complete_targets)
+@click.argument("targets", nargs=-1, metavar="[[TYPE] NAME...]", shell_complete=options.complete("jobs_or_types"))
 @options.namespace
 def command(targets: tuple[str, ...], namespace: str | None) -> None:
     """Tell everything about objects: what was asked for, what became of it, and what happened.
 
-    A name without a type is a TrainJob's.
+    A name without a type is a TrainJob's; without a name it is the latest job.
     """
     settings = options.load_settings(namespace=namespace)
     with options.backend(settings) as backend:
-        texts = [_describe(backend, item) for item in _find(backend, settings.namespace, targets)]
+        texts = [
+            _describe(backend, item)
+            for item in _find(backend, settings.namespace, targets or (kinds.latest(backend, settings.namespace),))
+        ]
     options.write("\n\n".join(texts))
 
 

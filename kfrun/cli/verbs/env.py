@@ -10,6 +10,7 @@ import click
 
 from kfrun.cli import options
 from kfrun.execute import choice, environments
+from kfrun.model.requirements import shown
 from kfrun.terminal import json_text
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _table(found: Sequence[EnvironmentInfo], in_use: set[Path], now: float) -> s
 
 
 def _packages(info: EnvironmentInfo) -> str:
-    text = " ".join(info.requirements) or "-"
+    text = " ".join((*info.sources, *map(shown, info.requirements))) or "-"
     return text if len(text) <= _PACKAGES_WIDTH else f"{text[: _PACKAGES_WIDTH - 1]}…"
 
 
@@ -116,6 +117,7 @@ def _object(info: EnvironmentInfo, size: int | None) -> dict[str, Any]:
         "python": info.python,
         "installer": info.installer,
         "requirements": list(info.requirements),
+        "sources": list(info.sources),
         "isolatedFor": info.isolated_for,
         "created": info.created,
         "lastUsed": info.last_used,

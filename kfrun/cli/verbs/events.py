@@ -10,6 +10,7 @@ import click
 
 from kfrun.cli import attach, kinds, options
 from kfrun.cli.rows import Tables
+from kfrun.model.kinds import TRAIN_JOB
 from kfrun.observe.selection import Selection
 from kfrun.report import objects
 
@@ -21,16 +22,27 @@ if TYPE_CHECKING:
 
 
 @options.verb("events")
-@click.argument("name", required=False, shell_complete=kinds.complete_trainjobs)
+@click.argument("names", nargs=-1, metavar="[[TYPE] NAME]", shell_complete=options.complete("trainjobs"))
 @options.namespace
 @click.option("-A", "--all-namespaces", is_flag=True, help="Events of every namespace.")
-@click.option("--for", "about", metavar="TYPE/NAME", help="Only events on this object: pod/NAME, jobset/NAME.")
-@click.option("--types", metavar="TYPES", help="Only these types: Normal, Warning.")
-@click.option("-o", "--output", default="table", metavar="FORMAT", help="table, yaml, json, name, jsonpath=….")
+@click.option(
+    "--for", "about", metavar="TYPE/NAME", shell_complete=options.complete("targets"),
+    help="Only events on this object: pod/NAME, jobset/NAME.",
+)  # fmt: skip
+@click.option(
+    "--types",
+    metavar="TYPES",
+    shell_complete=options.complete("event_types"),
+    help="Only these types: Normal, Warning.",
+)
+@click.option(
+    "-o", "--output", default="table", metavar="FORMAT", shell_complete=options.complete("output_formats"),
+    help="table, yaml, json, name, jsonpath=….",
+)  # fmt: skip
 @click.option("-w", "--watch", is_flag=True, help="Print what happens afterwards, too.")
 @click.option("--no-headers", is_flag=True, help="No header above the table.")
 def command(
-    name: str | None,
+    names: tuple[str, ...],
     namespace: str | None,
     all_namespaces: bool,
     about: str | None,
@@ -43,6 +55,7 @@ def command(
     settings = options.load_settings(namespace=namespace)
     place = None if all_namespaces else settings.namespace
     with options.backend(settings, create=watch) as backend:
+        name, about = _subject(kinds.one(names), about)
         owner = kinds.trainjob(backend, settings.namespace, name).uid if name else ""
         wanted = Selection("Event", place, owner=owner)
         only = _Filter(about, types)
@@ -54,6 +67,12 @@ def command(
         _write(found, output=output, tables=tables, watch=False)
         if not found and output == "table":
             options.tell("No events found" + ("." if place is None else f" in {place} namespace."))
+
+
+def _subject(name: str | None, about: str | None) -> tuple[str | None, str | None]:
+    """The job that is meant, and what else: ``--for`` a TrainJob is about everything that belongs to it."""
+    is_job = about is not None and "/" in about and kinds.kinds_of(about.partition("/")[0]) == (TRAIN_JOB,)
+    return (about, None) if is_job and name is None else (name, about)
 
 
 class _Filter:

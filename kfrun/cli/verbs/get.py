@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @options.verb("get")
-@click.argument("targets", nargs=-1, required=True, metavar="TYPE [NAME]...", shell_complete=kinds.complete_targets)
+@click.argument("targets", nargs=-1, metavar="[TYPE [NAME]...]", shell_complete=options.complete("targets"))
 @options.namespace
 @click.option("-A", "--all-namespaces", is_flag=True, help="Objects of every namespace.")
 @click.option(
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     "--output",
     default="table",
     metavar="FORMAT",
+    shell_complete=options.complete("output_formats"),
     help="table, wide, yaml, json, name, jsonpath=…, custom-columns=….",
 )
 @click.option("-l", "--selector", metavar="LABELS", help="Only objects with these labels: a=b,c!=d,e in (f,g),!h.")
@@ -55,11 +56,12 @@ def command(
     """List objects, or print those that are named.
 
     TYPE is one of trainjobs (tj), runtimes, clustertrainingruntimes, trainingruntimes, jobsets, jobs, pods, events
-    and all. Several types: jobs,pods. Several objects: TYPE NAME NAME or TYPE/NAME TYPE/NAME.
+    and all; TrainJobs where none is named. Several types: jobs,pods. Several objects: TYPE NAME NAME or
+    TYPE/NAME TYPE/NAME.
     """
     settings = options.load_settings(namespace=namespace)
     query = Query(
-        tuple(kinds.parse(targets)),
+        tuple(kinds.parse(targets or ("trainjobs",))),
         None if all_namespaces else settings.namespace,
         selection.parse_selector(selector or ""),
         sort_by,

@@ -30,8 +30,14 @@ if TYPE_CHECKING:
 @checkoptions.files
 @options.values
 @options.namespace
-@click.option("--enable", multiple=True, metavar="CODE", help="Switch a policy on; wins over --disable and kfrun.toml.")
-@click.option("--disable", multiple=True, metavar="CODE", help="Switch a policy off; all stands for every one.")
+@click.option(
+    "--enable", multiple=True, metavar="CODE", shell_complete=options.complete("policies"),
+    help="Switch a policy on; wins over --disable and kfrun.toml.",
+)  # fmt: skip
+@click.option(
+    "--disable", multiple=True, metavar="CODE", shell_complete=options.complete("policies"),
+    help="Switch a policy off; all stands for every one.",
+)  # fmt: skip
 @checkoptions.outputs
 def command(
     paths: tuple[str, ...],

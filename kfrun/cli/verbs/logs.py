@@ -14,7 +14,7 @@ from kfrun.errors import NotFound, Refused, Unavailable, UsageProblem
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.state import is_finished
 from kfrun.model.values import replace
-from kfrun.observe import logs, selection
+from kfrun.observe import logs
 from kfrun.observe.logs import LogOptions, LogReader
 from kfrun.observe.selection import Selection
 
@@ -24,11 +24,17 @@ if TYPE_CHECKING:
     from kfrun.observe.logtexts import LogSource
 
 
+_JOB_NAME = "batch.kubernetes.io/job-name"
+
+
 @options.verb("logs")
-@click.argument("name", shell_complete=kinds.complete_trainjobs)
+@click.argument("names", nargs=-1, metavar="[[TYPE] NAME]", shell_complete=options.complete("trainjobs"))
 @options.namespace
 @click.option("-f", "--follow", is_flag=True, help="Stay and print what comes, retries included, until the job ends.")
-@click.option("--node", "nodes", multiple=True, metavar="NODE", help="Only this node: its index, name or pod.")
+@click.option(
+    "--node", "nodes", multiple=True, metavar="NODE", shell_complete=options.complete("nodes"),
+    help="Only this node: its index, name or pod.",
+)  # fmt: skip
 @click.option("-c", "--container", "containers", multiple=True, metavar="NAME", help="Only this container.")
 @click.option("--tail", type=click.IntRange(min=-1), metavar="N", help="Only the last N lines of each container.")
 @click.option("--since", metavar="WHEN", help="Only lines newer than 10m, 1h30m, or an RFC 3339 time.")
@@ -40,7 +46,7 @@ if TYPE_CHECKING:
 @click.option("--all-attempts", is_flag=True, help="Every attempt, not only the latest.")
 @click.option("--environment", is_flag=True, help="What the installer of the job's packages said instead.")
 def command(
-    name: str,
+    names: tuple[str, ...],
     namespace: str | None,
     follow: bool,
     nodes: tuple[str, ...],
@@ -55,8 +61,9 @@ def command(
 ) -> None:
     """Print the output of a job's nodes, in order of time.
 
-    NAME is a TrainJob or pod/NAME. Without further options: the latest attempt of every container. The output
-    passes through unchanged, byte by byte. Ctrl-C while following leaves the job alone.
+    NAME is a TrainJob, pod/NAME or job/NAME; the latest job where it is left out. Without further options: the latest
+    attempt of every container. The output passes through unchanged, byte by byte. Ctrl-C while following leaves the job
+    alone.
     """
     if previous and (follow or all_attempts):
         raise UsageProblem("--previous shows what is over: it does not go with --follow or --all-attempts")
@@ -73,22 +80,23 @@ def command(
         terminal=sys.stdout.isatty(),
     )
     with options.backend(settings) as backend:
+        name = kinds.one(names) or kinds.latest(backend, settings.namespace)
         job, chosen = _target(backend, settings.namespace, name, chosen)
         show = _Show(backend, job, chosen)
         show.write(follow=follow, previous=previous, environment=environment)
 
 
 def _target(backend: Backend, namespace: str, argument: str, chosen: LogOptions) -> tuple[StoredObject, LogOptions]:
-    """The TrainJob whose logs are meant; ``pod/NAME`` narrows them to that pod."""
-    word, _, name = argument.rpartition("/")
-    if word.lower() not in ("pod", "pods", "po"):
-        return kinds.trainjob(backend, namespace, argument), chosen
-    pod = selection.get(backend, "Pod", namespace, name)
-    jobs = backend.objects(Selection(TRAIN_JOB, namespace))
-    owner = next((job for job in jobs if job.uid == pod.owner), None)
-    if owner is None:
-        raise selection.missing(backend, "Pod", namespace, name)
-    return owner, replace(chosen, nodes=(name,), attempts="all")
+    """The TrainJob whose logs are meant; ``pod/NAME`` and ``job/NAME`` narrow them to that pod, or those pods."""
+    word, slash, name = argument.rpartition("/")
+    kind, job = kinds.kinds_of(word)[0] if slash else TRAIN_JOB, kinds.trainjob(backend, namespace, argument)
+    if kind == "Pod":
+        return job, replace(chosen, nodes=(name,), attempts="all")
+    if kind == "Job" and not chosen.nodes:
+        pods = backend.objects(Selection("Pod", namespace, owner=job.uid))
+        mine = (pod.key.name for pod in pods if pod.data["metadata"]["labels"].get(_JOB_NAME) == name)
+        return job, replace(chosen, nodes=tuple(mine) or (name,))
+    return job, chosen
 
 
 class _Show:

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     click.option("--replace", is_flag=True, help="Plan to replace finished jobs that were changed."),
     options.pruning,
 )
-@click.option("--out", metavar="FILE", help="Save the plan (0600) for kfrun apply FILE: digests, no contents.")
+@click.option(
+    "--out", metavar="FILE", shell_complete=options.complete("any_files"),
+    help="Save the plan (0600) for kfrun apply FILE: digests, no contents.",
+)  # fmt: skip
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 0 when there is nothing to do, 2 for changes.")
 @options.output("text", "json", default="text")
 def command(wishes: Wishes, out: str | None, detailed_exitcode: bool, output: str) -> int:

@@ -44,7 +44,7 @@ def list_runtimes(namespace: str | None = None, output: str = "table") -> int:
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=options.complete("runtimes"))
 @options.namespace
 @options.output("yaml", "json", default="yaml")
 def show(name: str, namespace: str | None, output: str) -> int:
@@ -55,7 +55,7 @@ def show(name: str, namespace: str | None, output: str) -> int:
 
 
 @command.command("packages")
-@click.argument("name")
+@click.argument("name", shell_complete=options.complete("runtimes"))
 @options.namespace
 def show_packages(name: str, namespace: str | None) -> int:
     """Print the Python packages that a runtime brings, one requirement a line."""

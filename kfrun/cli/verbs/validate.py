@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     "--previous",
     multiple=True,
     metavar="FILE",
+    shell_complete=options.complete("files"),
     help="The objects as they were: read as with -f. What is among them is checked as an update.",
 )
 @click.option(

@@ -23,28 +23,29 @@ if TYPE_CHECKING:
 
 
 @options.verb("wait")
-@click.argument("names", nargs=-1, required=True, shell_complete=kinds.complete_trainjobs)
+@click.argument("names", nargs=-1, shell_complete=options.complete("trainjobs"))
 @options.namespace
 @click.option(
     "--for",
     "awaited",
     multiple=True,
     metavar="WHAT",
+    shell_complete=options.complete("awaited"),
     help="condition=A,B (either), delete, create, jsonpath={.path}=value; several: all of them.",
 )
 @click.option("--timeout", metavar="TIME", help="Give up after 30s, 10m, 1h30m (exit code 124). Default: never.")
 def command(names: tuple[str, ...], namespace: str | None, awaited: tuple[str, ...], timeout: str | None) -> int:
     """Wait until the jobs have ended, and exit with the job's own code.
 
-    Without --for: 0 when all jobs are complete, else the exit code of the first job that failed: that of its first
-    failing node. With --for: 0 when what was waited for came; when a job is over and it cannot come any more, that
-    job's own code, or 1. Ctrl-C leaves the jobs alone.
+    Without NAMES, for the latest job. Without --for: 0 when all jobs are complete, else the exit code of the first job
+    that failed: that of its first failing node. With --for: 0 when what was waited for came; when a job is over and it
+    cannot come any more, that job's own code, or 1. Ctrl-C leaves the jobs alone.
     """
     settings = options.load_settings(namespace=namespace)
     wanted = [conditions.parse(text) for text in awaited]
     seconds = None if timeout is None else durations.parse_duration(timeout, "--timeout")
-    jobs = _names(names)
     with options.backend(settings) as backend:
+        jobs = _names(names) or [kinds.latest(backend, settings.namespace)]
         waiting = Waits(backend, seconds)
         message = attach.how_to_return("wait", " ".join(jobs), settings.namespace)
         with attach.detachable(*message):
@@ -61,9 +62,7 @@ def command(names: tuple[str, ...], namespace: str | None, awaited: tuple[str, .
 
 def _names(arguments: Sequence[str]) -> list[str]:
     """The jobs of ``NAME…``, ``trainjob/NAME…`` or ``trainjob NAME…``."""
-    if len(arguments) > 1 and kinds.KINDS.get(arguments[0].lower()) == (TRAIN_JOB,):
-        arguments = arguments[1:]
-    return list(dict.fromkeys(kinds.trainjob_name(argument) for argument in arguments))
+    return list(dict.fromkeys(kinds.trainjob_name(argument) for argument in kinds.named(arguments)))
 
 
 def _end(backend: Backend, waiting: Waits, namespace: str, name: str) -> int:

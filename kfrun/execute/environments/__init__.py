@@ -19,6 +19,7 @@ from kfrun.execute.environments.request import (
     key,
     location,
     mark_used,
+    require_installer,
     require_trusted,
 )
 
@@ -44,6 +45,7 @@ __all__ = [
     "mark_used",
     "prune",
     "remove",
+    "require_installer",
     "require_trusted",
     "size",
 ]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from kfrun.errors import EnvironmentFailed, InstallerKilled
-from kfrun.execute.environments import guards, inventory, locks
+from kfrun.execute.environments import expansion, guards, inventory, locks
 from kfrun.execute.environments.credentials import Scrubber
 from kfrun.execute.environments.request import (
     EnvironmentRequest,
@@ -25,9 +25,10 @@ from kfrun.execute.environments.request import (
     mark_used,
     require_trusted,
 )
+from kfrun.patterns import pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from types import FrameType
 
     from kfrun.execute.environments.installers import Installer
@@ -44,9 +45,14 @@ _HINTS = (
     ("ResolutionImpossible", "check kfrun.dev/packages: no set of versions satisfies all of it"),
     ("Failed to fetch", "check the network, proxies, certificates and kfrun.dev/pip-index-urls"),
     ("Could not fetch URL", "check the network, proxies, certificates and kfrun.dev/pip-index-urls"),
+    ("ash mismatch for", "the index has another file than the one whose hash is written: write the hashes anew"),
+    ("DO NOT MATCH THE HASHES", "the index has another file than the one whose hash is written: write the hashes anew"),
     ("ensurepip", "Debian has venv in a package of its own: apt-get install python3-venv; or install uv"),
 )
 """What the installer says, and the way out: a program tells in words alone. Without one of them there is no hint."""
+
+_OPTIONS = pattern(r" --(?:hash=[a-z0-9]+:[0-9a-fA-F]+|config-settings=[\w.-]+=[^\s-]\S*)")
+"""Those of a requirement that files may have."""
 
 _NOISE = ("Using Python ", "Looking in links: ", "Looking in indexes: ")
 """Lines that an error need not quote."""
@@ -123,22 +129,29 @@ def _build_alone(
     """Build with the lock held: removes what a killed builder left, and what this one leaves if it fails."""
     from kfrun.execute.environments import installers
 
+    asked, request = request, expansion.of_request(request, environ)
     if path.exists():
         inventory.remove_tree(path)
     path.mkdir(mode=0o700)
     try:
         installer = installers.choose(request, path, environ)
-        run = _Run(installer, Scrubber(_secret_texts(request, installer.environ)), *channels)
+        run = _Run(installer, _scrubber(asked, request, installer.environ), *channels)
+        run.origin = " and ".join(("kfrun.dev/packages", *(item.rpartition(" ")[0] for item in request.sources)))
+        for remark in installer.remarks:
+            _say(channels[0], remark)
         try:
             run(installer.create, f"make an environment of Python {request.python or request.interpreter}")
         except EnvironmentFailed as error:
             if not request.is_own_version:
-                error.hint = f"install Python {request.python}, or change kfrun.dev/python"
+                is_version = (request.python or "")[:1].isdigit()
+                where = "kfrun.dev/python" if is_version else "requires-python, which asks for it"
+                error.hint = f"install Python {request.python}, or change {where}"
             raise
         if request.isolated_for is not None:
             _give_pip(path, run)
-        if request.requirements:
-            _install(request, installers.requirements_file(path), run)
+        if request.requirements or request.locks:
+            _install(request, path, run)
+        _put_on_path(request, path)
         guards.put(path, is_shared=request.isolated_for is None)
         inventory.write_marker(path, request, installer.name)
     except BaseException:
@@ -156,11 +169,30 @@ def _give_pip(path: Path, run: _Run) -> None:
             return
 
 
-def _install(request: EnvironmentRequest, file: Path, run: _Run) -> None:
-    file.touch(mode=0o600)
-    file.write_text("".join(f"{line}\n" for line in request.requirements), encoding="utf-8")
+def _install(request: EnvironmentRequest, path: Path, run: _Run) -> None:
+    from kfrun.execute.environments import installers, lockfiles
+
+    locked = [line for lock in request.locks for line in lockfiles.exported(lock, path, run.installer, run)]
+    file, constraints = installers.requirements_file(path), path / "constraints.txt"
+    lines = [*run.installer.lines, *request.requirements, *locked]
+    if request.constraints:
+        _write(constraints, request.constraints)
+        lines.append(f"-c {constraints.name}")
+    _write(file, lines)
     run(run.installer.install, "install the packages")
     file.unlink()
+    constraints.unlink(missing_ok=True)
+
+
+def _write(file: Path, lines: Iterable[str]) -> None:
+    file.touch(mode=0o600)
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def _put_on_path(request: EnvironmentRequest, path: Path) -> None:
+    if request.folders:
+        for site in path.glob("lib/*/site-packages"):
+            _write(site / "_kfrun_folders.pth", request.folders)
 
 
 class _Run:
@@ -171,6 +203,7 @@ class _Run:
         self._scrub = scrub
         self._log = log
         self._lock = lock
+        self.origin = "kfrun.dev/packages"
         self._tail = deque[str](maxlen=_TAIL)
 
     def __call__(self, command: tuple[str, ...], purpose: str) -> None:
@@ -209,13 +242,13 @@ class _Run:
     def _failure(self, code: int, purpose: str) -> EnvironmentFailed:
         end = f"exit code {code}" if code > 0 else f"signal {-code}"
         lines = "".join(f"\n  {line}" for line in self._tail)
-        hint = _hint(lines) or ("was the memory exhausted?" if code == -9 else None)
+        hint = _hint(lines, self.origin) or ("was the memory exhausted?" if code == -9 else None)
         kind = EnvironmentFailed if code > 0 else InstallerKilled
         return kind(f"{self.installer.name} could not {purpose}: {end}{lines}", hint)
 
 
-def _hint(text: str) -> str | None:
-    return next((hint for sign, hint in _HINTS if sign in text), None)
+def _hint(text: str, origin: str) -> str | None:
+    return next((hint.replace("kfrun.dev/packages", origin) for sign, hint in _HINTS if sign in text), None)
 
 
 def _say(log: BinaryIO, text: str) -> None:
@@ -223,15 +256,18 @@ def _say(log: BinaryIO, text: str) -> None:
     log.flush()
 
 
-def _secret_texts(request: EnvironmentRequest, environ: Mapping[str, str]) -> tuple[str, ...]:
+def _scrubber(asked: EnvironmentRequest, request: EnvironmentRequest, environ: Mapping[str, str]) -> Scrubber:
+    """Hides the secrets of a request, which was ``asked`` with variables in it yet."""
     settings = (value for name, value in environ.items() if name.startswith(("PIP_", "UV_")) or "PROXY" in name.upper())
-    return (*request.index_urls, *request.requirements, *settings)
+    texts = (*request.index_urls, *request.requirements, *request.options, *request.constraints)
+    written = (*asked.index_urls, *asked.requirements, *asked.options, *asked.constraints)
+    return Scrubber((*texts, *settings), expansion.secrets(written, environ))
 
 
 def _refuse_options(request: EnvironmentRequest) -> None:
     """The requirements file of an installer understands options; a manifest's packages must not be any."""
     for item in request.requirements:
-        text = item.strip()
+        text = _OPTIONS.sub("", item.strip()).removeprefix("-e file:")
         if not text or text.startswith(("-", "#")) or text.endswith("\\") or " --" in text or not text.isprintable():
             raise EnvironmentFailed(
                 f"not a requirement: {item!r}", "kfrun.dev/packages takes names with versions, one a line"

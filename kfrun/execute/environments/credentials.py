@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from kfrun.masking import LOGIN
 from kfrun.patterns import pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _USERINFO = pattern(rf"{LOGIN}@")
 
@@ -16,11 +21,11 @@ def without_credentials(text: str) -> str:
 class Scrubber:
     """Hides the credentials of known URLs wherever they turn up, and those of any other URL."""
 
-    def __init__(self, texts: tuple[str, ...]) -> None:
-        """``texts`` are URLs or texts that hold some."""
+    def __init__(self, texts: tuple[str, ...], values: Iterable[str] = ()) -> None:
+        """``texts`` are URLs or texts that hold some, ``values`` secrets as they are."""
         from urllib.parse import unquote
 
-        secrets = set[str]()
+        secrets = {*values}
         for userinfo in (found[:-1] for text in texts for found in _USERINFO.findall(text)):
             user, _, password = userinfo.partition(":")
             # A lone user is a token; a user beside a password is a name.

@@ -48,12 +48,16 @@ class Installer:
         create: the command that makes the empty environment.
         install: the command that fills it; ``requirements.txt`` of the environment is its input.
         environ: the variables for both.
+        lines: options for the file.
+        remarks: what the installer does not do of what was asked for.
     """
 
     name: str
     create: tuple[str, ...]
     install: tuple[str, ...]
     environ: dict[str, str]
+    lines: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def choose(request: EnvironmentRequest, path: Path, environ: Mapping[str, str]) -> Installer:
@@ -94,16 +98,57 @@ def _uv(uv: str, request: EnvironmentRequest, path: Path, environ: Mapping[str, 
     python = request.interpreter if request.is_own_version else request.python
     compiling = ["--compile-bytecode"] if _needs_bytecode(environ) else []
     # uv takes a folder for unchanged as long as its pyproject.toml is.
-    again = [f"--refresh-package={package.name}" for package in localpackages.among(request.requirements)]
+    again = [
+        f"--refresh-package={package.name}" if package.name else "--refresh"
+        for package in localpackages.among(request.requirements)
+        if not package.is_editable
+    ]
+    lines, own, remarks = _for_uv(request)
+    if any(line.startswith("--extra-index-url") for line in lines):
+        changes.setdefault("UV_INDEX_STRATEGY", environ.get("UV_INDEX_STRATEGY") or "unsafe-best-match")
     return Installer(
         name="uv",
         create=(uv, "venv", "--quiet", "--no-project", f"--python={python}", str(path)),
         install=(
-            *(uv, "pip", "install", f"--python={path / 'bin' / 'python'}", *compiling, *options, *again),
+            *(uv, "pip", "install", f"--python={path / 'bin' / 'python'}", *compiling, *options, *again, *own),
             *("-r", str(requirements_file(path))),
         ),
         environ=_environ(environ, {**changes, "UV_NO_PROGRESS": "1"}),
+        lines=lines,
+        remarks=remarks,
     )
+
+
+_IN_FILES = ("--extra-index-url", "--find-links", "--no-index", "--no-binary", "--only-binary")
+_AS_FLAGS = {
+    "--pre": "--prerelease=allow",
+    "--require-hashes": "--require-hashes",
+    "--trusted-host": "--allow-insecure-host=",
+}
+
+
+def _for_uv(request: EnvironmentRequest) -> tuple[tuple[str, ...], list[str], tuple[str, ...]]:
+    """Pip's options as uv takes them: lines of the file, arguments, and what is to be said of the rest.
+
+    Raises:
+        EnvironmentFailed: without one of them other packages would be installed.
+    """
+    if any(" --config-settings=" in item for item in request.requirements):
+        raise EnvironmentFailed(
+            "uv reads no --config-settings in a requirements file", "leave them out, or set installer to pip"
+        )
+    lines, flags, remarks = [], [], []
+    for option in request.options:
+        name, _, value = option.partition(" ")
+        if name in _IN_FILES:
+            lines.append(option)
+        elif name in _AS_FLAGS:
+            flags.append(f"{_AS_FLAGS[name]}{value}")
+        else:
+            remarks.append(f"kfrun: uv has no {name}: it is passed over")
+    if any(" --hash=" in item for item in request.requirements) and not request.locks:
+        flags.append("--require-hashes")
+    return tuple(lines), list(dict.fromkeys(flags)), tuple(remarks)
 
 
 def _pip(request: EnvironmentRequest, path: Path, environ: Mapping[str, str]) -> Installer:
@@ -120,6 +165,7 @@ def _pip(request: EnvironmentRequest, path: Path, environ: Mapping[str, str]) ->
             *("--disable-pip-version-check", "--progress-bar=off", "-r", str(requirements_file(path))),
         ),
         environ=_environ(environ, changes),
+        lines=request.options,
     )
 
 
@@ -158,7 +204,7 @@ def _environ(environ: Mapping[str, str], changes: Mapping[str, str | None]) -> d
 
 
 def _find_python(version: str, environ: Mapping[str, str]) -> str:
-    """An interpreter of ``version`` (``3.12`` or ``3.12.1``) on PATH.
+    """An interpreter of ``version`` (``3.12``, ``3.12.1`` or ``>=3.12``) on PATH.
 
     Raises:
         EnvironmentFailed: there is none that runs.
@@ -166,9 +212,13 @@ def _find_python(version: str, environ: Mapping[str, str]) -> str:
     import os
     import shutil
 
+    from kfrun.resolve.packages import allows
+
     minor = re.match(r"\d+\.\d+", version)
-    for folder in environ.get("PATH", os.defpath).split(":"):
-        found = shutil.which(f"python{minor.group()}", path=folder) if minor and folder else None
+    names = [minor.group()] if minor else [f"3.{number}" for number in range(30, 7, -1)]
+    places = [(folder, name) for name in names for folder in environ.get("PATH", os.defpath).split(":") if folder]
+    for folder, name in places:
+        found = shutil.which(f"python{name}", path=folder)
         if found is None:
             continue
         try:
@@ -176,7 +226,7 @@ def _find_python(version: str, environ: Mapping[str, str]) -> str:
         except EnvironmentFailed:
             # Version managers put commands on PATH for versions that are not enabled.
             continue
-        if actual == version or actual.startswith(f"{version}."):
+        if actual == version or actual.startswith(f"{version}.") or (minor is None and allows(version, actual)):
             return found
     raise EnvironmentFailed(
         f"there is no Python {version} on PATH", "install it, or change kfrun.dev/python, or let uv find one"

@@ -28,6 +28,7 @@ class EnvironmentInfo:
         key: its name.
         state: ``incomplete`` is what a killed builder left.
         requirements: as asked for, without credentials; empty unless ready.
+        sources: files that they were read from.
         python: version of its interpreter; empty unless ready.
         installer: ``uv`` or ``pip``; empty unless ready.
         isolated_for: uid of the job that has it to itself.
@@ -44,6 +45,7 @@ class EnvironmentInfo:
     isolated_for: str | None = None
     created: float | None = None
     last_used: float = 0.0
+    sources: tuple[str, ...] = ()
 
 
 def listing(cache: Path) -> list[EnvironmentInfo]:
@@ -139,6 +141,7 @@ def write_marker(path: Path, request: EnvironmentRequest, installer: str) -> Non
     data = {
         "formatVersion": 1,
         "requirements": [without_credentials(item) for item in request.requirements],
+        "sources": list(request.sources),
         "indexURLs": [without_credentials(item) for item in request.index_urls],
         "python": _version(path),
         "interpreter": request.interpreter_facts if request.is_own_version else "",
@@ -174,6 +177,7 @@ def _info(path: Path) -> EnvironmentInfo | None:
             isolated_for=data["isolatedFor"],
             created=data["created"],
             last_used=marker.stat().st_mtime,
+            sources=tuple(data.get("sources", ())),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return _unfinished(path)

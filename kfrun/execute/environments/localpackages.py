@@ -6,26 +6,34 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
+from kfrun.model.requirements import PROJECT_FILES, unquoted
 from kfrun.model.values import NamedTuple
 from kfrun.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_DIRECT: Final = pattern(
-    r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\]\s*)?@\s*file://(?:localhost)?(/[^\s#?]*).*", re.DOTALL
+_LOCAL: Final = pattern(
+    r"(?:([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\]\s*)?@\s*|(-e )?)file://(?:localhost)?(/[^\s#?\[]*).*", re.DOTALL
 )
-_QUOTED: Final = rb"%([0-9A-Fa-f]{2})"
 _MADE: Final = ("__pycache__", "node_modules")
 _MADE_AT_TOP: Final = ("build", "dist")
 _LARGE: Final = 1 << 20
 
 
 class LocalPackage(NamedTuple):
-    """A package and the absolute path of its folder or archive."""
+    """A package and the absolute path of its folder or archive.
+
+    Attributes:
+        name: as the requirement has it; empty where that is the path alone.
+        requirement: that names it.
+        is_editable: Python reads it where it lies, so that changes of it need no other environment.
+    """
 
     name: str
     path: str
+    requirement: str
+    is_editable: bool = False
 
     @property
     def fault(self) -> str:
@@ -41,25 +49,31 @@ class LocalPackage(NamedTuple):
 
 def among(requirements: Sequence[str]) -> list[LocalPackage]:
     """Those of the requirements that name a file URL."""
-    found = filter(None, map(_DIRECT.fullmatch, requirements))
-    return [LocalPackage(match[1], os.path.normpath(_unquoted(match[2]))) for match in found]
-
-
-def _unquoted(path: str) -> str:
-    return os.fsdecode(re.sub(_QUOTED, lambda found: bytes.fromhex(found[1].decode()), os.fsencode(path)))
+    found = filter(None, map(_LOCAL.fullmatch, requirements))
+    return [
+        LocalPackage(match[1] or "", os.path.normpath(unquoted(match[3])), match[0], bool(match[2])) for match in found
+    ]
 
 
 def fingerprint(requirements: Sequence[str]) -> str:
     """A digest of the files that the requirements name; empty where they name none.
 
-    Contents count, and of large files size and time of the last change; not what building a package leaves behind.
+    Contents count, and of large files size and time of the last change; not what building a package leaves behind. Of
+    what is installed with ``-e`` only the files count that say what it asks for.
     """
     packages = among(requirements)
     if not packages:
         return ""
     from kfrun.execute.environments.request import digest
 
-    return digest("\0".join(part for package in packages for part in (package.name, *_parts(package.path))))
+    return digest("\0".join(part for package in packages for part in (package.name, *_files_of(package))))
+
+
+def _files_of(package: LocalPackage) -> Iterator[str]:
+    if package.is_editable:
+        yield from (f"{name}\0{_state(os.path.join(package.path, name))}" for name in PROJECT_FILES)
+    else:
+        yield from _parts(package.path)
 
 
 def _parts(path: str) -> Iterator[str]:

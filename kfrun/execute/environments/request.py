@@ -11,6 +11,7 @@ from kfrun import digests
 from kfrun.errors import EnvironmentFailed
 from kfrun.execute.environments.credentials import without_credentials
 from kfrun.host import files
+from kfrun.model.requirements import Lock
 from kfrun.model.values import asdict, dataclass
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class EnvironmentRequest:
     """One environment as a job needs it.
 
     Attributes:
-        requirements: PEP 508 strings.
+        requirements: lines of a requirements file, most of them PEP 508; variables of the caller are in them yet.
         index_urls: the first is the index, the others extra ones; may hold credentials.
         python: the version asked for (``3.12``), or None for ``interpreter``.
         interpreter: absolute path of the interpreter used when ``python`` is None or the same version.
@@ -42,6 +43,11 @@ class EnvironmentRequest:
         isolated_for: uid of the job that has it to itself; None when shared.
         installer: ``auto`` (uv where it is there), ``uv`` or ``pip``.
         contents: fingerprint of the files that requirements name, by `kfrun.execute.environments.localpackages`.
+        constraints: as ``requirements``, which versions are allowed.
+        options: lines of a requirements file that are no requirements.
+        locks: what uv is to export: folder, digest, extras and group of each `kfrun.model.requirements.Lock`.
+        folders: are put on the path.
+        sources: where the requirements come from, for people.
     """
 
     requirements: tuple[str, ...]
@@ -53,21 +59,34 @@ class EnvironmentRequest:
     isolated_for: str | None
     installer: str = "auto"
     contents: str = ""
+    constraints: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    locks: tuple[Lock, ...] = ()
+    folders: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready form, credentials included: write it to files of mode 0600 only."""
-        return asdict(self)
+        return {**asdict(self), "locks": [tuple(lock) for lock in self.locks]}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> EnvironmentRequest:
         """Read what `to_json` wrote."""
-        return cls(**{**data, "requirements": tuple(data["requirements"]), "index_urls": tuple(data["index_urls"])})
+        lists = {name: tuple(value) for name, value in data.items() if isinstance(value, (list, tuple))}
+        locks = tuple(
+            Lock(folder, found, tuple(extras), group) for folder, found, extras, group in data.get("locks", ())
+        )
+        return cls(**{**data, **lists, "locks": locks})
 
     @property
     def is_own_version(self) -> bool:
         """Whether ``interpreter`` itself is of the version asked for, so that nothing must be searched."""
         version = self.interpreter_facts.split("-")[1].rstrip("dt") if "-" in self.interpreter_facts else ""
-        return self.python is None or version == self.python or version.startswith(f"{self.python}.")
+        if self.python is None or self.python[0].isdigit():
+            return self.python is None or version == self.python or version.startswith(f"{self.python}.")
+        from kfrun.resolve.packages import allows
+
+        return bool(allows(self.python, version))
 
 
 def key(request: EnvironmentRequest) -> str:
@@ -88,8 +107,16 @@ def key(request: EnvironmentRequest) -> str:
         "pip" if request.installer == "pip" else "uv",
         # Nothing where there are none, so that the environments of older versions keep their names.
         *filter(None, [request.contents]),
+        *_of_files(request),
     )
     return digest(json.dumps(parts))
+
+
+def _of_files(request: EnvironmentRequest) -> list[object]:
+    """What comes from files, nothing where there is none."""
+    lists = (request.constraints, request.options)
+    found = [[without_credentials(item) for item in each] for each in lists]
+    return [*found, request.locks, request.folders] if any((*found, request.locks, request.folders)) else []
 
 
 def digest(text: str) -> str:
@@ -122,6 +149,19 @@ def require_trusted(path: Path) -> None:
         found = files.objection(str(place), given=True, setting="KFRUN_CACHE_DIR")
         if found is not None:
             raise EnvironmentFailed(*found)
+
+
+def require_installer(request: EnvironmentRequest) -> None:
+    """Refuse what the installer that was chosen cannot do.
+
+    Raises:
+        EnvironmentFailed: with the way out.
+    """
+    if request.locks and request.installer == "pip":
+        raise EnvironmentFailed(
+            "uv.lock is for uv to read, and the installer is pip",
+            "set installer to uv or auto, or write what it says for pip: uv export -o requirements.txt",
+        )
 
 
 def mark_used(path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kfrun.execute.answers import JobDetails
 from kfrun.execute.environments.credentials import without_credentials
 from kfrun.execute.local import jobfiles, ledger
+from kfrun.model.requirements import shown
 from kfrun.observe import status
 from kfrun.plan import support
 
@@ -32,9 +33,15 @@ def of(run: Run | None, pods: Sequence[Mapping[str, Any]]) -> JobDetails:
         pods=_pods(run, files) or pods,
         folder=run.folder,
         environment=files.environment_path,
-        packages=[without_credentials(item) for item in (files.environment or {}).get("requirements", ())],
+        packages=_packages(files.environment or {}),
         not_enforced=[f"{item.path} ({item.why})" for item in not_enforced],
     )
+
+
+def _packages(environment: Mapping[str, Any]) -> list[str]:
+    """The requirements of an environment, after the files that they come from."""
+    listed = [shown(without_credentials(item)) for item in environment.get("requirements", ())]
+    return [*(f"from {source}" for source in environment.get("sources", ())), *listed]
 
 
 def environment(run: Run) -> str:

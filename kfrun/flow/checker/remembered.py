@@ -74,7 +74,7 @@ class _Memory:
     def __init__(self, texts: Sequence[Text], asked: Asked, verdicts: Verdicts) -> None:
         self._texts = texts
         self._asked = asked
-        self._digests = ["" if structure.is_template(text, asked) else digest(text.text) for text in texts]
+        self._digests = ["" if _says_too_little(text, asked) else digest(text.text) for text in texts]
         self._known = [verdicts.objects(item) if item else None for item in self._digests]
         self.parts = [_named(text, known or ()) for text, known in zip(texts, self._known, strict=True)]
         self.store = pipeline.store(asked.settings)
@@ -161,6 +161,11 @@ class _Memory:
         if wanted is None or self._asked.until != "job":
             return Remembered(item.key, wanted)
         return Remembered(item.key, wanted, self._digest(wanted, runtimes))
+
+
+def _says_too_little(text: Text, asked: Asked) -> bool:
+    """Whether what is found depends on more than the text: on values, or on files that it names."""
+    return structure.is_template(text, asked) or "kfrun.dev/requirements" in text.text
 
 
 def _named(text: Text, known: Iterable[Remembered]) -> Part:

@@ -130,9 +130,9 @@ def _with_placeholders(findings: Sequence[Finding], objects: Sequence[Object]) -
     """The findings; of a value that nobody filled in they tell how that is done."""
     if not findings:
         return findings
-    from kfrun.load import placeholders
+    from kfrun.load import lines, placeholders
 
-    rendered = {item.source for item in objects if getattr(item.positions, "is_rendered", False)}
+    rendered = {item.source for item in objects if lines.is_template(item)}
 
     def told(one: Finding) -> Finding:
         place = one.position

@@ -98,7 +98,7 @@ def _examined(task: _Task, asked: Asked) -> tuple[list[_Found], list[Finding]]:
 
 def _checked(document: Document, asked: Asked) -> Examined:
     contradiction = documents.contradiction(document, asked.settings)
-    document = documents.in_namespace(document, asked.settings.namespace)
+    document = sources.with_requirements(documents.in_namespace(document, asked.settings.namespace))
     found = stages.alone(document, asked)
     # after the schema nobody looks at a document any more
     packed = pack(document, with_data=asked.until != "schema")

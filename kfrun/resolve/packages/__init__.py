@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import itertools
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from kfrun import masking
 from kfrun.errors import InvalidInput
+from kfrun.load.lines import Line
 from kfrun.model.source import Finding, Stage
 from kfrun.model.values import NamedTuple, dataclass
 from kfrun.patterns import pattern
-from kfrun.validate.rules.extensions import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from packaging.markers import Marker
+
+    from kfrun.model.requirements import Listed
 
 
 class BadRequirement(NamedTuple):
@@ -38,22 +42,26 @@ class Requirement:
     name: str
     marker: Marker | None
     line: Line
+    listed: Listed | None = None
 
 
-def parse(entries: Iterable[Line], folder: str | None = None) -> tuple[list[Requirement], list[BadRequirement]]:
+def parse(
+    entries: Iterable[Line], folder: str | None = None, names: Mapping[str, str] = MappingProxyType({})
+) -> tuple[list[Requirement], list[BadRequirement]]:
     """Read requirements; two of one name are refused unless their markers can never hold together.
 
-    Paths in them begin at ``folder``, that of the manifest; those of a manifest without one are refused.
+    Paths in them begin at ``folder``, that of the manifest; those of a manifest without one are refused. ``names`` are
+    those of packages that lie here, by their paths.
     """
     good: list[Requirement] = []
     bad: list[BadRequirement] = []
     named: dict[str, list[Requirement]] = {}
     for line in entries:
-        read = _read(line, folder)
+        read = _read(line, folder, names)
         if isinstance(read, BadRequirement):
             bad.append(read)
             continue
-        others = named.setdefault(read.name, [])
+        others = named.setdefault(read.name or read.text, [])
         twin = next((other for other in others if len(others) > _MOST_OF_A_NAME or not _exclusive(other, read)), None)
         if twin is None:
             good.append(read)
@@ -66,9 +74,46 @@ def parse(entries: Iterable[Line], folder: str | None = None) -> tuple[list[Requ
 
 def combine(runtime: Sequence[Requirement], trainer: Sequence[Requirement]) -> tuple[str, ...]:
     """The runtime's requirements that the trainer does not name, then the trainer's, each in their order."""
-    replaced = {requirement.name for requirement in trainer}
-    kept = [requirement for requirement in runtime if requirement.name not in replaced]
-    return tuple(requirement.text for requirement in (*kept, *trainer))
+    return tuple(requirement.text for requirement in combined(runtime, trainer))
+
+
+def combined(runtime: Iterable[Requirement], trainer: Sequence[Requirement]) -> list[Requirement]:
+    """As `combine`, whole."""
+    replaced = {requirement.name for requirement in trainer} - {""}
+    return [*(requirement for requirement in runtime if requirement.name not in replaced), *trainer]
+
+
+def of_file(listed: Listed) -> Requirement | BadRequirement:
+    """A requirement of a file; one with a variable in it is the installer's to read."""
+    line = Line(0, listed.text)
+    if listed.name or "${" in listed.text or _URL.match(listed.text):
+        return Requirement(listed.line, normalised(listed.name or name_of(listed.text)), None, line, listed)
+    read = _read(line, None, {})
+    if isinstance(read, BadRequirement):
+        hint = _as_in_files(listed.text, read.hint)
+        return read._replace(code="KF415", message=masking.text(read.message), hint=hint and masking.text(hint))
+    return Requirement(listed.line, read.name, read.marker, line, listed)
+
+
+def _as_in_files(text: str, hint: str | None) -> str | None:
+    if text.partition(" ")[0] in ("pip", "uv", "python", "import", "from"):
+        return "a requirements file lists packages, one a line, and no commands"
+    return hint
+
+
+def allows(wanted: str, version: str) -> bool | None:
+    """Whether a Python version is among those that PEP 440 text allows; None where that is none.
+
+    A version without its last number stands for all of them.
+    """
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        allowed = SpecifierSet(wanted)
+    except InvalidSpecifier:
+        return None
+    tried = [version] if version.count(".") > 1 else [f"{version}.{patch}" for patch in (0, 99)]
+    return any(allowed.contains(each, prereleases=True) for each in tried)
 
 
 def merge(runtime: Sequence[str], trainer: Sequence[str]) -> tuple[str, ...]:
@@ -95,8 +140,14 @@ _PLAIN = pattern(rf"({_NAME})(?:{_VERSION}(?:,{_VERSION})*)?", re.ASCII)
 """Requirements that are right beyond doubt: importing `packaging` costs 20 ms of every start."""
 
 
-def _read(line: Line, folder: str | None) -> Requirement | BadRequirement:
+_URL = pattern(r"(?:-e )?[A-Za-z][A-Za-z0-9+.-]*://")
+_FILES = ("pyproject.toml", "uv.lock", "setup.py", "setup.cfg")
+
+
+def _read(line: Line, folder: str | None, names: Mapping[str, str]) -> Requirement | BadRequirement:
     plain = _PLAIN.fullmatch(line.text)
+    if line.text in _FILES or (line.text.endswith((".txt", ".in")) and not line.text.startswith("-")):
+        return BadRequirement(line, "KF411", f'"{line.text}" is a file', f"kfrun.dev/requirements: {line.text}")
     if plain is not None:
         return Requirement(line.text, normalised(plain[1]), None, line)
     from packaging.requirements import InvalidRequirement
@@ -104,7 +155,10 @@ def _read(line: Line, folder: str | None) -> Requirement | BadRequirement:
 
     from kfrun.resolve.packages import places
 
-    text = places.placed(line.text, folder)
+    local = places.local(line.text, folder, names)
+    if isinstance(local, tuple) and not isinstance(local, places.Nowhere):
+        return Requirement(local[0], normalised(local[1]), None, line)
+    text = local or places.placed(line.text, folder)
     if isinstance(text, places.Nowhere):
         return BadRequirement(line, "KF413", *text)
     try:
@@ -128,13 +182,16 @@ def normalised(name: str) -> str:
 
 
 def _hint(text: str) -> str:
+    option, _, value = text.replace("=", " ", 1 if text.startswith("--") else 0).partition(" ")
+    if option in ("-r", "--requirement") and value:
+        return f"kfrun.dev/requirements: {value.strip()}"
+    if option in ("-e", "--editable"):
+        return f"leave -e out: name @ {value.strip()}" if "://" in value else "write -e ./path, the folder of a package"
     if text.startswith("-"):
-        return "options of pip have no place here; index URLs go into kfrun.dev/pip-index-urls"
-    from kfrun.resolve.packages import places
-
-    named = places.unnamed(text)
-    if named:
-        return f"give it a name: {named}"
+        return (
+            "options of pip belong into a requirements file, which kfrun.dev/requirements names; "
+            "index URLs may go into kfrun.dev/pip-index-urls"
+        )
     if "://" in text and "@" not in text.partition("://")[0]:
         return f"give it a name: name @ {text}"
     match = re.fullmatch(r"([\w.\-\[\],]+)\s*=\s*([\w.*]+)", text)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import posixpath
 import re
+from typing import TYPE_CHECKING
 
+from kfrun.load.requirements import localpaths
 from kfrun.model.values import NamedTuple
 from kfrun.patterns import pattern
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _DIRECT = pattern(r"([A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\]\s*)?@\s*)(\S+)(.*)", re.DOTALL)
 _SCHEME = pattern(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
-_UNSAFE = pattern(r"[^A-Za-z0-9/._~!$&'()*+,;=@-]")
-_PATH = pattern(r"(?:file:|\.{0,2}/|\.{1,2}$|~).*|[^\s:@/]*/[^\s:]*|[^\s:@]+\.(?:whl|zip|tar\.gz)", re.DOTALL)
+
+
+_EDITABLE = ("-e ", "-e=", "--editable ", "--editable=")
+_ARCHIVE = pattern(r"([A-Za-z0-9][A-Za-z0-9_.]*)-[^/]*\.(?:whl|zip|tar\.gz)$")
 
 
 class Nowhere(NamedTuple):
@@ -36,14 +43,41 @@ def placed(requirement: str, folder: str | None) -> str | Nowhere:
     return url if isinstance(url, Nowhere) else f"{name}{url}{rest}"
 
 
-def unnamed(text: str) -> str | None:
-    """What to write instead of a path that stands alone, without the name of its package; None for anything else."""
-    if not _PATH.fullmatch(text):
+def local(text: str, folder: str | None, names: Mapping[str, str]) -> tuple[str, str] | Nowhere | None:
+    """A package that a path names, with ``-e`` or without: as an installer is told it, and its name.
+
+    Args:
+        text: as written.
+        folder: of the manifest; None where it has none.
+        names: of packages that lie here, by their paths; one that is in none is called nothing.
+
+    Returns:
+        None for anything else.
+    """
+    editable = text.startswith(_EDITABLE)
+    found = localpaths.of(text.removeprefix("--editable").removeprefix("-e").lstrip(" =") if editable else text)
+    if found is None or found.name:
         return None
-    place = text if text.startswith("file:///") else text.removeprefix("file:").removeprefix("//")
-    last = re.split(r"[-\[#;\s]|\.(?:whl|zip|tar)", place.rstrip("/").rpartition("/")[2])[0]
-    name = last if re.fullmatch(r"[A-Za-z0-9](?:[\w.]*[A-Za-z0-9])?", last) else "name"
-    return f"{name} @ {place if place.startswith(('.', '/', '~', 'file:')) else f'./{place}'}"
+    given, mark, fragment = found.path.partition("#")
+    # What is a path, and no URL yet, becomes one whole.
+    is_told = given.startswith(("file:", "~", "$"))
+    written = given if is_told else posixpath.join(".", localpaths.quoted(given))
+    url = _url(written, folder, "name")
+    if isinstance(url, Nowhere):
+        return url._replace(
+            message=url.message.replace(written, given), hint=url.hint.replace("name @ ", "-e " if editable else "")
+        )
+    archive = _ARCHIVE.match(posixpath.basename(given))
+    name = (
+        archive[1]
+        if archive
+        else names.get(posixpath.normpath(posixpath.join(folder or "/", given.removeprefix("file:"))), "")
+    )
+    told = f"{url}{mark}{fragment}"
+    behind = f" {found.marker}" if found.marker else ""
+    if editable:
+        return f"-e {told}{found.extras}{behind}", name
+    return (f"{name}{found.extras} @ {told}{behind}" if name else f"{told}{found.extras}{behind}"), name
 
 
 def _url(place: str, folder: str | None, name: str) -> str | Nowhere:
@@ -59,10 +93,7 @@ def _url(place: str, folder: str | None, name: str) -> str | Nowhere:
         return Nowhere(f'"{place}" leads nowhere: {why}', f"write the whole path: {name} @ file:///path/to/it")
     mark = min((at for at in (path.find("#"), path.find("?")) if at >= 0), default=len(path))
     # What is written is a URL already, blanks and all; the folder is not.
-    quoted = _UNSAFE.sub(
-        lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogateescape")), folder or ""
-    )
-    return f"file://{posixpath.normpath(posixpath.join(quoted, path[:mark]))}{path[mark:]}"
+    return f"file://{posixpath.normpath(posixpath.join(localpaths.quoted(folder or ''), path[:mark]))}{path[mark:]}"
 
 
 def _whole(scheme: str, path: str, name: str) -> Nowhere | None:

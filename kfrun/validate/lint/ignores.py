@@ -38,16 +38,17 @@ def is_ignored(finding: Finding, document: Document) -> bool:
     last = max((index for index, part in enumerate(finding.path) if isinstance(part, int)), default=None)
     if last is not None:
         places.add(document.positions.key(finding.path[: last + 1]).line)
-    return any(finding.code in _commented(document.text, line) for line in places)
+    is_template = lines.is_template(document)
+    return any(finding.code in _commented(document.text, line, is_template=is_template) for line in places)
 
 
 @lru_cache(maxsize=256)
-def _commented(text: str, line: int) -> frozenset[str]:
+def _commented(text: str, line: int, *, is_template: bool) -> frozenset[str]:
     """The codes that comments name for a line."""
-    found = _codes(lines.line_at(text, line))
+    found = _codes(lines.line_at(text, line, is_template=is_template))
     above = line - 1
-    while above and lines.line_at(text, above).lstrip().startswith("#"):
-        found |= _codes(lines.line_at(text, above))
+    while above and (before := lines.line_at(text, above, is_template=is_template)).lstrip().startswith("#"):
+        found |= _codes(before)
         above -= 1
     return frozenset(found)
 

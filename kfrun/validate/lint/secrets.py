@@ -66,12 +66,17 @@ def unpinned(subject: Subject) -> Iterator[Problem]:
     """KF707: another version tomorrow."""
     for entry in _entries(get(subject.data, *PACKAGES)):
         requirement = entry.text.partition(";")[0]
-        if not _PINNED.search(requirement):
+        if not _PINNED.search(requirement) and not _lies_here(requirement.strip()):
             yield Problem(
                 "KF707",
                 (*PACKAGES, entry.number),
                 f'"{entry.text}" is not pinned: what it installs changes from day to day',
             )
+
+
+def _lies_here(requirement: str) -> bool:
+    """Whether it is a path: what lies beside the manifest is as it is."""
+    return requirement.startswith(("-e", "--editable", ".", "/")) or requirement.endswith((".whl", ".zip", ".tar.gz"))
 
 
 def open_index(subject: Subject) -> Iterator[Problem]:
@@ -107,7 +112,7 @@ def _line_of(document: Document, start: Position, text: str, number: int) -> Pos
     """Where an entry stands: in its turn below the annotation, or wherever its text is found first."""
     in_turn = range(start.line + number, start.line + number + _NEAR)
     for line in (*in_turn, *range(start.line, start.line + _FAR)):
-        column = lines.line_at(document.text, line).find(text)
+        column = lines.line_of(document, line).find(text)
         if column >= 0:
             return start._replace(line=line, column=column + 1)
     return start

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kfrun.model.values import NamedTuple, replace
+from kfrun.load.lines import entries
+from kfrun.model.values import replace
 from kfrun.patterns import pattern
 from kfrun.validate.located import Problem
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 PREFIX: Final = "kfrun.dev/"
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "packages": (),
+    "requirements": (),
     "pip-index-urls": (),
     "python": (),
     "source": (),
@@ -29,21 +31,7 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
 """The annotations without the prefix; the values that each allows, none listed where these are not to be counted."""
 
 _PYTHON = pattern(r"3\.\d{1,2}(\.\d{1,2})?")
-_COMMENT = pattern(r"(^|\s)#.*")
 _INDEX = pattern(r"(https?://|file://(localhost)?/)\S+")
-
-
-class Line(NamedTuple):
-    """One line of a list: its text without comment and margin, and its 0-based number."""
-
-    number: int
-    text: str
-
-
-def lines(text: str) -> list[Line]:
-    """The entries of a list annotation: one a line, blank lines and ``#`` comments left out."""
-    stripped = (_COMMENT.sub("", line).strip() for line in text.splitlines())
-    return [Line(number, entry) for number, entry in enumerate(stripped) if entry]
 
 
 def known(data: dict[str, Any]) -> Iterator[Problem]:
@@ -86,7 +74,7 @@ def _own(data: dict[str, Any]) -> Iterator[tuple[FieldPath, str, str]]:
 
 def _index_urls(value: str) -> tuple[str, str] | None:
     """Says which line is wrong without repeating it: index URLs may hold passwords."""
-    wrong = next((line for line in lines(value) if not _INDEX.fullmatch(line.text)), None)
+    wrong = next((line for line in entries(value) if not _INDEX.fullmatch(line.text)), None)
     return (f"line {wrong.number + 1} is no URL", "write one index URL a line (https://...)") if wrong else None
 
 

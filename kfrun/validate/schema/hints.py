@@ -132,7 +132,7 @@ def _as_list(path: FieldPath, value: Any) -> str | None:
 def _token(document: Document, path: FieldPath, value: Any) -> str:
     """The plain scalar at ``path`` as written; the JSON form where it is quoted, tagged or an alias."""
     place = document.positions.value(path)
-    rest = lines.line_at(document.text, place.line)[place.column - 1 :]
+    rest = lines.line_of(document, place.line)[place.column - 1 :]
     plain = re.match(r"[^\s,\[\]{}#&*!|>'\"%@`][^\s,\]}#]*", rest)
     return plain.group() if plain else json.dumps(value)
 

@@ -64,7 +64,7 @@ def test_what_is_for_click_is_left_to_it(line):
 
 
 def test_completion_is_left_to_click(monkeypatch):
-    monkeypatch.setenv("_KFRUN_COMPLETE", "bash_complete")
+    monkeypatch.setenv("_KFRUN_COMPLETE", "kfrun validate ")
     assert plain.read(["validate", "a"]) is None
 
 

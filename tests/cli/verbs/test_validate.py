@@ -70,13 +70,13 @@ def test_what_follows_from_a_wrong_runtime_is_not_repeated(validate):
 
 
 def test_the_packages_of_a_runtime_are_checked_with_and_without_a_job(validate):
-    runtime = RUNTIME.replace("name: mine\n", "name: mine\n  annotations:\n    kfrun.dev/packages: ./ours\n")
+    runtime = RUNTIME.replace("name: mine\n", "name: mine\n  annotations:\n    kfrun.dev/packages: ~/ours\n")
     job = JOB.replace("name: plain-python", "kind: TrainingRuntime\n    name: mine")
     for text in (runtime, f"{runtime}---\n{job}"):
         shown = validate(text=text, code=1)
         assert shown.count("error KF") == 1
-        assert "job.yaml:6:25: error KF411" in shown
-        assert "give it a name: ours @ ./ours" in shown
+        assert "job.yaml:6:25: error KF413" in shown
+        assert "write the whole path" in shown
 
 
 def test_yaml_that_cannot_be_read_is_a_finding(validate):

@@ -251,7 +251,6 @@ def test_job_of_another_controller_is_not_waited_for(home):
         (["mnist", "--for=condition=Completed"], 2, 'did you mean "Complete"?'),
         (["mnist", "--for=success"], 2, "expected condition="),
         (["mnist", "--timeout=soon"], 2, '--timeout: "soon" is no duration'),
-        ([], 2, "Missing argument"),
     ],
 )
 def test_wrong_command_lines(running, arguments, code, message):

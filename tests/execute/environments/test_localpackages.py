@@ -59,12 +59,15 @@ def wanted(ours, **changes):
         ("ours[x,y]@file:///a/b/", ("ours", "/a/b")),
         ("ours @ file://localhost/a%20b/c.whl ; python_version > '3'", ("ours", "/a b/c.whl")),
         ("ours @ file:///a/b#subdirectory=x", ("ours", "/a/b")),
+        ("file:///a/b[x]", ("", "/a/b")),
+        ("-e file:///a%20b/c[x]", ("", "/a b/c")),
         ("ours @ https://example.com/a.whl", None),
         ("numpy>=2", None),
     ],
 )
 def test_local_packages_are_found_among_requirements(requirement, found):
-    assert localpackages.among([requirement, "six"]) == ([] if found is None else [found])
+    assert [(item.name, item.path) for item in localpackages.among([requirement, "six"])] == list(filter(None, [found]))
+    assert all(item.is_editable == requirement.startswith("-e") for item in localpackages.among([requirement]))
 
 
 def test_a_change_of_the_code_is_seen(ours, tmp_path):

@@ -145,7 +145,7 @@ def test_a_pod_that_cannot_be_prepared_is_a_start_error_and_tried_again(store: S
 def test_the_logs_of_an_engine_are_found_as_those_of_processes(store: Store, folder: Path) -> None:
     site = Site(store, folder)
     (folder / "pods" / site.attempt().pod / "node.0.log").write_text("a line\n")
-    (found,) = logfiles.discover(folder)
+    (found,) = logfiles.discover(str(folder))
     assert (found.label, found.pod) == ("node-0", site.attempt().pod)
 
 

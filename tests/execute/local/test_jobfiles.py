@@ -110,7 +110,7 @@ def test_a_pod_folder_that_was_left_half_made_is_completed(folder: str) -> None:
     path.mkdir()
     jobfiles.write_pod(folder, job().workload, pod)
     (path / "node.0.log").touch()
-    (found,) = logfiles.discover(Path(folder))
+    (found,) = logfiles.discover(folder)
     assert (found.label, found.job, found.created) == ("node-0", "tj-node-0", 1.5)
     before = (path / "pod.json").stat()
     jobfiles.write_pod(folder, job().workload, pod)

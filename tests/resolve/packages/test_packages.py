@@ -11,8 +11,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from kfrun.errors import InvalidInput
+from kfrun.load import lines
 from kfrun.resolve import packages
-from kfrun.validate.rules import extensions
 
 
 @pytest.mark.parametrize(
@@ -80,10 +80,14 @@ def test_duplicates_are_refused_unless_markers_exclude_each_other(first, second,
     ("text", "hint"),
     [
         ("torch=2.0", "did you mean torch==2.0?"),
-        ("-r requirements.txt", "pip-index-urls"),
-        ("-e .", "pip-index-urls"),
+        ("-r requirements.txt", "kfrun.dev/requirements: requirements.txt"),
+        ("requirements.txt", "kfrun.dev/requirements: requirements.txt"),
+        ("pyproject.toml", "kfrun.dev/requirements: pyproject.toml"),
+        ("--extra-index-url https://example.com/simple", "pip-index-urls"),
+        ("--no-deps", "belong into a requirements file"),
+        ("-e git+https://example.com/a", "leave -e out: name @ git+https://example.com/a"),
+        ("-e numpy", "-e ./path"),
         ("git+https://example.org/a", "name @ git+https://example.org/a"),
-        ("./a.whl", "a @ ./a.whl"),
         ("a b", "one PEP 508 requirement a line"),
         ("a>=", "one PEP 508 requirement a line"),
         ("", "one PEP 508 requirement a line"),
@@ -99,7 +103,7 @@ def test_a_bad_requirement_is_a_finding_with_a_way_out(text, hint):
 
 @given(st.from_regex(re.compile(packages._PLAIN.pattern, packages._PLAIN.flags), fullmatch=True))
 def test_what_is_read_without_packaging_means_the_same_to_packaging(text):
-    ((read,), bad) = packages.parse([extensions.Line(0, text)])
+    ((read,), bad) = packages.parse([lines.Line(0, text)])
     parsed = Requirement(text)
     assert not bad
     assert read.name == canonicalize_name(parsed.name)
@@ -117,4 +121,4 @@ def test_plain_requirements_do_not_load_packaging():
 
 def test_a_list_has_one_entry_a_line():
     text = "\n# header\ntorch>=2  # why\n\n  a @ https://example.org/a.whl#sha256=abc\n"
-    assert extensions.lines(text) == [(2, "torch>=2"), (4, "a @ https://example.org/a.whl#sha256=abc")]
+    assert lines.entries(text) == [(2, "torch>=2"), (4, "a @ https://example.org/a.whl#sha256=abc")]

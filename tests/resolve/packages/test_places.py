@@ -7,9 +7,9 @@ import time
 import pytest
 
 from kfrun.execute.environments import localpackages
+from kfrun.load.lines import Line
 from kfrun.resolve import extensions, packages
-from kfrun.resolve.packages.places import Nowhere, placed, unnamed
-from kfrun.validate.rules.extensions import Line
+from kfrun.resolve.packages.places import Nowhere, local, placed
 from tests.resolve.reading import documents
 
 
@@ -68,24 +68,38 @@ def test_a_manifest_without_a_folder_has_no_relative_paths():
 
 
 @pytest.mark.parametrize(
-    ("text", "instead"),
+    ("text", "told", "name"),
     [
-        ("./ours", "ours @ ./ours"),
-        ("../libs/ours/", "ours @ ../libs/ours/"),
-        ("libs/ours", "ours @ ./libs/ours"),
-        ("file:ours", "ours @ ./ours"),
-        ("file:///abs/ours", "ours @ file:///abs/ours"),
-        ("file://ours", "ours @ ./ours"),
-        ("./dist/ours-1.0-py3-none-any.whl", "ours @ ./dist/ours-1.0-py3-none-any.whl"),
-        ("ours-1.0-py3-none-any.whl", "ours @ ./ours-1.0-py3-none-any.whl"),
-        (".", "name @ ."),
-        ("numpy==2", None),
-        ("https://example.com/a.whl", None),
-        ("-e ./ours", None),
+        ("./ours", "ours @ file:///work/a%20b/ours", "ours"),
+        ("./ours[all] ; python_version > '3'", "ours[all] @ file:///work/a%20b/ours ; python_version > '3'", "ours"),
+        ("../libs/theirs/", "file:///work/libs/theirs", ""),
+        ("libs/theirs[x]", "file:///work/a%20b/libs/theirs[x]", ""),
+        ("./with blank", "file:///work/a%20b/with%20blank", ""),
+        ("file:ours", "ours @ file:///work/a%20b/ours", "ours"),
+        ("file:///abs/theirs", "file:///abs/theirs", ""),
+        ("../ours-1.0-py3-none-any.whl", "ours @ file:///work/ours-1.0-py3-none-any.whl", "ours"),
+        ("ours-1.0.tar.gz", "ours @ file:///work/a%20b/ours-1.0.tar.gz", "ours"),
+        (".", "file:///work/a%20b", ""),
+        ("-e .", "-e file:///work/a%20b", ""),
+        ("-e ./ours[train]", "-e file:///work/a%20b/ours[train]", "ours"),
+        ("--editable=./ours", "-e file:///work/a%20b/ours", "ours"),
+        ("-e /abs/theirs", "-e file:///abs/theirs", ""),
     ],
 )
-def test_a_path_alone_is_told_to_have_a_name(text, instead):
-    assert unnamed(text) == instead
+def test_a_path_alone_is_a_package_with_the_name_that_it_says_itself(text, told, name):
+    assert local(text, "/work/a b", {"/work/a b/ours": "ours"}) == (told, name)
+
+
+@pytest.mark.parametrize("text", ["~/ours", "-e ~/ours", "$HOME/ours", "file://ours"])
+def test_a_path_alone_that_names_no_place_is_refused(text):
+    assert isinstance(local(text, "/work", {}), Nowhere)
+
+
+@pytest.mark.parametrize(
+    "text", ["numpy==2", "https://example.com/a.whl", "git+https://example.com/a", "-e numpy", "a @ ./b"]
+)
+def test_what_names_no_path_is_none(text):
+    assert local(text, "/work", {}) is None
 
 
 JOB = """\
@@ -101,7 +115,10 @@ spec: {{runtimeRef: {{name: rt}}}}
 """
 
 
-@pytest.mark.parametrize(("line", "code"), [("./ours", "KF411"), ("ours @ ~/ours", "KF413"), ("file:ours", "KF411")])
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [("-r base.txt", "KF411"), ("ours @ ~/ours", "KF413"), ("~/ours", "KF413"), ("-e ~/ours", "KF413")],
+)
 def test_the_line_of_the_package_is_named(line, code):
     (finding,) = extensions.read(documents(JOB.format(line=line))[0], None).findings
     assert (finding.code, str(finding.position)) == (code, "job.yaml:8:7")

@@ -68,11 +68,11 @@ def _missing_packages(resolution: Resolution) -> Iterator[Finding]:
             made = partial(
                 Finding,
                 "KF602",
-                f"{package.name} cannot be installed: {package.fault}",
+                f"{package.name or 'the package'} cannot be installed: {package.fault}",
                 Stage.BACKEND,
                 hint="mend the path: it begins at the folder of the manifest",
             )
-            found = (extensions.package_finding(document, package.name, made) for document in documents)
+            found = (extensions.package_finding(document, package.requirement, made) for document in documents)
             yield next(filter(None, found), made(object=resolution.trainjob))
 
 
@@ -100,6 +100,7 @@ def launch(resolution: Resolution, way: Way) -> Callable[[str], Launch]:
     from kfrun.execute import environments
 
     request = _request(resolution.packages, caller.environ, python, way.settings.installer)
+    environments.require_installer(request)
     environments.require_trusted(environments.location(request, Path(way.settings.cache_dir)))
     return partial(_with_environment, settings, request, way.settings.cache_dir)
 
@@ -142,9 +143,11 @@ def _request(
     packages: PackageSet, environ: Mapping[str, str], python: str | None, installer: str
 ) -> EnvironmentRequest:
     from kfrun.execute import environments
-    from kfrun.execute.environments import localpackages
+    from kfrun.execute.environments import expansion, localpackages
 
     interpreter = python or environments.default_interpreter()
+    lists = (*packages.requirements, *packages.constraints, *packages.options, *packages.index_urls)
+    contents = (localpackages.fingerprint(packages.requirements), expansion.fingerprint(lists, environ))
     return environments.EnvironmentRequest(
         requirements=packages.requirements,
         index_urls=packages.index_urls,
@@ -155,7 +158,12 @@ def _request(
         # Filled in with the job's uid when it is created.
         isolated_for="" if packages.isolated else None,
         installer=installer,
-        contents=localpackages.fingerprint(packages.requirements),
+        contents="".join(contents),
+        constraints=packages.constraints,
+        options=packages.options,
+        locks=packages.locks,
+        folders=packages.folders,
+        sources=tuple(f"{name} ({count})" for name, count in packages.sources),
     )
 
 

@@ -1,0 +1,91 @@
+"""What ``--help`` shows as examples, each verb's; loaded only by it. A test runs every line."""
+
+from __future__ import annotations
+
+EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
+    "run": (
+        ("Train, follow the output, end with the job's own exit code", "kfrun run -f job.yaml"),
+        ("The same, and remove the job when it has ended", "kfrun run --rm -q -f job.yaml"),
+    ),
+    "apply": (
+        ("Start what is new of a manifest, and return", "kfrun apply -f job.yaml"),
+        ("Stay until the jobs have ended, and print what they print", "kfrun apply --follow -f job.yaml"),
+        ("Start a finished job anew that was changed", "kfrun apply --replace -f job.yaml"),
+    ),
+    "plan": (
+        ("What would be done, and why", "kfrun plan -f job.yaml"),
+        ("Plan now, carry out exactly that later", "kfrun plan -f job.yaml --out job.plan"),
+        ("For scripts: 2 says that there is something to do", "kfrun plan -f job.yaml --detailed-exitcode -o json"),
+    ),
+    "diff": (
+        ("What differs from what is stored; 1 says that something does", "kfrun diff -f job.yaml"),
+        ("Everything below a folder", "kfrun diff -R -f ."),
+    ),
+    "validate": (
+        ("One manifest", "kfrun validate job.yaml"),
+        ("Everything below a folder, as a CI job does", "kfrun validate -R -f . -o github"),
+        ("Against another release of Kubeflow Trainer", "kfrun validate --trainer-version v2.1 job.yaml"),
+    ),
+    "lint": (
+        ("What a cluster accepts and then regrets", "kfrun lint job.yaml"),
+        ("Without one of the policies", "kfrun lint --disable KF701 job.yaml"),
+    ),
+    "render": (
+        ("The objects that the Trainer controller would create", "kfrun render -f job.yaml"),
+        ("And where each field comes from", "kfrun render -f job.yaml --explain"),
+    ),
+    "convert": (
+        ("An older manifest in today's spelling", "kfrun convert -f job.yaml"),
+        ("From a pipe, as JSON", "kfrun convert -f - -o json < job.yaml"),
+    ),
+    "explain": (
+        ("The fields of a kind", "kfrun explain trainjob"),
+        ("One field", "kfrun explain trainjob.spec.trainer.numNodes"),
+        ("The code of a finding", "kfrun explain KF203"),
+    ),
+    "get": (
+        ("The jobs of the namespace", "kfrun get trainjobs"),
+        ("Jobs and their pods, in every namespace, with more columns", "kfrun get trainjobs,pods -A -o wide"),
+        ("One field of one job", "kfrun get trainjob hello -o jsonpath='{.spec.runtimeRef.name}'"),
+    ),
+    "describe": (
+        ("Everything about a job", "kfrun describe hello"),
+        ("About what was made of it", "kfrun describe jobset/hello"),
+    ),
+    "logs": (
+        ("What the nodes of a job printed", "kfrun logs hello"),
+        ("Follow it until the job ends", "kfrun logs -f hello"),
+        ("The last lines of one node, with their times", "kfrun logs hello --node 0 --tail 20 --timestamps"),
+    ),
+    "events": (
+        ("What happened to a job", "kfrun events hello"),
+        ("What happened in every namespace, warnings only", "kfrun events -A --types Warning"),
+    ),
+    "wait": (
+        ("Until a job has ended; ends with its exit code", "kfrun wait hello"),
+        ("Until it is complete, for ten minutes at most", "kfrun wait hello --for=condition=Complete --timeout 10m"),
+    ),
+    "suspend": (("Stop the pods of a job, keep the job", "kfrun suspend hello"),),
+    "resume": (("Start a suspended job", "kfrun resume hello"),),
+    "delete": (
+        ("Stop a job and remove it with its logs", "kfrun delete hello"),
+        ("What a manifest names, whether it is there or not", "kfrun delete -f job.yaml --ignore-not-found"),
+        ("Every job of the namespace, at once", "kfrun delete --all --now"),
+    ),
+    "runtimes": (("The runtimes that a job can refer to", "kfrun runtimes list"),),
+    "runtimes list": (("Their names only", "kfrun runtimes list -o name"),),
+    "runtimes show": (("A runtime, ready to be changed and applied", "kfrun runtimes show torch-distributed"),),
+    "runtimes packages": (("What it brings along", "kfrun runtimes packages torch-distributed"),),
+    "env": (("The Python environments of jobs, and their sizes", "kfrun env list"),),
+    "env list": (("For scripts", "kfrun env list -o json"),),
+    "env prune": (
+        ("What would be removed", "kfrun env prune --dry-run"),
+        ("Only what no job was given for a week", "kfrun env prune --unused-for 7d"),
+    ),
+    "doctor": (("Can jobs run here?", "kfrun doctor"), ("For scripts", "kfrun doctor -o json")),
+    "completion": (("Complete in this shell, from now on", 'eval "$(kfrun completion bash)"'),),
+    "config": (("Every setting, and where it comes from", "kfrun config view --origin"),),
+    "config view": (("As a file of settings", "kfrun config view"),),
+    "version": (("For scripts", "kfrun version -o json"),),
+}
+"""Verb -> what it is for, and the command line."""
