@@ -29,12 +29,17 @@ def detachable(*message: str) -> Iterator[None]:
 
 def how_to_return(verb: str, name: str, namespace: str) -> tuple[str, ...]:
     """What to tell somebody who stops looking at a running job, in lines."""
-    place = "" if namespace == "default" else f" -n {namespace}"
+    place = namespace_flag(namespace)
     return (
         f"detached: {name} goes on",
         f"  kfrun {verb} {name}{place}   looks again",
         f"  kfrun delete {name}{place}   stops and removes it",
     )
+
+
+def namespace_flag(namespace: str) -> str:
+    """What a command about an object of the namespace has to say of it."""
+    return "" if namespace == "default" else f" -n {namespace}"
 
 
 def show_plan(ready: Ready) -> None:

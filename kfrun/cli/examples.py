@@ -12,6 +12,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Stay until the jobs have ended, and print what they print", "kfrun apply --follow -f job.yaml"),
         ("Start a finished job anew that was changed", "kfrun apply --replace -f job.yaml"),
     ),
+    "rerun": (
+        ("Once more, with today's code", "kfrun rerun hello"),
+        ("With another argument, in the background", "kfrun rerun -d hello -- --lr 0.05"),
+    ),
     "plan": (
         ("What would be done, and why", "kfrun plan -f job.yaml"),
         ("Plan now, carry out exactly that later", "kfrun plan -f job.yaml --out job.plan"),

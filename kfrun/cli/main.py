@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("kfrun.cli.verbs.run:command", "Train in the foreground: apply, follow the logs, Ctrl-C cancels."),
     "apply": ("kfrun.cli.verbs.apply:command", "Record jobs and runtimes and start what is new."),
+    "rerun": ("kfrun.cli.verbs.rerun:command", "Run a finished job once more, with today's code."),
     "plan": ("kfrun.cli.verbs.plan:command", "Show what apply would do, and why."),
     "diff": ("kfrun.cli.verbs.diff:command", "Show how manifests differ from what is stored."),
     "validate": ("kfrun.cli.verbs.validate:command", "Check manifests as a cluster would."),
@@ -47,7 +48,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Name of the verb -> where it is, and its line in ``--help``."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Start": ("run", "apply", "suspend", "resume"),
+    "Start": ("run", "apply", "rerun", "suspend", "resume"),
     "Look": ("get", "describe", "logs", "events", "wait"),
     "Check": ("plan", "diff", "validate", "lint", "render", "convert", "explain", "runtimes"),
     "Tidy": ("delete", "env", "doctor", "config", "completion", "version"),

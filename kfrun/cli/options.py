@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from kfrun.settings import Settings
 
 __all__ = [
-    "backend", "caller", "colors_stderr", "colors_stdout", "complete", "data", "family", "files", "files_or_plan",
-    "launching", "load_settings", "namespace", "output", "planning", "pruning", "say", "tell", "trainer_version",
-    "values", "verb", "warn", "wishes", "write",
+    "arguments", "backend", "caller", "colors_stderr", "colors_stdout", "complete", "data", "family", "files",
+    "files_or_plan", "launching", "load_settings", "namespace", "output", "planning", "pruning", "say", "tell",
+    "trainer_version", "values", "verb", "warn", "wishes", "write",
 ]  # fmt: skip
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
 
-def verb(name: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """A verb, or one of a `family`."""
-    return click.command(name, cls=switches.Verb)
+def verb(name: str, *, with_arguments: bool = False) -> Callable[[Callable[..., Any]], click.Command]:
+    """A verb, or one of a `family`; ``with_arguments``, one that has `arguments`."""
+    return click.command(name, cls=switches.WordyVerb if with_arguments else switches.Verb)
 
 
 def family(name: str, **settings: Any) -> Callable[[Callable[..., Any]], switches.Family]:
@@ -138,6 +138,19 @@ def values(function: Function) -> Function:
         "--values", "value_files", multiple=True, metavar="FILE", shell_complete=complete("files"),
         help="A YAML file of values: the manifests are Jinja2 templates. *.yaml.j2 always are.",
     )(decorated)  # fmt: skip
+
+
+def arguments(function: Function) -> Function:
+    """``--arg`` and what stands behind ``--``: parameter ``arguments``, for a verb with arguments."""
+    return click.option(
+        "--arg", "arguments", multiple=True, metavar="WORD", callback=_all_arguments,
+        help="A word for the job's command line, as those behind --; --lr 0.05 takes the place of a --lr there.",
+    )(function)  # fmt: skip
+
+
+def _all_arguments(context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> tuple[str, ...]:
+    behind: tuple[str, ...] = context.meta.get(switches.ARGUMENTS, ())
+    return (*words, *behind)
 
 
 def pruning(function: Function) -> Function:

@@ -9,6 +9,9 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+ARGUMENTS: Final = "kfrun.arguments"
+"""Where a context keeps the words behind ``--``."""
+
 _VALUES: Final = {
     **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
     **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
@@ -51,6 +54,22 @@ class Verb(click.Command):
         if any("=" in arg and arg.startswith("-") for arg in args):
             args = list(_Spelling(self, ctx).of(args))
         return super().parse_args(ctx, args)
+
+
+class WordyVerb(Verb):
+    """A verb whose command line may end with words for a job, behind ``--``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse what stands before ``--`` and keep the rest."""
+        if "--" in args:
+            end = args.index("--")
+            ctx.meta[ARGUMENTS] = tuple(args[end + 1 :])
+            args = args[:end]
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """With the words for the job."""
+        return [*super().collect_usage_pieces(ctx), "[-- ARGS...]"]
 
 
 class Family(Verb, click.Group):

@@ -8,7 +8,7 @@ _START = "kfrun apply -f job.yaml starts what a manifest says, kfrun run -f job.
 _END = "kfrun suspend NAME stops the pods of a job and keeps it, kfrun delete NAME removes it"
 _REMOVE = "kfrun delete NAME stops a job and removes it with its logs"
 _CHECK = "kfrun validate -f job.yaml checks manifests as a cluster would"
-_AGAIN = "kfrun run -f job.yaml starts a finished job anew"
+_AGAIN = "kfrun rerun NAME runs a finished job once more, with today's code"
 _CHANGE = "change the manifest: kfrun diff -f job.yaml shows what differs, kfrun apply -f job.yaml carries it out"
 _MAKE = "kfrun explain trainjob lists the fields of a manifest"
 _WATCH = "kfrun get trainjobs -w shows what changes"
@@ -23,7 +23,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     _END: ("stop", "cancel", "kill", "terminate", "abort", "end"),
     _REMOVE: ("rm", "remove", "del", "destroy", "down", "uninstall"),
     _CHECK: ("check", "verify", "test", "vet"),
-    _AGAIN: ("rerun", "restart", "retry", "rollout", "resubmit"),
+    _AGAIN: ("restart", "retry", "rollout", "resubmit"),
     _CHANGE: ("edit", "patch", "scale", "label", "annotate", "set", "update", "autoscale"),
     _MAKE: ("new", "init", "create", "generate", "scaffold"),
     _WATCH: ("watch", "top", "stats", "monitor", "ui", "dashboard"),

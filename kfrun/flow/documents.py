@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from kfrun.model.source import Document
+    from kfrun.model.state import Observed
     from kfrun.model.wishes import Values, Wishes
     from kfrun.settings import Settings
 
@@ -94,6 +95,24 @@ def gather(
     if contradictions:
         return sources.Gathered((), (*findings, *contradictions))
     return sources.Gathered(tuple(in_namespace(document, settings.namespace) for document in found), findings)
+
+
+def with_arguments(
+    found: Sequence[Document], observed: Observed, words: Sequence[str], settings: Settings
+) -> Sequence[Document]:
+    """The documents, with ``words`` in the command line of their only TrainJob. Pure.
+
+    Raises:
+        UsageProblem: see `kfrun.resolve.arguments.applied`.
+    """
+    if not words:
+        return found
+    from kfrun.resolve import arguments
+    from kfrun.resolve.runtimes import shipped
+    from kfrun.resolve.runtimes.catalogue import Catalogue
+
+    catalogue = Catalogue(found, observed.runtimes, shipped.shipped())
+    return arguments.applied(found, catalogue, words, settings.trainer_version)
 
 
 def read_values(values: Values, note: Callable[[str, str], None] | None = None) -> dict[str, Any] | None:

@@ -68,10 +68,15 @@ def make(
     apply_set = applysets.key(wishes, settings)
     read = documents.read(wishes, settings, note=lambda name, text: sources.update({name: digest(text)}))
     observed = observe([document.key for document in read], apply_set)
-    ready = of(read, observed, wishes, settings, complete=partial(_code, observed, settings, with_code))
+    ready = of(read, observed, wishes, settings, complete=completion(observed, settings, of_all=with_code))
     if ready.desired.warnings:
         warn(ready.desired.warnings)
     return ready._replace(sources=sources)
+
+
+def completion(observed: Observed, settings: Settings, *, of_all: bool) -> Callable[[DesiredJob], DesiredJob]:
+    """What adds their code to jobs, to all of them or to those that an earlier run is known of."""
+    return partial(_code, observed, settings, of_all)
 
 
 def _code(observed: Observed, settings: Settings, of_all: bool, job: DesiredJob) -> DesiredJob:
@@ -98,6 +103,7 @@ def of(
     Raises:
         InvalidInput: they are refused.
     """
+    read = documents.with_arguments(read, observed, wishes.arguments, settings)
     state = desired.prepare(read, observed, settings=settings)
     state = state._replace(jobs=tuple(map(complete, state.jobs)))
     limits = planner.Limits(settings.strict, settings.backend, choice.served(settings))

@@ -19,10 +19,11 @@ def of(job: DesiredJob, settings: Settings) -> DesiredJob:
     from kfrun.load import code
 
     try:
-        folder = working_folder(job.resolution, os.getcwd())
+        base = job.resolution.job.folder or os.getcwd()
     except OSError:  # the current folder is gone, and the manifest came through a pipe
         return job
-    return replace(job, code=code.read(folder, settings.cache_dir, words(job.resolution)))
+    found = code.read(working_folder(job.resolution, base), settings.cache_dir, words(job.resolution))
+    return replace(job, code=found._replace(folder=base))
 
 
 def words(resolution: Resolution) -> set[str]:

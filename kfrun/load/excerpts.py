@@ -20,8 +20,10 @@ def excerpt(source: Document | str, position: Position) -> str:
     Column for column the same as the source: a tab becomes one space, what could steer a terminal
     becomes U+FFFD. A line beyond `LONGEST` is cut: its beginning when the column lies in it,
     otherwise the surroundings of the column, shorter than the column, so that a caret drawn at
-    ``position.column`` only where the excerpt reaches that far is always right.
+    ``position.column`` only where the excerpt reaches that far is always right. Where there are no lines there is none.
     """
+    if not position.line:
+        return ""
     line = line_at(source, position.line) if isinstance(source, str) else line_of(source, position.line)
     return shown(line, position.column)
 

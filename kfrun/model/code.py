@@ -46,6 +46,7 @@ class Code(NamedTuple):
         files: by name, relative to the folder, in slashes.
         read: when it was read, seconds since the epoch.
         is_partial: not every file was looked at: one that is missing says nothing.
+        folder: of the manifest, from which its paths begin; empty where that was not written down.
         made: sources that came while an earlier run ran, and that nobody has written at another time: jobs write them.
     """
 
@@ -53,12 +54,13 @@ class Code(NamedTuple):
     read: float = 0.0
     is_partial: bool = False
     made: frozenset[str] = frozenset()
+    folder: str = ""
 
     def to_json(self) -> str:
         """What is kept with a run; `of_json` reads it back."""
         digests = {name: file.digest for name, file in self.files.items()}
         data: dict[str, Any] = {"format": _FORMAT, "read": round(self.read, 3), "files": digests}
-        more = {"isPartial": self.is_partial, "made": sorted(self.made)}
+        more = {"isPartial": self.is_partial, "made": sorted(self.made), "folder": self.folder}
         return json.dumps({**data, **{name: value for name, value in more.items() if value}}, separators=(",", ":"))
 
     @classmethod
@@ -72,6 +74,6 @@ class Code(NamedTuple):
                 return None
             files = {str(name): CodeFile(str(digest)) for name, digest in data["files"].items()}
             made = frozenset(map(str, data.get("made", ())))
-            return cls(files, float(data["read"]), bool(data.get("isPartial")), made)
+            return cls(files, float(data["read"]), bool(data.get("isPartial")), made, str(data.get("folder", "")))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None

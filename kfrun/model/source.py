@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from kfrun.model.values import NamedTuple, dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kfrun.model.requirements import Requirements
 
 FieldPath = tuple[str | int, ...]
@@ -15,14 +17,17 @@ FieldPath = tuple[str | int, ...]
 
 
 class Position(NamedTuple):
-    """A place in a source: line and column are 1-based, columns count characters."""
+    """A place in a source: line and column are 1-based, columns count characters; both are 0 where it has no lines.
+
+    What a flag of the command line says has no line: ``file`` is the flag then.
+    """
 
     file: str
     line: int
     column: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 if TYPE_CHECKING:
@@ -115,6 +120,34 @@ class _Nowhere(NamedTuple):
 def without_text(data: dict[str, Any], source: str) -> Document:
     """An object that has no source text."""
     return Document(data=data, positions=_Nowhere(Position(source, 1, 1)), source=source, text="")
+
+
+class _Given:
+    """Positions of a document some parts of which were given elsewhere."""
+
+    __slots__ = ("_given", "_positions", "is_rendered")
+
+    def __init__(self, positions: Positions, given: Mapping[FieldPath, Position]) -> None:
+        self._positions, self._given = positions, given
+        self.is_rendered = getattr(positions, "is_rendered", False)
+
+    def value(self, path: FieldPath) -> Position:
+        """Where the value at ``path`` was given."""
+        return self._elsewhere(path) or self._positions.value(path)
+
+    def key(self, path: FieldPath) -> Position:
+        """Where the key of ``path`` was given."""
+        return self._elsewhere(path) or self._positions.key(path)
+
+    def _elsewhere(self, path: FieldPath) -> Position | None:
+        """The longest part of ``path`` that was given elsewhere says where."""
+        found = (self._given.get(path[:length]) for length in range(len(path), 0, -1))
+        return next((position for position in found if position is not None), None)
+
+
+def with_given(positions: Positions, given: Mapping[FieldPath, Position]) -> Positions:
+    """The positions, with those of the values at some paths, and of all in them, elsewhere."""
+    return _Given(positions, given) if given else positions
 
 
 class Severity(StrEnum):

@@ -30,6 +30,7 @@ class Wishes(NamedTuple):
     Attributes:
         filenames: files, folders, globs, URLs, or ``-``.
         recursive: descend into the folders of a folder.
+        arguments: words for the command line of the job, in the place of what sets the same, else behind it.
         cluster_defaults: retry a failed pod as often as a cluster would.
         replace: a finished job that was changed may be replaced.
         rerun: start every job now: a finished one is replaced, a running one refused.
@@ -43,6 +44,7 @@ class Wishes(NamedTuple):
     filenames: tuple[str, ...] = ()
     recursive: bool = False
     values: Values = Values()
+    arguments: tuple[str, ...] = ()
     namespace: str | None = None
     trainer_version: str | None = None
     backend: str | None = None

@@ -27,9 +27,9 @@ from kfrun.report import findings
 from kfrun.report.table import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from kfrun.model.change import FieldChange, Plan
+    from kfrun.model.change import CodeChange, FieldChange, Plan
     from kfrun.model.source import Finding, ObjectKey
 
 FORMAT_VERSION = 1
@@ -73,6 +73,7 @@ _LOOKS: dict[type[Action], _Look] = {
     Unchanged: _Look("=", _DIM, "unchanged"),
 }
 _CHANGED_OBJECT = _LOOKS[UpdateJob]
+_MOST_FILES = 8
 _CODE_CHANGES = {"~": "changed", "+": "added", "-": "removed"}
 
 
@@ -118,6 +119,8 @@ def _action_lines(plan: Plan, action: Action) -> Iterator[_Line]:
     yield _Line(f"{look.mark:>3} {name}", f": {action.cause}", look.color)
     yield from (_Line(f"      {line}") for line in action.details)
     yield from (_Line(f"      {_change(change)}") for change in _changes(action))
+    if isinstance(action, ReplaceJob) and action.code:
+        yield _Line(f"      code: {_code(action.code)}")
     if isinstance(action, CreateJob | ReplaceJob | ResumeJob):
         items = [item for key, item in plan.not_enforced if key == action.key]
         yield from (_Line(f"      {item}", paint=_YELLOW) for item in items)
@@ -152,6 +155,12 @@ def _change(change: FieldChange) -> str:
         return f"~ {change.path}: {hidden}changed {masking.MASK}"
     start = _first_difference(change.old, change.new)
     return f"~ {change.path}: {_cut(change.old, start)} -> {_cut(change.new, start)}"
+
+
+def _code(changed: Sequence[CodeChange]) -> str:
+    names = [f"{item.mark} {item.name}" for item in changed[:_MOST_FILES]]
+    more = len(changed) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more else "")
 
 
 def _first_difference(old: str, new: str) -> int:

@@ -22,7 +22,7 @@ def to_github(report: Report) -> str:
 
 def _command(one: Finding, title: str) -> str:
     properties = {}
-    if one.position:
+    if one.position and one.position.line:
         properties = {
             "file": one.position.file.removeprefix("./"),
             "line": str(one.position.line),
@@ -35,6 +35,8 @@ def _command(one: Finding, title: str) -> str:
     about = ", ".join(part for part in (one.object.resource if one.object else "", field_of(one)) if part)
     lines += [clean(about)] if about else []
     lines += [f"help: {clean(one.hint)}"] if one.hint else []
+    if one.position and not one.position.line:
+        lines.append(clean(f"given by {one.position}"))
     return f"::{one.severity} {written}::{_escaped(chr(10).join(lines), _DATA)}\n"
 
 

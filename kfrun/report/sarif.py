@@ -48,6 +48,8 @@ def _rule(code: str, title: str | None, words: str | None) -> dict[str, Any]:
 
 def _result(one: Finding, rule: int, fingerprint: str) -> dict[str, Any]:
     text = clean(one.message) + (f"\n{clean(one.hint)}" if one.hint else "")
+    if one.position and not one.position.line:
+        text += f"\ngiven by {clean(str(one.position))}"
     properties = {"stage": str(one.stage), "field": clean(one.field), "hint": clean(one.hint or "")}
     result: dict[str, Any] = {
         "ruleId": one.code,
@@ -58,7 +60,7 @@ def _result(one: Finding, rule: int, fingerprint: str) -> dict[str, Any]:
         "properties": {name: value for name, value in properties.items() if value},
     }
     location: dict[str, Any] = {}
-    if one.position:
+    if one.position and one.position.line:
         location["physicalLocation"] = _physical(one.position, one.excerpt)
     if one.object and one.object.name:
         location["logicalLocations"] = [_logical(one.object, one.field)]

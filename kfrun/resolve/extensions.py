@@ -105,7 +105,7 @@ def _place(document: Document, name: str, line: str) -> dict[str, Any]:
 
 def _line_position(document: Document, start: Position, text: str) -> Position:
     """Where the line ``text`` of a scalar stands: in a block scalar below the place where the scalar starts."""
-    if not document.text:
+    if not document.text or not start.line:
         return start
     for number, line in lines_from(document, start.line):
         column = line.find(text)

@@ -82,6 +82,32 @@ def resolve(
     )
 
 
+def trainer_container(job: Document, catalogue: Catalogue, *, version: str) -> Node:
+    """The container that trains as the runtime and the job's patches have it; empty where it is not known."""
+    found = catalogue.find(job)
+    if not isinstance(found, RuntimeSource):
+        return {}
+    if version in schemas.BEFORE_PATCHES:
+        from kfrun.resolve.conversion import trainer
+
+        job, found, _ = trainer.modern(job, found)
+    try:
+        build = _build(job, job.key, found, version)
+    except InvalidInput:
+        return {}
+    containers = (
+        container
+        for replicated_job in build.replicated_jobs
+        if podsets.ancestor(replicated_job) == podsets.TRAINER
+        for container in podsets.pod_spec(replicated_job).get("containers", [])
+    )
+    container: Node = next((item for item in containers if item["name"] == podsets.NODE), {})
+    if "flux" in (build.policy or {}):
+        # its entrypoint gets the command and the arguments of the job as one word, and those of the runtime behind it
+        return {key: value for key, value in container.items() if key != "args"}
+    return container
+
+
 def _build(job: Document, key: ObjectKey, runtime: RuntimeSource, version: str) -> Build:
     """Decode both documents, merge the patches and derive the pod sets."""
     ledger = OriginLog()

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from kfrun.plan.saved import SavedPlan
 
 
-@options.verb("apply")
+@options.verb("apply", with_arguments=True)
 @options.wishes(
     options.files_or_plan,
     options.values,
+    options.arguments,
     options.namespace,
     options.trainer_version,
     options.planning,

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from kfrun.model.wishes import Wishes
 
 
-@options.verb("plan")
+@options.verb("plan", with_arguments=True)
 @options.wishes(
     options.files,
     options.values,
+    options.arguments,
     options.namespace,
     options.trainer_version,
     options.planning,

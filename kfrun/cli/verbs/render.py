@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kfrun.model.resolution import Resolution
+    from kfrun.model.source import Document
     from kfrun.model.wishes import Wishes
 
 
-@options.verb("render")
-@options.wishes(options.files, options.values, options.namespace, options.trainer_version)
+@options.verb("render", with_arguments=True)
+@options.wishes(options.files, options.values, options.arguments, options.namespace, options.trainer_version)
 @options.output("yaml", "json", default="yaml")
 @click.option("--explain", is_flag=True, help="Say of every field where it comes from.")
 def command(wishes: Wishes, output: str, explain: bool) -> int:
@@ -31,8 +32,9 @@ def command(wishes: Wishes, output: str, explain: bool) -> int:
     --explain every field says whether the runtime, the job, a patch, a policy or a default set it, and where.
     """
     settings = options.load_settings(**wishes.settings)
-    read = documents.read(wishes, settings)
+    read: Sequence[Document] = documents.read(wishes, settings)
     observed = choice.observe(settings, [document.key for document in read])
+    read = documents.with_arguments(read, observed, wishes.arguments, settings)
     checked = stages.check(read, observed, Asked(settings, admission=None, with_keys=True))
     desired.require_sound(checked.findings)
     options.data(_explained(checked.resolutions, output) if explain else _plain(checked.resolutions, output))

@@ -110,6 +110,8 @@ def _lines(text: str) -> list[str]:
 
 def _line_of(document: Document, start: Position, text: str, number: int) -> Position:
     """Where an entry stands: in its turn below the annotation, or wherever its text is found first."""
+    if not start.line:
+        return start
     in_turn = range(start.line + number, start.line + number + _NEAR)
     for line in (*in_turn, *range(start.line, start.line + _FAR)):
         column = lines.line_of(document, line).find(text)
