@@ -132,7 +132,7 @@ def values(function: Function) -> Function:
     )(with_values)
     decorated = click.option(
         "--set", "value_texts", multiple=True, metavar="PATH=VALUE",
-        help="A value for templates: a.b=1, list[0]=x; wins over --values, and the later wins.",
+        help="A value of templates, or a field of TrainJobs: a.b=1, spec.trainer.numNodes=3; the later wins.",
     )(decorated)  # fmt: skip
     return click.option(  # type: ignore[return-value]
         "--values", "value_files", multiple=True, metavar="FILE", shell_complete=complete("files"),

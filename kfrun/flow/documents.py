@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kfrun.errors import InvalidInput
 from kfrun.load import excerpts, sources
@@ -12,8 +12,9 @@ from kfrun.model.source import Finding, Stage
 from kfrun.model.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
+    from kfrun.load.given import Given
     from kfrun.model.source import Document
     from kfrun.model.state import Observed
     from kfrun.model.wishes import Values, Wishes
@@ -46,7 +47,7 @@ def read(
 
 def load(
     filenames: Sequence[str],
-    values: Mapping[str, Any] | None,
+    values: Given | None,
     settings: Settings,
     *,
     recursive: bool,
@@ -68,7 +69,7 @@ def load(
 
 def gather(
     filenames: Sequence[str],
-    values: Callable[[], Mapping[str, Any] | None],
+    values: Callable[[], Given | None],
     settings: Settings,
     *,
     recursive: bool,
@@ -91,6 +92,8 @@ def gather(
         note=note,
         only_objects=only_objects,
     )
+    if given is not None and not findings:
+        given.require_used()
     contradictions = [wrong for item in found if (wrong := contradiction(item, settings)) is not None]
     if contradictions:
         return sources.Gathered((), (*findings, *contradictions))
@@ -115,7 +118,7 @@ def with_arguments(
     return arguments.applied(found, catalogue, words, settings.trainer_version)
 
 
-def read_values(values: Values, note: Callable[[str, str], None] | None = None) -> dict[str, Any] | None:
+def read_values(values: Values, note: Callable[[str, str], None] | None = None) -> Given | None:
     """The values for templates; None when there are none, so that only files named as templates are rendered."""
     if not any(values):
         return None

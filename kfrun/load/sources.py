@@ -21,6 +21,7 @@ from kfrun.model.values import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from kfrun.load.given import Given
     from kfrun.model.source import Document
 
 SUFFIXES: Final = (".json", ".yaml", ".yml", ".yaml.j2", ".yml.j2")
@@ -126,13 +127,27 @@ def texts(
 
 def parsed(text: str, source: Source, values: Mapping[str, Any] | None) -> tuple[list[Document], list[Finding]]:
     """The documents of a source's text, rendered if it is a template, and what is wrong with it."""
-    if values is None and not source.name.endswith(TEMPLATES):
-        found, wrong = kubeyaml.parse(text, source.name, folder=source.folder)
-    else:
+    found, wrong = rendered(text, source.name, source.folder, values)
+    return [with_requirements(document) for document in found], wrong
+
+
+def rendered(
+    text: str, name: str, folder: str | None, values: Mapping[str, Any] | None
+) -> tuple[list[Document], list[Finding]]:
+    """As `parsed`, without what other files say."""
+    given: Given | None = None
+    if values is not None:
+        from kfrun.load.given import Given
+
+        given = values if isinstance(values, Given) else None
+    is_template = name.endswith(TEMPLATES) or (values is not None and (given is None or given.renders(text)))
+    if is_template:
         from kfrun.load import template
 
-        found, wrong = template.parse(text, source.name, values or {}, folder=source.folder)
-    return [with_requirements(document) for document in found], wrong
+        found, wrong = template.parse(text, name, values or {}, folder=folder)
+    else:
+        found, wrong = kubeyaml.parse(text, name, folder=folder)
+    return (found if given is None else given.applied(found, text, is_template=is_template)), wrong
 
 
 def with_requirements(document: Document) -> Document:

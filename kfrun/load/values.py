@@ -14,6 +14,7 @@ from kfrun.errors import InvalidInput, UsageProblem
 from kfrun.load import kubeyaml
 from kfrun.load.content import Source
 from kfrun.load.content import read as read_source
+from kfrun.load.given import Assignment, Given
 from kfrun.model.source import Finding, Stage
 from kfrun.model.values import replace
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 CODES = {"KF125": "a file of values is not one mapping"}
 
-_PART: Final = re.compile(r"((?:[^.\[\]\\]|\\.)+)((?:\[[0-9]+\])*)")
+_PART: Final = re.compile(r"(\"(?:[^\"\\]|\\.)+\"|(?:[^.\[\]\\\"]|\\.)+)((?:\[[^\[\]]+\])*)")
 _FLOW: Final = ("[", "{", '"')
 
 
@@ -34,7 +35,7 @@ def read(
     strings: Sequence[str] = (),
     *,
     note: Callable[[str, str], None] | None = None,
-) -> dict[str, Any]:
+) -> Given:
     """The values of a command line.
 
     Args:
@@ -50,13 +51,14 @@ def read(
     values: dict[str, Any] = {}
     for name in files:
         _merge(values, _of_file(name, note))
-    for text in texts:
-        path, value = _assignment(text, "--set")
-        _put(values, path, _typed(value), text)
-    for text in strings:
-        path, value = _assignment(text, "--set-string")
-        _put(values, path, value, text)
-    return values
+    given = [_assignment(text, "--set") for text in texts] + [_assignment(text, "--set-string") for text in strings]
+    for one in given:
+        try:
+            _put(values, one.path, one.value, f"{one.flag} {one.name}")
+        except UsageProblem:
+            if not one.is_field:  # that list is in the manifest
+                raise
+    return Given(values, given, _put, from_files=bool(files))
 
 
 def _of_file(name: str, note: Callable[[str, str], None] | None) -> dict[str, Any]:
@@ -96,7 +98,7 @@ def _merge(values: dict[str, Any], more: Mapping[str, Any]) -> None:
             values[key] = value
 
 
-def _assignment(text: str, flag: str) -> tuple[FieldPath, str]:
+def _assignment(text: str, flag: str) -> Assignment:
     name, equals, value = _split(text)
     if not equals:
         raise UsageProblem(f'{flag} {name}: there is no "="', f"write {flag} name=value")
@@ -107,12 +109,19 @@ def _assignment(text: str, flag: str) -> tuple[FieldPath, str]:
         if found is None or name[found.end() : found.end() + 1] not in ("", "."):
             raise UsageProblem(
                 f'{flag} {name}=…: "{name}" is no path of a value',
-                r"write a.b=value, list[0]=value; a dot that belongs to a name is \.",
+                r'write a.b=value, list[0]=value; a dot that belongs to a name is \., or the name stands in "…"',
             )
-        path.append(re.sub(r"\\(.)", r"\1", found[1]))
-        path += [int(index) for index in re.findall(r"[0-9]+", found[2])]
+        if found[1]:
+            quoted = len(found[1]) > 1 and found[1].startswith('"')
+            path.append(re.sub(r"\\(.)", r"\1", found[1][1:-1] if quoted else found[1]))
+        path += [_step(inside) for inside in re.findall(r"\[([^\]]*)\]", found[2])]
         position = found.end() + 1
-    return tuple(path), value
+    return Assignment(flag, name, tuple(path), _typed(value) if flag == "--set" else value)
+
+
+def _step(text: str) -> str | int:
+    """What stands in brackets: a number, or a key as findings write it."""
+    return int(text) if text.isdigit() and len(text) < 10 else text.strip('"')
 
 
 def _split(text: str) -> tuple[str, str, str]:
@@ -151,7 +160,7 @@ def _put(values: dict[str, Any], path: FieldPath, value: Any, text: str) -> None
 
 def _below(holder: Any, part: str | int, empty: Any, text: str) -> Any:
     """What stands at ``part``, made when it is missing or of another type than what goes into it."""
-    name = text.partition("=")[0]
+    name = text
     if isinstance(part, str):
         found = holder.get(part)
         if type(found) is not type(empty):

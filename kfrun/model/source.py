@@ -119,7 +119,7 @@ class _Nowhere(NamedTuple):
 
 def without_text(data: dict[str, Any], source: str) -> Document:
     """An object that has no source text."""
-    return Document(data=data, positions=_Nowhere(Position(source, 1, 1)), source=source, text="")
+    return Document(data=data, positions=_Nowhere(Position(source, 0, 0)), source=source, text="")
 
 
 class _Given:

@@ -194,6 +194,7 @@ def _summary(findings: Sequence[Finding]) -> str:
 
 def _one_json(one: Finding) -> dict[str, Any]:
     key = one.object
+    place = one.position if one.position and one.position.line else None
     return {
         "code": one.code,
         "severity": str(one.severity),
@@ -202,10 +203,11 @@ def _one_json(one: Finding) -> dict[str, Any]:
         "hint": one.hint,
         "field": one.field,
         "path": list(one.path),
-        "file": one.position.file if one.position else None,
-        "line": one.position.line if one.position else None,
-        "column": one.position.column if one.position else None,
-        "position": one.position._asdict() if one.position else None,
+        "file": place.file if place else None,
+        "line": place.line if place else None,
+        "column": place.column if place else None,
+        "position": place._asdict() if place else None,
+        **({"given": str(one.position)} if one.position and place is None else {}),
         "object": object_json(key) if key else None,
         "excerpt": one.excerpt,
     }

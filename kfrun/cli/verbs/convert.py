@@ -32,6 +32,8 @@ def command(wishes: Wishes, output: str) -> int:
     settings = options.load_settings(**wishes.settings)
     values = documents.read_values(wishes.values)
     found = sources.load(wishes.filenames, recursive=wishes.recursive, stdin=sys.stdin.buffer, values=values)
+    if values is not None:
+        values.require_used()
     converted = conversions.convert(found, settings, partial(choice.observe, settings))
     if not converted.objects:
         raise InvalidInput(converted.notes)

@@ -11,6 +11,7 @@ from kfrun.cli.check import checkoptions, reports
 from kfrun.errors import UsageProblem
 from kfrun.flow.checker.stages import Asked
 from kfrun.flow.documents import read_values
+from kfrun.model.source import Stage
 from kfrun.report.checks import Report
 from kfrun.settings import BACKENDS
 
@@ -100,10 +101,14 @@ def command(
         comparison = earlier.Comparison(names, previous, previous_ref, previous_stored, recursive, values)
         documents, findings, before = earlier.check(comparison, asked)
     else:
-        asked = asked._replace(values=read_values(values))
+        given = read_values(values)
         from kfrun.flow.checker import remembered
 
+        asked = asked._replace(values=given)
         documents, findings = remembered.check_new(names, asked, recursive=recursive, cache=cache)
+        # of a template that cannot be read nobody knows what it uses
+        if given is not None and all(one.stage not in (Stage.YAML, Stage.TEMPLATE) for one in findings):
+            given.require_used()
     report = Report("validate", documents, findings, reports.severities(fail_on))
     reports.write(report, outputs, text=lambda: reports.validity(report, before, settings))
     return exits.REFUSED if report.refused else exits.SUCCESS

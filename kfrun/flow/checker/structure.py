@@ -147,7 +147,5 @@ def _restored(reading: Reading, text: Text, chunk: Chunk, found: Iterable[_Found
 def _rendered(text: Text, asked: Asked) -> Part:
     if text.refusal is not None:
         return Part((), [text.refusal])
-    from kfrun.load import template
-
-    documents, refused = template.parse(text.text, text.name, asked.values or {}, folder=text.folder)
+    documents, refused = sources.rendered(text.text, text.name, text.folder, asked.values)
     return Part([_checked(document, asked) for document in documents], refused)
