@@ -12,7 +12,7 @@ from kfrun.observe.status import timestamp
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kfrun.model.code import Code
+    from kfrun.model.code import SourceCode
     from kfrun.model.source import ObjectKey
     from kfrun.model.state import StoredObject
 
@@ -71,7 +71,7 @@ def observed_job(
     digest: str,
     run_digest: str,
     deleting: bool,
-    code: Code | None = None,
+    code: SourceCode | None = None,
     ended: float | None = None,
 ) -> ObservedJob:
     """A stored TrainJob as the planner sees it, with what the place knows of its run."""

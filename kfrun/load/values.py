@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CODES = {"KF125": "a file of values is not one mapping"}
 
-_PART: Final = re.compile(r"(\"(?:[^\"\\]|\\.)+\"|(?:[^.\[\]\\\"]|\\.)+)((?:\[[^\[\]]+\])*)")
+_PART: Final = re.compile(r"(\"(?:[^\"\\]|\\.)+\"|(?:[^.\[\]\\\"]|\\.)+)((?:\[(?:[0-9]+|[^\[\]]*[./][^\[\]]*)\])*)")
 _FLOW: Final = ("[", "{", '"')
 
 
@@ -114,7 +114,7 @@ def _assignment(text: str, flag: str) -> Assignment:
         if found[1]:
             quoted = len(found[1]) > 1 and found[1].startswith('"')
             path.append(re.sub(r"\\(.)", r"\1", found[1][1:-1] if quoted else found[1]))
-        path += [_step(inside) for inside in re.findall(r"\[([^\]]*)\]", found[2])]
+        path += [_step(inside) for inside in found[2][1:-1].split("][") if inside]
         position = found.end() + 1
     return Assignment(flag, name, tuple(path), _typed(value) if flag == "--set" else value)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kfrun.model.values import NamedTuple, dataclass
 
 if TYPE_CHECKING:
-    from kfrun.model.code import Code
+    from kfrun.model.code import SourceCode
     from kfrun.model.resolution import PackageSet, Resolution
     from kfrun.model.source import Finding, ObjectKey
     from kfrun.model.workload import NotEnforced
@@ -126,7 +126,7 @@ class DesiredJob:
     resolution: Resolution
     digest: str
     run_digest: str
-    code: Code | None = None
+    code: SourceCode | None = None
 
 
 @dataclass(frozen=True, slots=True)

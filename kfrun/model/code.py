@@ -39,7 +39,7 @@ class CodeFile(NamedTuple):
     changed: float = 0.0
 
 
-class Code(NamedTuple):
+class SourceCode(NamedTuple):
     """The code of a source folder.
 
     Attributes:
@@ -64,7 +64,7 @@ class Code(NamedTuple):
         return json.dumps({**data, **{name: value for name, value in more.items() if value}}, separators=(",", ":"))
 
     @classmethod
-    def of_json(cls, text: str) -> Code | None:
+    def of_json(cls, text: str) -> SourceCode | None:
         """The code that was kept with a run; None where none was, or where it cannot be read any more."""
         if not text:
             return None

@@ -10,7 +10,7 @@ from kfrun.model.values import NamedTuple, dataclass
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kfrun.model.code import Code
+    from kfrun.model.code import SourceCode
     from kfrun.model.source import Document, ObjectKey
 
 HELP = "; help: "
@@ -78,7 +78,7 @@ class ObservedJob:
     finished: bool
     suspended: bool
     deleting: bool = False
-    code: Code | None = None
+    code: SourceCode | None = None
     ended: float | None = None
 
 

@@ -15,13 +15,13 @@ from kfrun.model.code import is_source
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from kfrun.model.code import Code, CodeFile
+    from kfrun.model.code import CodeFile, SourceCode
 
 _TICK: Final = 0.05
 """Seconds by which the clock of files may be behind."""
 
 
-def changes(before: Code | None, now: Code | None, ended: float | None) -> tuple[CodeChange, ...]:
+def changes(before: SourceCode | None, now: SourceCode | None, ended: float | None) -> tuple[CodeChange, ...]:
     """What differs between the code of a run and that of now; nothing where one of them is not known.
 
     ``ended`` is when the run had ended; None while it has not.
@@ -31,7 +31,7 @@ def changes(before: Code | None, now: Code | None, ended: float | None) -> tuple
     return tuple(sorted(_changes(before, now, ended), key=lambda one: (one.name.count("/"), one.name)))
 
 
-def _changes(before: Code, now: Code, ended: float | None) -> Iterator[CodeChange]:
+def _changes(before: SourceCode, now: SourceCode, ended: float | None) -> Iterator[CodeChange]:
     for name, file in now.files.items():
         old = before.files.get(name)
         if old is None:
@@ -43,7 +43,7 @@ def _changes(before: Code, now: Code, ended: float | None) -> Iterator[CodeChang
         yield from (CodeChange("-", name) for name in before.files.keys() - now.files if _is_of_people(name, before))
 
 
-def following(before: Code | None, now: Code, ended: float | None) -> Code:
+def following(before: SourceCode | None, now: SourceCode, ended: float | None) -> SourceCode:
     """The code as it is kept with the run that follows: it knows which sources jobs have made so far."""
     if before is None:
         return now
@@ -64,7 +64,7 @@ def said(changed: Sequence[CodeChange]) -> str:
     return f"{changed[0].name} {verb} since this run"
 
 
-def _is_of_people(name: str, before: Code) -> bool:
+def _is_of_people(name: str, before: SourceCode) -> bool:
     return is_source(name) and name not in before.made
 
 
@@ -72,6 +72,6 @@ def _is_later(time: float, ended: float | None) -> bool:
     return ended is not None and time > ended + _TICK
 
 
-def _is_of_run(file: CodeFile, before: Code, ended: float | None) -> bool:
+def _is_of_run(file: CodeFile, before: SourceCode, ended: float | None) -> bool:
     """Whether the file was written while the run ran."""
     return file.written >= before.read - _TICK and not _is_later(file.written, ended)

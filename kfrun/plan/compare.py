@@ -17,7 +17,6 @@ from kfrun.model.values import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from kfrun.model.code import Code
     from kfrun.model.resolution import Resolution
 
 _LIST_KEYS = {
@@ -43,7 +42,7 @@ def digest(value: object) -> str:
     return digests.blake2(text.encode("utf-8", "surrogatepass"))
 
 
-def code_digest(code: Code) -> str:
+def code_digest(code: SourceCode) -> str:
     """A fingerprint of a source folder's code."""
     return digest({name: file.digest for name, file in code.files.items()})
 

@@ -112,7 +112,8 @@ def _nodes(value: Any, path: FieldPath) -> Iterator[tuple[FieldPath, Any]]:
 def _words(origin: Origin | None) -> str:
     if origin is None:
         return CONTROLLER
-    place = f"{origin.position.file}:{origin.position.line}" if origin.position and origin.layer != "default" else ""
+    position = origin.position if origin.layer != "default" else None
+    place = ":".join(map(str, position[:2] if position.line else position[:1])) if position else ""
     text = " ".join(part for part in (origin.layer, origin.detail, place) if part)
     return harmless(clean(text))
 
@@ -124,5 +125,7 @@ def _data(origin: Origin | None) -> dict[str, Any]:
     if origin.detail:
         data["detail"] = origin.detail
     if origin.position is not None and origin.layer != "default":
-        data.update(file=origin.position.file, line=origin.position.line, column=origin.position.column)
+        position = origin.position
+        given = {"file": position.file, "line": position.line, "column": position.column}
+        data.update(given if position.line else {"given": position.file})
     return data

@@ -44,7 +44,7 @@ def _values(one: Finding) -> dict[str, str | int]:
     if one.field:
         values["field"] = one.field
     if one.position:
-        values |= one.position._asdict()
+        values |= one.position._asdict() if one.position.line else {"given": one.position.file}
     if one.hint:
         values["hint"] = one.hint
     return values

@@ -14,7 +14,6 @@ from kfrun.errors import UsageProblem
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.source import Position, with_given
 from kfrun.model.values import NamedTuple, replace
-from kfrun.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,10 +23,7 @@ if TYPE_CHECKING:
 
 FLAG: Final = "--arg"
 
-_ASSIGNMENT: Final = r"[+~]{0,2}([A-Za-z_][\w.@/-]*)="
-"""Hydra's and torchtune's way to set a value."""
-
-_NUMBER: Final = r"-\.?[0-9].*"
+_IN_NAMES: Final = str.maketrans(dict.fromkeys(".@/-", "_"))
 _SHELLS: Final = ("sh", "bash", "dash", "zsh", "ksh")
 _SCRIPTS: Final = (".py", ".pyz", ".sh", ".bash", ".jl", ".r", ".js")
 
@@ -135,12 +131,14 @@ def _name(word: str) -> str:
     """What a word sets; empty for a plain one."""
     if _is_option(word):
         return word.partition("=")[0]
-    found = pattern(_ASSIGNMENT).match(word)
-    return f"{found[1]}=" if found else ""
+    # Hydra's and torchtune's way to set a value
+    name, equals, _ = word.partition("=")
+    name = name.lstrip("+~")
+    return f"{name}=" if equals and name.translate(_IN_NAMES).isidentifier() else ""
 
 
 def _is_option(word: str) -> bool:
-    return len(word) > 1 and word.startswith("-") and word != "--" and not pattern(_NUMBER).fullmatch(word)
+    return len(word) > 1 and word.startswith("-") and word != "--" and not word[1:].lstrip(".")[:1].isdigit()
 
 
 def _is_value(word: str) -> bool:

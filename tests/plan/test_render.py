@@ -77,6 +77,7 @@ def test_the_json_form_has_a_version_and_every_field():
         "cause": "finished",
         "details": ["nodes: 2"],
         "changes": [{"path": "spec.a", "old": None, "new": "1"}],
+        "code": [],
     }
     assert data["actions"][0]["packages"] == {
         "requirements": ["numpy", "x @ https://***@h/x.whl"],

@@ -357,9 +357,9 @@ def _selection(kind: str, namespace: str, name: str = "", owner: str = "") -> Se
 
 def _code(run: Run) -> dict[str, Any]:
     """The code that a run was started with, and when it had ended, as far as that is known."""
-    from kfrun.model.code import Code
+    from kfrun.model.code import SourceCode
 
-    found = Code.of_json(run.code)
+    found = SourceCode.of_json(run.code)
     if found is None or not run.state:
         return {"code": found}
     try:

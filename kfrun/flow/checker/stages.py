@@ -136,6 +136,8 @@ def _with_placeholders(findings: Sequence[Finding], objects: Sequence[Object]) -
 
     def told(one: Finding) -> Finding:
         place = one.position
+        if one.code == "KF202" and place is not None and place.file.startswith("--set ") and "string is" in one.message:
+            return replace(one, hint=place.file.replace("--set", "--set-string", 1) + "=… gives a text")
         if one.severity is not Severity.ERROR or not one.excerpt or place is None or place.file in rendered:
             return one
         found = placeholders.at(one.excerpt, place.column)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from kfrun import digests
 from kfrun.load.code import files
 from kfrun.load.code.memory import Kept, Memory
-from kfrun.model.code import Code, CodeFile
+from kfrun.model.code import CodeFile, SourceCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,7 +31,7 @@ _TICK: Final = 0.1
 """Seconds in which a file may be written twice without its times showing it."""
 
 
-def read(folder: str, cache_dir: str, named: Iterable[str] = ()) -> Code:
+def read(folder: str, cache_dir: str, named: Iterable[str] = ()) -> SourceCode:
     """The code below ``folder``, an absolute path; none where there is no such folder.
 
     ``named`` are words of the job's command: what they name in the folder is code, however it is called.
@@ -54,7 +54,7 @@ def read(folder: str, cache_dir: str, named: Iterable[str] = ()) -> Code:
         if digest:
             found[name] = CodeFile(digest, file.st_mtime, file.st_ctime)
     memory.save()
-    return Code(found, began, is_partial)
+    return SourceCode(found, began, is_partial)
 
 
 def _seen(folder: str, name: str) -> os.stat_result | None:

@@ -42,7 +42,7 @@ _MAX_SECONDS: Final = 1.0
 def of(folder: str, memory: Memory, named: Iterable[str], *, most: int) -> tuple[list[str], bool]:
     """The names of the files, relative to ``folder``, the nearest first; and whether some were left out."""
     tracked = [name for name in _tracked(folder, memory) if _may_be_code(name)]
-    walk = _Walk(folder)
+    walk = _FolderWalk(folder)
     inside = (os.path.normpath(name) for name in named if len(name) < _MAX_NAME and not name.startswith("/"))
     own = (name for name in inside if _may_be_code(name) and _may_be_named(name))
     names = sorted({*tracked, *walk.found, *own}, key=lambda name: (name.count("/"), name))
@@ -58,7 +58,7 @@ def _may_be_named(name: str) -> bool:
     return "." not in os.path.basename(name) or name.lower().endswith((*SOURCES, *_SETTINGS, ".txt"))
 
 
-class _Walk:
+class _FolderWalk:
     """The folder and those below it, the nearest first; links to folders are not followed, for they may lead anywhere.
 
     Attributes:

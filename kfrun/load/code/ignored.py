@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import os
-import re
-from functools import lru_cache
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 NAME: Final = ".gitignore"
 _MAX_BYTES: Final = 256 * 1024
 _MAX_DEPTH: Final = 40
 
 
-class Rule(NamedTuple):
+class IgnoreRule(NamedTuple):
     """A line of a .gitignore.
 
     Attributes:
         folder: where the file lies.
-        pattern: of paths below that folder.
+        pattern: of the names on the way to what it means, below that folder.
         ignores: False for a line that begins with ``!``.
         is_for_folders: it ends with a slash.
     """
 
     folder: str
-    pattern: re.Pattern[str]
+    pattern: tuple[str, ...]
     ignores: bool
     is_for_folders: bool
 
@@ -36,7 +35,7 @@ class Rule(NamedTuple):
 class Ignored(NamedTuple):
     """The rules for a folder, the nearest last: the last that matches counts."""
 
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[IgnoreRule, ...] = ()
 
     def below(self, folder: str) -> Ignored:
         """With the rules of a further folder."""
@@ -45,7 +44,8 @@ class Ignored(NamedTuple):
     def matches(self, path: str, *, is_folder: bool) -> bool:
         """Whether what lies at ``path`` is ignored."""
         for rule in reversed(self.rules):
-            if (is_folder or not rule.is_for_folders) and rule.pattern.fullmatch(path[len(rule.folder) + 1 :]):
+            names = path[len(rule.folder) :].strip("/").split("/")
+            if (is_folder or not rule.is_for_folders) and _fits(names, rule.pattern):
                 return rule.ignores
         return False
 
@@ -63,7 +63,7 @@ def above(folder: str) -> Ignored:
     return Ignored()
 
 
-def _rules(folder: str) -> Iterator[Rule]:
+def _rules(folder: str) -> Iterator[IgnoreRule]:
     try:
         descriptor = os.open(f"{folder}/{NAME}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, encoding="utf-8", errors="replace") as file:
@@ -73,26 +73,28 @@ def _rules(folder: str) -> Iterator[Rule]:
     for line in lines:
         text = line.rstrip()
         ignores, text = not text.startswith("!"), text.removeprefix("!")
-        if text and not text.startswith("#") and (pattern := _pattern(text.rstrip("/"))) is not None:
-            yield Rule(folder, pattern, ignores, text.endswith("/"))
+        if text.strip("/") and not text.startswith("#"):
+            yield IgnoreRule(folder, _segments(text.rstrip("/")), ignores, text.endswith("/"))
 
 
-@lru_cache(maxsize=512)
-def _pattern(text: str) -> re.Pattern[str] | None:
+def _segments(text: str) -> tuple[str, ...]:
     """A pattern with a slash is one of paths, others are of names at any depth."""
-    anchored = "/" in text
-    text = text.removeprefix("/").removeprefix("\\")
-    parts = [_part(part) for part in re.split(r"(\*\*/|/\*\*$|\*|\?|\[[^\]]+\])", text)]
-    try:
-        return re.compile(("" if anchored else "(?:.*/)?") + "".join(parts), re.DOTALL)
-    except re.error:
-        return None
+    parts = text.removeprefix("/").replace("\\", "").split("/")
+    return tuple(parts) if "/" in text else ("**", *parts)
 
 
-def _part(text: str) -> str:
-    known = {"**/": "(?:.*/)?", "/**": "/.*", "*": "[^/]*", "?": "[^/]"}
-    if text in known:
-        return known[text]
-    if text.startswith("[") and text.endswith("]") and len(text) > 2:
-        return "[" + ("^" if text[1] in "!^" else "") + text[1:-1].lstrip("!^").replace("\\", r"\\") + "]"
-    return re.escape(text.replace("\\", ""))
+def _fits(names: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether a path is what a pattern means; of several ``**`` only the last has to be tried again."""
+    at = index = 0
+    again = (-1, 0)
+    while at < len(names):
+        if index < len(pattern) and pattern[index] == "**":
+            index, again = index + 1, (index + 1, at)
+        elif index < len(pattern) and fnmatchcase(names[at], pattern[index]):
+            at, index = at + 1, index + 1
+        elif again[0] >= 0:
+            again = (again[0], again[1] + 1)
+            index, at = again
+        else:
+            return False
+    return index == len(pattern) or (index > 0 and all(part == "**" for part in pattern[index:]))

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kfrun.cli import attach, options
-from kfrun.errors import Interrupted, Refused, Unavailable
+from kfrun.cli.foreground.stops import Stopped, Stops
+from kfrun.errors import Refused, Unavailable
 from kfrun.flow import execution, waits
 from kfrun.observe import selection
 from kfrun.plan.jobs import is_managed_elsewhere
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-    from typing import Self
-
     from kfrun.execute.backend import Backend, Wish
     from kfrun.flow.follower import Follower
     from kfrun.flow.plans import Ready
@@ -24,8 +19,6 @@ if TYPE_CHECKING:
     from kfrun.model.state import StoredObject
     from kfrun.model.wishes import Caller
     from kfrun.observe.outcome import Outcome
-
-_TERMINATED = 143
 
 
 def run(ready: Ready, backend: Backend, caller: Caller, *, remove: bool) -> int:
@@ -36,7 +29,7 @@ def run(ready: Ready, backend: Backend, caller: Caller, *, remove: bool) -> int:
     """
     key = ready.keys[0]
     waits.settled(backend, key)
-    with _Stops() as stops:
+    with Stops() as stops:
         execution.carry_out(ready, backend, caller)
         job = selection.get(backend, *key[1:])
         _require_runnable(job)
@@ -59,59 +52,14 @@ def _require_runnable(job: StoredObject) -> None:
         raise Refused(f"{name} is suspended: it was recorded and waits", f"kfrun resume {name} starts it")
 
 
-class _Stopped(Exception):
-    """SIGINT or SIGTERM came."""
-
-
-class _Stops:
-    """Counts SIGINT and SIGTERM from the moment that a job may exist.
-
-    They interrupt only what is done within `interruptible`: whatever comes at another moment is kept for it, so that
-    no job is started, or told to stop, half.
-    """
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.code = 0
-        self._told = 0
-        self._raises = False
-
-    def __enter__(self) -> Self:
-        self._previous = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    @contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """Raise `_Stopped` for what came since the last time, and for whatever comes now."""
-        try:
-            self._raises = True
-            if self.count > self._told:
-                raise _Stopped
-            yield
-        finally:
-            self._raises = False
-            self._told = self.count
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.count += 1
-        self.code = _TERMINATED if number == signal.SIGTERM else Interrupted.exit_code
-        if self._raises:
-            self._raises = False
-            raise _Stopped
-
-
-def _follow(backend: Backend, job: StoredObject, follower: Follower, stops: _Stops) -> int:
+def _follow(backend: Backend, job: StoredObject, follower: Follower, stops: Stops) -> int:
     """Follow to the end; the first interrupt cancels the job, the second kills it."""
     wish: Wish = "cancel"
     while True:
         try:
             with stops.interruptible():
                 outcome = follower.follow()
-        except _Stopped:
+        except Stopped:
             wish = "kill" if stops.count > 1 else wish
             _say_stopping(job.key, wish)
             backend.wish(job.key, wish, uid=job.uid)
