@@ -61,7 +61,7 @@ def _manifest(stored: ObservedJob) -> Document:
     folder = stored.code.folder if stored.code else ""
     if not folder and stored.finished:
         raise Refused(
-            f"an earlier kfrun started {stored.key.name}, and did not write down where its manifest lies",
+            f"{stored.key.name} was started by an earlier kfrun, which did not write down where its manifest lies",
             "run that once more: kfrun run -f FILE",
         )
     document = without_text(compare.visible(stored.data), f"the stored TrainJob {stored.key.name}")

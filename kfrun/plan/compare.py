@@ -17,6 +17,7 @@ from kfrun.model.values import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from kfrun.model.code import SourceCode
     from kfrun.model.resolution import Resolution
 
 _LIST_KEYS = {
