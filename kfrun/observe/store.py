@@ -35,7 +35,7 @@ CREATE INDEX events_by_owner ON events (owner);
 CREATE TABLE runs (
   uid TEXT PRIMARY KEY, namespace TEXT NOT NULL, name TEXT NOT NULL, folder TEXT NOT NULL, backend TEXT NOT NULL,
   digest TEXT NOT NULL, run_digest TEXT NOT NULL, boot TEXT NOT NULL, request TEXT NOT NULL, ended INTEGER NOT NULL,
-  runtime TEXT NOT NULL, state TEXT NOT NULL, previous TEXT NOT NULL) WITHOUT ROWID;
+  runtime TEXT NOT NULL, state TEXT NOT NULL, previous TEXT NOT NULL, code TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
 CREATE TABLE ports (port INTEGER PRIMARY KEY, uid TEXT NOT NULL);
 CREATE TABLE counter (version INTEGER NOT NULL);
 INSERT INTO counter VALUES (0);
@@ -72,6 +72,7 @@ class Run:
     state: str = ""
     previous: str = ""
     resting: bool = False
+    code: str = ""
 
 
 class Store(Database):
@@ -297,7 +298,7 @@ class Store(Database):
 
 
 _COLUMNS = "api_version, kind, namespace, name, uid, version, owner, data"
-_RUN = "uid, namespace, name, folder, backend, digest, run_digest, boot, request, ended, runtime, state, previous"
+_RUN = "uid, namespace, name, folder, backend, digest, run_digest, boot, request, ended, runtime, state, previous, code"
 
 
 def _stored(row: tuple[Any, ...]) -> StoredObject:
