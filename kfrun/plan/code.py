@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kfrun.model.code import CodeFile, SourceCode
 
 _TICK: Final = 0.05
-"""Seconds by which the clock of files may be behind."""
+"""Seconds by which the clock of files may be behind: what a job writes first may look older than its start."""
 
 
 def changes(before: SourceCode | None, now: SourceCode | None, ended: float | None) -> tuple[CodeChange, ...]:
@@ -69,7 +69,7 @@ def _is_of_people(name: str, before: SourceCode) -> bool:
 
 
 def _is_later(time: float, ended: float | None) -> bool:
-    return ended is not None and time > ended + _TICK
+    return ended is not None and time > ended
 
 
 def _is_of_run(file: CodeFile, before: SourceCode, ended: float | None) -> bool:
