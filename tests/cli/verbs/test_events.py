@@ -38,7 +38,7 @@ def told(home):
         ([], ["Early", "Else", "Killing", "Late"]),
         (["mnist"], ["Early", "Killing", "Late"]),
         (["--for", "pod/mnist-node-0-0-a"], ["Killing"]),
-        (["--for", "tj/mnist"], ["Early", "Late"]),
+        (["--for", "tj/mnist"], ["Early", "Killing", "Late"]),
         (["--for", "pods"], ["Killing"]),
         (["--types", "Warning"], ["Killing"]),
         (["-n", "nlp"], ["Far"]),

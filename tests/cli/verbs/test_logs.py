@@ -87,7 +87,7 @@ def test_installer_output(home, run):
         (["mnist", "--since", "2027-13-01T00:00:00Z"], 2, "no RFC 3339 time"),
         (["mnist", "--tail", "-2"], 2, "--tail"),
         (["pod/nope"], 1, 'pod "nope" not found'),
-        (["jobset/mnist"], 2, '"jobset/mnist" is no TrainJob'),
+        (["ctr/mnist"], 2, '"ctr/mnist" is no TrainJob'),
     ],
 )
 def test_what_cannot_be_shown_is_told(home, run, arguments, code, message):
