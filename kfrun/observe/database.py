@@ -31,16 +31,21 @@ class Database:
 
     Attributes:
         TABLES: the statements that make what is in it.
+        ADDED: columns that a database made earlier lacks, by table: how they are declared. Whoever knows nothing of
+            them goes on working with it, so the format stays the same.
+        lacking: of these, what it lacks, because nothing can be written.
         is_read_only: it lies where nothing can be written; what is written all the same fails.
     """
 
     TABLES: ClassVar[str] = ""
+    ADDED: ClassVar[dict[str, dict[str, str]]] = {}
 
     def __init__(self, connection: sqlite3.Connection, path: str, *, is_read_only: bool = False) -> None:
         self._db = connection
         self.path = path
         self.is_read_only = is_read_only
         self._file: tuple[int, int] | None = None
+        self.lacking: set[str] = set()
 
     @classmethod
     def open(cls, path: str | Path, *, create: bool = True) -> Self:
@@ -83,6 +88,7 @@ class Database:
             if store._format() == 0:
                 store.close()
                 return cls.empty()
+            store._look_for_columns()
         return store._known()
 
     def _known(self) -> Self:
@@ -110,6 +116,21 @@ class Database:
                 f"the store {self.path} was written by a newer kfrun (format {found}, this one knows {_FORMAT})",
                 "use that version, or point KFRUN_HOME at another folder",
             )
+        elif self._look_for_columns():
+            with self.writing():  # somebody may have added them meanwhile
+                for table, column in self._look_for_columns():
+                    self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {self.ADDED[table][column]}")
+            self._look_for_columns()
+
+    def _look_for_columns(self) -> list[tuple[str, str]]:
+        """The columns that it lacks."""
+        lacking = [
+            (table, column)
+            for table, added in self.ADDED.items()
+            for column in added.keys() - {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
+        ]
+        self.lacking = {column for _, column in lacking}
+        return lacking
 
     def _format(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])

@@ -7,7 +7,7 @@ in their Kubernetes form. Writers name the version that they read: `Conflict` me
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from kfrun.errors import Conflict, StoreFailed
 from kfrun.model.source import ObjectKey
@@ -56,6 +56,7 @@ class Run:
         runtime: the runtime it was resolved with, as JSON (the snapshot).
         state: the supervisor's own state as JSON, empty before it first ran.
         previous: folder of the run that this one replaced, empty when there is none.
+        code: the code that it was started with, as `kfrun.model.code` writes it; empty where that is not known.
     """
 
     uid: str
@@ -79,6 +80,7 @@ class Store(Database):
     """The open store. Use it in one thread; close it, or use it as a context manager."""
 
     TABLES = _TABLES
+    ADDED: ClassVar[dict[str, dict[str, str]]] = {"runs": {"code": "TEXT NOT NULL DEFAULT ''"}}
 
     # Objects
 
@@ -218,15 +220,20 @@ class Store(Database):
 
     # Runs
 
+    @property
+    def _run(self) -> str:
+        """The columns of a run, as they can be asked for."""
+        return ", ".join(f"'' AS {name}" if name in self.lacking else name for name in _RUN.split(", "))
+
     def run(self, uid: str) -> Run | None:
         """The run of the TrainJob with that uid."""
         with self._translated():
-            row = self._db.execute(f"SELECT {_RUN} FROM runs WHERE uid=?", (uid,)).fetchone()
+            row = self._db.execute(f"SELECT {self._run} FROM runs WHERE uid=?", (uid,)).fetchone()
         return None if row is None else _as_run(row)
 
     def runs(self, namespace: str | None = None) -> list[Run]:
         """All runs, or those of a namespace."""
-        query = f"SELECT {_RUN} FROM runs" + ("" if namespace is None else " WHERE namespace=?")
+        query = f"SELECT {self._run} FROM runs" + ("" if namespace is None else " WHERE namespace=?")
         with self._translated():
             rows = self._db.execute(query, () if namespace is None else (namespace,)).fetchall()
         return [_as_run(row) for row in rows]
@@ -240,7 +247,7 @@ class Store(Database):
         """Runs that a supervisor should be looking after; with ``resting`` those that need none just now as well."""
         condition = "ended<>1" if resting else "ended=0"
         with self._translated():
-            rows = self._db.execute(f"SELECT {_RUN} FROM runs WHERE {condition} ORDER BY uid").fetchall()
+            rows = self._db.execute(f"SELECT {self._run} FROM runs WHERE {condition} ORDER BY uid").fetchall()
         return [_as_run(row) for row in rows]
 
     def has_unended_runs(self) -> bool:

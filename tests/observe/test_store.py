@@ -187,6 +187,40 @@ def test_the_file_of_a_newer_kfrun_is_left_alone(path: Path) -> None:
         Store.open(path)
 
 
+def make_former(path: Path) -> None:
+    """A store as version 0.1 made it, with a run in it."""
+    with Store.open(path) as store:
+        store.add_run(Run("u", "default", "a", "/a", "process", "d", "r", "b"))
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE runs DROP COLUMN code")
+    connection.close()
+
+
+def test_a_store_of_the_version_before_gets_what_it_lacks_and_serves_both(path: Path) -> None:
+    make_former(path)
+    with Store.open(path) as first, Store.open(path) as second:
+        assert first.run("u") == second.run("u") == Run("u", "default", "a", "/a", "process", "d", "r", "b")
+        first.change_run("u", code="{}")
+        assert [run.code for run in second.runs()] == ["{}"]
+    with sqlite3.connect(path) as connection:  # the version before names the columns that it knows
+        connection.execute(
+            "INSERT INTO runs (uid, namespace, name, folder, backend, digest, run_digest, boot, request, ended,"
+            " runtime, state, previous) VALUES ('v','','','','','','','','',0,'','','')"
+        )
+    connection.close()
+    with Store.open(path) as store:
+        assert [run.code for run in store.unended_runs()] == ["{}", ""]
+
+
+def test_a_store_of_the_version_before_can_be_read_where_nothing_can_be_written(path: Path) -> None:
+    make_former(path)
+    store = Store._as_it_is(str(path))
+    run = store.run("u")
+    assert run is not None
+    assert (run.code, run.name) == ("", "a")
+    store.close()
+
+
 @pytest.mark.parametrize(
     ("pragma", "hint"), [("max_page_count=1", "free some space"), ("query_only=1", "it can be read"), ("", "put back")]
 )
