@@ -20,7 +20,9 @@ def set_suspend(names: tuple[str, ...], namespace: str | None, *, suspend: bool)
         for job in jobs:
             if is_finished(job.data):
                 verb = "suspended" if suspend else "resumed"
-                raise Refused(f"{job.key.name} is finished: it cannot be {verb}", "kfrun run starts it anew")
+                raise Refused(
+                    f"{job.key.name} is finished: it cannot be {verb}", f"kfrun rerun {job.key.name} runs it once more"
+                )
             changed = backend.wish(job.key, "suspend" if suspend else "resume")
             word = "suspended" if suspend else "resumed"
             options.say(f"{job.key.resource} {word if changed else 'unchanged'}")
