@@ -11,10 +11,15 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Start what is new of a manifest, and return", "kfrun apply -f job.yaml"),
         ("Stay until the jobs have ended, and print what they print", "kfrun apply --follow -f job.yaml"),
         ("Start a finished job anew that was changed", "kfrun apply --replace -f job.yaml"),
+        ("Stop a running job that was changed, and start it anew", "kfrun apply --force -f job.yaml"),
     ),
     "rerun": (
         ("Once more, with today's code", "kfrun rerun hello"),
         ("With another argument, in the background", "kfrun rerun -d hello -- --lr 0.05"),
+    ),
+    "stop": (
+        ("End a job and keep its logs", "kfrun stop hello"),
+        ("Every job of the namespace, at once", "kfrun stop --all --now"),
     ),
     "plan": (
         ("What would be done, and why", "kfrun plan -f job.yaml"),
@@ -59,6 +64,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "logs": (
         ("What the nodes of a job printed", "kfrun logs hello"),
         ("Follow it until the job ends", "kfrun logs -f hello"),
+        ("What an earlier run printed", "kfrun logs hello --run 1"),
         ("The last lines of one node, with their times", "kfrun logs hello --node 0 --tail 20 --timestamps"),
     ),
     "events": (

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "arguments", "backend", "caller", "colors_stderr", "colors_stdout", "complete", "data", "family", "files",
-    "files_or_plan", "launching", "load_settings", "namespace", "output", "planning", "pruning", "say", "tell",
+    "files_or_plan", "force", "launching", "load_settings", "namespace", "output", "planning", "pruning", "say", "tell",
     "trainer_version", "values", "verb", "warn", "wishes", "write",
 ]  # fmt: skip
 
@@ -115,6 +115,13 @@ def planning(function: Function) -> Function:
     )(function)
     return click.option(
         "--cluster-defaults", is_flag=True, help="Retry a failed pod as often as a cluster would (backoffLimit 6)."
+    )(function)
+
+
+def force(function: Function) -> Function:
+    """``--force``: parameter ``force``."""
+    return click.option(
+        "--force", is_flag=True, help="As --replace, and stop jobs first that cannot be changed while they run."
     )(function)
 
 

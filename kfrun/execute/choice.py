@@ -32,7 +32,9 @@ def open_backend(settings: Settings, *, create: bool = False, heal: bool = True)
     if settings.backend == MEMORY:
         from kfrun.execute import memory
 
-        return memory.shared()
+        place = memory.shared()
+        place.keep = settings.runs_keep
+        return place
     from kfrun.execute.local.backend import LocalBackend
 
     return LocalBackend.open(settings, create=create, heal=heal)

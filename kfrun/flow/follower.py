@@ -135,8 +135,11 @@ class Follower:
 
     def tell_end(self, outcome: Outcome) -> None:
         """The last line: how it ended and how long it took."""
-        word = "Complete" if outcome.succeeded else "Failed"
         seconds = time.monotonic() - self._started
+        if outcome.reason == "Cancelled":  # an event said so
+            self._tell(f"{self._job.key.name}: Cancelled after {seconds:.1f} s")
+            return
+        word = "Complete" if outcome.succeeded else "Failed"
         message = outcome.message or outcome.reason
         self._tell(f"{self._job.key.name}: {word} after {seconds:.1f} s: {_first_line(message)}")
 
@@ -145,7 +148,7 @@ class Follower:
             return
         name, namespace = self._job.key.name, self._job.key.namespace
         place = "" if namespace == kinds.DEFAULT_NAMESPACE else f" -n {namespace}"
-        again, stop = f"kfrun logs -f {name}{place}", f"kfrun delete {name}{place}"
+        again, stop = f"kfrun logs -f {name}{place}", f"kfrun stop {name}{place}"
         self._tell(f"nobody reads the output any more: {name} goes on; {again} shows it, {stop} stops it")
 
     def _tell_news(self) -> None:

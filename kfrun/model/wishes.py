@@ -34,6 +34,7 @@ class Wishes(NamedTuple):
         cluster_defaults: retry a failed pod as often as a cluster would.
         replace: a finished job that was changed may be replaced.
         rerun: start every job now: a finished one is replaced, a running one refused.
+        force: as ``replace``; a job that has not finished is stopped first where it cannot be changed as it runs.
         apply_set: name of the set that the input is applied as, empty for none.
         prune: delete what was in the set and left the input.
         python: the interpreter for jobs that ask for no version of their own.
@@ -52,6 +53,7 @@ class Wishes(NamedTuple):
     cluster_defaults: bool = False
     replace: bool = False
     rerun: bool = False
+    force: bool = False
     apply_set: str = ""
     prune: bool = False
     python: str | None = None

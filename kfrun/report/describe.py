@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kfrun import masking
-from kfrun.model.state import UNSEEN_ENDS
+from kfrun.model.state import UNSEEN_ENDS, PastRun
 from kfrun.model.values import dataclass, replace
 from kfrun.report import columns
 from kfrun.report.table import Table, age, clean
@@ -29,6 +29,7 @@ class TrainJobView:
         folder: where logs lie; empty when the job does not run here.
         not_enforced: fields that the backend does not honour, with the reason.
         failure: one sentence on why it failed, empty otherwise.
+        history: the runs of its name that came before, the latest first.
     """
 
     job: _Object
@@ -42,6 +43,7 @@ class TrainJobView:
     folder: str = ""
     not_enforced: Sequence[str] = ()
     failure: str = ""
+    history: Sequence[PastRun] = ()
 
 
 def trainjob(view: TrainJobView, now: float) -> str:
@@ -54,6 +56,7 @@ def trainjob(view: TrainJobView, now: float) -> str:
         "State": columns.trainjob_state(view.job),
         "Failure": view.failure,
         "Exit Code": view.facts.exit_code,
+        "Run": view.facts.run,
         "Runtime": _runtime(spec),
         "Nodes": trainer.get("numNodes") or view.facts.nodes,
         "Processes Per Node": trainer.get("numProcPerNode"),
@@ -72,11 +75,25 @@ def trainjob(view: TrainJobView, now: float) -> str:
     parts = [
         _fields({name: value for name, value in facts.items() if value not in (None, "", [], {})}),
         _table("Conditions", ("TYPE", "STATUS", "REASON", "AGE", "MESSAGE"), _condition_rows(view.job, now)),
+        _table("Former Runs", ("RUN", "STATE", "EXIT", "DURATION", "AGE"), _former_rows(view, now)),
         _objects("Jobs", "Job", view.jobs, now),
         _table("Pods", ("NODE", "POD", "CONTAINER", "STATUS", "EXIT", "RESTARTS", "MESSAGE"), _pod_rows(view)),
         _objects("Events", "Event", view.events, now, empty=True),
     ]
     return "".join(parts)
+
+
+def _former_rows(view: TrainJobView, now: float) -> list[tuple[str, ...]]:
+    return [
+        (
+            str(run.number),
+            columns.trainjob_state(run.data),
+            run.exit_code or columns.NONE,
+            columns.duration(run.data, now),
+            age(run.data["metadata"].get("creationTimestamp"), now),
+        )
+        for run in view.history
+    ]
 
 
 _SHOWN = ("numNodes", "numProcPerNode")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     options.planning,
     options.launching,
     click.option("--replace", is_flag=True, help="Replace finished jobs that were changed."),
+    options.force,
     options.pruning,
 )
 @click.option("--dry-run", type=click.Choice(["none", "client"]), default="none", help="client: show the plan only.")

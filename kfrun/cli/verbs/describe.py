@@ -9,14 +9,13 @@ import click
 
 from kfrun.cli import kinds, options
 from kfrun.cli.query import Query
-from kfrun.cli.rows import nodes_of
+from kfrun.cli.rows import facts_of
 from kfrun.errors import NotFound
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.observe import selection
 from kfrun.observe.outcome import node_of
 from kfrun.observe.selection import Selection
 from kfrun.report import describe
-from kfrun.report.columns import JobFacts
 from kfrun.report.describe import TrainJobView
 
 if TYPE_CHECKING:
@@ -77,11 +76,12 @@ def _view(backend: Backend, job: StoredObject) -> TrainJobView:
         jobs=[item.data for item in backend.objects(Selection("Job", job.key.namespace, owner=job.uid))],
         pods=pods,
         events=_in_order(backend.events(job.key.namespace, owner=job.uid)),
-        facts=JobFacts(nodes_of(run), "" if end is None else end.shown_code, run.backend if run else ""),
+        facts=facts_of(run, end),
         nodes=[node_of(pod) for pod in pods],
         packages=details.packages,
         environment=details.environment,
         folder=details.folder,
         not_enforced=details.not_enforced,
         failure="" if end is None or end.succeeded else end.message or end.reason,
+        history=backend.history(job),
     )

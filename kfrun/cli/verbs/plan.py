@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     options.trainer_version,
     options.planning,
     click.option("--replace", is_flag=True, help="Plan to replace finished jobs that were changed."),
+    options.force,
     options.pruning,
 )
 @click.option(

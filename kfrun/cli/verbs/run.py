@@ -25,13 +25,15 @@ if TYPE_CHECKING:
     options.trainer_version,
     options.planning,
     options.launching,
+    options.force,
 )
 @click.option("--rm", "remove", is_flag=True, help="Remove the job and its logs when it has ended.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not show the plan.")
 def command(wishes: Wishes, remove: bool, quiet: bool) -> int:
     """Train in the foreground and exit with the job's own code.
 
-    A finished job of that name is replaced. Ctrl-C stops the job gracefully, a second one at once.
+    A finished job of that name is replaced, one that runs only with --force. Ctrl-C stops the job gracefully, a second
+    one at once.
     """
     settings = options.load_settings(**wishes.settings)
     choice.warm_up(settings)

@@ -8,10 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kfrun import host
-from kfrun.errors import Conflict, Refused, Unavailable
+from kfrun.errors import Conflict, Unavailable
 from kfrun.execute import objects
-from kfrun.execute.local import jobfiles, requests, runtimes, supervisors
+from kfrun.execute.local import history, jobfiles, requests, runtimes, supervisors
 from kfrun.model import change
+from kfrun.model.values import replace
 from kfrun.observe import location
 from kfrun.observe.store import Run
 from kfrun.plan import jobs
@@ -115,6 +116,8 @@ def _apply_object(store: Store, key: ObjectKey, data: dict[str, Any]) -> None:
 def _create(store: Store, step: Step, launch: Launcher | None, way: Way) -> None:
     key, uid = step.action.key, objects.new_uid()
     if isinstance(step.action, change.ReplaceJob):
+        if step.action.stops:
+            requests.request(store, key, "cancel", uid=_planned_uid(step))
         requests.await_end(store, key)
     supervisors.sweep(store, key.namespace, key.name)
     folder = str(location.job_folder(store.path, key.namespace, key.name, uid))
@@ -122,18 +125,19 @@ def _create(store: Store, step: Step, launch: Launcher | None, way: Way) -> None
         _write_files(folder, _job(uid, _desired(step), launch, way))
     try:
         with store.writing():
-            replaced = _take_place(store, step)
+            number = store.next_number(key.namespace, key.name)
+            replaced = history.take_place(store, step, most=way.settings.runs_keep - 1)
             store.create(objects.created(_data(step), key, uid, time.time()))
             if launch is not None:
-                store.add_run(_run(uid, folder, _desired(step), way, replaced.folder if replaced else ""))
+                store.add_run(replace(_run(uid, folder, _desired(step), way, replaced.folder), number=number))
     except Conflict as error:
         supervisors.remove_folder(folder)
         raise objects.created_meanwhile(key) from error
     except BaseException:
         supervisors.remove_folder(folder)
         raise
-    if replaced is not None and replaced.previous:
-        supervisors.remove_folder(replaced.previous)
+    for path in replaced.left:
+        supervisors.remove_folder(path)
     if launch is not None:
         _start(folder, key)
 
@@ -146,22 +150,6 @@ def _start(folder: str, key: ObjectKey) -> None:
             f"the supervisor of {key.resource} could not be started: {error.strerror}",
             "the job is recorded; the next kfrun command tries again",
         ) from error
-
-
-def _take_place(store: Store, step: Step) -> Run | None:
-    """Forget the finished job that this one replaces; its folder is kept for ``--previous``."""
-    key = step.action.key
-    if not isinstance(step.action, change.ReplaceJob):
-        return None
-    found = store.find(key.kind, key.namespace, key.name)
-    if found is None:
-        return None
-    run = store.run(found.uid)
-    objects.refuse_changed(found, step.planned)
-    if run is not None and not run.ended:
-        raise Refused(f"{key.resource} was changed by another kfrun meanwhile", "try again")
-    store.forget(found.uid)
-    return run
 
 
 def _job(uid: str, desired: DesiredJob, launch: Launcher, way: Way) -> jobfiles.RunFiles:
