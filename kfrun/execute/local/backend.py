@@ -244,9 +244,9 @@ class LocalBackend(SealedPods):
 
     def history(self, job: StoredObject) -> Sequence[PastRun]:
         """See `Backend.history`."""
-        from kfrun.execute.local import history
+        from kfrun.execute.local import details
 
-        return history.of(self._store, job.key.namespace, job.key.name)
+        return details.history(self._store, job.key.namespace, job.key.name)
 
     def logs(self, job: StoredObject, number: int = 0) -> JobLogs:
         """See `Backend.logs`."""
