@@ -108,7 +108,7 @@ def test_folders_in_a_file_are_relative_to_it(project, environ):
             "write max-size in the table [logs]",
         ),
         (f"[logs]\nmax-size = {'9' * 30}\n", 2, "max-size: expected a size of 1Ki or more", ""),
-        ("[runs]\nkeep = 0\n", 2, "[runs] keep: expected a number from 1 on, got 0", ""),
+        ("[runs]\nkeep = 0\n", 2, "keep: expected a number from 1 on, got 0", ""),
         ("[runs]\nkeep = -3\n", 2, "keep: expected a number from 1 on, got -3", ""),
         ("[runs]\nkeep = true\n", 2, "keep: expected a number from 1 on, got True", ""),
         ("[runs]\nkeep = 2.5\n", 2, "keep: expected a number from 1 on, got 2.5", ""),
