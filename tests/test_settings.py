@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from kfrun import settings
 from kfrun.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
