@@ -32,7 +32,9 @@ _PYTHON = pattern(r"(?:^|[\s/;&|(])(?:python[\d.]*|uv\s+run)(?:\s|$)|\.py(?:\s|$
 
 def is_doubtful(subject: Subject) -> bool:
     """Whether one of the policies may find something; most manifests give no reason to look further."""
-    return next(one_text(subject), None) is not None or (subject.is_job and next(no_launcher(subject), None) is not None)
+    return next(one_text(subject), None) is not None or (
+        subject.is_job and next(no_launcher(subject), None) is not None
+    )
 
 
 def no_launcher(subject: Subject) -> Iterator[Problem]:

@@ -148,8 +148,8 @@ POLICIES: Final[tuple[Policy, ...]] = (
            "has changed then: the patch is refused, whoever sends it.",
            "write it as the cluster does"),
     Policy("KF724", _JOB, commands.no_launcher,
-           "The policy only sets the variables that torchrun reads. Without a launcher each node starts one process that "
-           "knows of no other, and each of them trains alone, on everything.",
+           "The policy only sets the variables that torchrun reads. Without a launcher each node starts one process "
+           "that knows of no other, and each of them trains alone, on everything.",
            "begin the command with torchrun (or accelerate launch, deepspeed, python -m torch.distributed.run)"),
     Policy("KF725", TRAINER_KINDS, commands.one_text,
            "No shell splits it: a program of that whole name is looked for, blanks included.",

@@ -127,11 +127,7 @@ def _is_of_shell(command: _Command) -> str:
 
 def _has_operators(command: _Command) -> str:
     found = next((word for word in command.argv[1:] if OPERATOR.fullmatch(word)), None)
-    return (
-        f"no shell reads a command, so {found} means nothing: {listed(by_shell(command.argv))}"
-        if found
-        else ""
-    )
+    return f"no shell reads a command, so {found} means nothing: {listed(by_shell(command.argv))}" if found else ""
 
 
 def _is_option(command: _Command) -> str:
@@ -235,9 +231,7 @@ def _is_script(command: _Command) -> str:
     place = os.path.join(command.folder, command.name)
     interpreter = binaries.interpreter(place)
     if os.path.isfile(place) and os.access(place, os.X_OK):
-        return (
-            f"it is looked for in PATH, and lies in the working directory: {listed(_in_folder(command))}"
-        )
+        return f"it is looked for in PATH, and lies in the working directory: {listed(_in_folder(command))}"
     if interpreter:
         return f"a script is started by its interpreter: {listed([interpreter, *command.argv])}"
     if os.path.isfile(place):
