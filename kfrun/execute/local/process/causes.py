@@ -79,6 +79,14 @@ def refused(argv: Sequence[str], folder: str, executable: str, error: OSError | 
     return _said(command, what, _tried(lambda c: _why_refused(c, executable, error), command))
 
 
+def no_script(script: str, folder: str, path: str) -> str:
+    """What to say where the ``script`` that an interpreter shall run is no file for a process in ``folder``."""
+    command = _Command((script,), folder, path)
+    advice = next((found for rule in _OF_SCRIPTS if (found := _tried(rule, command))), "")
+    where = "" if os.path.isabs(script) else f" in {_shown(folder)}"
+    return f"there is no {_shown(script)}{where}{HELP}{clean(advice)}"
+
+
 def no_folder(folder: str) -> str:
     """What to say where the working directory is missing."""
     advice = "a process sees this machine's folders and not those of an image: make it, or leave workingDir away"
@@ -188,6 +196,15 @@ def _is_elsewhere(command: _Command) -> str:
     return f"{_shown(shown)} is there: paths begin at the working directory, {_shown(command.folder)}"
 
 
+def _is_above(command: _Command) -> str:
+    """A script of the folder above the manifest's, where a job's source folder may be said to be."""
+    for source in ("..", "../.."):
+        if not os.path.isabs(command.name) and os.path.isfile(os.path.join(command.folder, source, command.name)):
+            where = "the folder above" if source == ".." else "two folders above"
+            return f"{_shown(command.name)} is in {where}: set the annotation kfrun.dev/source to {source}"
+    return ""
+
+
 def _candidates(command: _Command) -> Iterator[str]:
     parts = [part for part in command.name.split("/") if part not in ("", ".", "..")][-_MOST_PARTS:]
     for number in range(len(parts)):
@@ -221,6 +238,9 @@ def _is_not_there(command: _Command) -> str:
 
 
 _OF_PATHS: Final = (_is_no_program, _has_operators, _is_elsewhere, _is_not_there)
+
+
+_OF_SCRIPTS: Final = (_is_above, _is_elsewhere, _is_not_there)
 
 
 # What the name of a program tells
