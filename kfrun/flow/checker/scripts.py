@@ -45,6 +45,6 @@ def _is_doubtful(folder: str, name: str) -> bool:
             return not name.endswith(".py") or name.startswith("./")
         if any(os.path.isfile(f"{folder}/{above}/{name}") for above in ("..", "../..")):
             return True
-        return any(entry.name.endswith(_ENDINGS) for entry in os.scandir(folder))
+        return any(name.endswith(_ENDINGS) for name in os.listdir(folder))
     except (OSError, ValueError):
         return False
