@@ -30,9 +30,11 @@ __all__ = [
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
 
-def verb(name: str, *, with_arguments: bool = False) -> Callable[[Callable[..., Any]], click.Command]:
+def verb(
+    name: str, *, with_arguments: bool = False, made_of: type[click.Command] | None = None
+) -> Callable[[Callable[..., Any]], click.Command]:
     """A verb, or one of a `family`; ``with_arguments``, one that has `arguments`."""
-    return click.command(name, cls=switches.WordyVerb if with_arguments else switches.Verb)
+    return click.command(name, cls=made_of or (switches.WordyVerb if with_arguments else switches.Verb))
 
 
 def family(name: str, **settings: Any) -> Callable[[Callable[..., Any]], switches.Family]:
@@ -83,7 +85,8 @@ def _files(function: Function, metavar: str, *, is_required: bool) -> Function:
     @wraps(function)
     def with_files(*args: Any, filenames: tuple[str, ...], paths: tuple[str, ...], **kwargs: Any) -> Any:
         if is_required and not filenames and not paths:
-            raise UsageProblem("no manifest was named", "name files, folders or -, as arguments or with -f")
+            message = "no manifest was named: name files, folders or -, as arguments or with -f"
+            raise click.UsageError(message, click.get_current_context())
         return function(*args, filenames=(*filenames, *paths), **kwargs)
 
     decorated = click.argument("paths", nargs=-1, metavar=metavar, shell_complete=complete("files"))(with_files)

@@ -62,11 +62,6 @@ def _is_script(word: str) -> bool:
     return filekinds.of_file(word) is not None or not os.path.lexists(word)
 
 
-def verb(name: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """A verb that takes a script."""
-    return click.command(name, cls=ScriptVerb)
-
-
 def called(function: Function) -> Function:
     """What is said of a script instead of in a manifest: parameter ``script``, None where no script is named."""
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kfrun.model.wishes import Wishes
 
 
-@script.verb("init")
+@options.verb("init", made_of=script.ScriptVerb)
 @options.wishes(
     script.called,
     options.namespace,

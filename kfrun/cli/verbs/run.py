@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kfrun.settings import Settings
 
 
-@script.verb("run")
+@options.verb("run", made_of=script.ScriptVerb)
 @options.wishes(
     script.called,
     script.SAVE,

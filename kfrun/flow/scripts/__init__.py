@@ -141,7 +141,7 @@ def _require_sensible(call: ScriptCall, wishes: Wishes) -> None:
     if call.name is not None and not _NAME.fullmatch(call.name):
         way = surroundings.slug(call.name)
         raise UsageProblem(
-            f"--name {quoted(call.name)} is no name of a job: a letter first, then letters, digits and -, in lower case",
+            f"--name {quoted(call.name)} is no name of a job: lower-case letters, digits and -, a letter first",
             f"write --name {way[:40].rstrip('-')}" if way else None,
         )
     if call.processes is not None and not _PROCESSES.fullmatch(call.processes):

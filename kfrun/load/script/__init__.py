@@ -29,7 +29,7 @@ CODES = {
 
 _MOST_BYTES: Final = 8 * 1024 * 1024
 _READ: Final = (filekinds.PYTHON, filekinds.SHELL)
-_NAMED: Final = pattern(r"[\w./-]+\.py\b")
+_NAMED: Final = pattern(r"[\w./-]+")
 _LAUNCHED: Final = pattern(r"\b(?:torchrun|accelerate launch|deepspeed|torch\.distributed\.(?:run|launch))\b")
 
 
@@ -81,11 +81,12 @@ def _require_words(call: ScriptCall) -> None:
         raise UsageProblem("no script was named", "kfrun run train.py runs one, kfrun run -- python train.py a command")
     for word in call.words:
         try:
-            word.encode()
+            is_text = b"\0" not in word.encode()
         except UnicodeEncodeError:
-            raise UsageProblem(
-                f"{quoted(word)} is not UTF-8, and a manifest is", "rename the file, or write the word otherwise"
-            ) from None
+            is_text = False
+        if not is_text:
+            way = "rename the file, or write the word otherwise"
+            raise UsageProblem(f"{quoted(word)} is no text in UTF-8, and a manifest is one", way)
 
 
 def _parts(call: ScriptCall, folder: str) -> Parts:
@@ -219,7 +220,7 @@ def _of_shell(text: str, facts: ScriptFacts) -> Found:
         return Found(facts._replace(distributed=facts.distributed or (launched[0] if launched else "")))
     for name in dict.fromkeys(_NAMED.findall(text)):
         path = os.path.normpath(os.path.join(facts.folder, name))
-        if os.path.isfile(path):
+        if name.endswith(".py") and os.path.isfile(path):
             script = _Script(name, path, filekinds.PYTHON, _content(path, name))
             inner = _looked_into(script, facts, is_command=True)
             if inner.facts.distributed:

@@ -147,12 +147,13 @@ def decoded(content: bytes, path: str) -> str:
     """
     try:
         text = content.decode("utf-8-sig") if b"coding" not in content[:400] else _in_its_encoding(content)
-    except (UnicodeDecodeError, LookupError) as error:
-        start = error.start if isinstance(error, UnicodeDecodeError) else 0
+    except LookupError as error:
+        raise SyntaxError(str(error), (path, 1, 1, None)) from error
+    except UnicodeDecodeError as error:
+        start = error.start
         line = content.count(b"\n", 0, start) + 1
         column = len(content[:start].rpartition(b"\n")[2].decode("utf-8", "replace")) + 1
-        is_unknown = not isinstance(error, UnicodeDecodeError)
-        why = str(error) if is_unknown else f"the byte 0x{content[start]:02x} is not {error.encoding.upper()}"
+        why = f"the byte 0x{content[start]:02x} is not {error.encoding.upper()}"
         raise SyntaxError(why, (path, line, column, None)) from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
 

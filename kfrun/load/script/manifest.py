@@ -50,7 +50,7 @@ class _Lines:
     def head(self, namespace: str) -> Iterator[str]:
         """Up to the spec."""
         facts = self._facts
-        yield from self._say("", f"How {facts.shown} is run, by kfrun and by Kubeflow Trainer. {_CHANGE}")
+        yield from self._say("", f"How {facts.shown} is run: by Kubeflow Trainer, or here by kfrun. {_CHANGE}")
         yield "apiVersion: trainer.kubeflow.org/v1alpha1"
         yield "kind: TrainJob"
         yield "metadata:"
