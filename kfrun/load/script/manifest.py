@@ -110,9 +110,8 @@ class _Lines:
 
     def _counts(self) -> Iterator[str]:
         call = self._call
-        if call.nodes is not None or self._explained:
-            yield from self._say("    ", "Nodes; all of them run on this machine.")
-            yield f"    numNodes: {call.nodes or 1}"
+        yield from self._say("    ", "Nodes; all of them run on this machine.")
+        yield f"    numNodes: {call.nodes or 1}"
         if call.processes is not None:
             self._require_launcher()
             yield from self._say("    ", "Processes of each node.")

@@ -31,6 +31,14 @@ def arguments():
 
 print(vars(arguments()))
 """
+CLICK = """\
+import click
+
+@click.command()
+@click.option("--lr", default=0.1, help="rate")
+@click.option("--amp/--no-amp", default=True)
+def train(lr, amp): ...
+"""
 
 
 def uncommented(text: str) -> str:
@@ -54,8 +62,7 @@ def test_a_manifest_says_of_each_field_what_it_is_and_is_what_run_would_make(kfr
     assert "is valid" in kfrun.ok("validate", "job.yaml")
     kfrun.ok("run", "-q", "-f", "job.yaml")
     done = kfrun("run", "train.py")
-    assert "changed since" not in done.stderr.replace("numNodes", "")
-    assert "argv" not in done.stderr
+    assert "changed since" not in done.stderr
 
 
 def test_the_options_of_argparse_are_arguments_with_their_defaults(kfrun: Kfrun) -> None:
@@ -76,7 +83,8 @@ def test_the_options_of_argparse_are_arguments_with_their_defaults(kfrun: Kfrun)
 def test_what_a_script_cannot_do_without_is_told(kfrun: Kfrun) -> None:
     kfrun.write(
         "train.py",
-        "import argparse\np = argparse.ArgumentParser()\np.add_argument('data')\np.add_argument('--out', required=True)\n",
+        "import argparse\np = argparse.ArgumentParser()\np.add_argument('data')\n"
+        "p.add_argument('--out', required=True)\n",
     )
     done = kfrun("init")
     assert "train.py wants DATA, --out: fill in args first" in done.stderr.replace("data,", "DATA,")
@@ -88,8 +96,7 @@ def test_what_a_script_cannot_do_without_is_told(kfrun: Kfrun) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("import click\n@click.command()\n@click.option('--lr', default=0.1, help='rate')\n"
-         "@click.option('--amp/--no-amp', default=True)\ndef f(lr, amp): ...\n", ["- --lr=0.1  # rate", "- --no-amp"]),
+        (CLICK, ["- --lr=0.1  # rate", "- --no-amp"]),
         ("import typer\ndef main(lr: float = 0.1): ...\n", ["reads its arguments by typer"]),
         ("import fire\n", ["reads its arguments by fire"]),
         ("import hydra\n@hydra.main(config_path='c')\ndef f(cfg): ...\n", ["by hydra: words as lr=0.1"]),
