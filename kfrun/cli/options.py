@@ -76,12 +76,12 @@ def files(function: Function) -> Function:
     return _files(function, "[FILE]...", is_required=True)
 
 
-def files_if_any(metavar: str) -> Callable[[Function], Function]:
-    """As `files`, for a verb that can do without."""
-    return lambda function: _files(function, metavar, is_required=False)
+def files_if_any(metavar: str, offered: str = "files") -> Callable[[Function], Function]:
+    """As `files`, for a verb that can do without; ``offered`` is what the shell offers for an argument."""
+    return lambda function: _files(function, metavar, offered, is_required=False)
 
 
-def _files(function: Function, metavar: str, *, is_required: bool) -> Function:
+def _files(function: Function, metavar: str, offered: str = "files", *, is_required: bool) -> Function:
     @wraps(function)
     def with_files(*args: Any, filenames: tuple[str, ...], paths: tuple[str, ...], **kwargs: Any) -> Any:
         if is_required and not filenames and not paths:
@@ -89,7 +89,7 @@ def _files(function: Function, metavar: str, *, is_required: bool) -> Function:
             raise click.UsageError(message, click.get_current_context())
         return function(*args, filenames=(*filenames, *paths), **kwargs)
 
-    decorated = click.argument("paths", nargs=-1, metavar=metavar, shell_complete=complete("files"))(with_files)
+    decorated = click.argument("paths", nargs=-1, metavar=metavar, shell_complete=complete(offered))(with_files)
     decorated = click.option(
         "-f", "--filename", "filenames", multiple=True, metavar="FILE", shell_complete=complete("files"),
         help="A file, folder, glob, https URL, or - for stdin; can be given several times, or as an argument.",

@@ -50,6 +50,8 @@ class Head(NamedTuple):
 
 def way_out(kind: str, name: str) -> str:
     """What to type instead of naming such a file as a manifest."""
+    if "://" in name:
+        return f"save it here first: curl -LO {terminal.quoted(name)}"
     shown = terminal.quoted(name) if not name.startswith("<") else "train.py"
     if kind in (PYTHON, SHELL, SCRIPT):
         return f"kfrun run {shown} runs it, kfrun init {shown} makes a manifest"

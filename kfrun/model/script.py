@@ -45,7 +45,7 @@ class Parameter(NamedTuple):
     is_required: bool = False
 
 
-class ScriptFacts(NamedTuple):
+class ScriptSummary(NamedTuple):
     """What was read of a script and its folder.
 
     Attributes:

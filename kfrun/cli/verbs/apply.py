@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @options.verb("apply", with_arguments=True)
 @options.wishes(
-    options.files_if_any("[FILE... | PLAN]"),
+    options.files_if_any("[FILE... | PLAN]", "any_files"),
     options.values,
     options.arguments,
     options.namespace,

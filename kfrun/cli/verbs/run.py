@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @options.wishes(
     script.called,
     script.SAVE,
-    options.files_if_any("[SCRIPT [ARGS]... | FILE | -- COMMAND...]"),
+    options.files_if_any("[SCRIPT [ARGS]... | FILE | -- COMMAND...]", "any_files"),
     options.values,
     options.arguments,
     options.namespace,

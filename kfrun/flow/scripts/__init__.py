@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kfrun.flow.plans import Ready
-    from kfrun.model.script import ScriptCall, ScriptFacts
+    from kfrun.model.script import ScriptCall, ScriptSummary
     from kfrun.model.source import Document, Finding, ObjectKey
     from kfrun.model.state import Observed, ObservedJob
     from kfrun.model.wishes import Wishes
@@ -43,7 +43,7 @@ class Made(NamedTuple):
     """
 
     call: ScriptCall
-    facts: ScriptFacts
+    facts: ScriptSummary
     text: str
     shown: str
     warnings: tuple[Finding, ...] = ()
@@ -64,6 +64,7 @@ def make(wishes: Wishes, settings: Settings, *, explained: bool = False) -> Made
     assert call is not None
     _require_sensible(call, wishes)
     here = os.getcwd()
+    call = script.meant(call, here)
     found = script.read(call, here)
     facts = found.facts
     if explained and found.module is not None:
@@ -74,7 +75,7 @@ def make(wishes: Wishes, settings: Settings, *, explained: bool = False) -> Made
     folder = _folder(call, here)
     namespace = settings.namespace if settings.origins["namespace"].layer == "flag" else ""
 
-    def text(facts: ScriptFacts) -> str:
+    def text(facts: ScriptSummary) -> str:
         return manifest.text(facts, call, folder=folder, namespace=namespace, explained=explained)
 
     return Made(call, facts, text(facts), text(facts._replace(args=tuple(masking.words(facts.args)))), found.warnings)
@@ -135,7 +136,8 @@ def _require_sensible(call: ScriptCall, wishes: Wishes) -> None:
         way = "give one of them; words for the job of a manifest stand behind --"
         raise UsageProblem(f"-f names a manifest, and {first} is a script", way)
     if any(wishes.values) or wishes.arguments or wishes.recursive:
-        flag = "-R" if wishes.recursive else "--arg" if wishes.arguments else "--set"
+        flag = "-R" if wishes.recursive else "--arg" if wishes.arguments else "--values"
+        flag = "--set" if wishes.values.texts or wishes.values.strings else flag
         way = f"arguments stand behind the script; kfrun init {first} writes a manifest, in which anything can be set"
         raise UsageProblem(f"{flag} is for manifests, and {first} is a script", way)
     if call.name is not None and not _NAME.fullmatch(call.name):
@@ -167,7 +169,7 @@ def require_own(ready: Ready, made: Made) -> None:
             f"{way}; kfrun delete {name} removes the other one with its logs",
         )
     ours = job.resolution.job.data["spec"]["trainer"]["command"]
-    if theirs[-1:] != list(ours[-1:]) and (theirs or folder):
+    if [*map(os.path.normpath, theirs[-1:])] != [os.path.normpath(ours[-1])] and (theirs or folder):
         said = f"runs {' '.join(theirs)}" if theirs else "runs what its runtime says"
         raise Refused(
             f"trainjob {name} {masking.text(said)}, and this is {' '.join(ours)}",

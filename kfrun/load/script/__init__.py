@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from kfrun.errors import InvalidInput, NotFound, Refused, Unavailable, UsageProblem
 from kfrun.load import excerpts, filekinds, sources
 from kfrun.load.script import commands, imports, surroundings
-from kfrun.model.script import NO_REQUIREMENTS, ScriptFacts
+from kfrun.model.script import NO_REQUIREMENTS, ScriptSummary
 from kfrun.model.source import Finding, Position, Severity, Stage
 from kfrun.model.values import NamedTuple
 from kfrun.patterns import pattern
@@ -33,10 +33,10 @@ _NAMED: Final = pattern(r"[\w./-]+")
 _LAUNCHED: Final = pattern(r"\b(?:torchrun|accelerate launch|deepspeed|torch\.distributed\.(?:run|launch))\b")
 
 
-class Found(NamedTuple):
+class ReadScript(NamedTuple):
     """What was read, what refuses nothing of it, and the syntax tree of a Python script."""
 
-    facts: ScriptFacts
+    facts: ScriptSummary
     warnings: tuple[Finding, ...] = ()
     module: ast.Module | None = None
 
@@ -50,7 +50,7 @@ class _Script(NamedTuple):
     content: bytes
 
 
-def read(call: ScriptCall, folder: str) -> Found:
+def read(call: ScriptCall, folder: str) -> ReadScript:
     """Read what a command line names, seen from ``folder``.
 
     Raises:
@@ -63,7 +63,7 @@ def read(call: ScriptCall, folder: str) -> Found:
     parts = _parts(call, folder)
     script = _script(parts, folder, is_command=call.is_command)
     path = script.path if script else ""
-    facts = ScriptFacts(
+    facts = ScriptSummary(
         shown=script.shown if script else parts.program,
         folder=folder,
         path=path,
@@ -72,8 +72,16 @@ def read(call: ScriptCall, folder: str) -> Found:
         args=parts.args,
         distributed=parts.program if parts.program in commands.LAUNCHERS else "",
     )
-    found = Found(facts) if script is None else _looked_into(script, facts, is_command=call.is_command)
+    found = ReadScript(facts) if script is None else _looked_into(script, facts, is_command=call.is_command)
     return found._replace(facts=found.facts._replace(requirements=_requirements(call, script, folder)))
+
+
+def meant(call: ScriptCall, folder: str) -> ScriptCall:
+    """A script that stands where a command is expected, and no program of its name, is a script all the same."""
+    first = call.words[0] if call.words else ""
+    if not call.is_command or not first or "/" in first or _is_program(first):
+        return call
+    return call._replace(is_command=filekinds.of_file(os.path.join(folder, first)) is None)
 
 
 def _require_words(call: ScriptCall) -> None:
@@ -195,10 +203,10 @@ def _content(path: str, shown: str) -> bytes:
     return content
 
 
-def _looked_into(script: _Script, facts: ScriptFacts, *, is_command: bool) -> Found:
+def _looked_into(script: _Script, facts: ScriptSummary, *, is_command: bool) -> ReadScript:
     """The facts, with what the script imports."""
     if script.kind not in _READ or not script.content:
-        return Found(facts)
+        return ReadScript(facts)
     if script.kind == filekinds.SHELL:
         return _of_shell(script.content.decode("utf-8", "replace"), facts)
     try:
@@ -207,25 +215,25 @@ def _looked_into(script: _Script, facts: ScriptFacts, *, is_command: bool) -> Fo
         finding = _no_python(script, error, is_refused=not is_command)
         if not is_command:
             raise InvalidInput([finding]) from error
-        return Found(facts, (finding,))
+        return ReadScript(facts, (finding,))
     found = imports.of(module, script.path, _folders(script.path, facts.folder))
     broken = tuple(_broken(path, error, facts.folder) for path, error in found.broken)
-    return Found(facts._replace(distributed=facts.distributed or found.torch), broken, module)
+    return ReadScript(facts._replace(distributed=facts.distributed or found.torch), broken, module)
 
 
-def _of_shell(text: str, facts: ScriptFacts) -> Found:
+def _of_shell(text: str, facts: ScriptSummary) -> ReadScript:
     """Of a shell script: the launcher that it calls, or what the Python scripts import that it names."""
     launched = _LAUNCHED.search(text)
     if launched is not None or facts.distributed:
-        return Found(facts._replace(distributed=facts.distributed or (launched[0] if launched else "")))
+        return ReadScript(facts._replace(distributed=facts.distributed or (launched[0] if launched else "")))
     for name in dict.fromkeys(_NAMED.findall(text)):
         path = os.path.normpath(os.path.join(facts.folder, name))
         if name.endswith(".py") and os.path.isfile(path):
             script = _Script(name, path, filekinds.PYTHON, _content(path, name))
             inner = _looked_into(script, facts, is_command=True)
             if inner.facts.distributed:
-                return Found(inner.facts)
-    return Found(facts)
+                return ReadScript(inner.facts)
+    return ReadScript(facts)
 
 
 def _folders(path: str, folder: str) -> tuple[str, ...]:

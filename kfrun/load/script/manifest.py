@@ -12,7 +12,7 @@ from kfrun.patterns import pattern
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from kfrun.model.script import ScriptCall, ScriptFacts
+    from kfrun.model.script import ScriptCall, ScriptSummary
 
 TORCH: Final = "torch-distributed"
 PLAIN: Final = "plain-python"
@@ -22,7 +22,7 @@ _PLAIN_SCALAR: Final = pattern(r"(?:--?|\./)?[A-Za-z_/][A-Za-z0-9_./-]*(?:=[A-Za
 _WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 
 
-def text(facts: ScriptFacts, call: ScriptCall, *, folder: str, namespace: str = "", explained: bool = False) -> str:
+def text(facts: ScriptSummary, call: ScriptCall, *, folder: str, namespace: str = "", explained: bool = False) -> str:
     """The manifest.
 
     Args:
@@ -35,14 +35,14 @@ def text(facts: ScriptFacts, call: ScriptCall, *, folder: str, namespace: str = 
     Raises:
         UsageProblem: processes are asked for, and nothing starts them.
     """
-    lines = _Lines(facts, call, folder, explained=explained)
+    lines = _ManifestText(facts, call, folder, explained=explained)
     return "".join(f"{line}\n" for line in (*lines.head(namespace), *lines.spec()))
 
 
-class _Lines:
+class _ManifestText:
     """The lines of one manifest."""
 
-    def __init__(self, facts: ScriptFacts, call: ScriptCall, folder: str, *, explained: bool) -> None:
+    def __init__(self, facts: ScriptSummary, call: ScriptCall, folder: str, *, explained: bool) -> None:
         self._facts, self._call, self._folder, self._explained = facts, call, folder, explained
         self._runtime = call.runtime or (TORCH if facts.distributed else PLAIN)
         self._is_distributed = self._runtime == TORCH or (bool(facts.distributed) and self._runtime != PLAIN)
@@ -180,7 +180,7 @@ class _Lines:
 _CHANGE: Final = "Made by kfrun init; change what you like, kfrun validate checks it."
 
 
-def _way(facts: ScriptFacts) -> str:
+def _way(facts: ScriptSummary) -> str:
     if facts.interface == "hydra":
         return "words as lr=0.1 set values of its configuration, --help lists them."
     return "--help lists them."
