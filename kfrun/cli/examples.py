@@ -4,8 +4,14 @@ from __future__ import annotations
 
 EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "run": (
-        ("Train, follow the output, end with the job's own exit code", "kfrun run -f job.yaml"),
+        ("A script, without a manifest; what stands behind it is its own", "kfrun run --nodes 2 train.py --epochs 2"),
+        ("A manifest: follow the output, end with the job's own exit code", "kfrun run -f job.yaml"),
         ("The same, and remove the job when it has ended", "kfrun run --rm -q -f job.yaml"),
+    ),
+    "init": (
+        ("A manifest for a script, with comments at what can be changed", "kfrun init train.py"),
+        ("Look at it only", "kfrun init --stdout --nodes 2 train.py"),
+        ("One of kfrun's examples, in a folder of its own", "kfrun init --example failing"),
     ),
     "apply": (
         ("Start what is new of a manifest, and return", "kfrun apply -f job.yaml"),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("kfrun.cli.verbs.run:command", "Train in the foreground: apply, follow the logs, Ctrl-C cancels."),
+    "init": ("kfrun.cli.verbs.init:command", "Write a manifest for a script, or copy an example."),
     "apply": ("kfrun.cli.verbs.apply:command", "Record jobs and runtimes and start what is new."),
     "rerun": ("kfrun.cli.verbs.rerun:command", "Run a finished job once more, with today's code."),
     "plan": ("kfrun.cli.verbs.plan:command", "Show what apply would do, and why."),
@@ -49,7 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Name of the verb -> where it is, and its line in ``--help``."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Start": ("run", "apply", "rerun", "stop", "suspend", "resume"),
+    "Start": ("run", "init", "apply", "rerun", "stop", "suspend", "resume"),
     "Look": ("get", "describe", "logs", "events", "wait"),
     "Check": ("plan", "diff", "validate", "lint", "render", "convert", "explain", "runtimes"),
     "Tidy": ("delete", "env", "doctor", "config", "completion", "version"),

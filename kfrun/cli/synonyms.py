@@ -10,7 +10,7 @@ _REMOVE = "kfrun delete NAME stops a job and removes it with its logs"
 _CHECK = "kfrun validate -f job.yaml checks manifests as a cluster would"
 _AGAIN = "kfrun rerun NAME runs a finished job once more, with today's code"
 _CHANGE = "change the manifest: kfrun diff -f job.yaml shows what differs, kfrun apply -f job.yaml carries it out"
-_MAKE = "kfrun explain trainjob lists the fields of a manifest"
+_MAKE = "kfrun init train.py writes a manifest for a script, kfrun explain trainjob lists its fields"
 _WATCH = "kfrun get trainjobs -w shows what changes"
 _FOLLOW = "kfrun logs -f NAME follows the output of a job"
 _PROCESSES = "jobs are processes of this machine: "
@@ -25,7 +25,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     _CHECK: ("check", "verify", "test", "vet"),
     _AGAIN: ("restart", "retry", "rollout", "resubmit"),
     _CHANGE: ("edit", "patch", "scale", "label", "annotate", "set", "update", "autoscale"),
-    _MAKE: ("new", "init", "create", "generate", "scaffold"),
+    _MAKE: ("new", "create", "generate", "scaffold"),
     _WATCH: ("watch", "top", "stats", "monitor", "ui", "dashboard"),
     _FOLLOW: ("tail", "log", "attach", "stream", "output"),
     "kfrun suspend NAME stops the pods of a job and keeps the job": ("pause", "freeze"),

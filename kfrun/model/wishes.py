@@ -9,6 +9,8 @@ from kfrun.model.values import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kfrun.model.script import ScriptCall
+
 
 class Values(NamedTuple):
     """What templates are to be rendered with, as the caller says it.
@@ -30,6 +32,7 @@ class Wishes(NamedTuple):
     Attributes:
         filenames: files, folders, globs, URLs, or ``-``.
         recursive: descend into the folders of a folder.
+        script: what is run instead of manifests.
         arguments: words for the command line of the job, in the place of what sets the same, else behind it.
         cluster_defaults: retry a failed pod as often as a cluster would.
         replace: a finished job that was changed may be replaced.
@@ -45,6 +48,7 @@ class Wishes(NamedTuple):
     filenames: tuple[str, ...] = ()
     recursive: bool = False
     values: Values = Values()
+    script: ScriptCall | None = None
     arguments: tuple[str, ...] = ()
     namespace: str | None = None
     trainer_version: str | None = None
