@@ -137,8 +137,10 @@ def test_quoted_booleans(value: str, expected: str) -> None:
         ("TrainngRuntime", 'did you mean "TrainingRuntime"?'),
         (
             "PyTorchJob",
-            "PyTorchJob belongs to the Training Operator; its successor is a TrainJob with a runtime: "
-            "kfrun convert -f FILE makes one",
+            (
+                "PyTorchJob belongs to the Training Operator; its successor is a TrainJob with a runtime: "
+                "kfrun convert -f FILE makes one"
+            ),
         ),
     ],
 )
