@@ -10,11 +10,17 @@ import click
 from kfrun.cli import exits, options
 from kfrun.execute import choice
 from kfrun.flow import plans
+from kfrun.model.source import Severity
 from kfrun.plan import render
 from kfrun.terminal import json_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kfrun.flow.plans import Ready
+    from kfrun.model.source import Finding
     from kfrun.model.wishes import Wishes
+    from kfrun.settings import Settings
 
 
 @options.verb("plan", with_arguments=True)
@@ -37,7 +43,7 @@ if TYPE_CHECKING:
 def command(wishes: Wishes, out: str | None, detailed_exitcode: bool, output: str) -> int:
     """Show what apply would do, and why.
 
-    Exit code 1 when something is refused, with or without --detailed-exitcode.
+    Exit code 1 when something is refused, or cannot be started here, with or without --detailed-exitcode.
     """
     settings = options.load_settings(**wishes.settings)
     if out is not None:
@@ -52,10 +58,23 @@ def command(wishes: Wishes, out: str | None, detailed_exitcode: bool, output: st
         options.data(json_text(render.to_json(ready.plan)))
     else:
         options.write(render.to_text(ready.plan, color=options.colors_stdout(settings)), styled=True)
-    if ready.plan.refusals:
+    against = _obstacles(ready, settings)
+    if against:
+        options.warn(settings)(against)
+    if ready.plan.refusals or any(one.severity is Severity.ERROR for one in against):
         return exits.REFUSED
     if out is not None:
         savedplans.write(out, savedplans.saved(ready))
         again = " with the same --set and --set-string" if wishes.values.texts or wishes.values.strings else ""
         options.tell(f"saved as {out}: kfrun apply {out}{again} does exactly this")
     return exits.CHANGES if detailed_exitcode and not ready.plan.is_empty else exits.SUCCESS
+
+
+def _obstacles(ready: Ready, settings: Settings) -> Sequence[Finding]:
+    """What stands against the plan at the place where it would be carried out."""
+    if ready.plan.refusals or ready.plan.is_empty:
+        return ()
+    from kfrun.flow import execution
+
+    with options.backend(settings, heal=False) as backend:
+        return execution.obstacles(ready, backend, options.caller())

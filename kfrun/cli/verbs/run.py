@@ -38,7 +38,7 @@ def command(wishes: Wishes, remove: bool, quiet: bool) -> int:
     with options.backend(settings, create=True) as backend:
         caller = options.caller()
         ready = plans.make(wishes._replace(rerun=True), settings, backend.observe, warn=options.warn(settings))
-        execution.require_possible(ready, backend, caller)
+        execution.require_possible(ready, backend, caller, warn=options.warn(settings))
         _require_one_job(ready)
         if not quiet:
             attach.show_plan(ready)

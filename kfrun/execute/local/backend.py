@@ -133,7 +133,7 @@ class LocalBackend(SealedPods):
             name = backend_of(job, wishes, default)
             # A backend that is not offered here is refused by the plan.
             if name in runtimes.PREPARATIONS:
-                found += runtimes.preparation(name).preflight(job.resolution, caller)
+                found += runtimes.preparation(name).preflight(job.resolution, wishes, caller)
         return found
 
     def perform(

@@ -72,8 +72,8 @@ if TYPE_CHECKING:
                 UsageProblem: one does not.
             """
 
-        def preflight(self, resolution: Resolution, caller: Caller) -> list[Finding]:
-            """What a job needs and this machine lacks."""
+        def preflight(self, resolution: Resolution, wishes: Wishes, caller: Caller) -> list[Finding]:
+            """What a job needs and this machine lacks: errors, and warnings of what may still come."""
 
         def launch(self, resolution: Resolution, way: Way) -> Callable[[str], Launch]:
             """What a job is started with, once it has a uid; whatever is wrong is told now.

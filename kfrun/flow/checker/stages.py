@@ -206,7 +206,7 @@ class _Judge:
 
         version, is_update = self._asked.settings.trainer_version, document.key in self._asked.updated
         refused = admission.check_runtime(document, version=version, is_update=is_update)
-        return Answer([*extensions.read(document, None).findings, *refused])
+        return Answer([*extensions.read(document, None).findings, *refused, *_of_commands(document, None)])
 
     def _of_job(self, item: Object) -> Answer:
         from kfrun.resolve import resolver
@@ -218,7 +218,8 @@ class _Judge:
         material = _material(self._stored.get(document.key)) if self._asked.with_keys else None
         resolution = resolver.resolve(document, self._catalogue, version=version, material=material)
         runtime = resolution.runtime.document.key if resolution.runtime else None
-        findings = [*resolution.findings, *self._admitted(resolution)]
+        of_commands = _of_commands(document, resolution.runtime.document.data if resolution.runtime else None)
+        findings = [*resolution.findings, *self._admitted(resolution), *of_commands]
         if self._asked.backend is not None:
             from kfrun.plan.support import findings as support
 
@@ -234,6 +235,13 @@ class _Judge:
         version, locally = self._asked.settings.trainer_version, self._asked.admission == "local"
         locally = locally and not _uses_images(backend_of(resolution, self._asked.settings))
         return admission.check(resolution, version=version, locally=locally, priority_classes=self._priorities)
+
+
+def _of_commands(document: Document, runtime: dict[str, Any] | None) -> Sequence[Finding]:
+    """Warnings of commands that a cluster would only find when it starts them."""
+    from kfrun.validate.lint import table
+
+    return table.check_command(document, runtime)
 
 
 def _uses_images(backend: str) -> bool:
