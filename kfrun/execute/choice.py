@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from kfrun.execute.answers import Check
     from kfrun.execute.backend import Backend
-    from kfrun.model.source import ObjectKey
+    from kfrun.model.change import DesiredJob
+    from kfrun.model.source import Finding, ObjectKey
+    from kfrun.model.wishes import Caller, Wishes
     from kfrun.settings import Settings
 
 MEMORY = "memory"
@@ -56,6 +58,15 @@ def observe(settings: Settings, keys: Sequence[ObjectKey], apply_set: ObjectKey 
             return _nothing(apply_set)
     with open_backend(settings) as backend:
         return backend.observe(keys, apply_set)
+
+
+def preflight(settings: Settings, jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller) -> Sequence[Finding]:
+    """What keeps jobs from being started at the place that the settings mean; asked without opening it."""
+    if settings.backend == MEMORY:
+        return open_backend(settings).preflight(jobs, wishes, caller)
+    from kfrun.execute.local import runtimes
+
+    return runtimes.preflight(jobs, wishes, caller, settings.backend)
 
 
 def checks(settings: Settings) -> Iterator[Check]:

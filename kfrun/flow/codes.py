@@ -76,13 +76,15 @@ REASONS: Final[dict[str, Reason]] = {
         source="kfrun: packages of local processes",
     ),
     "KF603": Reason(
-        "The container would start, end at once with code 128 or 126, and the job would fail.",
+        "The job would fail at its start, with exit code 128. It is refused where only a change of the job or its "
+        "folder can mend it, else warned of; kfrun plan only warns.",
         "name a program that is there; a command is a list of words, [python, train.py], and no shell reads it",
         "A misspelt program, a script without its x bit or its first line, a package that is missing.",
         source="kfrun: commands of local processes",
     ),
     "KF604": Reason(
-        "The interpreter would end with a code of its own, 2 for Python, and the job would fail.",
+        "The interpreter would end with a code of its own, 2 for Python. It is refused where the path is relative and "
+        "nothing runs before, else warned of; kfrun plan only warns.",
         "mend the name; it begins at the job's source folder, which kfrun.dev/source names",
         "A misspelt name, or a manifest in a folder of its own, beside the one with the script.",
         source="kfrun: commands of local processes",

@@ -33,11 +33,10 @@ _DONE = {
 }
 
 
-def obstacles(ready: Ready, backend: Backend, caller: Caller) -> list[Finding]:
-    """What the place has against starting the jobs of a plan: errors, and warnings of what may keep them."""
-    starting = {action.key for action in ready.plan.actions if jobs.starts(action)}
-    wanted = [job for job in ready.plan.jobs if job.resolution.trainjob in starting]
-    return list(backend.preflight(wanted, ready.wishes, caller))
+def starting(ready: Ready) -> list[DesiredJob]:
+    """The jobs that a plan starts."""
+    keys = {action.key for action in ready.plan.actions if jobs.starts(action)}
+    return [job for job in ready.plan.jobs if job.resolution.trainjob in keys]
 
 
 def require_possible(
@@ -48,7 +47,7 @@ def require_possible(
     Raises:
         InvalidInput: with why not, in the present state or at this place.
     """
-    findings = [*ready.plan.refusals, *obstacles(ready, backend, caller)]
+    findings = [*ready.plan.refusals, *backend.preflight(starting(ready), ready.wishes, caller)]
     if any(one.severity is Severity.ERROR for one in findings):
         raise InvalidInput(findings)
     if findings:

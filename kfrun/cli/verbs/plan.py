@@ -9,16 +9,14 @@ import click
 
 from kfrun.cli import exits, options
 from kfrun.execute import choice
-from kfrun.flow import plans
+from kfrun.flow import execution, plans
 from kfrun.model.source import Severity
+from kfrun.model.values import replace
 from kfrun.plan import render
 from kfrun.terminal import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from kfrun.flow.plans import Ready
-    from kfrun.model.source import Finding
     from kfrun.model.wishes import Wishes
     from kfrun.settings import Settings
 
@@ -43,7 +41,8 @@ if TYPE_CHECKING:
 def command(wishes: Wishes, out: str | None, detailed_exitcode: bool, output: str) -> int:
     """Show what apply would do, and why.
 
-    Exit code 1 when something is refused, or cannot be started here, with or without --detailed-exitcode.
+    Exit code 1 when something is refused, with or without --detailed-exitcode. What the place would refuse when the
+    jobs start, such as a script that is not there, is a warning here.
     """
     settings = options.load_settings(**wishes.settings)
     if out is not None:
@@ -58,10 +57,8 @@ def command(wishes: Wishes, out: str | None, detailed_exitcode: bool, output: st
         options.data(json_text(render.to_json(ready.plan)))
     else:
         options.write(render.to_text(ready.plan, color=options.colors_stdout(settings)), styled=True)
-    against = _obstacles(ready, settings)
-    if against:
-        options.warn(settings)(against)
-    if ready.plan.refusals or any(one.severity is Severity.ERROR for one in against):
+    _warn_of_obstacles(ready, settings)
+    if ready.plan.refusals:
         return exits.REFUSED
     if out is not None:
         savedplans.write(out, savedplans.saved(ready))
@@ -70,11 +67,9 @@ def command(wishes: Wishes, out: str | None, detailed_exitcode: bool, output: st
     return exits.CHANGES if detailed_exitcode and not ready.plan.is_empty else exits.SUCCESS
 
 
-def _obstacles(ready: Ready, settings: Settings) -> Sequence[Finding]:
-    """What stands against the plan at the place where it would be carried out."""
-    if ready.plan.refusals or ready.plan.is_empty:
-        return ()
-    from kfrun.flow import execution
-
-    with options.backend(settings, heal=False) as backend:
-        return execution.obstacles(ready, backend, options.caller())
+def _warn_of_obstacles(ready: Ready, settings: Settings) -> None:
+    """Tell what stands against the plan where it would be carried out; that may be mended before it is."""
+    jobs = [] if ready.plan.refusals else execution.starting(ready)
+    found = choice.preflight(settings, jobs, ready.wishes, options.caller()) if jobs else ()
+    if found:
+        options.warn(settings)([replace(one, severity=Severity.WARNING) for one in found])

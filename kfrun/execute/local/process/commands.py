@@ -1,7 +1,7 @@
 """Commands of a job that this machine could not start, found before anything is done: programs and scripts.
 
-Only what is sure is told: what a shell reads, and what a package may bring that is not installed yet, is left alone.
-What an earlier step may still make is a warning, as is what a suspended job lacks.
+What a shell reads, and what a package may bring that is not installed yet, is left alone. An error is what the job's
+own folder lacks, since nothing could bring it any more; everything else may still be made before, and is a warning.
 """
 
 from __future__ import annotations
@@ -32,6 +32,14 @@ _OTHERS = frozenset({"perl", "ruby", "Rscript", "node", "julia", "lua"})
 _LAUNCHERS = frozenset({"torchrun", "deepspeed", "accelerate"})
 
 
+class _Obstacle(NamedTuple):
+    """What is wrong with a command, in words; whether nothing but a change of the job or its folder mends it."""
+
+    code: str
+    words: str
+    is_sure: bool = False
+
+
 class _Call(NamedTuple):
     """A container's command as its process would get it.
 
@@ -39,6 +47,7 @@ class _Call(NamedTuple):
         place: of the container in the JobSet.
         path: PATH, of which nothing more can be said where the manifest sets it from elsewhere.
         has_packages: programs may come that are not there yet.
+        source: the job's ``kfrun.dev/source``; None where the container has a working directory of its own.
     """
 
     place: FieldPath
@@ -46,6 +55,7 @@ class _Call(NamedTuple):
     folder: str
     path: str
     has_packages: bool
+    source: str | None
 
 
 def check(resolution: Resolution, settings: ProcessSettings) -> Iterator[Finding]:
@@ -55,31 +65,31 @@ def check(resolution: Resolution, settings: ProcessSettings) -> Iterator[Finding
     for call, is_first in _calls(resolution, settings):
         found = _fault(call)
         if found is not None:
-            is_sure = is_first and not is_later and found[0] != "KF605"
-            severity = Severity.ERROR if is_sure else Severity.WARNING
-            yield _finding(resolution, call, found, severity)
+            is_sure = is_first and not is_later and found.is_sure
+            yield _finding(resolution, call, found, Severity.ERROR if is_sure else Severity.WARNING)
 
 
 def _calls(resolution: Resolution, settings: ProcessSettings) -> Iterator[tuple[_Call, bool]]:
     """The commands that are known word by word, and whether nothing of their pod runs before them."""
     path = launch.base_environment(settings)["PATH"]
-    spec = (resolution.jobset or {}).get("spec", {})
-    for number, group in enumerate(spec.get("replicatedJobs", ())):
+    for place, container, is_first in _containers(resolution):
+        argv = (*(container.get("command") or ()), *(container.get("args") or ()))
+        folder, own = container.get("workingDir") or settings.folder, _own_path(container, path)
+        if container.get("command") and own is not None and "$(" not in folder and os.path.isdir(folder):
+            source = None if container.get("workingDir") else resolution.source or ""
+            yield _Call(place, argv, folder, own, resolution.packages.needs_environment, source), is_first
+
+
+def _containers(resolution: Resolution) -> Iterator[tuple[FieldPath, dict[str, Any], bool]]:
+    """Every container of the JobSet, where it stands there, and whether it is among the first of its pod."""
+    for number, group in enumerate((resolution.jobset or {}).get("spec", {}).get("replicatedJobs", ())):
         base: FieldPath = ("spec", "replicatedJobs", number, "template", "spec", "template", "spec")
         pod = group.get("template", {}).get("spec", {}).get("template", {}).get("spec", {})
-        started = 0
-        for kind in ("initContainers", "containers"):
-            before = started
-            for index, container in enumerate(pod.get(kind) or ()):
-                is_first = before == 0 if kind == "containers" else started == 0
-                started += 1
-                argv = (*(container.get("command") or ()), *(container.get("args") or ()))
-                folder = container.get("workingDir") or settings.folder
-                if argv and container.get("command") and "$(" not in folder and os.path.isdir(folder):
-                    own = _own_path(container, path)
-                    if own is not None:
-                        place = (*base, kind, index)
-                        yield _Call(place, argv, folder, own, resolution.packages.needs_environment), is_first
+        inits = pod.get("initContainers") or ()
+        for index, container in enumerate(inits):
+            yield (*base, "initContainers", index), container, index == 0
+        for index, container in enumerate(pod.get("containers") or ()):
+            yield (*base, "containers", index), container, not inits
 
 
 def _own_path(container: dict[str, Any], path: str) -> str | None:
@@ -91,32 +101,46 @@ def _own_path(container: dict[str, Any], path: str) -> str | None:
     return path
 
 
-def _fault(call: _Call) -> tuple[str, str] | None:
-    """The code and words of what is wrong with a command; None when nothing is known to be."""
+def _fault(call: _Call) -> _Obstacle | None:
+    """What is wrong with a command; None when nothing is known to be."""
     name = call.argv[0]
     if "$(" in name:
         return None
     executable = launch.find_executable(name, call.path, call.folder)
     if executable is None:
-        if "/" not in name and call.has_packages and not any(map(str.isspace, name)):
-            return None
-        from kfrun.execute.local.process import causes
-
-        return "KF603", causes.missing(call.argv, call.folder, call.path)
+        return _of_program(call)
     script = _script(call.argv)
     if script is not None:
         return _of_script(call, script)
     return _of_first_line(call, executable)
 
 
-def _of_first_line(call: _Call, executable: str) -> tuple[str, str] | None:
+def _of_program(call: _Call) -> _Obstacle | None:
+    """A program that is not there."""
+    name = call.argv[0]
+    has_blanks = any(map(str.isspace, name))
+    is_own = "/" not in name and os.path.isfile(os.path.join(call.folder, name))
+    # Of one text in place of a list KF725 tells; who waits for packages meanwhile would wait in vain.
+    if has_blanks and not call.has_packages:
+        return None
+    if "/" not in name and call.has_packages and not has_blanks and not is_own:
+        return None
+    from kfrun.execute.local.process import causes
+
+    is_sure = has_blanks or is_own or ("/" in name and not os.path.isabs(name))
+    return _Obstacle("KF603", causes.missing(call.argv, call.folder, call.path), is_sure)
+
+
+def _of_first_line(call: _Call, executable: str) -> _Obstacle | None:
     """What keeps the system from starting a script that is executable."""
     if "/" not in call.argv[0] or not _is_text(executable):
         return None
     from kfrun.execute.local.process import binaries, causes
 
+    is_own = not os.path.isabs(call.argv[0])
     if binaries.fault(executable) is not None:
-        return "KF603", causes.refused(call.argv, call.folder, executable, OSError(8, "cannot be started"))
+        error = OSError(8, "cannot be started")
+        return _Obstacle("KF603", causes.refused(call.argv, call.folder, executable, error), is_own)
     words = binaries.first_line(executable)
     program = next((word for word in words[1:] if not word.startswith("-") and "=" not in word), "")
     if not program or os.path.basename(words[0]) != "env" or call.has_packages:
@@ -124,7 +148,7 @@ def _of_first_line(call: _Call, executable: str) -> tuple[str, str] | None:
     if launch.find_executable(program, call.path, call.folder) is not None:
         return None
     why = f"its first line asks for {program}, which no folder of PATH has"
-    return "KF603", f'exec: "{call.argv[0]}": cannot be started{HELP}{why}'
+    return _Obstacle("KF603", f'exec: "{call.argv[0]}": cannot be started{HELP}{why}')
 
 
 def _is_text(path: str) -> bool:
@@ -136,17 +160,19 @@ def _is_text(path: str) -> bool:
         return False
 
 
-def _of_script(call: _Call, script: str) -> tuple[str, str] | None:
+def _of_script(call: _Call, script: str) -> _Obstacle | None:
     place = os.path.normpath(os.path.join(call.folder, script))
     if "$(" in script:
         return None
     from kfrun.execute.local.process import binaries, causes
 
     if not os.path.lexists(place):
-        return "KF604", causes.no_script(script, call.folder, call.path)
+        return _Obstacle("KF604", causes.no_script(script, call.folder, call.source), not os.path.isabs(script))
     if os.path.basename(call.argv[0]) in _SHELLS and binaries.has_windows_ends(place):
         mend = "save it with the line ends of Unix (sed -i 's/\\r$//' FILE, or dos2unix)"
-        return "KF605", f"the lines of {script} end with a carriage return (\\r), as on Windows (CRLF){HELP}{mend}"
+        return _Obstacle(
+            "KF605", f"the lines of {script} end with a carriage return (\\r), as on Windows (CRLF){HELP}{mend}"
+        )
     return None
 
 
@@ -202,16 +228,13 @@ def _launched(words: Sequence[str]) -> str | None:
     return None
 
 
-def _finding(resolution: Resolution, call: _Call, found: tuple[str, str], severity: Severity) -> Finding:
+def _finding(resolution: Resolution, call: _Call, found: _Obstacle, severity: Severity) -> Finding:
     from kfrun.resolve import findings
 
-    code, words = found
-    message, _, hint = words.partition(HELP)
-    if severity is Severity.WARNING and code != "KF605":
-        message += ", unless something makes it before"
+    message, _, hint = found.words.partition(HELP)
     document, path = _where(resolution, call.place)
     return findings.finding(
-        code, message, document, path, stage=Stage.BACKEND, hint=hint or "mend the command", severity=severity
+        found.code, message, document, path, stage=Stage.BACKEND, hint=hint or "mend the command", severity=severity
     )
 
 

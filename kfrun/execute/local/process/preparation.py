@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kfrun.errors import UsageProblem
@@ -91,6 +90,8 @@ def launch(resolution: Resolution, way: Way) -> Callable[[str], Launch]:
     python = _interpreter(wishes.python, caller)
     if not resolution.packages.needs_environment:
         return lambda _: Launch(settings.to_json())
+    from pathlib import Path
+
     from kfrun.execute import environments
 
     request = _request(resolution.packages, caller.environ, python, way.settings.installer)
@@ -115,6 +116,8 @@ def _settings(resolution: Resolution, wishes: Wishes, caller: Caller, *, log_max
 
 
 def _with_environment(settings: ProcessSettings, request: EnvironmentRequest, cache: str, uid: str) -> Launch:
+    from pathlib import Path
+
     from kfrun.execute import environments
 
     if request.isolated_for is not None:
