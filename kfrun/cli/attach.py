@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kfrun.execute.backend import Backend
     from kfrun.flow.follower import Follower
     from kfrun.flow.plans import Ready
+    from kfrun.model.source import ObjectKey
     from kfrun.model.state import StoredObject
 
 
@@ -35,6 +36,12 @@ def how_to_return(verb: str, name: str, namespace: str) -> tuple[str, ...]:
         f"  kfrun {verb} {name}{place}   looks again",
         f"  kfrun delete {name}{place}   stops and removes it",
     )
+
+
+def tell_what_next(key: ObjectKey) -> None:
+    """Where the logs of a job are that has ended, and how to run it again."""
+    name = f"{key.name}{namespace_flag(key.namespace)}"
+    options.tell(f"{key.name}: logs: kfrun logs {name}; again: kfrun rerun {name}")
 
 
 def namespace_flag(namespace: str) -> str:

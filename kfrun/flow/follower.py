@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 0.02
 _CHUNK = 1 << 16
+_LAST_BYTES = 1 << 13
+_MINUTE = 60
 
 
 def has_several_containers(ready: Ready, key: ObjectKey) -> bool:
@@ -67,7 +69,8 @@ class Follower:
         flush: Callable[[], object] = lambda: None,
     ) -> None:
         self._backend, self._job, self._options = backend, job, options
-        self._write, self._say, self._flush = write, tell, flush
+        self._sink, self._say, self._flush = write, tell, flush
+        self._last = b""
         self._told = 0
         self._logs: JobLogs | None = None
         self._reader: LogReader | None = None
@@ -113,6 +116,10 @@ class Follower:
         self.close()
         return self.outcome()
 
+    def _write(self, chunk: bytes) -> None:
+        self._last = (self._last + chunk)[-_LAST_BYTES:]
+        self._sink(chunk)
+
     def _tell(self, text: str) -> None:
         if self._options.terminal and self._reader is not None:
             # A line of the job that is not finished stays as it is.
@@ -134,11 +141,39 @@ class Follower:
         return None if found is None or found.uid != self._job.uid else self._backend.outcome(found)
 
     def tell_end(self, outcome: Outcome) -> None:
-        """The last line: how it ended and how long it took."""
-        word = "Complete" if outcome.succeeded else "Failed"
-        seconds = time.monotonic() - self._started
-        message = outcome.message or outcome.reason
-        self._tell(f"{self._job.key.name}: {word} after {seconds:.1f} s: {_first_line(message)}")
+        """How it ended and how long it took; of a failed job why, as far as its last lines tell."""
+        from kfrun.flow import epilogue
+
+        name, end = self._job.key.name, epilogue.of(self._backend, self._job, outcome)
+        if end.lines and not self._was_shown(end.lines[-1]):
+            for line in end.told:
+                self._tell(line)
+        self._tell(f"{name}: {self._end(outcome)}")
+        if end.advice:
+            self._tell(f"{name}: help: {end.advice}")
+
+    def _was_shown(self, line: str) -> bool:
+        """Whether it is the last thing that was written."""
+        return clean(self._last.decode("utf-8", "replace").rstrip().rpartition("\n")[2]).endswith(line)
+
+    def _end(self, outcome: Outcome) -> str:
+        environment = self._environment_seconds()
+        seconds = max(0.0, time.monotonic() - self._started - environment)
+        aside = f" (environment {_span(environment)})" if environment else ""
+        if not outcome.succeeded:
+            return f"Failed after {_span(seconds)}{aside}: {_first_line(outcome.message or outcome.reason)}"
+        return f"Complete: trained {_span(seconds)}{aside}" if environment else f"Complete after {_span(seconds)}"
+
+    def _environment_seconds(self) -> float:
+        """How long the job waited for its packages, as long as it was followed."""
+        since = time.time() - (time.monotonic() - self._started)
+        total, begun = 0.0, 0.0
+        for _, event in self._backend.events(owner=self._job.uid):
+            if event.reason == "EnvironmentBuilding":
+                begun = max(since, event.first_time)
+            elif begun and event.reason.startswith("Environment"):
+                total, begun = total + max(0.0, event.last_time - begun), 0.0
+        return total
 
     def _tell_unread(self) -> None:
         if self.outcome() is not None:
@@ -199,6 +234,14 @@ class _Lines:
         if self._text is not None:
             self._text.close()
             self._text = None
+
+
+def _span(seconds: float) -> str:
+    """A span of time: ``4.2 s``, ``3 m 40 s``, ``1 h 2 m``."""
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), _MINUTE)
+    return f"{minutes} m {rest} s" if minutes < _MINUTE else f"{minutes // _MINUTE} h {minutes % _MINUTE} m"
 
 
 def _first_line(message: str) -> str:
