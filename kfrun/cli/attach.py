@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from kfrun.cli import options
+from kfrun.cli import console, options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,4 +71,5 @@ def follower(backend: Backend, ready: Ready, job: StoredObject) -> Follower:
         terminal=sys.stdout.isatty(),
     )
     out = sys.stdout.buffer
-    return Follower(backend, job, write=out.write, flush=out.flush, tell=options.tell, options=shown)
+    live = console.live if console.has_live_line() else None
+    return Follower(backend, job, write=out.write, flush=out.flush, tell=options.tell, options=shown, live=live)
