@@ -29,8 +29,9 @@ BACKENDS: tuple[str, ...] = ("process", "memory")
 """What can carry a job out. Named here because the setting, the flag and the planner must agree."""
 
 TRAINER_VERSION = "v2.3"
+RUNS_KEEP = 20
 
-_IN_TABLES = {("logs", "max-size"): "logs_max_size"}
+_IN_TABLES = {("logs", "max-size"): "logs_max_size", ("runs", "keep"): "runs_keep"}
 """Keys that stand in a table of the files, by the table and their name there."""
 
 _SIZE = r"([0-9]{1,15})([kmgt]?)(i?)b?"
@@ -66,6 +67,7 @@ class Settings(NamedTuple):
         retry_delay: seconds before the first retry; each further one waits twice as long.
         max_retry_delay: seconds, the longest wait between two attempts.
         logs_max_size: the log of an attempt is kept at it, like `100Mi`; the oldest goes first, and the log says so.
+        runs_keep: how many runs of a job are kept with their logs, the latest included.
         origins: where each value came from, by key.
     """
 
@@ -81,6 +83,7 @@ class Settings(NamedTuple):
     retry_delay: float = 10.0
     max_retry_delay: float = 300.0
     logs_max_size: str = ""
+    runs_keep: int = RUNS_KEEP
     origins: Mapping[str, SettingOrigin] = MappingProxyType({})
 
 
@@ -327,6 +330,10 @@ def _check(key: str, value: Any, name: str) -> Any:
     if isinstance(default, bool):
         _require(isinstance(value, bool), name, value, "true or false")
         return value
+    if isinstance(default, int):
+        text = str(value) if type(value) in (int, str) else ""
+        _require(text.isascii() and text.isdigit() and len(text) < 7 and int(text), name, value, "a number from 1 on")
+        return int(text)
     if isinstance(default, float):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         _require(is_number and 0 <= value < float("inf"), name, value, "a number of seconds")

@@ -25,6 +25,8 @@ _OBEYED: Final = pattern(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}]")
 _UNSHOWN: Final = pattern(f"[\x00-\x1f\x7f-\x9f{_BIDI}\ud800-\udfff]")
 _OBEYED_OR_STYLE: Final = pattern(f"{_STYLES}|[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDI}]")
 
+_PLAIN_WORD: Final = pattern(r"[\w@%+=:,./-]+")
+
 COMMAND: Final = pattern(r"^[^\S\n]*:(?=:)|##(?=\w{0,16}\[)", re.MULTILINE)
 """Begin of what runners obey: ``::error`` in front of a line, ``##[error]`` and ``##vso[…]`` anywhere."""
 
@@ -51,6 +53,13 @@ def in_columns(text: str) -> str:
 def harmless(text: str) -> str:
     """The lines of a text, none of which is a command to a CI runner."""
     return COMMAND.sub(_without_command, text) if "::" in text or "##" in text else text
+
+
+def quoted(word: str) -> str:
+    """The word as a shell takes it, on one line."""
+    if _PLAIN_WORD.fullmatch(word):
+        return word
+    return "'" + clean(word).replace("'", "'\\''") + "'"
 
 
 def json_text(data: Any) -> str:

@@ -19,9 +19,11 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "kfrun/"
 DATA = PACKAGE + "_data/"
 RELEASES = ("v2.0", "v2.1", "v2.2", "v2.3")
+EXAMPLES = ("failing", "quickstart", "torch-ddp")
 SHIPPED = {
     "runtimes/plain-python.yaml",
     "runtimes/torch-distributed.yaml",
+    *(f"examples/{name}/{file}" for name in EXAMPLES for file in ("README.md", "job.yaml", "train.py")),
     *(
         f"schemas/{version}/{name}"
         for version in RELEASES
@@ -110,7 +112,19 @@ def test_the_wheel_holds_the_package_and_what_it_reads(wheel):
 
 def test_every_shipped_file_of_the_checkout_is_in_the_wheel():
     folders = ("runtimes", *(f"schemas/{version}" for version in RELEASES))
-    assert {f"{folder}/{path.name}" for folder in folders for path in (ROOT / folder).iterdir()} == SHIPPED
+    found = {f"{folder}/{path.name}" for folder in folders for path in (ROOT / folder).iterdir()}
+    written = {".gitignore", "expected.yaml", "output", "data", "__pycache__"}
+    paths = (path for folder in (ROOT / "examples").iterdir() if folder.is_dir() for path in folder.iterdir())
+    found |= {path.relative_to(ROOT).as_posix() for path in paths if path.name not in written}
+    assert found == SHIPPED
+
+
+def test_an_installation_without_a_clone_has_something_to_run(installed):
+    assert installed("init", "--example").stdout.split("\n")[0].split()[0] == "failing"
+    done = installed("init", "--example", "failing", "an example")
+    assert done.returncode == 0, done.stderr
+    assert "next: kfrun run -f 'an example/job.yaml'" in done.stderr
+    assert installed("run", "-q", "-f", "an example/job.yaml").returncode == 3
 
 
 def test_the_metadata_says_what_is_needed(wheel):

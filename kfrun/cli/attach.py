@@ -34,7 +34,7 @@ def how_to_return(verb: str, name: str, namespace: str) -> tuple[str, ...]:
     return (
         f"detached: {name} goes on",
         f"  kfrun {verb} {name}{place}   looks again",
-        f"  kfrun delete {name}{place}   stops and removes it",
+        f"  kfrun stop {name}{place}   stops it",
     )
 
 

@@ -112,6 +112,13 @@ def awaited(_: click.Context, _parameter: click.Parameter, incomplete: str) -> l
     return [word for word in _AWAITED if word.startswith(incomplete)]
 
 
+def shipped_examples(_: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The examples that ``init --example`` copies."""
+    from kfrun.flow.scripts import examples
+
+    return [CompletionItem(one, help=examples.about(one)) for one in examples.names() if one.startswith(incomplete)]
+
+
 def releases(_: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Releases of Kubeflow Trainer."""
     from kfrun.validate.schema.schemas import FOLDERS

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "run": (
-        ("Train, follow the output, end with the job's own exit code", "kfrun run -f job.yaml"),
+        ("A script, without a manifest; what stands behind it is its own", "kfrun run --nodes 2 train.py --epochs 2"),
+        ("A manifest: follow the output, end with the job's own exit code", "kfrun run -f job.yaml"),
         ("The same, and remove the job when it has ended", "kfrun run --rm -q -f job.yaml"),
+    ),
+    "init": (
+        ("A manifest for a script, with comments at what can be changed", "kfrun init train.py"),
+        ("Look at it only", "kfrun init --stdout --nodes 2 train.py"),
+        ("One of kfrun's examples, in a folder of its own", "kfrun init --example failing"),
     ),
     "apply": (
         ("Start what is new of a manifest, and return", "kfrun apply -f job.yaml"),
         ("Stay until the jobs have ended, and print what they print", "kfrun apply --follow -f job.yaml"),
         ("Start a finished job anew that was changed", "kfrun apply --replace -f job.yaml"),
+        ("Stop a running job that was changed, and start it anew", "kfrun apply --force -f job.yaml"),
     ),
     "rerun": (
         ("Once more, with today's code", "kfrun rerun hello"),
         ("With another argument, in the background", "kfrun rerun -d hello -- --lr 0.05"),
+    ),
+    "stop": (
+        ("End a job and keep its logs", "kfrun stop hello"),
+        ("Every job of the namespace, at once", "kfrun stop --all --now"),
     ),
     "plan": (
         ("What would be done, and why", "kfrun plan -f job.yaml"),
@@ -59,6 +70,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "logs": (
         ("What the nodes of a job printed", "kfrun logs hello"),
         ("Follow it until the job ends", "kfrun logs -f hello"),
+        ("What an earlier run printed", "kfrun logs hello --run 1"),
         ("The last lines of one node, with their times", "kfrun logs hello --node 0 --tail 20 --timestamps"),
     ),
     "events": (

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("kfrun.cli.verbs.run:command", "Train in the foreground: apply, follow the logs, Ctrl-C cancels."),
+    "init": ("kfrun.cli.verbs.init:command", "Write a manifest for a script, or copy an example."),
     "apply": ("kfrun.cli.verbs.apply:command", "Record jobs and runtimes and start what is new."),
     "rerun": ("kfrun.cli.verbs.rerun:command", "Run a finished job once more, with today's code."),
     "plan": ("kfrun.cli.verbs.plan:command", "Show what apply would do, and why."),
@@ -35,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "logs": ("kfrun.cli.verbs.logs:command", "Print or follow the output of a job's nodes."),
     "events": ("kfrun.cli.verbs.events:command", "Tell what happened to jobs."),
     "wait": ("kfrun.cli.verbs.wait:command", "Wait until a job ends or a condition holds."),
+    "stop": ("kfrun.cli.verbs.stop:command", "End a job as Cancelled, keep everything of it."),
     "suspend": ("kfrun.cli.verbs.suspend:command", "Stop the pods of a job, keep the job."),
     "resume": ("kfrun.cli.verbs.resume:command", "Start a suspended job."),
     "delete": ("kfrun.cli.verbs.delete:command", "Stop and remove jobs and runtimes."),
@@ -48,7 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Name of the verb -> where it is, and its line in ``--help``."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Start": ("run", "apply", "rerun", "suspend", "resume"),
+    "Start": ("run", "init", "apply", "rerun", "stop", "suspend", "resume"),
     "Look": ("get", "describe", "logs", "events", "wait"),
     "Check": ("plan", "diff", "validate", "lint", "render", "convert", "explain", "runtimes"),
     "Tidy": ("delete", "env", "doctor", "config", "completion", "version"),

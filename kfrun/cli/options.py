@@ -23,16 +23,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "arguments", "backend", "caller", "colors_stderr", "colors_stdout", "complete", "data", "family", "files",
-    "files_or_plan", "launching", "load_settings", "namespace", "output", "planning", "pruning", "say", "tell",
+    "files_if_any", "force", "launching", "load_settings", "namespace", "output", "planning", "pruning", "say", "tell",
     "trainer_version", "values", "verb", "warn", "wishes", "write",
 ]  # fmt: skip
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
 
-def verb(name: str, *, with_arguments: bool = False) -> Callable[[Callable[..., Any]], click.Command]:
+def verb(
+    name: str, *, with_arguments: bool = False, made_of: type[click.Command] | None = None
+) -> Callable[[Callable[..., Any]], click.Command]:
     """A verb, or one of a `family`; ``with_arguments``, one that has `arguments`."""
-    return click.command(name, cls=switches.WordyVerb if with_arguments else switches.Verb)
+    return click.command(name, cls=made_of or (switches.WordyVerb if with_arguments else switches.Verb))
 
 
 def family(name: str, **settings: Any) -> Callable[[Callable[..., Any]], switches.Family]:
@@ -70,24 +72,31 @@ def wishes(*options: Callable[[Any], Any]) -> Callable[[Function], Function]:
 
 
 def files(function: Function) -> Function:
-    """``-f`` (several) and ``-R``: parameters ``filenames`` and ``recursive``."""
-    return _files(function, required=True)
+    """``-f`` (several), files as arguments, and ``-R``: parameters ``filenames`` and ``recursive``."""
+    return _files(function, "[FILE]...", is_required=True)
 
 
-def files_or_plan(function: Function) -> Function:
-    """As `files`, or a saved plan instead: parameters ``filenames``, ``recursive`` and ``plan_file``."""
-    return click.argument("plan_file", metavar="[PLAN]", required=False, shell_complete=complete("any_files"))(
-        _files(function, required=False)
-    )
+def files_if_any(metavar: str, offered: str = "files") -> Callable[[Function], Function]:
+    """As `files`, for a verb that can do without; ``offered`` is what the shell offers for an argument."""
+    return lambda function: _files(function, metavar, offered, is_required=False)
 
 
-def _files(function: Function, *, required: bool) -> Function:
-    function = click.option(
-        "-f", "--filename", "filenames", multiple=True, required=required, metavar="FILE",
-        shell_complete=complete("files"),
-        help="A file, folder, glob, https URL, or - for stdin; can be given several times.",
-    )(function)  # fmt: skip
-    return click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(function)
+def _files(function: Function, metavar: str, offered: str = "files", *, is_required: bool) -> Function:
+    @wraps(function)
+    def with_files(*args: Any, filenames: tuple[str, ...], paths: tuple[str, ...], **kwargs: Any) -> Any:
+        if is_required and not filenames and not paths:
+            message = "no manifest was named: name files, folders or -, as arguments or with -f"
+            raise click.UsageError(message, click.get_current_context())
+        return function(*args, filenames=(*filenames, *paths), **kwargs)
+
+    decorated = click.argument("paths", nargs=-1, metavar=metavar, shell_complete=complete(offered))(with_files)
+    decorated = click.option(
+        "-f", "--filename", "filenames", multiple=True, metavar="FILE", shell_complete=complete("files"),
+        help="A file, folder, glob, https URL, or - for stdin; can be given several times, or as an argument.",
+    )(decorated)  # fmt: skip
+    return click.option(  # type: ignore[return-value]
+        "-R", "--recursive", is_flag=True, help="Read the folders below a folder too."
+    )(decorated)
 
 
 def namespace(function: Function) -> Function:
@@ -115,6 +124,13 @@ def planning(function: Function) -> Function:
     )(function)
     return click.option(
         "--cluster-defaults", is_flag=True, help="Retry a failed pod as often as a cluster would (backoffLimit 6)."
+    )(function)
+
+
+def force(function: Function) -> Function:
+    """``--force``: parameter ``force``."""
+    return click.option(
+        "--force", is_flag=True, help="As --replace, and stop jobs first that cannot be changed while they run."
     )(function)
 
 

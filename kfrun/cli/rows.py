@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from kfrun.execute.backend import Backend
     from kfrun.model.state import JobRun, StoredObject
+    from kfrun.observe.outcome import Outcome
 
 
 class Tables:
@@ -81,7 +82,15 @@ class Tables:
 
     def _fact(self, job: StoredObject, run: JobRun) -> columns.JobFacts:
         end = self._backend.outcome(job)
-        return columns.JobFacts(nodes_of(run), "" if end is None else end.shown_code, run.backend)
+        return facts_of(run, end)
+
+
+def facts_of(run: JobRun | None, end: Outcome | None) -> columns.JobFacts:
+    """What a run adds to its TrainJob."""
+    code = "" if end is None else end.shown_code
+    if run is None:
+        return columns.JobFacts(exit_code=code)
+    return columns.JobFacts(nodes_of(run), code, run.backend, str(run.number or ""))
 
 
 def nodes_of(run: JobRun | None) -> str:

@@ -52,7 +52,7 @@ class Verb(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, with every ``--switch=value`` in a spelling that click knows."""
         if any("=" in arg and arg.startswith("-") for arg in args):
-            args = list(_Spelling(self, ctx).of(args))
+            args = list(Spelling(self, ctx).of(args))
         return super().parse_args(ctx, args)
 
 
@@ -112,7 +112,7 @@ def _opposites(command: click.Command, ctx: click.Context) -> Iterator[tuple[cli
         yield param, param.secondary_opts[0] if param.secondary_opts else f"-{chr(off)}"
 
 
-class _Spelling:
+class Spelling:
     """Goes through arguments as the parser is going to: what belongs to another option is left alone."""
 
     def __init__(self, command: click.Command, ctx: click.Context) -> None:
@@ -152,6 +152,14 @@ class _Spelling:
             if takes_next:
                 yield from (following for following in (next(rest, None),) if following is not None)
         yield from rest
+
+    def count(self, args: list[str]) -> int:
+        """How many arguments stand before the first that is no option and no value of one."""
+        at = 0
+        while at < len(args) and self._is_option(args[at]) and args[at] != "--":
+            is_long = args[at].startswith("--")
+            at += 1 + (args[at] in self._taking if is_long else self._ends_open(args[at]))
+        return min(at, len(args))
 
     @staticmethod
     def _is_option(arg: str) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 _LIST = "kfrun get trainjobs lists jobs"
 _SHOW = "kfrun describe trainjob NAME tells everything about a job"
 _START = "kfrun apply -f job.yaml starts what a manifest says, kfrun run -f job.yaml stays until its end"
-_END = "kfrun suspend NAME stops the pods of a job and keeps it, kfrun delete NAME removes it"
+_END = "kfrun stop NAME ends a job and keeps its logs, kfrun delete NAME removes it"
 _REMOVE = "kfrun delete NAME stops a job and removes it with its logs"
 _CHECK = "kfrun validate -f job.yaml checks manifests as a cluster would"
 _AGAIN = "kfrun rerun NAME runs a finished job once more, with today's code"
 _CHANGE = "change the manifest: kfrun diff -f job.yaml shows what differs, kfrun apply -f job.yaml carries it out"
-_MAKE = "kfrun explain trainjob lists the fields of a manifest"
+_MAKE = "kfrun init train.py writes a manifest for a script, kfrun explain trainjob lists its fields"
 _WATCH = "kfrun get trainjobs -w shows what changes"
 _FOLLOW = "kfrun logs -f NAME follows the output of a job"
 _PROCESSES = "jobs are processes of this machine: "
@@ -20,12 +20,12 @@ _WORDS: dict[str, tuple[str, ...]] = {
     _LIST: ("list", "ls", "ps", "jobs", "job", "trainjobs", "trainjob", "tj", "query"),
     _SHOW: ("status", "show", "inspect", "info", "state"),
     _START: ("start", "submit", "launch", "up", "train", "exec-job", "deploy", "play"),
-    _END: ("stop", "cancel", "kill", "terminate", "abort", "end"),
+    _END: ("cancel", "kill", "terminate", "abort", "end"),
     _REMOVE: ("rm", "remove", "del", "destroy", "down", "uninstall"),
     _CHECK: ("check", "verify", "test", "vet"),
     _AGAIN: ("restart", "retry", "rollout", "resubmit"),
     _CHANGE: ("edit", "patch", "scale", "label", "annotate", "set", "update", "autoscale"),
-    _MAKE: ("new", "init", "create", "generate", "scaffold"),
+    _MAKE: ("new", "create", "generate", "scaffold"),
     _WATCH: ("watch", "top", "stats", "monitor", "ui", "dashboard"),
     _FOLLOW: ("tail", "log", "attach", "stream", "output"),
     "kfrun suspend NAME stops the pods of a job and keeps the job": ("pause", "freeze"),

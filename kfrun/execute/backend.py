@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kfrun.model.change import Action, DesiredJob
     from kfrun.model.resolution import Resolution
     from kfrun.model.source import Finding, ObjectKey
-    from kfrun.model.state import Event, JobRun, Observed, StoredObject
+    from kfrun.model.state import Event, JobRun, Observed, PastRun, StoredObject
     from kfrun.model.wishes import Caller, Wishes
     from kfrun.observe.logtexts import JobLogs
     from kfrun.observe.outcome import Outcome
@@ -120,11 +120,14 @@ if TYPE_CHECKING:
         def details(self, job: StoredObject) -> JobDetails:
             """What is known of a stored TrainJob beside its objects."""
 
-        def logs(self, job: StoredObject) -> JobLogs:
-            """The logs of a stored TrainJob.
+        def history(self, job: StoredObject) -> Sequence[PastRun]:
+            """The runs of its name that came before a stored TrainJob's own, the latest first."""
+
+        def logs(self, job: StoredObject, number: int = 0) -> JobLogs:
+            """The logs of a stored TrainJob, or of the run of its name with that number.
 
             Raises:
-                NotFound: it does not run here.
+                NotFound: it does not run here, or there is no such run.
             """
 
         # Objects

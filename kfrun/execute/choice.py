@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kfrun.execute.answers import Check
     from kfrun.execute.backend import Backend
     from kfrun.model.change import DesiredJob
+    from kfrun.model.resolution import Resolution
     from kfrun.model.source import Finding, ObjectKey
     from kfrun.model.wishes import Caller, Wishes
     from kfrun.settings import Settings
@@ -34,7 +35,9 @@ def open_backend(settings: Settings, *, create: bool = False, heal: bool = True)
     if settings.backend == MEMORY:
         from kfrun.execute import memory
 
-        return memory.shared()
+        place = memory.shared()
+        place.keep = settings.runs_keep
+        return place
     from kfrun.execute.local.backend import LocalBackend
 
     return LocalBackend.open(settings, create=create, heal=heal)
@@ -60,15 +63,6 @@ def observe(settings: Settings, keys: Sequence[ObjectKey], apply_set: ObjectKey 
         return backend.observe(keys, apply_set)
 
 
-def preflight(settings: Settings, jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller) -> Sequence[Finding]:
-    """What keeps jobs from being started at the place that the settings mean; asked without opening it."""
-    if settings.backend == MEMORY:
-        return open_backend(settings).preflight(jobs, wishes, caller)
-    from kfrun.execute.local import runtimes
-
-    return runtimes.preflight(jobs, wishes, caller, settings.backend)
-
-
 def checks(settings: Settings) -> Iterator[Check]:
     """What could keep jobs from running at the place that the settings mean; asked without opening it.
 
@@ -89,6 +83,22 @@ def environments(settings: Settings) -> frozenset[str]:
 
     with LocalBackend.open(settings) as place:
         return place.environments()
+
+
+def preflight(settings: Settings, jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller) -> Sequence[Finding]:
+    """See `kfrun.execute.backend.Backend.preflight`; without keeping anything open."""
+    if settings.backend == MEMORY:
+        return open_backend(settings).preflight(jobs, wishes, caller)
+    from kfrun.execute.local import runtimes
+
+    return runtimes.preflight(jobs, wishes, caller, settings.backend)
+
+
+def scripts(resolution: Resolution) -> Iterator[Finding]:
+    """Warnings of scripts that a manifest names, and that are not there beside it, or cannot be started."""
+    from kfrun.execute.local import runtimes
+
+    return runtimes.preparation("process").scripts(resolution)
 
 
 def warm_up(settings: Settings) -> None:

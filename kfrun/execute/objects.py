@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from kfrun.errors import Conflict, Refused
+from kfrun.errors import Conflict, NotFound, Refused
 from kfrun.model.state import ObservedJob, is_finished
 from kfrun.observe.status import timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from kfrun.model.code import SourceCode
     from kfrun.model.source import ObjectKey
@@ -22,6 +22,7 @@ _SERVER_OWNED = frozenset(
 )  # fmt: skip
 """Metadata that a manifest may hold, as one made by ``get -o yaml`` does, and that means nothing there."""
 
+_MOST_RUNS = 20
 _REQUESTS = ("", "cancel", "kill", "delete", "delete now")
 """The weakest first."""
 
@@ -100,6 +101,17 @@ def created_meanwhile(key: ObjectKey) -> Conflict:
 def deleted_meanwhile(key: ObjectKey) -> Conflict:
     """Why a TrainJob cannot be changed any more."""
     return Conflict(f"{key.resource} was deleted by another kfrun meanwhile", "apply it again")
+
+
+def no_run(job: StoredObject, number: int, there: Sequence[int]) -> NotFound:
+    """Why nothing of a run can be told; ``there`` are the numbers of those that are known, the latest first."""
+    name = job.key.name
+    if not there:
+        return NotFound(f"{name} does not run here: there are no logs")
+    known = ", ".join(map(str, there[:_MOST_RUNS])) + (", …" if len(there) > _MOST_RUNS else "")
+    return NotFound(
+        f"{name} has no run {number}, or it is not kept any more", f"there are {known}; [runs] keep says how many"
+    )
 
 
 def refuse_changed(found: StoredObject, planned: tuple[str, int] | None) -> None:

@@ -34,6 +34,7 @@ _FINDINGS: Final = "docs/reference/findings.md"
 STAGES: Final[dict[str, Found]] = {
     "KF1": Found("load: the text as kubectl reads it", ("docs/decisions/0001-yaml-as-kubectl-reads-it.md",)),
     "KF12": Found("load: templates", ("docs/templates.md", "https://jinja.palletsprojects.com/templates/")),
+    **dict.fromkeys(("KF126", "KF127", "KF128"), Found("load: scripts", ("docs/guide.md",))),
     "KF19": Found("the command line", ("docs/reference/verbs.md",)),
     "KF2": Found(
         "validate: the schema of the kind",
@@ -76,15 +77,13 @@ REASONS: Final[dict[str, Reason]] = {
         source="kfrun: packages of local processes",
     ),
     "KF603": Reason(
-        "The job would fail at its start, with exit code 128. It is refused where only a change of the job or its "
-        "folder can mend it, else warned of; kfrun plan only warns.",
+        "The container would start, end at once with code 128 or 126, and the job would fail.",
         "name a program that is there; a command is a list of words, [python, train.py], and no shell reads it",
         "A misspelt program, a script without its x bit or its first line, a package that is missing.",
         source="kfrun: commands of local processes",
     ),
     "KF604": Reason(
-        "The interpreter would end with a code of its own, 2 for Python. It is refused where the path is relative and "
-        "nothing runs before, else warned of; kfrun plan only warns.",
+        "The interpreter would end with a code of its own, 2 for Python, and the job would fail.",
         "mend the name; it begins at the job's source folder, which kfrun.dev/source names",
         "A misspelt name, or a manifest in a folder of its own, beside the one with the script.",
         source="kfrun: commands of local processes",

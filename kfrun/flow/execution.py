@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kfrun.errors import InvalidInput
+from kfrun.execute import choice
 from kfrun.execute.backend import Step
 from kfrun.flow import sourcecode
 from kfrun.model import change
 from kfrun.model.source import Severity
+from kfrun.model.values import replace
 from kfrun.plan import jobs
 
 if TYPE_CHECKING:
@@ -34,9 +36,17 @@ _DONE = {
 
 
 def starting(ready: Ready) -> list[DesiredJob]:
-    """The jobs that a plan starts."""
+    """The jobs of a plan whose pods are to be started."""
     keys = {action.key for action in ready.plan.actions if jobs.starts(action)}
     return [job for job in ready.plan.jobs if job.resolution.trainjob in keys]
+
+
+def obstacles(ready: Ready, caller: Caller) -> list[Finding]:
+    """What would keep the jobs of a plan from being started here now: warnings, for it may be carried out later."""
+    if ready.plan.refusals or ready.plan.is_empty:
+        return []
+    found = choice.preflight(ready.settings, starting(ready), ready.wishes, caller)
+    return [replace(one, severity=Severity.WARNING) for one in found]
 
 
 def require_possible(

@@ -167,6 +167,8 @@ class Follower:
         environment = self._environment_seconds()
         seconds = max(0.0, time.monotonic() - self._started - environment)
         aside = f" (environment {span(environment)})" if environment else ""
+        if outcome.reason == "Cancelled":  # an event said so
+            return f"Cancelled after {span(seconds)}{aside}"
         if not outcome.succeeded:
             return f"Failed after {span(seconds)}{aside}: {_first_line(outcome.message or outcome.reason)}"
         return f"Complete: trained {span(seconds)}{aside}" if environment else f"Complete after {span(seconds)}"
@@ -187,7 +189,7 @@ class Follower:
             return
         name, namespace = self._job.key.name, self._job.key.namespace
         place = "" if namespace == kinds.DEFAULT_NAMESPACE else f" -n {namespace}"
-        again, stop = f"kfrun logs -f {name}{place}", f"kfrun delete {name}{place}"
+        again, stop = f"kfrun logs -f {name}{place}", f"kfrun stop {name}{place}"
         self._tell(f"nobody reads the output any more: {name} goes on; {again} shows it, {stop} stops it")
 
     def _tell_news(self) -> None:

@@ -7,6 +7,7 @@ commands name, as ``train.py`` in ``python train.py``.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from kfrun.model.wishes import Values, Wishes
 
 _MAX_CODE_BYTES = 16 * 1024 * 1024
+_HEAD = 512
+_PLAN = re.compile(rb'\s*\{[^{}]*"kind"\s*:\s*"SavedPlan"')
 _MAX_PLAN_BYTES = 64 * 1024 * 1024
 
 
@@ -94,6 +97,17 @@ def write(path: str, plan: SavedPlan) -> None:
         if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
             raise UsageProblem(reason, "name a file in a folder that is there") from error
         raise Unavailable(reason) from error
+
+
+def is_saved(path: str) -> bool:
+    """Whether a file is a plan, and no manifest."""
+    try:
+        if content.is_descriptor(path) or not os.path.isfile(path):
+            return False
+        with open(path, "rb") as file:
+            return _PLAN.match(file.read(_HEAD)) is not None
+    except (OSError, ValueError):
+        return False
 
 
 def read(path: str) -> SavedPlan:

@@ -146,5 +146,23 @@ REASONS: Final[dict[str, Reason]] = {
         "A list, a plain text or several documents in the file.",
         "- name: mnist\n", "name: mnist\n", _TEMPLATES,
     ),
+    "KF126": Reason(
+        "Only a manifest says what a cluster is to run; kubectl would not take the file either.",
+        "kfrun run SCRIPT runs a script without one, kfrun init SCRIPT writes one",
+        "A script, a notebook or a file of settings was named where a manifest belongs.",
+        source="kfrun: what -f names",
+    ),
+    "KF127": Reason(
+        "It would end at once, and what it needs cannot be read of it.",
+        "mend the marked line; a script for another Python is run by kfrun run -- python SCRIPT",
+        "An unfinished edit, the marks of a merge conflict, Python 2, or what only a later Python knows.",
+        source="kfrun: scripts without a manifest",
+    ),
+    "KF128": Reason(
+        "The script may stop at the import, and whether it needs PyTorch is told without what the module imports.",
+        "mend the module, or say what the script needs: --runtime, --requirements",
+        "A module with an unfinished edit, or of another Python.",
+        source="kfrun: scripts without a manifest",
+    ),
 }  # fmt: skip
 """Code -> why it is a problem and how to mend it."""

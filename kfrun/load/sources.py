@@ -11,7 +11,7 @@ import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from kfrun import paths
+from kfrun import paths, terminal
 from kfrun.errors import InvalidInput, NotFound, Unavailable, UsageProblem
 from kfrun.load import kubeyaml
 from kfrun.load.content import Source, is_descriptor, read, unreadable
@@ -31,6 +31,9 @@ TEMPLATES: Final = (".yaml.j2", ".yml.j2")
 """Sources that are always rendered."""
 
 STDIN: Final = "-"
+
+_NO_SCRIPTS: Final = ("setup.py", "conftest.py", "noxfile.py")
+"""Python files that other programs run."""
 
 
 def load(
@@ -147,7 +150,21 @@ def rendered(
         found, wrong = template.parse(text, name, values or {}, folder=folder)
     else:
         found, wrong = kubeyaml.parse(text, name, folder=folder)
+    if (wrong or not all("kind" in one.data for one in found)) and (other := no_manifest(text, name, wrong)):
+        return [], [other]
     return (found if given is None else given.applied(found, text, is_template=is_template)), wrong
+
+
+def no_manifest(text: str, name: str, wrong: Sequence[Finding] = ()) -> Finding | None:
+    """That a text is another file, if it is one: nothing that is wrong with it as YAML helps then."""
+    from kfrun.load import filekinds
+
+    kind = filekinds.of_text(name, text)
+    if not kind or any(one.code in ("KF116", "KF117") for one in wrong):
+        return None
+    position = Position(name, 1, 1)
+    hint = filekinds.way_out(kind, name)
+    return Finding("KF126", f"this is {kind}, not a manifest", Stage.YAML, position=position, hint=hint)
 
 
 def with_requirements(document: Document) -> Document:
@@ -170,13 +187,13 @@ def _names_files(annotation: tuple[str, Any]) -> bool:
 
 
 def is_no_object(finding: Finding) -> bool:
-    """Whether a finding says that a document is a list or a scalar: YAML that is meant for somebody else."""
-    return finding.code == "KF108" and not finding.path
+    """Whether a finding says that a text is a list or a scalar, meant for somebody else, or no YAML at all."""
+    return finding.code == "KF126" or (finding.code == "KF108" and not finding.path)
 
 
 def nothing_in(name: str) -> Finding:
     """That a source has no object."""
-    return Finding("KF112", "no object in here", Stage.YAML, position=Position(name, 1, 1))
+    return no_manifest("", name) or Finding("KF112", "no object in here", Stage.YAML, position=Position(name, 1, 1))
 
 
 def named(inputs: Sequence[str], *, recursive: bool, stdin: BinaryIO | None) -> list[Source]:
@@ -239,7 +256,7 @@ def _paths(name: str) -> list[str]:
         if not found:
             raise NotFound(f"no file matches {name}")
         return found
-    raise NotFound(f"no such file or folder: {name or repr(name)}", hint=_near_names(name))
+    raise NotFound(f"no such file or folder: {name or repr(name)}", hint=near_names(name))
 
 
 def _exists(path: str) -> bool:
@@ -264,11 +281,20 @@ def _expanded(path: str, *, recursive: bool) -> list[Source]:
 
 
 def _empty(folder: str, *, recursive: bool) -> NotFound:
-    has_folders = not recursive and any(entry.is_dir() for entry in _entries(folder))
-    return NotFound(
-        f"no .json, .yaml or .yml file in the folder {folder}",
-        hint="-R looks into the folders in it, too" if has_folders else None,
-    )
+    hints = []
+    if not recursive and any(entry.is_dir() for entry in _entries(folder)):
+        hints.append("-R looks into the folders in it, too")
+    if found := scripts(folder):
+        script = terminal.quoted(os.path.join(folder, found[0]) if folder != "." else found[0])
+        hints.append(f"kfrun run {script} runs a script of it, kfrun init {script} writes a manifest")
+    return NotFound(f"no .json, .yaml or .yml file in the folder {folder}", hint="; ".join(hints) or None)
+
+
+def scripts(folder: str) -> list[str]:
+    """The Python scripts of a folder that somebody may want to run, those with a usual name first."""
+    names = [entry.name for entry in _entries(folder) if entry.name.endswith(".py") and _is_file(entry)]
+    wanted = [name for name in names if not name.startswith(("_", "test_")) and name not in _NO_SCRIPTS]
+    return sorted(wanted, key=lambda name: (name not in ("train.py", "main.py"), name))
 
 
 def _in_folder(folder: str, *, recursive: bool) -> Iterator[Source]:
@@ -306,7 +332,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
     return sorted(visible, key=lambda entry: entry.name)
 
 
-def _near_names(name: str) -> str | None:
+def near_names(name: str) -> str | None:
     """Names beside the missing one that look like it."""
     import difflib
 

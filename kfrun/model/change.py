@@ -65,13 +65,16 @@ class CreateJob(Action):
 
 @dataclass(frozen=True, slots=True)
 class ReplaceJob(Action):
-    """Remove a finished TrainJob and create it anew, with a new uid; its logs stay under ``--previous``.
+    """Put a finished TrainJob into the history of its name and create it anew, with a new uid and number.
 
-    ``code`` is what of its code has changed.
+    Attributes:
+        code: what of its code has changed.
+        stops: it has not finished: it is stopped first.
     """
 
     changes: tuple[FieldChange, ...] = ()
     code: tuple[CodeChange, ...] = ()
+    stops: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,12 +136,37 @@ class JobRun(NamedTuple):
         backend: what runs its containers: ``process``.
         runtime: the runtime that it was created with, None where that is not known.
         ended: nothing of it runs any more and nothing will.
+        number: counts the runs of this name, from 1; 0 where that is not known.
     """
 
     uid: str
     backend: str = ""
     runtime: Mapping[str, Any] | None = None
     ended: bool = False
+    number: int = 0
+
+
+class PastRun(NamedTuple):
+    """A run that another one of its name has replaced.
+
+    Attributes:
+        number: counts the runs of a name, from 1.
+        data: the TrainJob at its end, status included.
+        exit_code: as people are shown it; empty where that is not known.
+        runtime: the runtime that it was created with, None where that is not known.
+        digest, run_digest: see `kfrun.model.change.DesiredJob`.
+        code: what it was started with; None where that is not known.
+    """
+
+    number: int
+    uid: str
+    data: Mapping[str, Any]
+    exit_code: str = ""
+    backend: str = ""
+    runtime: Mapping[str, Any] | None = None
+    digest: str = ""
+    run_digest: str = ""
+    code: SourceCode | None = None
 
 
 def true_condition(data: Mapping[str, Any], *kinds: str) -> Mapping[str, Any] | None:

@@ -9,6 +9,8 @@ from kfrun.model.values import NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kfrun.model.script import ScriptCall
+
 
 class Values(NamedTuple):
     """What templates are to be rendered with, as the caller says it.
@@ -30,10 +32,12 @@ class Wishes(NamedTuple):
     Attributes:
         filenames: files, folders, globs, URLs, or ``-``.
         recursive: descend into the folders of a folder.
+        script: what is run instead of manifests.
         arguments: words for the command line of the job, in the place of what sets the same, else behind it.
         cluster_defaults: retry a failed pod as often as a cluster would.
         replace: a finished job that was changed may be replaced.
         rerun: start every job now: a finished one is replaced, a running one refused.
+        force: as ``replace``; a job that has not finished is stopped first where it cannot be changed as it runs.
         apply_set: name of the set that the input is applied as, empty for none.
         prune: delete what was in the set and left the input.
         python: the interpreter for jobs that ask for no version of their own.
@@ -44,6 +48,7 @@ class Wishes(NamedTuple):
     filenames: tuple[str, ...] = ()
     recursive: bool = False
     values: Values = Values()
+    script: ScriptCall | None = None
     arguments: tuple[str, ...] = ()
     namespace: str | None = None
     trainer_version: str | None = None
@@ -52,6 +57,7 @@ class Wishes(NamedTuple):
     cluster_defaults: bool = False
     replace: bool = False
     rerun: bool = False
+    force: bool = False
     apply_set: str = ""
     prune: bool = False
     python: str | None = None

@@ -31,9 +31,10 @@ class Database:
 
     Attributes:
         TABLES: the statements that make what is in it.
-        ADDED: columns that a database made earlier lacks, by table: how they are declared. Whoever knows nothing of
-            them goes on working with it, so the format stays the same.
-        lacking: of these, what it lacks, because nothing can be written.
+        ADDED: columns that a database made earlier lacks, by table: how they are declared; of a table that it lacks
+            itself, how that is made, under the empty name. Whoever knows nothing of them goes on working with it, so
+            the format stays the same.
+        lacking: of these columns and tables, what it lacks, because nothing can be written.
         is_read_only: it lies where nothing can be written; what is written all the same fails.
     """
 
@@ -88,7 +89,7 @@ class Database:
             if store._format() == 0:
                 store.close()
                 return cls.empty()
-            store._look_for_columns()
+            store._look_for_additions()
         return store._known()
 
     def _known(self) -> Self:
@@ -116,20 +117,21 @@ class Database:
                 f"the store {self.path} was written by a newer kfrun (format {found}, this one knows {_FORMAT})",
                 "use that version, or point KFRUN_HOME at another folder",
             )
-        elif self._look_for_columns():
-            with self.writing():  # somebody may have added them meanwhile
-                for table, column in self._look_for_columns():
-                    self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {self.ADDED[table][column]}")
-            self._look_for_columns()
+        elif self._look_for_additions():
+            with self.writing():  # somebody may have made them meanwhile
+                for table, column in self._look_for_additions():
+                    made = self.ADDED[table][column]
+                    self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {made}" if column else made)
+            self._look_for_additions()
 
-    def _look_for_columns(self) -> list[tuple[str, str]]:
-        """The columns that it lacks."""
-        lacking = [
-            (table, column)
-            for table, added in self.ADDED.items()
-            for column in added.keys() - {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
-        ]
-        self.lacking = {column for _, column in lacking}
+    def _look_for_additions(self) -> list[tuple[str, str]]:
+        """The columns that it lacks, by table; the empty name for a table as a whole."""
+        lacking = []
+        for table, added in self.ADDED.items():
+            found = {row[1] for row in self._db.execute(f"PRAGMA table_info({table})")}
+            wanted = added.keys() - found - {""} if found else added.keys() & {""}
+            lacking += [(table, column) for column in wanted]
+        self.lacking = {column or table for table, column in lacking}
         return lacking
 
     def _format(self) -> int:

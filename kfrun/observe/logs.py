@@ -49,7 +49,7 @@ class LogOptions:
     """What to show of a run's logs, and how.
 
     Attributes:
-        nodes: labels (``node-0``), indexes (``0``) or pod names; empty for all.
+        nodes: labels (``node-0``), indexes (``0``), names of pods or Jobs; empty for all.
         containers: names of containers; empty for all.
         attempts: the latest of each container, the one before it, or all of them.
         tail: only the last so many lines of each container.
@@ -120,7 +120,7 @@ def select(files: Sequence[LogFile], options: LogOptions) -> list[LogFile]:
 def _matches(file: LogFile, files: Sequence[LogFile], options: LogOptions) -> bool:
     if options.containers and file.container not in options.containers:
         return False
-    if not options.nodes or {file.node, file.pod} & set(options.nodes):
+    if not options.nodes or {file.node, file.pod, file.job} & set(options.nodes):
         return True
     # A bare index means the trainer's nodes, where the job has initializers or a launcher beside them.
     trainer = file.replicated_job == "node" or all(other.replicated_job != "node" for other in files)

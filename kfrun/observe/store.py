@@ -1,4 +1,4 @@
-"""The store: objects, status, events, runs and port leases in one SQLite database.
+"""The store: objects, status, events, runs, those that were replaced, and port leases in one SQLite database.
 
 Every kfrun on this host reads and writes it; supervisors are the only writers of a job's status. Objects are kept
 in their Kubernetes form. Writers name the version that they read: `Conflict` means somebody else was faster.
@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 _RESTING = 2
 """In the column ``ended``: not ended, but nothing happens before somebody asks for it."""
 
-_TABLES = """
+_HISTORY = """
+CREATE TABLE history (
+  namespace TEXT NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL, uid TEXT NOT NULL, folder TEXT NOT NULL,
+  backend TEXT NOT NULL, digest TEXT NOT NULL, run_digest TEXT NOT NULL, runtime TEXT NOT NULL, code TEXT NOT NULL,
+  failure TEXT NOT NULL, data TEXT NOT NULL,
+  PRIMARY KEY (namespace, name, number)) WITHOUT ROWID"""
+
+_TABLES = f"""
 CREATE TABLE objects (
   kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
   api_version TEXT NOT NULL, uid TEXT NOT NULL, owner TEXT NOT NULL, version INTEGER NOT NULL, data TEXT NOT NULL,
@@ -35,7 +42,9 @@ CREATE INDEX events_by_owner ON events (owner);
 CREATE TABLE runs (
   uid TEXT PRIMARY KEY, namespace TEXT NOT NULL, name TEXT NOT NULL, folder TEXT NOT NULL, backend TEXT NOT NULL,
   digest TEXT NOT NULL, run_digest TEXT NOT NULL, boot TEXT NOT NULL, request TEXT NOT NULL, ended INTEGER NOT NULL,
-  runtime TEXT NOT NULL, state TEXT NOT NULL, previous TEXT NOT NULL, code TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+  runtime TEXT NOT NULL, state TEXT NOT NULL, previous TEXT NOT NULL, code TEXT NOT NULL DEFAULT '',
+  number INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+{_HISTORY};
 CREATE TABLE ports (port INTEGER PRIMARY KEY, uid TEXT NOT NULL);
 CREATE TABLE counter (version INTEGER NOT NULL);
 INSERT INTO counter VALUES (0);
@@ -57,6 +66,7 @@ class Run:
         state: the supervisor's own state as JSON, empty before it first ran.
         previous: folder of the run that this one replaced, empty when there is none.
         code: the code that it was started with, as `kfrun.model.code` writes it; empty where that is not known.
+        number: counts the runs of this name, from 1.
     """
 
     uid: str
@@ -74,13 +84,40 @@ class Run:
     previous: str = ""
     resting: bool = False
     code: str = ""
+    number: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FormerRun:
+    """A run that another one of its name has replaced; what is named as in `Run` means the same.
+
+    Attributes:
+        failure: the container that failed first, as JSON (see `kfrun.model.runstate.RunState`); empty for none.
+        data: the TrainJob at its end, as JSON.
+    """
+
+    namespace: str
+    name: str
+    number: int
+    uid: str
+    folder: str
+    backend: str
+    digest: str
+    run_digest: str
+    runtime: str
+    code: str
+    failure: str
+    data: str
 
 
 class Store(Database):
     """The open store. Use it in one thread; close it, or use it as a context manager."""
 
     TABLES = _TABLES
-    ADDED: ClassVar[dict[str, dict[str, str]]] = {"runs": {"code": "TEXT NOT NULL DEFAULT ''"}}
+    ADDED: ClassVar[dict[str, dict[str, str]]] = {
+        "runs": {"code": "TEXT NOT NULL DEFAULT ''", "number": "INTEGER NOT NULL DEFAULT 0"},
+        "history": {"": _HISTORY},
+    }
 
     # Objects
 
@@ -223,7 +260,16 @@ class Store(Database):
     @property
     def _run(self) -> str:
         """The columns of a run, as they can be asked for."""
-        return ", ".join(f"'' AS {name}" if name in self.lacking else name for name in _RUN.split(", "))
+        names = _RUN.split(", ")
+        return ", ".join(f"'' AS {name}" if name in self.lacking else name for name in names[:-1]) + f", {self._number}"
+
+    @property
+    def _number(self) -> str:
+        """Of a run; one that an earlier kfrun started comes behind those that are known."""
+        if {"number", "history"} & self.lacking:
+            return "1 AS number"
+        former = "SELECT MAX(number) FROM history WHERE history.namespace=runs.namespace AND history.name=runs.name"
+        return f"CASE number WHEN 0 THEN 1 + COALESCE(({former}), 0) ELSE number END AS number"
 
     def run(self, uid: str) -> Run | None:
         """The run of the TrainJob with that uid."""
@@ -277,6 +323,43 @@ class Store(Database):
         if run.resting:
             self.change_run(run.uid, ended=0)
 
+    def next_number(self, namespace: str, name: str) -> int:
+        """The number of the run that is started next."""
+        with self._translated():
+            query = f"SELECT MAX({self._number.partition(' AS ')[0]}) FROM runs WHERE namespace=? AND name=?"
+            latest = self._db.execute(query, (namespace, name)).fetchone()[0] or 0
+        return int(max([latest, *(run.number for run in self.former_runs(namespace, name)[:1])])) + 1
+
+    def former_runs(self, namespace: str | None = None, name: str | None = None) -> list[FormerRun]:
+        """Runs that were replaced, of a name the latest first."""
+        if "history" in self.lacking:
+            return []
+        query, values = f"SELECT {_FORMER} FROM history WHERE 1", list[str]()
+        for column, value in (("namespace", namespace), ("name", name)):
+            if value is not None:
+                query, values = f"{query} AND {column}=?", [*values, value]
+        with self._translated():
+            rows = self._db.execute(f"{query} ORDER BY namespace, name, number DESC", values).fetchall()
+        return [FormerRun(*row) for row in rows]
+
+    def keep(self, run: FormerRun, *, most: int) -> list[FormerRun]:
+        """Put a run into the history, which holds at most so many of a name; returns those that had to go."""
+        with self.writing(), self._translated():
+            marks = ",".join("?" * len(_FORMER.split(", ")))
+            values = [getattr(run, column) for column in _FORMER.split(", ")]
+            self._db.execute(f"INSERT INTO history ({_FORMER}) VALUES ({marks})", values)
+            gone = self.former_runs(run.namespace, run.name)[most:]
+            self._db.executemany(
+                "DELETE FROM history WHERE namespace=? AND name=? AND number=?",
+                [(one.namespace, one.name, one.number) for one in gone],
+            )
+        return gone
+
+    def forget_history(self, namespace: str, name: str) -> None:
+        """Remove what was kept of the runs of a name that were replaced."""
+        with self.writing(), self._translated():
+            self._db.execute("DELETE FROM history WHERE namespace=? AND name=?", (namespace, name))
+
     def forget(self, uid: str) -> None:
         """Remove a TrainJob with everything that it owns: objects, events, run, ports."""
         with self.writing(), self._translated():
@@ -305,7 +388,11 @@ class Store(Database):
 
 
 _COLUMNS = "api_version, kind, namespace, name, uid, version, owner, data"
-_RUN = "uid, namespace, name, folder, backend, digest, run_digest, boot, request, ended, runtime, state, previous, code"
+_RUN = (
+    "uid, namespace, name, folder, backend, digest, run_digest, boot, request, ended, runtime, state, previous, code, "
+    "number"
+)
+_FORMER = "namespace, name, number, uid, folder, backend, digest, run_digest, runtime, code, failure, data"
 
 
 def _stored(row: tuple[Any, ...]) -> StoredObject:

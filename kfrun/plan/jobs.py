@@ -36,8 +36,8 @@ class Contribution(NamedTuple):
     starts: bool = False
 
 
-def plan_job(job: DesiredJob, stored: ObservedJob | None, *, may_replace: bool, rerun: bool) -> Contribution:
-    """The step for one desired job. See `kfrun.model.wishes.Wishes` for ``replace`` and ``rerun``."""
+def plan_job(job: DesiredJob, stored: ObservedJob | None, wishes: Wishes) -> Contribution:
+    """The step for one desired job; of the wishes ``replace``, ``rerun`` and ``force`` count."""
     if stored is None:
         return _create(job)
     if stored.deleting:
@@ -45,8 +45,10 @@ def plan_job(job: DesiredJob, stored: ObservedJob | None, *, may_replace: bool, 
         hint = f"apply again when it is gone: kfrun wait trainjob/{name}{flag} --for=delete"
         return _refuse("KF503", f"TrainJob {name} is being deleted", job, hint)
     if stored.finished:
-        return _plan_finished(job, stored, may_replace=may_replace, rerun=rerun)
-    if rerun and not is_managed_elsewhere(stored.data):
+        return _plan_finished(job, stored, may_replace=wishes.replace or wishes.force, rerun=wishes.rerun)
+    if wishes.force and (action := _stopped_first(job, stored, rerun=wishes.rerun)) is not None:
+        return Contribution(action, starts=not is_managed_elsewhere(job.resolution.job.data))
+    if wishes.rerun and not is_managed_elsewhere(stored.data):
         return _refuse_running(job, stored)
     return _plan_unfinished(job, stored)
 
@@ -120,6 +122,21 @@ def _plan_finished(job: DesiredJob, stored: ObservedJob, *, may_replace: bool, r
     return _refuse("KF501", message, job, "kfrun apply --replace creates it anew, and so does kfrun run")
 
 
+def _stopped_first(job: DesiredJob, stored: ObservedJob, *, rerun: bool) -> ReplaceJob | None:
+    """A job that has not finished stopped and created anew; None where it is so already, or can become so as it is."""
+    differences = _differences(job, stored)
+    # what is suspended takes both up when it is resumed
+    changed = () if stored.suspended else code.changes(stored.code, job.code, stored.ended)
+    # it may have been applied before, and not have reached the pods
+    is_late = stored.run_digest != job.run_digest
+    if not (rerun or changed or is_late or (differences and immutable(stored.data, job.resolution.job))):
+        return None
+    why = "changed since" if differences or is_late else "" if changed else "run starts it anew"
+    cause = "; ".join(filter(None, (f"{state(stored)}: it is stopped first", why, code.said(changed))))
+    lines = details.of_job(job.resolution)
+    return ReplaceJob(stored.key, cause, lines, changes=differences, code=changed, stops=True)
+
+
 def _plan_unfinished(job: DesiredJob, stored: ObservedJob) -> Contribution:
     differences = _differences(job, stored)
     wanted = compare.wants_suspend(job, stored.digest, suspended=stored.suspended)
@@ -168,7 +185,7 @@ def _refuse_running(job: DesiredJob, stored: ObservedJob) -> Contribution:
         if stored.suspended
         else f"kfrun logs -f {name}{flag} follows it"
     )
-    hint = f"{first}, kfrun delete trainjob {name}{flag} removes it"
+    hint = f"{first}, kfrun stop {name}{flag} ends it, --force stops it and starts it anew"
     return _refuse("KF502", f"TrainJob {name} exists and is {state(stored)}", job, hint)
 
 

@@ -54,10 +54,7 @@ def plan(
     environments, then jobs: each leans on the former. Deletions come last: what ``delete`` names, and with
     ``wishes.prune`` what the apply set had and the input has not.
     """
-    job_steps = [
-        jobs.plan_job(job, observed.jobs.get(job.resolution.trainjob), may_replace=wishes.replace, rerun=wishes.rerun)
-        for job in desired
-    ]
+    job_steps = [jobs.plan_job(job, observed.jobs.get(job.resolution.trainjob), wishes) for job in desired]
     starting = [job for job, step in zip(desired, job_steps, strict=True) if step.starts]
     steps = [
         *(_plan_object(document, observed.objects.get(document.key)) for document in objects),

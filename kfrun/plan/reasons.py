@@ -32,7 +32,7 @@ REASONS: Final[dict[str, Reason]] = {
     ),
     "KF502": Reason(
         "Two runs of one name would write into the same objects and logs.",
-        "kfrun logs -f follows the job that runs; kfrun delete stops it",
+        "kfrun logs -f follows the job that runs; kfrun stop ends it, --force stops it and starts it anew",
         "run was called twice, or the job is suspended.", source=_STATE,
     ),
     "KF503": Reason(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     _Object = Mapping[str, Any]
 
 NONE = "<none>"
+CANCELLED = "Cancelled"
+"""Reason of Failed where a user ended the job; shown as a state of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,13 @@ class JobFacts:
         nodes: numNodes after resolving, empty when unknown.
         exit_code: of a finished job, empty otherwise.
         backend: which one runs it.
+        run: its number.
     """
 
     nodes: str = ""
     exit_code: str = ""
     backend: str = ""
+    run: str = ""
 
 
 _UNKNOWN = JobFacts()
@@ -62,15 +66,15 @@ def of(kind: str) -> Columns:
 
 
 def trainjob_state(job: _Object) -> str:
-    """One word for where a TrainJob is: Complete, Failed, Suspended, Terminating, Installing, Running or Pending.
+    """One word: Terminating, Failed, Cancelled, Complete, Suspended, Installing, Running or Pending.
 
     A cluster's own column shows the last condition, hence nothing at all while a job runs.
     """
     if job["metadata"].get("deletionTimestamp"):
         return "Terminating"
     for kind in ("Failed", "Complete", "Suspended", INSTALLING):
-        if true_condition(job, kind):
-            return kind
+        if (found := true_condition(job, kind)) is not None:
+            return CANCELLED if kind == "Failed" and found.get("reason") == CANCELLED else kind
     counts = job.get("status", {}).get("jobsStatus") or []
     busy = any(row.get(name, 0) for row in counts for name in ("active", "ready", "succeeded", "failed"))
     return "Running" if busy else "Pending"
@@ -125,10 +129,11 @@ def _trainjob_wide(job: _Object, now: float, facts: JobFacts) -> tuple[str, ...]
     reason = str(last[0].get("reason", "")) if last else NONE
     if installing is not None and trainjob_state(job) == INSTALLING:
         reason = str(installing.get("message", "")).partition(": ")[2] or reason
-    return (reason, facts.exit_code or NONE, _duration(job, now), facts.backend or NONE)
+    return (reason, facts.exit_code or NONE, duration(job, now), facts.backend or NONE, facts.run or NONE)
 
 
-def _duration(job: _Object, now: float) -> str:
+def duration(job: _Object, now: float) -> str:
+    """How long a TrainJob ran, or has been running, for people."""
     start = epoch(job["metadata"].get("creationTimestamp"))
     ended = true_condition(job, "Complete", "Failed")
     end = epoch(ended.get("lastTransitionTime")) if ended else now
@@ -201,7 +206,7 @@ _RUNTIME = Columns(("NAME", "FRAMEWORK", "NODES", "AGE"), (), _runtime)
 _COLUMNS = {
     "TrainJob": Columns(
         ("NAME", "STATE", "NODES", "RUNTIME", "AGE"),
-        ("REASON", "EXIT", "DURATION", "BACKEND"),
+        ("REASON", "EXIT", "DURATION", "BACKEND", "RUN"),
         _trainjob,
         _trainjob_wide,
     ),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kfrun import masking
-from kfrun.model.state import UNSEEN_ENDS
+from kfrun.model.state import UNSEEN_ENDS, PastRun
 from kfrun.model.values import dataclass, replace
 from kfrun.report import columns
 from kfrun.report.table import Table, age, clean
@@ -31,6 +31,7 @@ class TrainJobView:
         failure: one sentence on why it failed, empty otherwise.
         help: what to do about it, empty where nobody knows.
         last_lines: of the node that failed first.
+        history: the runs of its name that came before, the latest first.
     """
 
     job: _Object
@@ -46,6 +47,7 @@ class TrainJobView:
     failure: str = ""
     help: str = ""
     last_lines: Sequence[str] = ()
+    history: Sequence[PastRun] = ()
 
 
 def trainjob(view: TrainJobView, now: float) -> str:
@@ -60,6 +62,7 @@ def trainjob(view: TrainJobView, now: float) -> str:
         "Help": view.help,
         "Last Lines": list(view.last_lines),
         "Exit Code": view.facts.exit_code,
+        "Run": view.facts.run,
         "Runtime": _runtime(spec),
         "Nodes": trainer.get("numNodes") or view.facts.nodes,
         "Processes Per Node": trainer.get("numProcPerNode"),
@@ -78,11 +81,25 @@ def trainjob(view: TrainJobView, now: float) -> str:
     parts = [
         _fields({name: value for name, value in facts.items() if value not in (None, "", [], {})}),
         _table("Conditions", ("TYPE", "STATUS", "REASON", "AGE", "MESSAGE"), _condition_rows(view.job, now)),
+        _table("Former Runs", ("RUN", "STATE", "EXIT", "DURATION", "AGE"), _former_rows(view, now)),
         _objects("Jobs", "Job", view.jobs, now),
         _table("Pods", ("NODE", "POD", "CONTAINER", "STATUS", "EXIT", "RESTARTS", "MESSAGE"), _pod_rows(view)),
         _objects("Events", "Event", view.events, now, empty=True),
     ]
     return "".join(parts)
+
+
+def _former_rows(view: TrainJobView, now: float) -> list[tuple[str, ...]]:
+    return [
+        (
+            str(run.number),
+            columns.trainjob_state(run.data),
+            run.exit_code or columns.NONE,
+            columns.duration(run.data, now),
+            age(run.data["metadata"].get("creationTimestamp"), now),
+        )
+        for run in view.history
+    ]
 
 
 _SHOWN = ("numNodes", "numProcPerNode")

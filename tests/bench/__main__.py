@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 BENCHMARKS: dict[str, Benchmark] = {
     "first-line": first_line.without_packages,
+    "first-line-script": first_line.of_a_script,
     "first-line-numpy": first_line.with_numpy,
     "first-line-torch": first_line.with_torch,
     "commands": commands.commands,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _NUMPY = "numpy==2.4.6"
 _TORCH_EXAMPLE = installations.ROOT / "examples" / "torch-ddp" / "job.yaml"
 _TORCH_ALLOWANCE = 0.3
+_SCRIPT_GOAL = 1.15
 _NOTE = (
     "From before the process `kfrun apply` starts until the user's process prints its first line, by that line's own "
     "time stamp. The peer: from before its `train()`; the import of the SDK is not counted."
@@ -87,6 +88,29 @@ def with_torch(setting: Setting) -> list[Figure]:
     name = "the same, `import torch` under torchrun, environment warm"
     note = f"The goal is torchrun's own start in the same environment plus {_TORCH_ALLOWANCE} s. {_NOTE}"
     return [Figure(name, "s", goal=goal, before_goal=HARDLY_MORE, note=note, **taken)]
+
+
+def of_a_script(setting: Setting) -> list[Figure]:
+    """A script without a manifest; beside it the same job by its manifest."""
+    program = setting.program
+
+    def sample(by_manifest: bool) -> float:
+        name = program.name("script")
+        path = program.write(f"{name}.py", _script("argparse", "json"))
+        words: list[str | Path] = ["--name", name, path.name]
+        if by_manifest:
+            words = ["-f", program.write(f"{name}.yaml", manifest(name, ["python", path.name], runtime="plain-python"))]
+        started = time.time()
+        printed = float(program("run", "-q", *words).split()[0])
+        program("delete", "trainjob", name)
+        return printed - started
+
+    sample(by_manifest=True)
+    samples = {"kfrun": lambda: sample(by_manifest=False), "directly": lambda: sample(by_manifest=True)}
+    taken = setting.interleaved(samples, often=True)
+    goal = _SCRIPT_GOAL * sorted(taken["directly"])[len(taken["directly"]) // 2]
+    note = f"Directly: the same job by `run -f`, of which a script may take {_SCRIPT_GOAL}."
+    return [Figure("run train.py → first line of user code, no packages", "s", goal=goal, note=note, **taken)]
 
 
 def _sample(program: Program, job: _Job) -> float:

@@ -65,8 +65,13 @@ def test_every_verb_has_examples_and_its_help_shows_them(capsys: pytest.CaptureF
 @pytest.mark.parametrize("verb", EXAMPLES)
 def test_the_examples_of_a_verb_work(kfrun: Kfrun, verb: str) -> None:
     code = "import time; time.sleep(60)" if verb in RUNNING else "print('hello')"
-    kfrun.write("job.yaml", JOB.format(code))
-    if verb not in ("run", "apply", "plan"):
+    if verb == "init":
+        kfrun.write("train.py", "print('hello')")
+    else:
+        kfrun.write("job.yaml", JOB.format(code))
+    if verb == "run":
+        kfrun.write("train.py", "import sys; print(sys.argv)")
+    if verb not in ("run", "init", "apply", "plan"):
         kfrun.ok("apply", "-q", *([] if verb in RUNNING else ["--wait"]), "-f", "job.yaml")
     if verb == "resume":
         kfrun.ok("delete", "hello")

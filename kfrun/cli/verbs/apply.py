@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @options.verb("apply", with_arguments=True)
 @options.wishes(
-    options.files_or_plan,
+    options.files_if_any("[FILE... | PLAN]", "any_files"),
     options.values,
     options.arguments,
     options.namespace,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     options.planning,
     options.launching,
     click.option("--replace", is_flag=True, help="Replace finished jobs that were changed."),
+    options.force,
     options.pruning,
 )
 @click.option("--dry-run", type=click.Choice(["none", "client"]), default="none", help="client: show the plan only.")
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 @click.option("--timeout", metavar="DURATION", help="With --wait: exit 124 when the time is up; the jobs go on.")
 @click.option("-q", "--quiet", is_flag=True, help="Show neither the plan nor what can be done next.")
 def command(
-    plan_file: str | None,
     wishes: Wishes,
     dry_run: str,
     wait: bool,
@@ -54,7 +54,7 @@ def command(
     """
     if follow and timeout:
         raise UsageProblem("--timeout goes with --wait: --follow stays until the jobs have ended", "leave one away")
-    saved = _saved(plan_file, wishes)
+    saved = _saved(wishes)
     if saved is not None:
         wishes = _of_plan(saved, wishes)
     settings = options.load_settings(**wishes.settings)
@@ -79,21 +79,22 @@ def command(
         return _wait(backend, ready, seconds) if wait or seconds is not None else 0
 
 
-def _saved(path: str | None, wishes: Wishes) -> SavedPlan | None:
+def _saved(wishes: Wishes) -> SavedPlan | None:
     """The plan that the command line names, which must name nothing beside it that a plan says itself."""
+    if not wishes.filenames:
+        raise UsageProblem("nothing to apply", "name manifests, or a plan of kfrun plan --out")
+    from kfrun.flow import savedplans
+
+    path = next((name for name in wishes.filenames if savedplans.is_saved(name)), None)
     if path is None:
-        if not wishes.filenames:
-            raise UsageProblem("nothing to apply", "name manifests with -f, or a plan of kfrun plan --out")
         return None
     launching = {name: getattr(wishes, name) for name in ("python", "clean_env", "keep_environment")}
     again = wishes.values._replace(files=())
-    if wishes != Wishes(values=again, **launching):
+    if wishes != Wishes((path,), values=again, **launching):
         raise UsageProblem(
             f"{path} is a plan: its flags are in it, and only --set and --set-string have to be given again",
-            "to apply a manifest, name it with -f",
+            "apply it alone, with none of them",
         )
-    from kfrun.flow import savedplans
-
     return savedplans.read(path)
 
 

@@ -14,6 +14,7 @@ from kfrun.model.source import ObjectKey
 from kfrun.model.wishes import Wishes
 from kfrun.observe import selection
 from kfrun.observe.selection import Selection
+from kfrun.terminal import quoted
 
 if TYPE_CHECKING:
     from kfrun.execute.backend import Backend
@@ -74,6 +75,9 @@ def command(
 
 
 def _wanted(backend: Backend, settings: Settings, targets: tuple[str, ...], *, everything: bool) -> list[ObjectKey]:
+    if named := next((name for name in targets if name.endswith((".yaml", ".yml", ".json", ".j2"))), None):
+        way = f"kfrun delete -f {quoted(named)} deletes what a manifest names"
+        raise UsageProblem(f"{named} is a file, and delete takes names", way)
     if everything:
         return [job.key for job in backend.objects(Selection(TRAIN_JOB, settings.namespace))]
     is_kind = targets[0].lower() in kinds.KINDS

@@ -9,7 +9,7 @@ import click
 
 from kfrun.cli import kinds, options
 from kfrun.cli.query import Query
-from kfrun.cli.rows import nodes_of
+from kfrun.cli.rows import facts_of
 from kfrun.errors import NotFound
 from kfrun.flow import epilogue
 from kfrun.model.kinds import TRAIN_JOB
@@ -17,7 +17,6 @@ from kfrun.observe import selection
 from kfrun.observe.outcome import node_of
 from kfrun.observe.selection import Selection
 from kfrun.report import describe
-from kfrun.report.columns import JobFacts
 from kfrun.report.describe import TrainJobView
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def _view(backend: Backend, job: StoredObject) -> TrainJobView:
         jobs=[item.data for item in backend.objects(Selection("Job", job.key.namespace, owner=job.uid))],
         pods=pods,
         events=_in_order(backend.events(job.key.namespace, owner=job.uid)),
-        facts=JobFacts(nodes_of(run), "" if end is None else end.shown_code, run.backend if run else ""),
+        facts=facts_of(run, end),
         nodes=[node_of(pod) for pod in pods],
         packages=details.packages,
         environment=details.environment,
@@ -88,4 +87,5 @@ def _view(backend: Backend, job: StoredObject) -> TrainJobView:
         failure="" if end is None or end.succeeded else end.message or end.reason,
         help=words.advice if words else "",
         last_lines=words.lines if words else (),
+        history=backend.history(job),
     )

@@ -16,7 +16,6 @@ from kfrun.model.state import is_finished
 from kfrun.model.values import replace
 from kfrun.observe import logs
 from kfrun.observe.logs import LogOptions, LogReader
-from kfrun.observe.selection import Selection
 
 if TYPE_CHECKING:
     from kfrun.execute.backend import Backend
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 
 _LOOK_SECONDS = 0.02
-_JOB_NAME = "batch.kubernetes.io/job-name"
 
 
 @options.verb("logs")
@@ -44,6 +42,10 @@ _JOB_NAME = "batch.kubernetes.io/job-name"
     "--prefix/--no-prefix", default=None, help="Begin each line with its node. Default: where there are several."
 )
 @click.option("-p", "--previous", is_flag=True, help="The attempt before the latest, or the run that was replaced.")
+@click.option(
+    "--run", "number", type=click.IntRange(min=1), metavar="N",
+    help="Of that run of the job; kfrun describe lists those that are kept.",
+)  # fmt: skip
 @click.option("--all-attempts", is_flag=True, help="Every attempt, not only the latest.")
 @click.option("--environment", is_flag=True, help="What the installer of the job's packages said instead.")
 def command(
@@ -57,6 +59,7 @@ def command(
     timestamps: bool,
     prefix: bool | None,
     previous: bool,
+    number: int | None,
     all_attempts: bool,
     environment: bool,
 ) -> None:
@@ -83,7 +86,7 @@ def command(
     with options.backend(settings) as backend:
         name = kinds.one(names) or kinds.latest(backend, settings.namespace)
         job, chosen = _target(backend, settings.namespace, name, chosen)
-        show = _Show(backend, job, chosen)
+        show = _Show(backend, job, chosen, number or 0)
         show.write(follow=follow, previous=previous, environment=environment)
 
 
@@ -94,18 +97,16 @@ def _target(backend: Backend, namespace: str, argument: str, chosen: LogOptions)
     if kind == "Pod":
         return job, replace(chosen, nodes=(name,), attempts="all")
     if kind == "Job" and not chosen.nodes:
-        pods = backend.objects(Selection("Pod", namespace, owner=job.uid))
-        mine = (pod.key.name for pod in pods if pod.data["metadata"]["labels"].get(_JOB_NAME) == name)
-        return job, replace(chosen, nodes=tuple(mine) or (name,))
+        return job, replace(chosen, nodes=(name,))
     return job, chosen
 
 
 class _Show:
     """One call of the verb: where to read, what to show, when to stop."""
 
-    def __init__(self, backend: Backend, job: StoredObject, chosen: LogOptions) -> None:
-        self._backend, self._job = backend, job
-        self._logs = backend.logs(job)
+    def __init__(self, backend: Backend, job: StoredObject, chosen: LogOptions, number: int) -> None:
+        self._backend, self._job, self._number = backend, job, number
+        self._logs = backend.logs(job, number)
         self._options = chosen
         self._out = sys.stdout.buffer
 
@@ -185,6 +186,10 @@ class _Show:
         if nodes:
             asked = ", ".join([*self._options.nodes, *self._options.containers])
             raise NotFound(f"{name} has no logs of {asked}", f"there are {', '.join(nodes)}")
+        if self._number:
+            raise NotFound(
+                f"there are no logs of run {self._number} of {name}", f"kfrun describe {name} lists its runs"
+            )
         hint = f"kfrun describe trainjob {name} tells why"
         if self._logs.installer().files():
             hint = f"kfrun logs --environment {name} shows the installer's output"

@@ -10,15 +10,11 @@ import click
 from kfrun.cli import exits, options
 from kfrun.execute import choice
 from kfrun.flow import execution, plans
-from kfrun.model.source import Severity
-from kfrun.model.values import replace
 from kfrun.plan import render
 from kfrun.terminal import json_text
 
 if TYPE_CHECKING:
-    from kfrun.flow.plans import Ready
     from kfrun.model.wishes import Wishes
-    from kfrun.settings import Settings
 
 
 @options.verb("plan", with_arguments=True)
@@ -30,6 +26,7 @@ if TYPE_CHECKING:
     options.trainer_version,
     options.planning,
     click.option("--replace", is_flag=True, help="Plan to replace finished jobs that were changed."),
+    options.force,
     options.pruning,
 )
 @click.option(
@@ -41,8 +38,8 @@ if TYPE_CHECKING:
 def command(wishes: Wishes, out: str | None, detailed_exitcode: bool, output: str) -> int:
     """Show what apply would do, and why.
 
-    Exit code 1 when something is refused, with or without --detailed-exitcode. What the place would refuse when the
-    jobs start, such as a script that is not there, is a warning here.
+    Exit code 1 when something is refused, with or without --detailed-exitcode. What keeps a job from being started here
+    is warned of.
     """
     settings = options.load_settings(**wishes.settings)
     if out is not None:
@@ -57,7 +54,9 @@ def command(wishes: Wishes, out: str | None, detailed_exitcode: bool, output: st
         options.data(json_text(render.to_json(ready.plan)))
     else:
         options.write(render.to_text(ready.plan, color=options.colors_stdout(settings)), styled=True)
-    _warn_of_obstacles(ready, settings)
+    against = execution.obstacles(ready, options.caller())
+    if against:
+        options.warn(settings)(against)
     if ready.plan.refusals:
         return exits.REFUSED
     if out is not None:
@@ -65,11 +64,3 @@ def command(wishes: Wishes, out: str | None, detailed_exitcode: bool, output: st
         again = " with the same --set and --set-string" if wishes.values.texts or wishes.values.strings else ""
         options.tell(f"saved as {out}: kfrun apply {out}{again} does exactly this")
     return exits.CHANGES if detailed_exitcode and not ready.plan.is_empty else exits.SUCCESS
-
-
-def _warn_of_obstacles(ready: Ready, settings: Settings) -> None:
-    """Tell what stands against the plan where it would be carried out; that may be mended before it is."""
-    jobs = [] if ready.plan.refusals else execution.starting(ready)
-    found = choice.preflight(settings, jobs, ready.wishes, options.caller()) if jobs else ()
-    if found:
-        options.warn(settings)([replace(one, severity=Severity.WARNING) for one in found])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @options.verb("rerun", with_arguments=True)
-@options.wishes(options.arguments, options.namespace, options.planning, options.launching)
+@options.wishes(options.arguments, options.namespace, options.planning, options.launching, options.force)
 @click.argument("names", nargs=-1, metavar="[TYPE] NAME", shell_complete=options.complete("trainjobs"))
 @click.option("-d", "--detach", is_flag=True, help="Start it and leave, as apply does.")
 @click.option("-q", "--quiet", is_flag=True, help="Show neither the plan nor what can be done next.")

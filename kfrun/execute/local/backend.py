@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kfrun.execute.backend import Step, Wish
     from kfrun.model.change import Action, DesiredJob
     from kfrun.model.source import Document, Finding, ObjectKey
-    from kfrun.model.state import ApplySet, Event, StoredObject
+    from kfrun.model.state import ApplySet, Event, PastRun, StoredObject
     from kfrun.model.wishes import Caller, Wishes
     from kfrun.observe.logtexts import JobLogs
     from kfrun.observe.outcome import Outcome
@@ -197,7 +197,7 @@ class LocalBackend(SealedPods):
         found = [self._store.run(uid) for uid in uids or ()] if few else self._store.runs()
         wanted = None if uids is None else frozenset(uids)
         return {
-            run.uid: JobRun(run.uid, run.backend, runtime(run.runtime), run.ended)
+            run.uid: JobRun(run.uid, run.backend, runtime(run.runtime), run.ended, run.number)
             for run in found
             if run is not None and (wanted is None or run.uid in wanted)
         }
@@ -232,11 +232,20 @@ class LocalBackend(SealedPods):
         pods = [item.data for item in self._store.objects("Pod", job.key.namespace, owner=job.uid)]
         return details.of(run, pods)
 
-    def logs(self, job: StoredObject) -> JobLogs:
-        """See `Backend.logs`."""
-        from kfrun.execute.local.logs import LocalLogs
+    def history(self, job: StoredObject) -> Sequence[PastRun]:
+        """See `Backend.history`."""
+        from kfrun.execute.local import details
 
-        return LocalLogs(self._store, job, self._heal)
+        return details.history(self._store, job.key.namespace, job.key.name)
+
+    def logs(self, job: StoredObject, number: int = 0) -> JobLogs:
+        """See `Backend.logs`."""
+        from kfrun.execute.local import logs
+
+        run = self._store.run(job.uid)
+        if number and (run is None or run.number != number):
+            return logs.FormerLogs(self._store, job, number)
+        return logs.LocalLogs(self._store, job, self._heal)
 
     # Objects
 

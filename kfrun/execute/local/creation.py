@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from kfrun import host
 from kfrun.errors import Conflict, Refused, Unavailable
 from kfrun.execute import objects
-from kfrun.execute.local import jobfiles, requests, runtimes, supervisors
+from kfrun.execute.local import jobfiles, ledger, requests, runtimes, supervisors
 from kfrun.model import change
+from kfrun.model.values import NamedTuple, asdict, replace
 from kfrun.observe import location
-from kfrun.observe.store import Run
+from kfrun.observe.store import FormerRun, Run
 from kfrun.plan import jobs
 from kfrun.resolve.pods import expand
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from kfrun.execute.local.runtime import Launch, Way
     from kfrun.model.change import Action, DesiredJob
     from kfrun.model.source import ObjectKey
+    from kfrun.model.state import StoredObject
     from kfrun.observe.store import Store
 
     Launcher = Callable[[str], Launch]
@@ -115,6 +117,8 @@ def _apply_object(store: Store, key: ObjectKey, data: dict[str, Any]) -> None:
 def _create(store: Store, step: Step, launch: Launcher | None, way: Way) -> None:
     key, uid = step.action.key, objects.new_uid()
     if isinstance(step.action, change.ReplaceJob):
+        if step.action.stops:
+            requests.request(store, key, "cancel", uid=_planned_uid(step))
         requests.await_end(store, key)
     supervisors.sweep(store, key.namespace, key.name)
     folder = str(location.job_folder(store.path, key.namespace, key.name, uid))
@@ -122,18 +126,19 @@ def _create(store: Store, step: Step, launch: Launcher | None, way: Way) -> None
         _write_files(folder, _job(uid, _desired(step), launch, way))
     try:
         with store.writing():
-            replaced = _take_place(store, step)
+            number = store.next_number(key.namespace, key.name)
+            replaced = _take_place(store, step, most=way.settings.runs_keep - 1)
             store.create(objects.created(_data(step), key, uid, time.time()))
             if launch is not None:
-                store.add_run(_run(uid, folder, _desired(step), way, replaced.folder if replaced else ""))
+                store.add_run(replace(_run(uid, folder, _desired(step), way, replaced.folder), number=number))
     except Conflict as error:
         supervisors.remove_folder(folder)
         raise objects.created_meanwhile(key) from error
     except BaseException:
         supervisors.remove_folder(folder)
         raise
-    if replaced is not None and replaced.previous:
-        supervisors.remove_folder(replaced.previous)
+    for path in replaced.left:
+        supervisors.remove_folder(path)
     if launch is not None:
         _start(folder, key)
 
@@ -148,20 +153,59 @@ def _start(folder: str, key: ObjectKey) -> None:
         ) from error
 
 
-def _take_place(store: Store, step: Step) -> Run | None:
-    """Forget the finished job that this one replaces; its folder is kept for ``--previous``."""
+class _Replaced(NamedTuple):
+    """What came of the run that another one replaces.
+
+    Attributes:
+        folder: its own, where its logs stay; empty where it has none.
+        left: folders that nobody knows any more.
+    """
+
+    folder: str = ""
+    left: tuple[str, ...] = ()
+
+
+def _take_place(store: Store, step: Step, *, most: int) -> _Replaced:
+    """Put the finished job that this one replaces into the history, which holds at most so many runs of a name.
+
+    Raises:
+        Refused: it is not the one that was planned with, or it runs.
+    """
     key = step.action.key
-    if not isinstance(step.action, change.ReplaceJob):
-        return None
-    found = store.find(key.kind, key.namespace, key.name)
+    found = store.find(key.kind, key.namespace, key.name) if isinstance(step.action, change.ReplaceJob) else None
     if found is None:
-        return None
+        return _Replaced()
     run = store.run(found.uid)
     objects.refuse_changed(found, step.planned)
     if run is not None and not run.ended:
         raise Refused(f"{key.resource} was changed by another kfrun meanwhile", "try again")
+    gone = store.keep(_former(found, run), most=most) if run is not None else []
+    known = {one.folder for one in store.former_runs(key.namespace, key.name)}
     store.forget(found.uid)
-    return run
+    if run is None:
+        return _Replaced()
+    # what an earlier kfrun replaced is in no history
+    left = {run.folder, run.previous, *(one.folder for one in gone)} - known - {""}
+    return _Replaced(run.folder if run.folder in known else "", tuple(left))
+
+
+def _former(job: StoredObject, run: Run) -> FormerRun:
+    state = ledger.latest(run)
+    first = state.first_failure if state is not None else None
+    return FormerRun(
+        namespace=run.namespace,
+        name=run.name,
+        number=run.number,
+        uid=run.uid,
+        folder=run.folder,
+        backend=run.backend,
+        digest=run.digest,
+        run_digest=run.run_digest,
+        runtime=run.runtime,
+        code=run.code,
+        failure=json.dumps(asdict(first)) if first is not None else "",
+        data=json.dumps(job.data, separators=(",", ":")),
+    )
 
 
 def _job(uid: str, desired: DesiredJob, launch: Launcher, way: Way) -> jobfiles.RunFiles:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kfrun.errors import NotFound
+from kfrun.execute.objects import no_run
 from kfrun.observe.logfiles import FolderLogs, InstallerLog
 
 if TYPE_CHECKING:
@@ -38,7 +39,11 @@ class LocalLogs:
 
     def replaced(self) -> FolderLogs | None:
         """See `JobLogs.replaced`."""
-        return FolderLogs(self._run.previous) if self._run.previous else None
+        run = self._run
+        former = self._store.former_runs(run.namespace, run.name)
+        # what an earlier kfrun replaced is in no history
+        folder = next((one.folder for one in former if one.number < run.number), run.previous)
+        return FolderLogs(folder) if folder else None
 
     def installer(self) -> FolderLogs:
         """See `JobLogs.installer`."""
@@ -70,3 +75,38 @@ class LocalLogs:
             # Whoever asks next how it ended must know it, too.
             self._heal()
         return bool(stamp) and self._is_over
+
+
+class FormerLogs:
+    """The logs of a run that was replaced; see `kfrun.observe.logtexts.JobLogs`.
+
+    Raises:
+        NotFound: there is no such run any more.
+    """
+
+    deleted = False
+
+    def __init__(self, store: Store, job: StoredObject, number: int) -> None:
+        runs = store.former_runs(job.key.namespace, job.key.name)
+        found = next((run for run in runs if run.number == number), None)
+        if found is None:
+            run = store.run(job.uid)
+            raise no_run(job, number, [one.number for one in (run, *runs) if one is not None])
+        self._folder = found.folder
+        self._before = next((run.folder for run in runs if run.number < number), "")
+
+    def run(self) -> FolderLogs:
+        """See `JobLogs.run`."""
+        return FolderLogs(self._folder)
+
+    def replaced(self) -> FolderLogs | None:
+        """See `JobLogs.replaced`."""
+        return FolderLogs(self._before) if self._before else None
+
+    def installer(self) -> FolderLogs:
+        """See `JobLogs.installer`."""
+        return InstallerLog(self._folder)
+
+    def ended(self) -> bool:
+        """See `JobLogs.ended`."""
+        return True

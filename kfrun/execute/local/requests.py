@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kfrun.model.source import ObjectKey
+    from kfrun.model.state import StoredObject
     from kfrun.observe.store import Run, Store
 
 _TRIES = 20
@@ -57,7 +58,7 @@ def past_stopped(store: Store, key: ObjectKey, write: Callable[[], _Result]) -> 
 def make_room(store: Store, key: ObjectKey, uid: str = "") -> None:
     """Give back the space of a TrainJob that is going to be deleted; with ``uid``, a later one of that name is kept."""
     for run in _runs_of(store, key, uid):
-        supervisors.free_space(run)
+        supervisors.free_space(store, run)
 
 
 def _runs_of(store: Store, key: ObjectKey, uid: str = "") -> list[Run]:
@@ -79,13 +80,23 @@ def _request(store: Store, key: ObjectKey, wish: str, *, now: bool, uid: str) ->
             store.rouse(run)
     if run is None:
         if wish == "delete":
-            store.forget(found.uid)
+            _forget(store, found)
         return wish == "delete"
     if not run.ended:
         supervisors.wake(run.folder)
     elif wish == "delete":
         supervisors.remove(store, run)
     return True
+
+
+def _forget(store: Store, job: StoredObject) -> None:
+    """Remove a TrainJob that another controller runs, and what is kept of runs of its name here."""
+    former = store.former_runs(job.key.namespace, job.key.name)
+    with store.writing():
+        store.forget_history(job.key.namespace, job.key.name)
+        store.forget(job.uid)
+    for run in former:
+        supervisors.remove_folder(run.folder)
 
 
 def set_suspend(store: Store, key: ObjectKey, *, suspend: bool, uid: str = "") -> bool | None:
@@ -110,12 +121,14 @@ def _set_suspend(store: Store, key: ObjectKey, *, suspend: bool, uid: str) -> bo
 
 
 def await_end(store: Store, key: ObjectKey) -> None:
-    """Wait until nothing of a finished job runs any more: its pods may still have their grace period."""
+    """Wait until nothing of a job that is finished, or was told to stop, runs any more: it has its grace period."""
     from kfrun.observe import watch
 
     def has_ended() -> bool | None:
         found = store.find(kinds.TRAIN_JOB, key.namespace, key.name)
-        run = store.run(found.uid) if found is not None and is_finished(found.data) else None
-        return True if run is None or run.ended else None
+        run = store.run(found.uid) if found is not None else None
+        if found is None or run is None or run.ended:
+            return True
+        return None if run.request or is_finished(found.data) else True
 
     watch.wait(store, has_ended, heal=partial(supervisors.revive, store))

@@ -42,12 +42,8 @@ def preparation(backend: str) -> Preparation:
     return PREPARATIONS[backend]()
 
 
-def preflight(jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller, default: str) -> Sequence[Finding]:
-    """What keeps jobs from being started on this machine; ``default`` is the backend of those that name none.
-
-    Raises:
-        UsageProblem: a wish names what is not there.
-    """
+def preflight(jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller, default: str) -> list[Finding]:
+    """See `kfrun.execute.backend.Backend.preflight`; ``default`` is the backend of jobs for which nobody names one."""
     from kfrun.plan.jobs import backend_of
 
     if wishes.python is not None:

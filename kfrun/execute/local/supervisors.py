@@ -210,7 +210,7 @@ def revive(store: Store) -> list[Run]:
     return runs
 
 
-def free_space(run: Run) -> None:
+def free_space(store: Store, run: Run) -> None:
     """Remove the files of a job that is going to be deleted, of one that still runs its logs' content.
 
     The disk may be full of them.
@@ -219,7 +219,7 @@ def free_space(run: Run) -> None:
 
     if run.ended:
         remove_folder(run.folder)
-    for folder in filter(None, (run.folder, run.previous)):
+    for folder in (run.folder, *_former_folders(store, run)):
         for path in (*Path(folder, "pods").glob("*/*.log*"), Path(folder, "environment.log")):
             with contextlib.suppress(OSError):
                 os.truncate(path, 0)
@@ -240,12 +240,19 @@ def reserve_stamp(folder: str) -> int:
 
 
 def remove(store: Store, run: Run) -> None:
-    """Remove an ended run with everything of it: rows, logs, and the run that it replaced."""
+    """Remove an ended run with everything of it: rows, logs, and the runs that came before."""
     # The rows go last: killed in between, the next command finds a run without a folder and goes on here.
-    remove_folder(run.folder)
-    if run.previous:
-        remove_folder(run.previous)
-    store.forget(run.uid)
+    for folder in (run.folder, *_former_folders(store, run)):
+        remove_folder(folder)
+    with store.writing():
+        store.forget_history(run.namespace, run.name)
+        store.forget(run.uid)
+
+
+def _former_folders(store: Store, run: Run) -> list[str]:
+    """Of the runs that came before this one."""
+    found = {former.folder for former in store.former_runs(run.namespace, run.name)}
+    return sorted({*found, run.previous} - {""})
 
 
 def sweep(store: Store, namespace: str, name: str = "*") -> None:
@@ -257,7 +264,9 @@ def sweep(store: Store, namespace: str, name: str = "*") -> None:
     folders = [str(path) for path in Path(paths.parent(store.path), "jobs", namespace).glob(f"{name}/*")]
     if not folders:
         return
-    known = {folder for run in store.runs(namespace) for folder in (run.folder, run.previous)}
+    with store.reading():
+        known = {folder for run in store.runs(namespace) for folder in (run.folder, run.previous)}
+        known.update(former.folder for former in store.former_runs(namespace))
     for folder in folders:
         if folder in known:
             continue

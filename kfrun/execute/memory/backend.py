@@ -6,21 +6,22 @@ import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from kfrun.errors import NotFound, UsageProblem
+from kfrun.errors import UsageProblem
 from kfrun.execute import objects
 from kfrun.execute.answers import Check, JobDetails
 from kfrun.execute.controller.context import BackOff
 from kfrun.execute.memory.job import Act, MemoryJob
-from kfrun.execute.memory.logs import MemoryJobLogs
+from kfrun.execute.memory.logs import FormerJob, MemoryJobLogs
 from kfrun.execute.memory.shelf import Shelf
 from kfrun.execute.sealedpods import SealedPods
 from kfrun.model import change, kinds
 from kfrun.model.source import without_text
-from kfrun.model.state import JobRun, Observed, ObservedJob
+from kfrun.model.state import JobRun, Observed, ObservedJob, PastRun
 from kfrun.model.values import asdict
 from kfrun.observe import outcome, status, watch
 from kfrun.plan import jobs, prune, support
 from kfrun.resolve.pods import expand
+from kfrun.settings import RUNS_KEEP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -55,11 +56,16 @@ class MemoryBackend(SealedPods):
         script: what containers do.
         now: the time at the beginning, seconds since the epoch; that of the machine without one.
         back_off: waits between tries.
+
+    Attributes:
+        keep: how many runs of a name are kept, the latest included.
     """
 
     def __init__(self, script: Script = succeed, *, now: float | None = None, back_off: BackOff | None = None) -> None:
         self.now = time.time() if now is None else now
         self.script = script
+        self.keep = RUNS_KEEP
+        self._history: dict[tuple[str, str], list[FormerJob]] = {}
         self._back_off = back_off or BackOff()
         self._shelf = Shelf()
         self._jobs: dict[str, MemoryJob] = {}
@@ -100,6 +106,7 @@ class MemoryBackend(SealedPods):
     def _run(self, job: MemoryJob) -> None:
         self._shelf.record(job.advance(self.now, self._back_off))
         if job.ended and job.state.is_deleting:
+            self._history.pop(job.key[2:], None)
             self._forget(job.uid)
             return
         for (kind, name), data in _objects(job):
@@ -198,24 +205,47 @@ class MemoryBackend(SealedPods):
                 self.wish(key, "delete")
 
     def _create(self, step: Step, found: StoredObject | None, wishes: Wishes) -> None:
-        key, replaced = step.action.key, None
+        key = step.action.key
         assert step.job is not None
         assert step.data is not None
         if found is not None and isinstance(step.action, change.CreateJob):
             raise objects.created_meanwhile(key)
         if found is not None:
             objects.refuse_changed(found, step.planned)
-            replaced = self._jobs.get(found.uid)
-            self._forget(found.uid)
+            self._replace(step.action, found)
         uid = objects.new_uid()
         self._shelf.put(objects.created(step.data, key, uid, self.now))
         if jobs.is_managed_elsewhere(step.data):
             return
         workload = expand.expand(step.job.resolution, cluster_defaults=wishes.cluster_defaults)
         job = self._jobs[uid] = MemoryJob(key, uid, step.job, workload, self.script, self.now)
-        job.replaced = replaced.logs if replaced else None
+        job.number = 1 + max((former.past.number for former in self._former(key)), default=0)
         job.state.suspend = bool(step.data["spec"].get("suspend", False))
         self._run(job)
+
+    def _replace(self, action: Action, found: StoredObject) -> None:
+        """Put a job into the history of its name; one that has not finished is stopped first."""
+        job = self._jobs.get(found.uid)
+        if job is not None and isinstance(action, change.ReplaceJob) and action.stops:
+            job.state.request = objects.stronger(job.state.request, "cancel")
+            self._run(job)
+            while not job.ended and (due := job.due()) is not None:
+                self.advance(max(due - self.now, 0.0))
+        if job is not None:
+            self._history[job.key[2:]] = [self._as_former(job), *self._former(job.key)][: self.keep - 1]
+        self._forget(found.uid)
+
+    def _former(self, key: ObjectKey) -> list[FormerJob]:
+        return self._history.get(key[2:], [])
+
+    def _as_former(self, job: MemoryJob) -> FormerJob:
+        stored, run = self._shelf[job.key], _run_of(job)
+        end, code = self.outcome(stored), job.desired.code
+        shown = end.shown_code if end else ""
+        past = PastRun(
+            job.number, job.uid, stored.data, shown, run.backend, run.runtime, job.digest, job.run_digest, code
+        )
+        return FormerJob(past, job.logs)
 
     def _update(self, step: Step, found: StoredObject | None, wishes: Wishes) -> None:
         key = step.action.key
@@ -298,12 +328,19 @@ class MemoryBackend(SealedPods):
         left_out = self.support.not_enforced(workload.jobset, own_images=workload.own_images)
         return JobDetails(pods, not_enforced=[f"{item.path} ({item.why})" for item in left_out])
 
-    def logs(self, job: StoredObject) -> MemoryJobLogs:
+    def history(self, job: StoredObject) -> Sequence[PastRun]:
+        """See `Backend.history`."""
+        return [former.past for former in self._former(job.key)]
+
+    def logs(self, job: StoredObject, number: int = 0) -> MemoryJobLogs:
         """See `Backend.logs`."""
-        found = self._jobs.get(job.uid)
-        if found is None:
-            raise NotFound(f"{job.key.name} does not run in memory: there are no logs")
-        return MemoryJobLogs(found)
+        found, former = self._jobs.get(job.uid), self._former(job.key)
+        runs = [*([(found.number, found.logs)] if found else ()), *((one.past.number, one.logs) for one in former)]
+        at = next((at for at, run in enumerate(runs) if run[0] == number), None) if number else 0 if found else None
+        if at is None:
+            raise objects.no_run(job, number, [run[0] for run in runs] if number else ())
+        before = runs[at + 1][1] if at + 1 < len(runs) else None
+        return MemoryJobLogs(runs[at][1], before, found if found is not None and at == 0 else None)
 
     # Objects
 
@@ -375,4 +412,4 @@ def _brief(job: MemoryJob) -> JobRun:
 
 
 def _run_of(job: MemoryJob) -> JobRun:
-    return _brief(job)._replace(backend="memory", ended=job.ended)
+    return _brief(job)._replace(backend="memory", ended=job.ended, number=job.number)

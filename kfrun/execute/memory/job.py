@@ -67,7 +67,7 @@ class MemoryJob:
         now: seconds since the epoch.
 
     Attributes:
-        replaced: the logs of the run that it replaces.
+        number: counts the runs of this name, from 1.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class MemoryJob:
         self.digest, self.run_digest = desired.digest, desired.run_digest
         self.state = RunState(uid, now, needs="ready")
         self.logs = MemoryLogs()
-        self.replaced: MemoryLogs | None = None
+        self.number = 1
         self.ended = False
         self._script = script
         self._running: dict[Attempt, tuple[Act, float | None]] = {}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kfrun.model.values import NamedTuple
 from kfrun.observe.logtexts import Sample, TimeIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kfrun.execute.memory.job import MemoryJob
+    from kfrun.model.state import PastRun
     from kfrun.observe.logtexts import LogFile
 
 
@@ -81,24 +83,37 @@ class MemoryLogs:
         return self._texts[file]
 
 
-class MemoryJobLogs:
-    """The logs of a job in memory; see `kfrun.observe.logtexts.JobLogs`."""
+class FormerJob(NamedTuple):
+    """A run that was replaced, and what it wrote."""
 
-    def __init__(self, job: MemoryJob) -> None:
-        self._job = job
+    past: PastRun
+    logs: MemoryLogs
+
+
+class MemoryJobLogs:
+    """The logs of a run in memory; see `kfrun.observe.logtexts.JobLogs`.
+
+    Args:
+        logs: its own.
+        before: those of the run that it replaced.
+        job: it, where it was not replaced itself.
+    """
+
+    def __init__(self, logs: MemoryLogs, before: MemoryLogs | None, job: MemoryJob | None) -> None:
+        self._logs, self._before, self._job = logs, before, job
 
     @property
     def deleted(self) -> bool:
         """See `JobLogs.deleted`."""
-        return self._job.state.is_deleting and self._job.ended
+        return self._job is not None and self._job.state.is_deleting and self._job.ended
 
     def run(self) -> MemoryLogs:
         """See `JobLogs.run`."""
-        return self._job.logs
+        return self._logs
 
     def replaced(self) -> MemoryLogs | None:
         """See `JobLogs.replaced`."""
-        return self._job.replaced
+        return self._before
 
     def installer(self) -> MemoryLogs:
         """See `JobLogs.installer`: nothing is installed."""
@@ -106,4 +121,4 @@ class MemoryJobLogs:
 
     def ended(self) -> bool:
         """See `JobLogs.ended`."""
-        return self._job.ended
+        return self._job is None or self._job.ended

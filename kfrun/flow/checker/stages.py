@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from kfrun.flow.checker import scripts
 from kfrun.model.kinds import RUNTIMES, TRAIN_JOB, runtime_key
 from kfrun.model.packed import Packed, unpacked
 from kfrun.model.source import Severity, Stage
@@ -42,6 +43,7 @@ class Asked(NamedTuple):
         updated: objects that exist already.
         with_keys: make the keys of MPI and Flux jobs too, anew each time: only who shows or applies them needs any.
         only_own_kinds: objects of kinds that kfrun does not read are passed over.
+        with_scripts: look for the scripts that jobs name beside their manifests, too.
         values: what templates are rendered with; given, every text is one.
     """
 
@@ -52,6 +54,7 @@ class Asked(NamedTuple):
     updated: Collection[ObjectKey] = ()
     with_keys: bool = False
     only_own_kinds: bool = False
+    with_scripts: bool = False
     values: Mapping[str, Any] | None = None
 
 
@@ -220,10 +223,16 @@ class _Judge:
         runtime = resolution.runtime.document.key if resolution.runtime else None
         of_commands = _of_commands(document, resolution.runtime.document.data if resolution.runtime else None)
         findings = [*resolution.findings, *self._admitted(resolution), *of_commands]
+        if self._asked.with_scripts:
+            findings += scripts.check(resolution)
         if self._asked.backend is not None:
             from kfrun.plan.support import findings as support
 
             findings += support.check(resolution, self._asked.backend)
+        if findings:
+            from kfrun.resolve.runtimes import placement
+
+            findings = placement.inside(findings, resolution)
         return Answer(findings, runtime, resolution if document is item else None)
 
     def _admitted(self, resolution: Resolution) -> list[Finding]:
@@ -239,9 +248,24 @@ class _Judge:
 
 def _of_commands(document: Document, runtime: dict[str, Any] | None) -> Sequence[Finding]:
     """Warnings of commands that a cluster would only find when it starts them."""
+    if document.key.kind == TRAIN_JOB and _is_plain(document.data["spec"].get("trainer") or {}, runtime):
+        return ()
+    from kfrun.validate.lint import commands
+
+    if not commands.is_doubtful(document.data, runtime):
+        return ()
     from kfrun.validate.lint import table
 
     return table.check_command(document, runtime)
+
+
+def _is_plain(trainer: dict[str, Any], runtime: dict[str, Any] | None) -> bool:
+    """Whether a TrainJob's command gives no reason to load anything that looks closer."""
+    words = trainer.get("command")
+    if not isinstance(words, list) or not words or not isinstance(words[0], str):
+        return False
+    is_torch = runtime is not None and "torch" in (runtime["spec"].get("mlPolicy") or {})
+    return not any(map(str.isspace, words[0])) and (words[0] == "torchrun" or not is_torch)
 
 
 def _uses_images(backend: str) -> bool:

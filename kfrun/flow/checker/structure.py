@@ -133,6 +133,9 @@ def _joined(reading: Reading, text: Text, chunks: Iterable[tuple[Chunk, tuple[li
             break
         documents += _restored(reading, text, chunk, found, len(documents))
         refused += wrong
+    if refused or not all(one.packed.key.kind for one in documents):
+        other = sources.no_manifest(text.text, text.name, refused)
+        return Part(documents, refused) if other is None else Part((), [other])
     return Part(documents, refused)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.patterns import pattern
-from kfrun.validate.lint.subject import containers, trainer_containers
+from kfrun.validate.lint.subject import Choice, Subject, containers, trainer_containers
 from kfrun.validate.located import Problem
 from kfrun.validate.rules.cel import get
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kfrun.model.source import FieldPath
-    from kfrun.validate.lint.subject import Subject
 
 _COMMAND: Final = ("spec", "trainer", "command")
 _ARGS: Final = ("spec", "trainer", "args")
@@ -30,8 +29,9 @@ _PYTHON = pattern(r"(?:^|[\s/;&|(])(?:python[\d.]*|uv\s+run)(?:\s|$)|\.py(?:\s|$
 """A command that starts a Python program as it is; what others start is not known."""
 
 
-def is_doubtful(subject: Subject) -> bool:
+def is_doubtful(data: dict[str, Any], runtime: dict[str, Any] | None) -> bool:
     """Whether one of the policies may find something; most manifests give no reason to look further."""
+    subject = Subject(data, runtime, Choice())
     return next(one_text(subject), None) is not None or (
         subject.is_job and next(no_launcher(subject), None) is not None
     )

@@ -201,8 +201,6 @@ def check_effects(document: Document, effects: Effects) -> list[Finding]:
 
 def check_command(document: Document, runtime: dict[str, Any] | None) -> list[Finding]:
     """What is wrong with the commands of a TrainJob or a runtime, but for what its author lets pass, for all verbs."""
-    if not commands.is_doubtful(Subject(document.data, runtime, Choice())):
-        return []
     choice = Choice(enabled=COMMANDS, disabled=frozenset({"all"}))
     found = _check_one(document, Subject(document.data, runtime, choice))
     return [one for one in found if one.code in COMMANDS]

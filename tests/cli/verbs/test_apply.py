@@ -53,10 +53,8 @@ def test_a_saved_plan_is_applied_from_any_folder(kfrun: Kfrun) -> None:
     assert kfrun.ok("logs", "job", "--no-prefix") == "trained\n"
 
 
-def test_a_manifest_is_no_plan_and_the_flag_for_it_is_told(kfrun: Kfrun) -> None:
-    done = kfrun("apply", write(kfrun))
-    assert done.returncode == 1
-    assert "-f names a manifest" in done.stderr
+def test_a_manifest_is_an_argument_as_a_plan_is(kfrun: Kfrun) -> None:
+    assert "created" in kfrun.ok("apply", "-q", "--wait", write(kfrun))
 
 
 def test_a_plan_holds_references_and_digests_but_no_contents(kfrun: Kfrun) -> None:
@@ -150,8 +148,12 @@ def test_a_plan_that_was_tampered_with_is_refused(kfrun: Kfrun) -> None:
 
 
 def test_what_is_no_plan_is_refused(kfrun: Kfrun) -> None:
-    kfrun.write("plan.json", "{}")
+    write(kfrun)
+    text = json.dumps(planned(kfrun))
+    kfrun.write("plan.json", text[: len(text) // 2])
     assert "kfrun plan --out FILE makes one" in refused(kfrun)
+    kfrun.write("plan.json", "{}")
+    assert 'plan.json:1:1: error KF203: required field "kind" is missing' in refused(kfrun)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import Final
-
-from kfrun.model.values import NamedTuple
+from typing import Final, NamedTuple
 
 _HEAD = 4096
 _ELF_HEADER = 64

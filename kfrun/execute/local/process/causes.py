@@ -12,12 +12,10 @@ import itertools
 import os
 import re
 import shlex
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from kfrun.execute.local.process import binaries
 from kfrun.model.state import HELP
-from kfrun.model.values import NamedTuple
 from kfrun.terminal import clean
 from kfrun.validate.advice.commandlines import ASSIGNMENT, OPERATOR, SHELL, by_shell, listed, split
 
@@ -81,14 +79,10 @@ def refused(argv: Sequence[str], folder: str, executable: str, error: OSError | 
     return _said(command, what, _tried(lambda c: _why_refused(c, executable, error), command))
 
 
-def no_script(script: str, folder: str, source: str | None) -> str:
-    """What to say where the ``script`` that an interpreter shall run is no file for a process in ``folder``.
-
-    ``source`` is the job's ``kfrun.dev/source``, None where the folder does not follow from it.
-    """
-    command = _Command((script,), folder, "")
-    advice = "" if source is None else _tried(partial(_is_above, source), command)
-    advice = advice or next((found for rule in _OF_SCRIPTS if (found := _tried(rule, command))), "")
+def no_script(script: str, folder: str, path: str) -> str:
+    """What to say where the ``script`` that an interpreter shall run is no file for a process in ``folder``."""
+    command = _Command((script,), folder, path)
+    advice = next((found for rule in _OF_SCRIPTS if (found := _tried(rule, command))), "")
     where = "" if os.path.isabs(script) else f" in {_shown(folder)}"
     return f"there is no {_shown(script)}{where}{HELP}{clean(advice)}"
 
@@ -202,12 +196,12 @@ def _is_elsewhere(command: _Command) -> str:
     return f"{_shown(shown)} is there: paths begin at the working directory, {_shown(command.folder)}"
 
 
-def _is_above(source: str, command: _Command) -> str:
-    """A script of a folder above the job's, which the job's folder may be said to be."""
-    for above, where in (("..", "the folder above"), ("../..", "two folders above")):
-        if not os.path.isabs(command.name) and os.path.isfile(os.path.join(command.folder, above, command.name)):
-            mend = os.path.normpath(os.path.join(source, above))
-            return f"{_shown(command.name)} is in {where}: set kfrun.dev/source: {_shown(mend)}"
+def _is_above(command: _Command) -> str:
+    """A script of the folder above the manifest's, where a job's source folder may be said to be."""
+    for source in ("..", "../.."):
+        if not os.path.isabs(command.name) and os.path.isfile(os.path.join(command.folder, source, command.name)):
+            where = "the folder above" if source == ".." else "two folders above"
+            return f"{_shown(command.name)} is in {where}: set kfrun.dev/source: {source}"
     return ""
 
 
@@ -246,7 +240,7 @@ def _is_not_there(command: _Command) -> str:
 _OF_PATHS: Final = (_is_no_program, _has_operators, _is_elsewhere, _is_not_there)
 
 
-_OF_SCRIPTS: Final = (_is_elsewhere, _is_not_there)
+_OF_SCRIPTS: Final = (_is_above, _is_elsewhere, _is_not_there)
 
 
 # What the name of a program tells

@@ -1,18 +1,20 @@
 """Commands of a job that this machine could not start, found before anything is done: programs and scripts.
 
-What a shell reads, and what a package may bring that is not installed yet, is left alone. An error is what the job's
-own folder lacks, since nothing could bring it any more; everything else may still be made before, and is a warning.
+Only what is sure is told: what a shell reads, and what a package may bring that is not installed yet, is left alone.
+What an earlier step may still make is a warning, as is what a suspended job lacks.
 """
 
 from __future__ import annotations
 
 import os
+from itertools import dropwhile
 from typing import TYPE_CHECKING, Any, Final
 
-from kfrun.execute.local.process import launch
+from kfrun.execute.backend import working_folder
 from kfrun.model.source import Severity, Stage
 from kfrun.model.state import HELP
-from kfrun.model.values import NamedTuple
+from kfrun.model.values import NamedTuple, replace
+from kfrun.resolve.pods import expand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,14 +34,6 @@ _OTHERS = frozenset({"perl", "ruby", "Rscript", "node", "julia", "lua"})
 _LAUNCHERS = frozenset({"torchrun", "deepspeed", "accelerate"})
 
 
-class _Obstacle(NamedTuple):
-    """What is wrong with a command, in words; whether nothing but a change of the job or its folder mends it."""
-
-    code: str
-    words: str
-    is_sure: bool = False
-
-
 class _Call(NamedTuple):
     """A container's command as its process would get it.
 
@@ -47,7 +41,6 @@ class _Call(NamedTuple):
         place: of the container in the JobSet.
         path: PATH, of which nothing more can be said where the manifest sets it from elsewhere.
         has_packages: programs may come that are not there yet.
-        source: the job's ``kfrun.dev/source``; None where the container has a working directory of its own.
     """
 
     place: FieldPath
@@ -55,41 +48,60 @@ class _Call(NamedTuple):
     folder: str
     path: str
     has_packages: bool
-    source: str | None
 
 
 def check(resolution: Resolution, settings: ProcessSettings) -> Iterator[Finding]:
     """What of a job's commands cannot be started: errors where nothing could still make it."""
+    from kfrun.execute.local.process import launch
+
     jobs = (resolution.jobset or {}).get("spec", {}).get("replicatedJobs", ())
     is_later = len(jobs) > 1 or bool(resolution.job.data["spec"].get("suspend"))
-    for call, is_first in _calls(resolution, settings):
+    path, may_bring = launch.base_environment(settings)["PATH"], resolution.packages.needs_environment
+    for call, is_first in _calls(resolution, settings.folder, path, has_packages=may_bring):
         found = _fault(call)
         if found is not None:
-            is_sure = is_first and not is_later and found.is_sure
-            yield _finding(resolution, call, found, Severity.ERROR if is_sure else Severity.WARNING)
+            is_sure = is_first and not is_later and found[0] != "KF605"
+            severity = Severity.ERROR if is_sure else Severity.WARNING
+            yield _finding(resolution, call, found, severity)
 
 
-def _calls(resolution: Resolution, settings: ProcessSettings) -> Iterator[tuple[_Call, bool]]:
+def scripts(resolution: Resolution) -> Iterator[Finding]:
+    """Warnings of scripts of the source folder that are not there, or cannot be started, for who checks a manifest.
+
+    Nothing is said of programs, which every machine has others of, and nothing where an image may hold the script.
+    """
+    if resolution.job.folder is None or expand.own_images(resolution):
+        return
+    for call, _ in _calls(resolution, working_folder(resolution, ""), "", has_packages=True):
+        name = _script(call.argv) or call.argv[0]
+        found = None if os.path.isabs(name) or (name == call.argv[0] and "/" not in name) else _fault(call)
+        if found is not None:
+            yield replace(_finding(resolution, call, found, Severity.ERROR), severity=Severity.WARNING)
+
+
+def _calls(resolution: Resolution, base: str, path: str, *, has_packages: bool) -> Iterator[tuple[_Call, bool]]:
     """The commands that are known word by word, and whether nothing of their pod runs before them."""
-    path = launch.base_environment(settings)["PATH"]
-    for place, container, is_first in _containers(resolution):
-        argv = (*(container.get("command") or ()), *(container.get("args") or ()))
-        folder, own = container.get("workingDir") or settings.folder, _own_path(container, path)
-        if container.get("command") and own is not None and "$(" not in folder and os.path.isdir(folder):
-            source = None if container.get("workingDir") else resolution.source or ""
-            yield _Call(place, argv, folder, own, resolution.packages.needs_environment, source), is_first
-
-
-def _containers(resolution: Resolution) -> Iterator[tuple[FieldPath, dict[str, Any], bool]]:
-    """Every container of the JobSet, where it stands there, and whether it is among the first of its pod."""
-    for number, group in enumerate((resolution.jobset or {}).get("spec", {}).get("replicatedJobs", ())):
-        base: FieldPath = ("spec", "replicatedJobs", number, "template", "spec", "template", "spec")
+    spec = (resolution.jobset or {}).get("spec", {})
+    for number, group in enumerate(spec.get("replicatedJobs", ())):
+        at: FieldPath = ("spec", "replicatedJobs", number, "template", "spec", "template", "spec")
         pod = group.get("template", {}).get("spec", {}).get("template", {}).get("spec", {})
-        inits = pod.get("initContainers") or ()
-        for index, container in enumerate(inits):
-            yield (*base, "initContainers", index), container, index == 0
-        for index, container in enumerate(pod.get("containers") or ()):
-            yield (*base, "containers", index), container, not inits
+        names = [
+            (kind, index) for kind in ("initContainers", "containers") for index in range(len(pod.get(kind) or ()))
+        ]
+        inits = len(pod.get("initContainers") or ())
+        for started, (kind, index) in enumerate(names):
+            call = _call((*at, kind, index), pod[kind][index], base, path, has_packages=has_packages)
+            if call is not None:
+                yield call, started == 0 if kind == "initContainers" else inits == 0
+
+
+def _call(place: FieldPath, container: dict[str, Any], base: str, path: str, *, has_packages: bool) -> _Call | None:
+    """A container's command; None where its words, its folder or its PATH are only known when it runs."""
+    command, own = container.get("command"), _own_path(container, path)
+    folder = container.get("workingDir") or base
+    if not command or own is None or "$(" in folder or not os.path.isdir(folder):
+        return None
+    return _Call(place, (*command, *(container.get("args") or ())), folder, own, has_packages)
 
 
 def _own_path(container: dict[str, Any], path: str) -> str | None:
@@ -101,54 +113,43 @@ def _own_path(container: dict[str, Any], path: str) -> str | None:
     return path
 
 
-def _fault(call: _Call) -> _Obstacle | None:
-    """What is wrong with a command; None when nothing is known to be."""
+def _fault(call: _Call) -> tuple[str, str] | None:
+    """The code and words of what is wrong with a command; None when nothing is known to be."""
     name = call.argv[0]
     if "$(" in name:
         return None
+    from kfrun.execute.local.process import launch
+
     executable = launch.find_executable(name, call.path, call.folder)
-    if executable is None:
-        return _of_program(call)
+    may_come = "/" not in name and call.has_packages and not any(map(str.isspace, name))
+    if executable is None and not may_come:
+        from kfrun.execute.local.process import causes
+
+        return "KF603", causes.missing(call.argv, call.folder, call.path)
     script = _script(call.argv)
     if script is not None:
         return _of_script(call, script)
-    return _of_first_line(call, executable)
+    return _of_first_line(call, executable) if executable is not None else None
 
 
-def _of_program(call: _Call) -> _Obstacle | None:
-    """A program that is not there."""
-    name = call.argv[0]
-    has_blanks = any(map(str.isspace, name))
-    is_own = "/" not in name and os.path.isfile(os.path.join(call.folder, name))
-    # Of one text in place of a list KF725 tells; who waits for packages meanwhile would wait in vain.
-    if has_blanks and not call.has_packages:
-        return None
-    if "/" not in name and call.has_packages and not has_blanks and not is_own:
-        return None
-    from kfrun.execute.local.process import causes
-
-    is_sure = has_blanks or is_own or ("/" in name and not os.path.isabs(name))
-    return _Obstacle("KF603", causes.missing(call.argv, call.folder, call.path), is_sure)
-
-
-def _of_first_line(call: _Call, executable: str) -> _Obstacle | None:
+def _of_first_line(call: _Call, executable: str) -> tuple[str, str] | None:
     """What keeps the system from starting a script that is executable."""
     if "/" not in call.argv[0] or not _is_text(executable):
         return None
     from kfrun.execute.local.process import binaries, causes
 
-    is_own = not os.path.isabs(call.argv[0])
     if binaries.fault(executable) is not None:
-        error = OSError(8, "cannot be started")
-        return _Obstacle("KF603", causes.refused(call.argv, call.folder, executable, error), is_own)
+        return "KF603", causes.refused(call.argv, call.folder, executable, OSError(8, "cannot be started"))
     words = binaries.first_line(executable)
     program = next((word for word in words[1:] if not word.startswith("-") and "=" not in word), "")
     if not program or os.path.basename(words[0]) != "env" or call.has_packages:
         return None
+    from kfrun.execute.local.process import launch
+
     if launch.find_executable(program, call.path, call.folder) is not None:
         return None
     why = f"its first line asks for {program}, which no folder of PATH has"
-    return _Obstacle("KF603", f'exec: "{call.argv[0]}": cannot be started{HELP}{why}')
+    return "KF603", f'exec: "{call.argv[0]}": cannot be started{HELP}{why}'
 
 
 def _is_text(path: str) -> bool:
@@ -160,24 +161,31 @@ def _is_text(path: str) -> bool:
         return False
 
 
-def _of_script(call: _Call, script: str) -> _Obstacle | None:
+def _of_script(call: _Call, script: str) -> tuple[str, str] | None:
     place = os.path.normpath(os.path.join(call.folder, script))
     if "$(" in script:
         return None
-    from kfrun.execute.local.process import binaries, causes
-
     if not os.path.lexists(place):
-        return _Obstacle("KF604", causes.no_script(script, call.folder, call.source), not os.path.isabs(script))
-    if os.path.basename(call.argv[0]) in _SHELLS and binaries.has_windows_ends(place):
+        from kfrun.execute.local.process import causes
+
+        return "KF604", causes.no_script(script, call.folder, call.path)
+    if os.path.isdir(place) and not os.path.exists(f"{place}/__main__.py"):
+        return "KF604", f"{script} is a folder without a __main__.py{HELP}name the script in it"
+    if os.path.basename(call.argv[0]) in _SHELLS and _has_windows_ends(place):
         mend = "save it with the line ends of Unix (sed -i 's/\\r$//' FILE, or dos2unix)"
-        return _Obstacle(
-            "KF605", f"the lines of {script} end with a carriage return (\\r), as on Windows (CRLF){HELP}{mend}"
-        )
+        return "KF605", f"the lines of {script} end with a carriage return (\\r), as on Windows (CRLF){HELP}{mend}"
     return None
+
+
+def _has_windows_ends(path: str) -> bool:
+    from kfrun.execute.local.process import binaries
+
+    return binaries.has_windows_ends(path)
 
 
 def _script(argv: Sequence[str]) -> str | None:
     """The file that an interpreter is told to run; None where none is, or nobody can tell."""
+    argv = _unwrapped(argv)
     name, rest = os.path.basename(argv[0]), argv[1:]
     is_python = name.rstrip("0123456789.") == "python"
     if is_python and rest[:2] == ("-m", "torch.distributed.run"):
@@ -196,6 +204,13 @@ def _script(argv: Sequence[str]) -> str | None:
         for _ in range(step):
             next(words, None)
     return None
+
+
+def _unwrapped(argv: Sequence[str]) -> Sequence[str]:
+    """The command that env or nohup is told to run."""
+    name = os.path.basename(argv[0])
+    inner = tuple(dropwhile(lambda word: "=" in word, argv[1:])) if name == "env" else argv[1:]
+    return inner if name in ("env", "nohup") and inner and not inner[0].startswith("-") else argv
 
 
 def _of_python(word: str) -> int | None:
@@ -228,13 +243,16 @@ def _launched(words: Sequence[str]) -> str | None:
     return None
 
 
-def _finding(resolution: Resolution, call: _Call, found: _Obstacle, severity: Severity) -> Finding:
+def _finding(resolution: Resolution, call: _Call, found: tuple[str, str], severity: Severity) -> Finding:
     from kfrun.resolve import findings
 
-    message, _, hint = found.words.partition(HELP)
+    code, words = found
+    message, _, hint = words.partition(HELP)
+    if severity is Severity.WARNING and code != "KF605":
+        message += ", unless something makes it before"
     document, path = _where(resolution, call.place)
     return findings.finding(
-        found.code, message, document, path, stage=Stage.BACKEND, hint=hint or "mend the command", severity=severity
+        code, message, document, path, stage=Stage.BACKEND, hint=hint or "mend the command", severity=severity
     )
 
 

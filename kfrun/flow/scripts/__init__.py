@@ -1,0 +1,264 @@
+"""Scripts without a manifest: one is made, and checked as if it had been written.
+
+A job of a script is called after its folder, so two scripts may ask for one name: nobody takes another's job.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from kfrun import masking
+from kfrun.errors import InvalidInput, Refused, Unavailable, UsageProblem
+from kfrun.flow import documents as loading
+from kfrun.flow import plans
+from kfrun.load import kubeyaml, script, sources
+from kfrun.load.script import manifest, surroundings
+from kfrun.model.values import NamedTuple, replace
+from kfrun.patterns import pattern
+from kfrun.terminal import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kfrun.flow.plans import Ready
+    from kfrun.model.script import ScriptCall, ScriptSummary
+    from kfrun.model.source import Document, Finding, ObjectKey
+    from kfrun.model.state import Observed, ObservedJob
+    from kfrun.model.wishes import Wishes
+    from kfrun.settings import Settings
+
+SOURCE = "<made manifest>"
+"""What a manifest is called in findings that is in no file."""
+
+_NAME = pattern(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
+_PROCESSES = pattern(r"[1-9][0-9]{0,5}|auto|cpu|gpu")
+
+
+class Made(NamedTuple):
+    """A manifest that was made.
+
+    Attributes:
+        shown: its text without anything secret.
+    """
+
+    call: ScriptCall
+    facts: ScriptSummary
+    text: str
+    shown: str
+    warnings: tuple[Finding, ...] = ()
+
+
+def make(wishes: Wishes, settings: Settings, *, explained: bool = False) -> Made:
+    """Make the manifest of the script that the wishes name, seen from the current folder.
+
+    Args:
+        wishes: with a script, and with nothing that is only for manifests.
+        settings: say in which namespace it is to run.
+        explained: with a comment at everything that somebody may want to change.
+
+    Raises:
+        InvalidInput, NotFound, Refused, Unavailable, UsageProblem: see `kfrun.load.script.read`.
+    """
+    call = wishes.script
+    assert call is not None
+    _require_sensible(call, wishes)
+    here = os.getcwd()
+    call = script.meant(call, here)
+    found = script.read(call, here)
+    facts = found.facts
+    if explained and found.module is not None:
+        from kfrun.load.script import interface
+
+        library, parameters = interface.of(found.module)
+        facts = facts._replace(interface=library, parameters=parameters)
+    folder = _folder(call, here)
+    namespace = settings.namespace if settings.origins["namespace"].layer == "flag" else ""
+
+    def text(facts: ScriptSummary) -> str:
+        return manifest.text(facts, call, folder=folder, namespace=namespace, explained=explained)
+
+    return Made(call, facts, text(facts), text(facts._replace(args=tuple(masking.words(facts.args)))), found.warnings)
+
+
+def plan(
+    made: Made,
+    wishes: Wishes,
+    settings: Settings,
+    observe: Callable[[Sequence[ObjectKey]], Observed],
+    *,
+    warn: Callable[[Sequence[Finding]], None] = lambda _: None,
+) -> Ready:
+    """The plan to run a script, as `kfrun.flow.plans.make` plans manifests.
+
+    Raises:
+        InvalidInput: the manifest is refused. What cannot be done in the present state is in the plan's refusals.
+        Refused: a job of its name is another script's.
+    """
+    if made.call.save:
+        require_writable(made.call.save, made.text)
+    if made.warnings:
+        warn(made.warnings)
+    read = [loading.in_namespace(one, settings.namespace) for one in documents(made)]
+    observed = observe([document.key for document in read])
+    complete = plans.completion(observed, settings, of_all=False)
+    ready = plans.of(read, observed, wishes._replace(rerun=True), settings, complete=complete)
+    require_own(ready, made)
+    if ready.desired.warnings:
+        warn(ready.desired.warnings)
+    refusals = tuple(_with_way_out(one, made) for one in ready.plan.refusals)
+    return ready._replace(plan=replace(ready.plan, refusals=refusals))
+
+
+def _with_way_out(refusal: Finding, made: Made) -> Finding:
+    """Of a job that has not ended: another may run beside it."""
+    if refusal.code != "KF502":
+        return refusal
+    return replace(refusal, hint=f"{refusal.hint}, --name {_other(made.facts.title)} starts another one beside it")
+
+
+def documents(made: Made) -> list[Document]:
+    """The manifest as if it had been read from the file that it is going to be written to."""
+    found, findings = kubeyaml.parse(made.text, made.call.save or SOURCE, folder=_folder(made.call, made.facts.folder))
+    if findings:
+        raise InvalidInput(findings)
+    return [sources.with_requirements(document) for document in found]
+
+
+def _folder(call: ScriptCall, here: str) -> str:
+    """Where the manifest lies, or would."""
+    return os.path.normpath(os.path.dirname(os.path.join(here, call.save))) if call.save else here
+
+
+def _require_sensible(call: ScriptCall, wishes: Wishes) -> None:
+    first = quoted(call.words[0]) if call.words else "train.py"
+    if wishes.filenames:
+        way = "give one of them; words for the job of a manifest stand behind --"
+        raise UsageProblem(f"-f names a manifest, and {first} is a script", way)
+    if any(wishes.values) or wishes.arguments or wishes.recursive:
+        flag = "-R" if wishes.recursive else "--arg" if wishes.arguments else "--values"
+        flag = "--set" if wishes.values.texts or wishes.values.strings else flag
+        way = f"arguments stand behind the script; kfrun init {first} writes a manifest, in which anything can be set"
+        raise UsageProblem(f"{flag} is for manifests, and {first} is a script", way)
+    if call.name is not None and not _NAME.fullmatch(call.name):
+        way = surroundings.slug(call.name)
+        raise UsageProblem(
+            f"--name {quoted(call.name)} is no name of a job: lower-case letters, digits and -, a letter first",
+            f"write --name {way[:40].rstrip('-')}" if way else None,
+        )
+    if call.processes is not None and not _PROCESSES.fullmatch(call.processes):
+        raise UsageProblem(f"--nproc {quoted(call.processes)} is no number of processes", "write 2, auto, gpu or cpu")
+
+
+def require_own(ready: Ready, made: Made) -> None:
+    """Refuse to take the job of another script, or of a run that has not ended.
+
+    Raises:
+        Refused: with another name.
+    """
+    (job,) = ready.plan.jobs or (None,)
+    stored = ready.observed.jobs.get(job.resolution.trainjob) if job is not None else None
+    if job is None or stored is None:
+        return
+    name, facts = stored.key.name, made.facts
+    folder, theirs = _origin(stored)
+    way = f"kfrun run --name {_other(name)} gives this one a name of its own"
+    if folder and folder != facts.folder and os.path.isdir(folder):
+        raise Refused(
+            f"trainjob {name} is of another folder, {folder}, and this is {facts.folder}",
+            f"{way}; kfrun delete {name} removes the other one with its logs",
+        )
+    ours = job.resolution.job.data["spec"]["trainer"]["command"]
+    if [*map(os.path.normpath, theirs[-1:])] != [os.path.normpath(ours[-1])] and (theirs or folder):
+        said = f"runs {' '.join(theirs)}" if theirs else "runs what its runtime says"
+        raise Refused(
+            f"trainjob {name} {masking.text(said)}, and this is {' '.join(ours)}",
+            f"{way}; kfrun delete {name} removes the other one with its logs",
+        )
+
+
+def _other(name: str) -> str:
+    return f"{name[:60].rstrip('-')}-2"
+
+
+def _origin(stored: ObservedJob) -> tuple[str, list[str]]:
+    """The folder that a stored job runs in, empty where nobody knows, and its command."""
+    data = stored.data
+    annotations = data.get("metadata", {}).get("annotations") or {}
+    base = stored.code.folder if stored.code else ""
+    source = annotations.get("kfrun.dev/source", "")
+    trainer = data.get("spec", {}).get("trainer") or {}
+    return os.path.normpath(os.path.join(base, source)) if base else "", list(trainer.get("command") or ())
+
+
+def likely(folders: Sequence[str]) -> str:
+    """The script that is meant where none is named: the likely one of a folder, the current one by default.
+
+    Raises:
+        UsageProblem: nobody can tell.
+    """
+    if len(folders) > 1 or (folders and not os.path.isdir(folders[0])):
+        first = next((name for name in folders if not os.path.isdir(name)), folders[0])
+        what = "a folder" if os.path.isdir(first) else "a manifest already"
+        raise UsageProblem(f"{first} is {what}", "name a script: kfrun init train.py")
+    folder = folders[0] if folders else "."
+    found = sources.scripts(folder)
+    usual = surroundings.LIKELY
+    names = sorted((name for name in found if name in usual), key=usual.index) or found
+    if not names:
+        raise UsageProblem(
+            f"there is no Python script in {'this folder' if folder == '.' else folder}",
+            "name one: kfrun init train.py; kfrun init --example copies one of kfrun's own",
+        )
+    if len(names) > 1 and names[0] not in usual:
+        raise UsageProblem(
+            f"there are several scripts: {', '.join(names[:8])}", f"name one: kfrun init {quoted(names[0])}"
+        )
+    return names[0] if folder == "." else os.path.join(folder, names[0])
+
+
+def require_writable(path: str, text: str, way: str = "write to another file, or remove it") -> None:
+    """Refuse to write over a file that says something else.
+
+    Raises:
+        UsageProblem: it is there, or its folder is not.
+    """
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise UsageProblem(f"there is no folder {folder} to write {path} to", f"mkdir -p {quoted(folder)} makes it")
+    if os.path.isdir(path):
+        raise UsageProblem(f"{path} is a folder", "name a file in it")
+    if os.path.lexists(path) and _content(path) != text:
+        raise UsageProblem(f"{path} is there already, and says something else", way)
+
+
+def write(path: str, text: str) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        Unavailable: it cannot be written.
+    """
+    import tempfile
+
+    try:
+        descriptor, part = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=os.path.dirname(path) or ".")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(part, 0o666 & ~mask)
+            os.replace(part, path)
+        except BaseException:
+            os.unlink(part)
+            raise
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from error
+
+
+def _content(path: str) -> str | None:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, ValueError):
+        return None
