@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from kfrun.model.state import INSTALLING, true_condition
+from kfrun.report.table import epoch
 from kfrun.terminal import clean
 
 if TYPE_CHECKING:
@@ -105,7 +106,9 @@ class Installation:
             self.clear()
             return
         if self._began is None:
-            self._began = self._told = now
+            # Whoever looks later counts from the same moment.
+            since = epoch(condition.get("lastTransitionTime")) or time.time()
+            self._began, self._told = now - max(0.0, time.time() - since), now
         message, passed = clean(str(condition.get("message", ""))), span(now - self._began)
         if self._live is not None:
             self._turn += 1

@@ -22,7 +22,8 @@ _LEAST: Final = 1 << 20
 _UNITS: Final = ("MiB", "GiB", "TiB")
 
 _TOTAL: Final = pattern(r"Resolved (\d+) packages?")
-_BEGUN: Final = pattern(r"\s*(?:Downloading|Building|Collecting) ([\w.-]+)")
+_BEGUN: Final = pattern(r"\s*(?:Downloading|Building) ([\w.-]+)(?<!\.whl)(?<!\.gz)(?:[ =@]|$)")
+_SOUGHT: Final = pattern(r"\s*Collecting ([\w.-]+)")
 _ENDED: Final = pattern(r"\s*(?:Downloaded|Built) ([\w.-]+)")
 _PREPARED: Final = pattern(r"Prepared (\d+) packages?|Installing collected packages: (.*)")
 _COMPILED: Final = pattern(r"Installed (\d+) packages?")
@@ -66,6 +67,8 @@ class Progress:
         elif found := _ENDED.match(line):
             self._done += 1
             self._current.pop(found[1], None)
+        elif found := _SOUGHT.match(line):
+            self._phase, self._current = "collecting", {found[1]: None}
         elif found := _BEGUN.match(line):
             self._phase = "downloading"
             self._current[found[1]] = None
