@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "arguments", "backend", "caller", "colors_stderr", "colors_stdout", "complete", "data", "family", "files",
-    "files_if_any", "force", "launching", "load_settings", "namespace", "output", "planning", "pruning", "say", "tell",
-    "trainer_version", "values", "verb", "warn", "wishes", "write",
+    "files_if_any", "force", "launching", "load_settings", "namespace", "output", "planning", "pruning", "say", "stored",
+    "tell", "trainer_version", "values", "verb", "warn", "wishes", "write",
 ]  # fmt: skip
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
@@ -103,6 +103,13 @@ def namespace(function: Function) -> Function:
     """``-n``: parameter ``namespace``."""
     return click.option(
         "-n", "--namespace", metavar="NAME", help="The namespace.", shell_complete=complete("namespaces")
+    )(function)
+
+
+def stored(function: Function) -> Function:
+    """``--stored``: parameter ``stored``."""
+    return click.option(
+        "--stored", is_flag=True, help="Look for runtimes among those that were applied on this machine, too."
     )(function)
 
 

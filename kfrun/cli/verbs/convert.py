@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
 from kfrun.cli import exits, options
 from kfrun.errors import InvalidInput
-from kfrun.execute import choice
 from kfrun.flow import documents
 from kfrun.load import sources
 from kfrun.report import yamljson
@@ -34,7 +32,7 @@ def command(wishes: Wishes, output: str) -> int:
     found = sources.load(wishes.filenames, recursive=wishes.recursive, stdin=sys.stdin.buffer, values=values)
     if values is not None:
         values.require_used()
-    converted = conversions.convert(found, settings, partial(choice.observe, settings))
+    converted = conversions.convert(found, settings)
     if not converted.objects:
         raise InvalidInput(converted.notes)
     write = yamljson.to_yaml if output == "yaml" else yamljson.to_json
