@@ -45,6 +45,7 @@ def command(
     paths: tuple[str, ...],
     filenames: tuple[str, ...],
     recursive: bool,
+    exclude: tuple[str, ...] | None,
     skip_other_kinds: bool,
     values: Values,
     namespace: str | None,
@@ -63,7 +64,8 @@ def command(
     """
     from kfrun.validate.lint import table
 
-    settings = options.load_settings(namespace=namespace, missing_runtime=missing_runtime)
+    options.listen()
+    settings = options.load_settings(namespace=namespace, missing_runtime=missing_runtime, exclude=exclude)
     chosen = lintconfig.load(os.environ, enable=enable, disable=disable)
     names = reports.named(paths, filenames)
     found, refused = documents.gather(

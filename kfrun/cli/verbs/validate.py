@@ -65,6 +65,7 @@ def command(
     paths: tuple[str, ...],
     filenames: tuple[str, ...],
     recursive: bool,
+    exclude: tuple[str, ...] | None,
     skip_other_kinds: bool,
     values: Values,
     namespace: str | None,
@@ -91,8 +92,9 @@ def command(
     """
     if until != "job" and backend is not None:
         raise UsageProblem("--backend is asked at the last stage only", "leave --until out, or --backend")
+    options.listen()
     settings = options.load_settings(
-        namespace=namespace, trainer_version=trainer_version, missing_runtime=missing_runtime
+        namespace=namespace, trainer_version=trainer_version, missing_runtime=missing_runtime, exclude=exclude
     )
     names = reports.named(paths, filenames)
     asked = Asked(

@@ -2,8 +2,9 @@
 
 A file under the cache folder for every way of checking: the program, the Trainer version, the namespace, the last
 stage, the backend, what is said of runtimes. It knows texts by their digest, and of each the objects in it; a TrainJob
-is sound together with its runtime. Only what nothing at all was found about is remembered, so nothing that should be told is ever lost here.
-Without the file everything is checked: a file that is damaged, or cannot be written, is as good as none.
+is sound together with its runtime. Only what nothing at all was found about is remembered, so nothing that should be
+told is ever lost here. Without the file everything is checked: a file that is damaged, or cannot be written, is as good
+as none.
 """
 
 from __future__ import annotations
