@@ -50,9 +50,7 @@ def files(function: Function) -> Function:
     function = options.exclude(
         click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(function)
     )
-    function = click.option(
-        "--skip-other-kinds", is_flag=True, help="Pass over YAML of other kinds, and what is no object at all."
-    )(function)
+    function = options.skip_other_kinds(function)
     return click.argument("paths", nargs=-1, metavar="[FILE]...", shell_complete=options.complete("files"))(function)
 
 

@@ -9,6 +9,7 @@ from kfrun.cli import exits, options
 from kfrun.errors import InvalidInput
 from kfrun.flow import documents
 from kfrun.load import sources
+from kfrun.model.kinds import LEGACY_JOBS, is_own
 from kfrun.report import yamljson
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ def command(wishes: Wishes, output: str) -> int:
         stdin=sys.stdin.buffer,
         values=values,
         exclusion=documents.exclusion(settings),
+        only_objects=wishes.skip_other_kinds,
     )
+    if wishes.skip_other_kinds:
+        found = documents.of_kinds(found, lambda key: is_own(key) or key.kind in LEGACY_JOBS)
     if values is not None:
         values.require_used()
     converted = conversions.convert(found, settings)
