@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kfrun.report.checks import Report
     from kfrun.settings import Settings
 
-FORMATS: Final = ("text", "json", "junit", "sarif", "tap", "github")
+FORMATS: Final = ("text", "json", "junit", "sarif", "tap", "github", "markdown")
 
 _FOR_PROGRAMS: Final = frozenset({"json", "sarif", "github"})
 
@@ -114,7 +114,11 @@ def _draw(name: str, report: Report, text: Callable[[], str]) -> str:
         from kfrun.report.junit import to_junit
 
         return to_junit(report, timestamp=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
-    report = report._replace(titles=titles({one.code for one in report.findings}))
+    return _titled(name, report._replace(titles=titles({one.code for one in report.findings})))
+
+
+def _titled(name: str, report: Report) -> str:
+    """Of the formats that say what a code means."""
     if name == "sarif":
         from kfrun.flow import codes
         from kfrun.report.sarif import to_sarif
@@ -122,6 +126,10 @@ def _draw(name: str, report: Report, text: Callable[[], str]) -> str:
         found = {one.code for one in report.findings}
         report = report._replace(helps=codes.helps(found), pages=codes.pages(found))
         return json_text(to_sarif(report))
+    if name == "markdown":
+        from kfrun.report.markdown import to_markdown
+
+        return to_markdown(report)
     from kfrun.report.github import to_github
 
     return to_github(report)
