@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from kfrun.report.markdown import MOST, to_markdown
+from kfrun.report.github import MOST, to_markdown
 from tests.report.reporting import finding, nasty, report
 
 

@@ -127,7 +127,7 @@ def _titled(name: str, report: Report) -> str:
         report = report._replace(helps=codes.helps(found), pages=codes.pages(found))
         return json_text(to_sarif(report))
     if name == "markdown":
-        from kfrun.report.markdown import to_markdown
+        from kfrun.report.github import to_markdown
 
         return to_markdown(report)
     from kfrun.report.github import to_github
