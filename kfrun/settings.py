@@ -28,6 +28,7 @@ COLORS = ("auto", "always", "never")
 BACKENDS: tuple[str, ...] = ("process", "memory")
 """What can carry a job out. Named here because the setting, the flag and the planner must agree."""
 
+MISSING_RUNTIME = ("error", "warn", "ignore")
 TRAINER_VERSION = "v2.3"
 RUNS_KEEP = 20
 
@@ -62,6 +63,7 @@ class Settings(NamedTuple):
         backend: what carries jobs out where the manifest does not say.
         trainer_version: of the Trainer API whose schemas and rules apply (``v2.3``).
         installer: ``auto`` takes uv when it is there.
+        missing_runtime: what it is to `validate` and `lint` that a job's runtime is not there.
         strict: refuse what the backend cannot honour.
         color: ``auto`` colours terminals.
         retry_delay: seconds before the first retry; each further one waits twice as long.
@@ -79,6 +81,7 @@ class Settings(NamedTuple):
     backend: str = "process"
     trainer_version: str = TRAINER_VERSION
     installer: str = "auto"
+    missing_runtime: str = "error"
     strict: bool = False
     color: str = "auto"
     retry_delay: float = 10.0
@@ -91,7 +94,7 @@ class Settings(NamedTuple):
 
 KEYS: tuple[str, ...] = tuple(name for name in Settings._fields if name != "origins")
 _PATHS = ("home", "state_dir", "cache_dir")
-_CHOICES = {"installer": INSTALLERS, "color": COLORS, "backend": BACKENDS}
+_CHOICES = {"installer": INSTALLERS, "color": COLORS, "backend": BACKENDS, "missing_runtime": MISSING_RUNTIME}
 
 
 def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: str | os.PathLike[str]) -> Settings:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = [
     "arguments", "backend", "caller", "colors_stderr", "colors_stdout", "complete", "data", "exclude", "family",
     "files", "files_if_any", "force", "launching", "listen", "load_settings", "namespace", "output", "planning",
-    "pruning", "say", "tell", "trainer_version", "values", "verb", "warn", "wishes", "write",
+    "pruning", "say", "skip_other_kinds", "stored", "tell", "trainer_version", "values", "verb", "warn",
+    "wishes", "write",
 ]  # fmt: skip
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
@@ -96,7 +97,7 @@ def _files(function: Function, metavar: str, offered: str = "files", *, is_requi
         help="A file, folder, glob, https URL, or - for stdin; can be given several times, or as an argument.",
     )(decorated)  # fmt: skip
     decorated = click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(decorated)
-    return exclude(decorated)  # type: ignore[return-value]
+    return skip_other_kinds(exclude(decorated))  # type: ignore[return-value]
 
 
 def listen() -> None:
@@ -114,10 +115,24 @@ def exclude(function: Function) -> Function:
     )(function)  # fmt: skip
 
 
+def skip_other_kinds(function: Function) -> Function:
+    """``--skip-other-kinds``: parameter ``skip_other_kinds``."""
+    return click.option(
+        "--skip-other-kinds", is_flag=True, help="Pass over YAML of other kinds, and what is no object at all."
+    )(function)
+
+
 def namespace(function: Function) -> Function:
     """``-n``: parameter ``namespace``."""
     return click.option(
         "-n", "--namespace", metavar="NAME", help="The namespace.", shell_complete=complete("namespaces")
+    )(function)
+
+
+def stored(function: Function) -> Function:
+    """``--stored``: parameter ``stored``."""
+    return click.option(
+        "--stored", is_flag=True, help="Look for runtimes among those that were applied on this machine, too."
     )(function)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from kfrun.errors import InvalidInput
+from kfrun.errors import InvalidInput, NotFound
 from kfrun.load import excerpts, sources
 from kfrun.load.folders import Exclusion
-from kfrun.model.kinds import CLUSTER_SCOPED
+from kfrun.model.kinds import CLUSTER_SCOPED, is_own
 from kfrun.model.source import Finding, Stage
 from kfrun.model.values import replace
 
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kfrun.load.given import Given
-    from kfrun.model.source import Document
+    from kfrun.model.source import Document, ObjectKey
     from kfrun.model.state import Observed
     from kfrun.model.wishes import Values, Wishes
     from kfrun.settings import Settings
+
+_MOST = 3
+"""Objects that are named."""
 
 CODES = {"KF190": "-n names another namespace than the manifest"}
 
@@ -29,7 +32,6 @@ def read(
     settings: Settings,
     *,
     note: Callable[[str, str], None] | None = None,
-    only_objects: bool = False,
 ) -> tuple[Document, ...]:
     """Load the documents that the wishes name; stdin is this process's own.
 
@@ -37,13 +39,30 @@ def read(
         wishes: what to read, and with which values.
         settings: say which namespace is meant where a document says none.
         note: is told the name and the text of every source, files of values too.
-        only_objects: pass over what is YAML and no object.
 
     Raises:
         InvalidInput: what cannot be read, or ``-n`` contradicts a manifest.
+        NotFound: everything in it was to be passed over.
     """
-    values = read_values(wishes.values, note)
-    return load(wishes.filenames, values, settings, recursive=wishes.recursive, note=note, only_objects=only_objects)
+    values, only = read_values(wishes.values, note), wishes.skip_other_kinds
+    found = load(wishes.filenames, values, settings, recursive=wishes.recursive, note=note, only_objects=only)
+    return of_kinds(found, is_own) if only else found
+
+
+def of_kinds(found: Sequence[Document], is_asked_for: Callable[[ObjectKey], bool]) -> tuple[Document, ...]:
+    """The documents of kinds that are asked for; the others are told to `listen`.
+
+    Raises:
+        NotFound: there is none.
+    """
+    kept = tuple(item for item in found if is_asked_for(item.key))
+    if not kept:
+        raise NotFound("there is nothing in the input but what is to be passed over", "leave --skip-other-kinds out")
+    others = [f"{item.key.kind} {item.key.name}".rstrip() for item in found if not is_asked_for(item.key)]
+    if others:
+        more = f" and {len(others) - _MOST} more" if len(others) > _MOST else ""
+        _Listener.tell(f"passed over objects of other kinds: {', '.join(others[:_MOST])}{more}")
+    return kept
 
 
 def load(

@@ -25,6 +25,24 @@ CONVERTED_JOBS = frozenset({"MPIJob", "PyTorchJob", "XGBoostJob", "JAXJob"})
 """Those of them that ``kfrun convert`` makes TrainJobs of."""
 
 
+OTHER_KINDS = frozenset(
+    (
+        *("APIService", "Binding", "CSIDriver", "CSINode", "CertificateSigningRequest", "ClusterRole"),
+        *("ClusterRoleBinding", "ControllerRevision", "CronJob", "CustomResourceDefinition", "DaemonSet", "Deployment"),
+        *("DeviceClass", "EndpointSlice", "Endpoints", "Event", "Eviction", "FlowSchema", "Gateway", "HTTPRoute"),
+        *("HorizontalPodAutoscaler", "IPAddress", "Ingress", "IngressClass", "Job", "JobSet", "Kustomization", "Lease"),
+        *("LimitRange", "LocalSubjectAccessReview", "MutatingWebhookConfiguration", "NetworkPolicy", "Node"),
+        *("PersistentVolume", "Pod", "PodDisruptionBudget", "PodTemplate", "PriorityClass"),
+        *("PriorityLevelConfiguration", "ReplicaSet", "ReplicationController", "ResourceClaim"),
+        *("ResourceClaimTemplate", "ResourceQuota", "ResourceSlice", "Role", "RoleBinding", "RuntimeClass", "Scale"),
+        *("SelfSubjectAccessReview", "Service", "ServiceAccount", "ServiceCIDR", "StatefulSet", "StorageClass"),
+        *("SubjectAccessReview", "TokenRequest", "TokenReview", "ValidatingAdmissionPolicy"),
+        *("ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration", "VolumeAttachment"),
+    )
+)
+"""Kinds of Kubernetes that kfrun does not read: who writes one of them means it."""
+
+
 def api_version(kind: str) -> str | None:
     """The apiVersion under which kfrun reads ``kind``; None for kinds that it does not read."""
     if kind in TRAINER_KINDS:

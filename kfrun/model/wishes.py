@@ -33,6 +33,7 @@ class Wishes(NamedTuple):
         filenames: files, folders, globs, URLs, or ``-``.
         recursive: descend into the folders of a folder.
         exclude: what is left out of folders beside what the settings say, None for nothing.
+        skip_other_kinds: pass over objects of other kinds, and what is no object.
         script: what is run instead of manifests.
         arguments: words for the command line of the job, in the place of what sets the same, else behind it.
         cluster_defaults: retry a failed pod as often as a cluster would.
@@ -49,6 +50,7 @@ class Wishes(NamedTuple):
     filenames: tuple[str, ...] = ()
     recursive: bool = False
     exclude: tuple[str, ...] | None = None
+    skip_other_kinds: bool = False
     values: Values = Values()
     script: ScriptCall | None = None
     arguments: tuple[str, ...] = ()

@@ -31,11 +31,11 @@ _AGAIN = "look at the new plan: kfrun plan"
 
 _KEPT = (
     "filenames", "recursive", "namespace", "trainer_version", "backend", "strict", "cluster_defaults", "replace",
-    "apply_set", "prune", "arguments", "force", "exclude",
+    "apply_set", "prune", "arguments", "force", "exclude", "skip_other_kinds",
 )  # fmt: skip
 """What a file keeps of the wishes as it is; beside it the names of the files of values."""
 
-_SWITCHES = ("recursive", "strict", "cluster_defaults", "replace", "force", "prune")
+_SWITCHES = ("recursive", "strict", "cluster_defaults", "replace", "force", "prune", "skip_other_kinds")
 
 
 class SavedPlan(NamedTuple):

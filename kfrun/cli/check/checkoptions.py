@@ -9,6 +9,7 @@ import click
 
 from kfrun.cli import options
 from kfrun.cli.check.reports import FORMATS, OutputTarget
+from kfrun.settings import MISSING_RUNTIME
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -49,10 +50,17 @@ def files(function: Function) -> Function:
     function = options.exclude(
         click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(function)
     )
-    function = click.option(
-        "--skip-other-kinds", is_flag=True, help="Pass over YAML of other kinds, and what is no object at all."
-    )(function)
+    function = options.skip_other_kinds(function)
     return click.argument("paths", nargs=-1, metavar="[FILE]...", shell_complete=options.complete("files"))(function)
+
+
+def runtimes(function: Function) -> Function:
+    """Where runtimes are looked for, and what it is that one is not there: ``stored`` and ``missing_runtime``."""
+    function = click.option(
+        "--missing-runtime", type=click.Choice(MISSING_RUNTIME),
+        help="What it is that a job's runtime is not there; by itself an error to validate, and nothing to lint.",
+    )(function)  # fmt: skip
+    return options.stored(function)
 
 
 def outputs(function: Function) -> Function:

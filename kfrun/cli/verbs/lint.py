@@ -13,8 +13,9 @@ from kfrun.cli.check import checkoptions, lintconfig, reports
 from kfrun.errors import UsageProblem
 from kfrun.execute import choice
 from kfrun.flow import documents
-from kfrun.model.kinds import is_own
+from kfrun.model.kinds import TRAIN_JOB, is_own
 from kfrun.model.resolution import Effects, RuntimeSource
+from kfrun.model.state import Observed
 from kfrun.report.checks import Report
 from kfrun.terminal import json_text
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from kfrun.cli.check.lintconfig import PolicyState
     from kfrun.cli.check.reports import OutputTarget
-    from kfrun.model.source import Document
+    from kfrun.model.source import Document, Finding
     from kfrun.model.wishes import Values
     from kfrun.resolve.runtimes.catalogue import Catalogue
     from kfrun.settings import Settings
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     "--disable", multiple=True, metavar="CODE", shell_complete=options.complete("policies"),
     help="Switch a policy off; all stands for every one.",
 )  # fmt: skip
+@checkoptions.runtimes
 @click.option("--list", "only_list", is_flag=True, help="List the policies, whether they are on, and who says so.")
 @checkoptions.outputs
 def command(
@@ -53,6 +55,8 @@ def command(
     namespace: str | None,
     enable: tuple[str, ...],
     disable: tuple[str, ...],
+    stored: bool,
+    missing_runtime: str | None,
     only_list: bool,
     outputs: tuple[OutputTarget, ...],
     fail_on: str,
@@ -69,33 +73,53 @@ def command(
     from kfrun.validate.lint import table
 
     options.listen()
-    settings = options.load_settings(namespace=namespace, exclude=exclude)
+    settings = options.load_settings(namespace=namespace, missing_runtime=missing_runtime, exclude=exclude)
     chosen = lintconfig.load(os.environ, enable=enable, disable=disable)
     names = reports.named(paths, filenames)
     found, refused = documents.gather(
         names, lambda: documents.read_values(values), settings, recursive=recursive, only_objects=skip_other_kinds
     )
     found = tuple(item for item in found if not skip_other_kinds or is_own(item.key))
-    around = _Surroundings(found, settings)
-    findings = (*refused, *table.check(found, around.runtime, chosen, around.effects))
+    around = _Surroundings(found, settings, stored=stored)
+    findings = (*refused, *around.missing(), *table.check(found, around.runtime, chosen, around.effects))
     report = Report("lint", found, findings, reports.severities(fail_on))
     reports.write(report, outputs, text=lambda: _text(report, settings, quiet=quiet))
     return exits.REFUSED if report.refused else exits.SUCCESS
 
 
 class _Surroundings:
-    """The runtimes that TrainJobs refer to: in the input, in the store, among those shipped. Looked up at first use."""
+    """The runtimes that TrainJobs refer to: in the input, in the store if asked, and shipped ones.
 
-    def __init__(self, found: Sequence[Document], settings: Settings) -> None:
-        self._found, self._settings = found, settings
+    They are looked up at first use.
+    """
+
+    def __init__(self, found: Sequence[Document], settings: Settings, *, stored: bool) -> None:
+        self._found, self._settings, self._stored = found, settings, stored
 
     @cached_property
     def _catalogue(self) -> Catalogue:
         from kfrun.resolve.runtimes.catalogue import Catalogue
         from kfrun.resolve.runtimes.shipped import shipped
 
-        stored = choice.observe(self._settings, [document.key for document in self._found]).runtimes
-        return Catalogue(self._found, stored, shipped())
+        observed = choice.observe(self._settings, ()) if self._stored else Observed()
+        return Catalogue(self._found, observed.runtimes, shipped())
+
+    def missing(self) -> Sequence[Finding]:
+        """That runtimes are not there, where anybody said what that is: validate tells it by itself."""
+        if self._settings.origins["missing_runtime"].layer == "default":
+            return ()
+        from kfrun.flow.checker import absence
+        from kfrun.resolve.runtimes.catalogue import wanted_runtime
+
+        jobs = [item for item in self._found if item.key.kind == TRAIN_JOB]
+        found = [(self._catalogue.find(job), wanted_runtime(job)) for job in jobs]
+        told = [
+            finding
+            for one, wanted in found
+            if not isinstance(one, RuntimeSource) and one.code == absence.MISSING
+            for finding in absence.weighed((one,), wanted, self._settings.missing_runtime)
+        ]
+        return told if self._stored else absence.unasked(told)
 
     def runtime(self, job: Document) -> dict[str, Any] | None:
         """The runtime of a job, None where there is none."""

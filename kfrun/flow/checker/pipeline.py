@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from kfrun.execute import choice
-from kfrun.flow.checker import stages, structure, workers
+from kfrun.flow.checker import absence, stages, structure, workers
 from kfrun.flow.checker.structure import Text
 from kfrun.load import sources
 from kfrun.model.kinds import TRAIN_JOB, is_own, runtime_key
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from kfrun.flow.checker.structure import Examined, Part
     from kfrun.load.folders import Exclusion
     from kfrun.model.source import Finding
-    from kfrun.settings import Settings
 
 _WORTH: Final = 60_000
 """Bytes of packed data that a process of its own is worth."""
@@ -65,12 +64,12 @@ def check(texts: Sequence[Text], asked: Asked) -> CheckedInput:
     """Everything that a cluster would say of the objects in these texts."""
     parts = structure.examine(texts, asked)
     refused = refusals(texts, parts, asked)
-    return CheckedInput((), refused) if refused else together(parts, asked, store(asked.settings))
+    return CheckedInput((), refused) if refused else together(parts, asked, store(asked))
 
 
-def store(settings: Settings) -> Callable[[], Observed]:
-    """What there is already, looked up when somebody needs it first."""
-    return cache(lambda: choice.observe(settings, ()))
+def store(asked: Asked) -> Callable[[], Observed]:
+    """What there is already, looked up when somebody needs it first; nothing unless it is asked for."""
+    return cache(lambda: choice.observe(asked.settings, ()) if asked.stored else Observed())
 
 
 def refusals(texts: Sequence[Text], parts: Sequence[Part], asked: Asked) -> list[Finding]:
@@ -114,7 +113,9 @@ def together(parts: Sequence[Part], asked: Asked, observed: Callable[[], Observe
     packed = [one.packed for one in objects]
     stored = observed() if needs_store else Observed()
     findings = stages.together(packed, found, stored, asked, _shared).findings
-    return CheckedInput(packed, stages.doubted(findings, _unread(parts, asked)))
+    if not asked.stored:
+        findings = absence.unasked(findings)
+    return CheckedInput(packed, absence.doubted(findings, _unread(parts, asked)))
 
 
 def _shared(answer: Callable[[Object], Answer], objects: Sequence[Object]) -> list[Answer]:

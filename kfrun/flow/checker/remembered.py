@@ -88,7 +88,7 @@ class _Memory:
         self._digests = ["" if _says_too_little(text, asked) else digest(_known_by(text, asked)) for text in texts]
         self._known = [verdicts.objects(item) if item else None for item in self._digests]
         self.parts = [_named(text, known or ()) for text, known in zip(texts, self._known, strict=True)]
-        self.store = pipeline.store(asked.settings)
+        self.store = pipeline.store(asked)
         self.looked_at: set[int] = set()
         self._look_at(index for index, known in enumerate(self._known) if known is None)
         self.objects = list(self._placed())

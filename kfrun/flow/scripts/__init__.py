@@ -136,8 +136,9 @@ def _require_sensible(call: ScriptCall, wishes: Wishes) -> None:
     if wishes.filenames:
         way = "give one of them; words for the job of a manifest stand behind --"
         raise UsageProblem(f"-f names a manifest, and {first} is a script", way)
-    if any(wishes.values) or wishes.arguments or wishes.recursive:
+    if any(wishes.values) or wishes.arguments or wishes.recursive or wishes.exclude or wishes.skip_other_kinds:
         flag = "-R" if wishes.recursive else "--arg" if wishes.arguments else "--values"
+        flag = "--exclude" if wishes.exclude else "--skip-other-kinds" if wishes.skip_other_kinds else flag
         flag = "--set" if wishes.values.texts or wishes.values.strings else flag
         way = f"arguments stand behind the script; kfrun init {first} writes a manifest, in which anything can be set"
         raise UsageProblem(f"{flag} is for manifests, and {first} is a script", way)
