@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "arguments", "backend", "caller", "colors_stderr", "colors_stdout", "complete", "data", "exclude", "family",
     "files", "files_if_any", "force", "launching", "listen", "load_settings", "namespace", "output", "planning",
-    "pruning", "say", "skip_other_kinds", "stored", "tell", "trainer_version", "values", "verb", "warn",
+    "pruning", "runtimes", "say", "skip_other_kinds", "stored", "tell", "trainer_version", "values", "verb", "warn",
     "wishes", "write",
 ]  # fmt: skip
 
@@ -102,9 +102,22 @@ def _files(function: Function, metavar: str, offered: str = "files", *, is_requi
 
 def listen() -> None:
     """Tell what is passed over in folders."""
-    from kfrun.flow import documents
+    from kfrun.flow import listener
 
-    documents.listen(tell)
+    listener.listen(tell)
+
+
+def runtimes(function: Function) -> Function:
+    """``--runtimes`` and ``--refresh``: parameters ``runtime_sources`` and ``refresh``, None where not given."""
+    function = click.option(
+        "--refresh", is_flag=True, default=None, help="Ask sources of runtimes again, though they were asked today.",
+    )(function)  # fmt: skip
+    return click.option(
+        "--runtimes", "runtime_sources", multiple=True, metavar="SRC", shell_complete=complete("files"),
+        callback=lambda _context, _parameter, value: value or None,
+        help="Where runtimes are that jobs refer to: a file, folder, https URL or github://OWNER/REPO[/PATH][@REF]; "
+        "#sha256= behind it pins it.",
+    )(function)  # fmt: skip
 
 
 def exclude(function: Function) -> Function:

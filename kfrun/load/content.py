@@ -57,10 +57,19 @@ def read(source: Source) -> tuple[str, Finding | None]:
     """
     if source.failure is not None:
         raise source.failure
-    raw = _bytes(source)
-    if len(raw) > MAX_BYTES:
+    found = raw(source)
+    if len(found) > MAX_BYTES:
         message = f"more than {MAX_BYTES // 2**20} MiB are too much for one source"
         return "", _refused(source, "KF107", message, hint="split it")
+    return _text(source, found)
+
+
+def decoded(content: bytes, name: str) -> tuple[str, Finding | None]:
+    """The text of what was read before, or why it is refused."""
+    return _text(Source(name, is_url="://" in name), content)
+
+
+def _text(source: Source, raw: bytes) -> tuple[str, Finding | None]:
     try:
         # not as "utf-8-sig", a codec that is a module of its own
         is_utf16 = raw.startswith(_UTF16_MARKS)
@@ -83,7 +92,13 @@ def is_descriptor(path: str) -> bool:
     return path.startswith(("/dev/", "/proc/")) and _DESCRIPTOR.fullmatch(path) is not None
 
 
-def _bytes(source: Source) -> bytes:
+def raw(source: Source) -> bytes:
+    """The bytes of a source.
+
+    Raises:
+        NotFound: it is gone.
+        Unavailable: it cannot be read.
+    """
     if source.is_url:
         from kfrun.load.web.urls import fetch
 

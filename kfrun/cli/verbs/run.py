@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     options.arguments,
     options.namespace,
     options.trainer_version,
+    options.runtimes,
     options.planning,
     options.launching,
     options.force,

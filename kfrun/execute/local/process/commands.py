@@ -269,6 +269,6 @@ def _where(resolution: Resolution, place: FieldPath) -> tuple[Document, FieldPat
         if origin is not None and origin.layer == "patch":
             return resolution.job, ("spec", "runtimePatches")
     runtime = resolution.runtime
-    if runtime is None or runtime.found_in in ("shipped", "store"):
+    if runtime is None or runtime.is_referred:
         return resolution.job, ("spec", "runtimeRef")
     return runtime.document, ("spec", "template", *place, "command")
