@@ -36,6 +36,7 @@ class Source:
         name: as the user gave it: a path, a URL, or ``<stdin>``.
         folder: absolute folder of a file; None for everything else.
         stream: where to read from; without one, ``name`` is opened.
+        is_made: ``name`` says what another program makes of which folder.
         failure: why there is nothing to open.
         is_found: nobody named it: it is one of the files of a folder.
     """
@@ -44,6 +45,7 @@ class Source:
     folder: str | None = None
     stream: BinaryIO | None = None
     is_url: bool = False
+    is_made: bool = False
     failure: KfrunError | None = None
     is_found: bool = False
 
@@ -88,6 +90,10 @@ def _bytes(source: Source) -> bytes:
         from kfrun.load.web.urls import fetch
 
         return fetch(source.name, MAX_BYTES)
+    if source.is_made:
+        from kfrun.load.made import programs
+
+        return programs.output(source.name)
     try:
         if source.stream is not None:
             return source.stream.read(MAX_BYTES + 1)
