@@ -64,6 +64,20 @@ def test_findings_about_a_chart_stand_in_its_template(kfrun):
     assert Path("helm.args").read_text().splitlines() == ["template", "./charts/train"]
 
 
+def test_a_chart_leads_to_no_file_outside_of_it(kfrun):
+    Path("secret.yaml").write_text(WRONG)
+    install("helm", OF_HELM.replace("train/templates/job.yaml", "train/../../secret.yaml"))
+    shown = kfrun("validate", "--helm", "charts/train", "--skip-other-kinds", code=1)
+    assert "secret" not in shown
+    assert shown.startswith("charts/train:1:1: error KF201")
+
+
+def test_what_was_made_can_be_deleted(kfrun):
+    install("kustomize", SOUND.replace("[python, train.py]", '["/bin/true"]'))
+    kfrun("apply", "-k", "over", "--wait")
+    assert 'trainjob.trainer.kubeflow.org "mnist" deleted' in kfrun("delete", "-k", "over")
+
+
 def test_a_line_that_was_rendered_is_found_by_its_key(kfrun):
     install("helm", OF_HELM.replace("name: mnist", "name: -MNIST-").replace("trainr:", "trainer:"))
     shown = kfrun("validate", "--helm", "charts/train", "--skip-other-kinds", "-o", "json", code=1)

@@ -91,7 +91,9 @@ def _origin(part: str, name: str) -> _Origin:
         inside = path[1].strip() if path else ""
     usual = "Chart.yaml" if scheme == HELM else "kustomization.yaml"
     file = os.path.normpath(os.path.join(place, inside or usual))
-    if not os.path.isfile(file):
+    # what a chart says of itself leads nowhere else
+    is_inside = scheme == KUSTOMIZE or file.startswith(os.path.join(os.path.normpath(place), ""))
+    if not (is_inside and os.path.isfile(file)):
         return _Origin(os.path.normpath(place), "", ())
     try:
         with open(file, encoding="utf-8", errors="replace") as opened:
