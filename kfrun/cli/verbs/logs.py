@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kfrun import host
-from kfrun.cli import attach, durations, kinds, options
+from kfrun.cli import attach, console, durations, kinds, options
 from kfrun.errors import NotFound, Refused, Unavailable, UsageProblem
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.state import is_finished
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from kfrun.execute.backend import Backend
     from kfrun.model.state import StoredObject
     from kfrun.observe.logtexts import LogSource
+
+
+_LOOK_SECONDS = 0.02
 
 
 @options.verb("logs")
@@ -116,7 +119,7 @@ class _Show:
         host.allow_many_files()
         with LogReader(source, chosen, self._out.write) as reader:
             if follow:
-                self._follow(reader)
+                self._follow(reader, with_installer=not environment and not previous)
             else:
                 reader.backlog()
                 reader.finish()
@@ -140,12 +143,34 @@ class _Show:
             return chosen
         return replace(chosen, prefix=True)
 
-    def _follow(self, reader: LogReader) -> None:
+    def _follow(self, reader: LogReader, *, with_installer: bool) -> None:
         key = self._job.key
+        if with_installer and not is_finished(self._job.data) and not self._has_spoken():
+            self._follow_installer()
         with attach.detachable(*attach.how_to_return("logs -f", key.name, key.namespace)):
             logs.follow(reader, self._logs.ended, pause=self._pause)
         if self._logs.deleted:
             options.tell(f"{key.name} was deleted")
+
+    def _has_spoken(self) -> bool:
+        return bool(logs.select(self._logs.run().files(), self._options))
+
+    def _follow_installer(self) -> None:
+        """Tell on standard error what the installer says, until the job has something to say."""
+        from kfrun.flow.installation import Installation
+
+        key, live = self._job.key, console.live if console.has_live_line() else None
+        installation = Installation(self._backend, self._job, self._logs, tell=options.tell, live=live)
+        with attach.detachable(*attach.how_to_return("logs -f", key.name, key.namespace)):
+            try:
+                while not self._logs.ended() and not self._has_spoken():
+                    installation.look()
+                    self._pause(_LOOK_SECONDS)
+                installation.look(final=True)
+                if not self._has_spoken():
+                    installation.tell_kept()
+            finally:
+                installation.close()
 
     def _pause(self, seconds: float) -> None:
         self._out.flush()
