@@ -49,6 +49,11 @@ class Source:
     failure: KfrunError | None = None
     is_found: bool = False
 
+    @property
+    def shown(self) -> str:
+        """Its name to people: of what a program makes, what it is made of."""
+        return self.name.partition("://")[2] if self.is_made else self.name
+
 
 def read(source: Source) -> tuple[str, Finding | None]:
     """The text of a source, or why it is refused.
@@ -136,7 +141,7 @@ def _undecodable(source: Source, error: UnicodeDecodeError) -> Finding:
     raw = error.object  # without the byte order mark
     before = raw[: error.start].decode(error.encoding, errors="replace")
     line, column = place(before, len(before))
-    position = Position(source.name, line, column)
+    position = Position(source.shown, line, column)
     is_binary = b"\0" in raw[:8192]
     found = "this is a binary file" if is_binary else f"the byte 0x{raw[error.start]:02x} is not UTF-8"
     # what follows the line is not decoded: the source may be large
@@ -152,4 +157,4 @@ def _undecodable(source: Source, error: UnicodeDecodeError) -> Finding:
 
 
 def _refused(source: Source, code: str, message: str, *, hint: str | None) -> Finding:
-    return Finding(code, message, Stage.YAML, position=Position(source.name, 1, 1), hint=hint)
+    return Finding(code, message, Stage.YAML, position=Position(source.shown, 1, 1), hint=hint)

@@ -143,6 +143,18 @@ def test_a_folder_that_is_missing_is_said(kfrun):
     assert "no such folder or chart" in kfrun("validate", "-k", "", code=1)
 
 
+def test_one_input_that_fails_hides_no_other(kfrun):
+    shown = kfrun("validate", "base/job.yaml", "-k", "none", code=1)
+    assert "base/job.yaml:8:3: error KF201" in shown
+    assert "none:1:1: error KF115: no such folder or chart: none" in shown
+    assert "://" not in shown
+
+
+def test_git_knows_nothing_of_what_is_made(kfrun):
+    shown = kfrun("validate", "-k", "over", "--previous-ref", "HEAD", code=2)
+    assert "git knows no older version of what another program makes" in shown
+
+
 def test_nothing_made_is_no_object(kfrun):
     install("kustomize")
     assert kfrun("validate", "-k", "over", code=1).startswith("over:1:1: error KF112")
