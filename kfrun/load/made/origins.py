@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _BREAK: Final = re.compile(r"^---[ \t]*\r?\n", re.MULTILINE)
 _OF_HELM: Final = re.compile(r"^# Source: [^/\n]+/(\S[^\n]*)$", re.MULTILINE)
 _OF_KUSTOMIZE: Final = re.compile(r"config\.kubernetes\.io/origin: \|-?\n((?:[ ]{4,}\S[^\n]*\n)+)")
-_PATH: Final = re.compile(r"^\s*path: (\S[^\n]*)$", re.MULTILINE)
-_REMOTE: Final = re.compile(r"^\s*repo: ", re.MULTILINE)
+_PATH: Final = re.compile(r"^[ ]*path: (\S[^\n]*)$", re.MULTILINE)
+_REMOTE: Final = re.compile(r"^[ ]*repo: ", re.MULTILINE)
 
 
 class _Origin(NamedTuple):
