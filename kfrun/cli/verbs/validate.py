@@ -64,6 +64,7 @@ def command(
     paths: tuple[str, ...],
     filenames: tuple[str, ...],
     recursive: bool,
+    exclude: tuple[str, ...] | None,
     skip_other_kinds: bool,
     values: Values,
     namespace: str | None,
@@ -76,6 +77,7 @@ def command(
     cache: bool,
     outputs: tuple[OutputTarget, ...],
     fail_on: str,
+    quiet: bool,
 ) -> int:
     """Check manifests as a cluster would.
 
@@ -87,7 +89,8 @@ def command(
     """
     if until != "job" and backend is not None:
         raise UsageProblem("--backend is asked at the last stage only", "leave --until out, or --backend")
-    settings = options.load_settings(namespace=namespace, trainer_version=trainer_version)
+    options.listen()
+    settings = options.load_settings(namespace=namespace, trainer_version=trainer_version, exclude=exclude)
     names = reports.named(paths, filenames)
     asked = Asked(settings, until, backend=backend, only_own_kinds=skip_other_kinds, with_scripts=True)
     documents: Sequence[CheckedObject]
@@ -110,5 +113,5 @@ def command(
         if given is not None and all(one.stage not in (Stage.YAML, Stage.TEMPLATE) for one in findings):
             given.require_used()
     report = Report("validate", documents, findings, reports.severities(fail_on))
-    reports.write(report, outputs, text=lambda: reports.validity(report, before, settings))
+    reports.write(report, outputs, text=lambda: reports.validity(report, before, settings, quiet=quiet))
     return exits.REFUSED if report.refused else exits.SUCCESS
