@@ -121,7 +121,8 @@ def _fault(call: _Call) -> tuple[str, str] | None:
     from kfrun.execute.local.process import launch
 
     executable = launch.find_executable(name, call.path, call.folder)
-    may_come = "/" not in name and call.has_packages and not any(map(str.isspace, name))
+    is_own = "/" not in name and os.path.isfile(os.path.join(call.folder, name))
+    may_come = "/" not in name and call.has_packages and not is_own and not any(map(str.isspace, name))
     if executable is None and not may_come:
         from kfrun.execute.local.process import causes
 
