@@ -34,7 +34,7 @@ _FINDINGS: Final = "docs/reference/findings.md"
 STAGES: Final[dict[str, Found]] = {
     "KF1": Found("load: the text as kubectl reads it", ("docs/decisions/0001-yaml-as-kubectl-reads-it.md",)),
     "KF12": Found("load: templates", ("docs/templates.md", "https://jinja.palletsprojects.com/templates/")),
-    **dict.fromkeys(("KF126", "KF127", "KF128"), Found("load: scripts", ("docs/guide.md",))),
+    **dict.fromkeys(("KF126", "KF127", "KF128", "KF129"), Found("load: scripts", ("docs/guide.md",))),
     "KF19": Found("the command line", ("docs/reference/verbs.md",)),
     "KF2": Found(
         "validate: the schema of the kind",

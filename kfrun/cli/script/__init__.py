@@ -55,8 +55,10 @@ def _is_script(word: str) -> bool:
 
     from kfrun.load import filekinds
 
-    if word == "-" or "://" in word or word.endswith(_MANIFEST_ENDINGS) or os.path.isdir(word):
+    if word == "-" or "://" in word or word.endswith(_MANIFEST_ENDINGS):
         return False
+    if os.path.isdir(word):
+        return os.path.isfile(os.path.join(word, "__main__.py"))
     if any(character in word for character in "*?[") and not os.path.lexists(word):
         return False
     return filekinds.of_file(word) is not None or not os.path.lexists(word)

@@ -169,7 +169,9 @@ def require_own(ready: Ready, made: Made) -> None:
             f"{way}; kfrun delete {name} removes the other one with its logs",
         )
     ours = job.resolution.job.data["spec"]["trainer"]["command"]
-    if [*map(os.path.normpath, theirs[-1:])] != [os.path.normpath(ours[-1])] and (theirs or folder):
+    # what names no script is known by its program alone
+    part = slice(-1, None) if facts.path else slice(1)
+    if [*map(os.path.normpath, theirs[part])] != [*map(os.path.normpath, ours[part])] and (theirs or folder):
         said = f"runs {' '.join(theirs)}" if theirs else "runs what its runtime says"
         raise Refused(
             f"trainjob {name} {masking.text(said)}, and this is {' '.join(ours)}",
@@ -228,6 +230,8 @@ def require_writable(path: str, text: str, way: str = "write to another file, or
         raise UsageProblem(f"there is no folder {folder} to write {path} to", f"mkdir -p {quoted(folder)} makes it")
     if os.path.isdir(path):
         raise UsageProblem(f"{path} is a folder", "name a file in it")
+    if path.endswith(".j2"):
+        raise UsageProblem(f"{path} would be a template, and a manifest of a script is none", "let it end in .yaml")
     if os.path.lexists(path) and _content(path) != text:
         raise UsageProblem(f"{path} is there already, and says something else", way)
 

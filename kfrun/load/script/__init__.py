@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from kfrun.errors import InvalidInput, NotFound, Refused, Unavailable, UsageProblem
@@ -16,7 +17,7 @@ from kfrun.terminal import quoted
 
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kfrun.load.script.commands import Parts
     from kfrun.model.script import ScriptCall
@@ -25,6 +26,7 @@ CODES = {
     "KF126": "a script, a notebook or another file that is no manifest",
     "KF127": "a script is no Python, so nobody knows what it imports",
     "KF128": "a module that a script imports is no Python",
+    "KF129": "a script for PyTorch imports what no file beside it names",
 }
 
 _MOST_BYTES: Final = 8 * 1024 * 1024
@@ -34,11 +36,12 @@ _LAUNCHED: Final = pattern(r"\b(?:torchrun|accelerate launch|deepspeed|torch\.di
 
 
 class ReadScript(NamedTuple):
-    """What was read, what refuses nothing of it, and the syntax tree of a Python script."""
+    """What was read, what is to be warned of, and of Python the syntax tree and the lines of its imports."""
 
     facts: ScriptSummary
     warnings: tuple[Finding, ...] = ()
     module: ast.Module | None = None
+    imported: Mapping[str, int] = MappingProxyType({})
 
 
 class _Script(NamedTuple):
@@ -70,10 +73,12 @@ def read(call: ScriptCall, folder: str) -> ReadScript:
         title=call.name or surroundings.title(path, folder, _stem(parts, path)),
         command=parts.command,
         args=parts.args,
-        distributed=parts.program if parts.program in commands.LAUNCHERS else "",
+        distributed=next((word for word in parts.command if word in commands.LAUNCHERS), ""),
     )
     found = ReadScript(facts) if script is None else _looked_into(script, facts, is_command=call.is_command)
-    return found._replace(facts=found.facts._replace(requirements=_requirements(call, script, folder)))
+    facts = found.facts._replace(requirements=_requirements(call, script, folder))
+    lacking = _lacking(script, found, facts) if script and not call.requirements and not call.runtime else ()
+    return found._replace(facts=facts, warnings=(*found.warnings, *lacking))
 
 
 def meant(call: ScriptCall, folder: str) -> ScriptCall:
@@ -106,7 +111,7 @@ def _parts(call: ScriptCall, folder: str) -> Parts:
         return commands.Parts(("python", "-m", first), tuple(rest), module=first)
     path = os.path.join(folder, first)
     _require_file(first, path, rest)
-    head = filekinds.of_file(path) or filekinds.Head()
+    head = filekinds.of_file(path) or filekinds.Head(filekinds.PYTHON if os.path.isdir(path) else "")
     word = _relative(path, folder)
     if head.kind == filekinds.PYTHON:
         return commands.Parts(("python", word), tuple(rest), script=word)
@@ -125,7 +130,7 @@ def _parts(call: ScriptCall, folder: str) -> Parts:
 
 def _require_file(first: str, path: str, rest: Sequence[str]) -> None:
     try:
-        if os.path.isdir(path):
+        if os.path.isdir(path) and not os.path.isfile(os.path.join(path, "__main__.py")):
             raise Refused(
                 f"{first} is a folder", f"name a script in it: kfrun run {quoted(first.rstrip('/'))}/train.py"
             )
@@ -169,7 +174,8 @@ def _stem(parts: Parts, path: str) -> str:
 def _script(parts: Parts, folder: str, *, is_command: bool) -> _Script | None:
     """The script of a command, with its text; None where that is nothing of the user's."""
     if parts.code:
-        return _Script(f"{parts.program} -c", "", filekinds.PYTHON, parts.code.encode())
+        kind = filekinds.SHELL if parts.program in commands.SHELLS else filekinds.PYTHON
+        return _Script(f"{parts.program} -c", "", kind, parts.code.encode())
     if parts.module:
         path = _module_path(parts.module, folder)
         if path is None and not is_command:
@@ -178,6 +184,7 @@ def _script(parts: Parts, folder: str, *, is_command: bool) -> _Script | None:
         shown, kind = os.path.relpath(path, folder) if path else "", filekinds.PYTHON
     else:
         path = os.path.normpath(os.path.join(folder, parts.script)) if parts.script else None
+        path = os.path.join(path, "__main__.py") if path and os.path.isdir(path) else path
         head = filekinds.of_file(path) if path else None
         shown, kind = parts.script, head.kind if head else ""
     if path is None or not os.path.isfile(path):
@@ -218,7 +225,7 @@ def _looked_into(script: _Script, facts: ScriptSummary, *, is_command: bool) -> 
         return ReadScript(facts, (finding,))
     found = imports.of(module, script.path, _folders(script.path, facts.folder))
     broken = tuple(_broken(path, error, facts.folder) for path, error in found.broken)
-    return ReadScript(facts._replace(distributed=facts.distributed or found.torch), broken, module)
+    return ReadScript(facts._replace(distributed=facts.distributed or found.torch), broken, module, found.own)
 
 
 def _of_shell(text: str, facts: ScriptSummary) -> ReadScript:
@@ -239,7 +246,8 @@ def _of_shell(text: str, facts: ScriptSummary) -> ReadScript:
 def _folders(path: str, folder: str) -> tuple[str, ...]:
     """Where a script's own modules are: beside it, in the current folder, and below their ``src``."""
     own = os.path.dirname(path) or folder
-    found = (own, folder, f"{own}/src", f"{folder}/src")
+    # Python looks beside the file that a link leads to
+    found = (os.path.dirname(os.path.realpath(path)) if path else own, own, folder, f"{own}/src", f"{folder}/src")
     return tuple(dict.fromkeys(one for one in found if os.path.isdir(one)))
 
 
@@ -250,6 +258,26 @@ def _requirements(call: ScriptCall, script: _Script | None, folder: str) -> tupl
     is_python = script is not None and script.path.endswith(".py")
     text = script.content.decode("utf-8", "replace") if script and is_python else ""
     return surroundings.requirements(text.replace("\r\n", "\n"), script.path if script else "", folder)
+
+
+def _lacking(script: _Script, found: ReadScript, facts: ScriptSummary) -> tuple[Finding, ...]:
+    """What is imported and would be missing in an environment of PyTorch alone; elsewhere the caller's own is used."""
+    missing = [name for name in found.imported if name not in imports.BROUGHT]
+    if not missing or not facts.distributed or facts.requirements:
+        return ()
+    names = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} imported"
+    position = Position(script.shown, found.imported[missing[0]], 1)
+    return (
+        Finding(
+            "KF129",
+            f"{names}, and no file beside the script names packages: the job gets PyTorch alone",
+            Stage.YAML,
+            Severity.WARNING,
+            position=position,
+            hint="write them into requirements.txt, one a line, or name a file of packages: --requirements FILE",
+            excerpt=excerpts.excerpt(script.content.decode("utf-8", "replace"), position),
+        ),
+    )
 
 
 def _no_python(script: _Script, error: SyntaxError, *, is_refused: bool) -> Finding:
