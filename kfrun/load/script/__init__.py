@@ -84,9 +84,10 @@ def read(call: ScriptCall, folder: str) -> ReadScript:
 def meant(call: ScriptCall, folder: str) -> ScriptCall:
     """A script that stands where a command is expected, and no program of its name, is a script all the same."""
     first = call.words[0] if call.words else ""
-    if not call.is_command or not first or "/" in first or _is_program(first):
+    if not call.is_command or not first or ("/" not in first and _is_program(first)):
         return call
-    return call._replace(is_command=filekinds.of_file(os.path.join(folder, first)) is None)
+    head = filekinds.of_file(os.path.join(folder, first))
+    return call._replace(is_command=head is None or (head.is_executable and "/" in first))
 
 
 def _require_words(call: ScriptCall) -> None:
