@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from kfrun import settings
 from kfrun.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -108,6 +113,11 @@ def test_folders_in_a_file_are_relative_to_it(project, environ):
             "write max-size in the table [logs]",
         ),
         (f"[logs]\nmax-size = {'9' * 30}\n", 2, "max-size: expected a size of 1Ki or more", ""),
+        ("[runs]\nkeep = 0\n", 2, "keep: expected a number from 1 on, got 0", ""),
+        ("[runs]\nkeep = -3\n", 2, "keep: expected a number from 1 on, got -3", ""),
+        ("[runs]\nkeep = true\n", 2, "keep: expected a number from 1 on, got True", ""),
+        ("[runs]\nkeep = 2.5\n", 2, "keep: expected a number from 1 on, got 2.5", ""),
+        ("[runs]\nkept = 5\n", 2, "[runs] kept: unknown key", "known keys: keep"),
         ("[logs]\nmax-size = true\n", 2, "max-size: expected text, got True", ""),
     ],
 )
@@ -202,3 +212,11 @@ def test_the_longest_wait_follows_a_longer_first_one_but_must_not_contradict_it(
 )
 def test_colour_is_used_where_it_is_wanted(setting, environ, is_terminal, expected):
     assert settings.uses_color(setting, environ, is_terminal=is_terminal) is expected
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1e3", "٣", "9999999"])
+def test_the_number_of_runs_that_are_kept_is_a_number(text: str, tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path), "KFRUN_RUNS_KEEP": text}
+    with pytest.raises(UsageProblem, match="KFRUN_RUNS_KEEP: expected a number from 1 on"):
+        settings.load({}, environ, tmp_path)
+    assert settings.load({}, {**environ, "KFRUN_RUNS_KEEP": "3"}, tmp_path).runs_keep == 3

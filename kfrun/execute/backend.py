@@ -74,7 +74,7 @@ if TYPE_CHECKING:
             """What is there of the objects of an input, and of an apply set."""
 
         def preflight(self, jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller) -> Sequence[Finding]:
-            """What keeps jobs from being started here, found before anything is done."""
+            """What keeps jobs from being started here, found before anything is done; warnings of what may."""
 
         def perform(
             self,

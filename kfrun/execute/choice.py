@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from kfrun.execute.answers import Check
     from kfrun.execute.backend import Backend
-    from kfrun.model.source import ObjectKey
+    from kfrun.model.change import DesiredJob
+    from kfrun.model.resolution import Resolution
+    from kfrun.model.source import Finding, ObjectKey
+    from kfrun.model.wishes import Caller, Wishes
     from kfrun.settings import Settings
 
 MEMORY = "memory"
@@ -80,6 +83,22 @@ def environments(settings: Settings) -> frozenset[str]:
 
     with LocalBackend.open(settings) as place:
         return place.environments()
+
+
+def preflight(settings: Settings, jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller) -> Sequence[Finding]:
+    """See `kfrun.execute.backend.Backend.preflight`; without keeping anything open."""
+    if settings.backend == MEMORY:
+        return open_backend(settings).preflight(jobs, wishes, caller)
+    from kfrun.execute.local import runtimes
+
+    return runtimes.preflight(jobs, wishes, caller, settings.backend)
+
+
+def scripts(resolution: Resolution) -> Iterator[Finding]:
+    """Warnings of scripts that a manifest names, and that are not there beside it, or cannot be started."""
+    from kfrun.execute.local import runtimes
+
+    return runtimes.preparation("process").scripts(resolution)
 
 
 def warm_up(settings: Settings) -> None:

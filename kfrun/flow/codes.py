@@ -76,6 +76,24 @@ REASONS: Final[dict[str, Reason]] = {
         "The path begins at the manifest's folder, not at the current one.",
         source="kfrun: packages of local processes",
     ),
+    "KF603": Reason(
+        "The container would start, end at once with code 128 or 126, and the job would fail.",
+        "name a program that is there; a command is a list of words, [python, train.py], and no shell reads it",
+        "A misspelt program, a script without its x bit or its first line, a package that is missing.",
+        source="kfrun: commands of local processes",
+    ),
+    "KF604": Reason(
+        "The interpreter would end with a code of its own, 2 for Python, and the job would fail.",
+        "mend the name; it begins at the job's source folder, which kfrun.dev/source names",
+        "A misspelt name, or a manifest in a folder of its own, beside the one with the script.",
+        source="kfrun: commands of local processes",
+    ),
+    "KF605": Reason(
+        "A shell takes the carriage return for a part of each command, and finds none of that name.",
+        "save it with the line ends of Unix",
+        "An editor on Windows, or git with core.autocrlf.",
+        source="kfrun: commands of local processes",
+    ),
 }
 """Of the codes that verbs and execute raise."""
 

@@ -41,8 +41,8 @@ class DesiredState(NamedTuple):
     warnings: tuple[Finding, ...] = ()
 
 
-def prepare(documents: Sequence[Document], known: Observed, *, settings: Settings) -> DesiredState:
-    """Validate and resolve the documents for the planner.
+def prepare(documents: Sequence[Document], known: Observed, *, settings: Settings, anew: bool = False) -> DesiredState:
+    """Validate and resolve the documents for the planner; ``anew``: jobs that have not finished may be replaced, too.
 
     Raises:
         InvalidInput: with every finding of every stage.
@@ -58,7 +58,7 @@ def prepare(documents: Sequence[Document], known: Observed, *, settings: Setting
     jobs, trainjobs = [], {}
     for resolution in checked.resolutions:
         stored = known.jobs.get(resolution.trainjob)
-        job = _desired(resolution, stored, settings)
+        job = _desired(resolution, None if anew else stored, settings)
         jobs.append(job)
         trainjobs[resolution.trainjob] = _to_store(job, stored)
     return DesiredState(

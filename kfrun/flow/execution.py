@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kfrun.errors import InvalidInput
+from kfrun.execute import choice
 from kfrun.execute.backend import Step
 from kfrun.flow import sourcecode
 from kfrun.model import change
+from kfrun.model.source import Severity
+from kfrun.model.values import replace
 from kfrun.plan import jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kfrun.execute.backend import Backend
     from kfrun.flow.plans import Ready
     from kfrun.model.change import Action, DesiredJob
+    from kfrun.model.source import Finding
     from kfrun.model.wishes import Caller
 
 _DONE = {
@@ -31,17 +35,33 @@ _DONE = {
 }
 
 
-def require_possible(ready: Ready, backend: Backend, caller: Caller) -> None:
-    """Refuse a plan that cannot be carried out, before anything is done.
+def starting(ready: Ready) -> list[DesiredJob]:
+    """The jobs of a plan whose pods are to be started."""
+    keys = {action.key for action in ready.plan.actions if jobs.starts(action)}
+    return [job for job in ready.plan.jobs if job.resolution.trainjob in keys]
+
+
+def obstacles(ready: Ready, caller: Caller) -> list[Finding]:
+    """What would keep the jobs of a plan from being started here now: warnings, for it may be carried out later."""
+    if ready.plan.refusals or ready.plan.is_empty:
+        return []
+    found = choice.preflight(ready.settings, starting(ready), ready.wishes, caller)
+    return [replace(one, severity=Severity.WARNING) for one in found]
+
+
+def require_possible(
+    ready: Ready, backend: Backend, caller: Caller, *, warn: Callable[[Sequence[Finding]], None] = lambda _: None
+) -> None:
+    """Refuse a plan that cannot be carried out, before anything is done; ``warn`` is told what refuses nothing.
 
     Raises:
         InvalidInput: with why not, in the present state or at this place.
     """
-    starting = {action.key for action in ready.plan.actions if jobs.starts(action)}
-    wanted = [job for job in ready.plan.jobs if job.resolution.trainjob in starting]
-    findings = [*ready.plan.refusals, *backend.preflight(wanted, ready.wishes, caller)]
-    if findings:
+    findings = [*ready.plan.refusals, *backend.preflight(starting(ready), ready.wishes, caller)]
+    if any(one.severity is Severity.ERROR for one in findings):
         raise InvalidInput(findings)
+    if findings:
+        warn(findings)
 
 
 def carry_out(ready: Ready, backend: Backend, caller: Caller, *, say: Callable[[str], None] = lambda _: None) -> None:

@@ -104,7 +104,7 @@ def of(
         InvalidInput: they are refused.
     """
     read = documents.with_arguments(read, observed, wishes.arguments, settings)
-    state = desired.prepare(read, observed, settings=settings)
+    state = desired.prepare(read, observed, settings=settings, anew=wishes.force)
     state = state._replace(jobs=tuple(map(complete, state.jobs)))
     limits = planner.Limits(settings.strict, settings.backend, choice.served(settings))
     return Ready(planner.plan(state.jobs, state.objects, observed, wishes, limits), state, observed, wishes, settings)

@@ -121,6 +121,18 @@ class Waits:
                 return EndedJob(found, end)
         raise self._late(job.key, "its end")
 
+    def stopped(self, job: StoredObject) -> EndedJob:
+        """Wait until a stored TrainJob has ended and nothing of it runs any more.
+
+        Raises:
+            NotFound, Refused, WaitTimeout: see `end`.
+        """
+        ended = self.end(job)
+        settled(self._backend, job.key, self._deadline)
+        if not self._backend.logs(ended.job).ended():
+            raise self._late(job.key, "the last process")
+        return ended
+
     def gone(self, key: ObjectKey, uid: str) -> bool:
         """Wait until a deleted object is gone; False when the time is up before."""
         return any((found := states[key]) is None or found.uid != uid for states in self.states(key))

@@ -84,7 +84,7 @@ class Run:
     previous: str = ""
     resting: bool = False
     code: str = ""
-    number: int = 0
+    number: int = 1
 
 
 @dataclass(frozen=True, slots=True)

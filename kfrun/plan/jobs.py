@@ -127,10 +127,11 @@ def _stopped_first(job: DesiredJob, stored: ObservedJob, *, rerun: bool) -> Repl
     differences = _differences(job, stored)
     # what is suspended takes both up when it is resumed
     changed = () if stored.suspended else code.changes(stored.code, job.code, stored.ended)
-    is_late = not stored.suspended and stored.run_digest != job.run_digest
-    if not (rerun or changed or (differences and (is_late or immutable(stored.data, job.resolution.job)))):
+    # it may have been applied before, and not have reached the pods
+    is_late = stored.run_digest != job.run_digest
+    if not (rerun or changed or is_late or (differences and immutable(stored.data, job.resolution.job))):
         return None
-    why = "changed since" if differences else "" if changed else "run starts it anew"
+    why = "changed since" if differences or is_late else "" if changed else "run starts it anew"
     cause = "; ".join(filter(None, (f"{state(stored)}: it is stopped first", why, code.said(changed))))
     lines = details.of_job(job.resolution)
     return ReplaceJob(stored.key, cause, lines, changes=differences, code=changed, stops=True)

@@ -27,7 +27,7 @@ JOB_FAULTS = (
     ("numNodes: ", "numNodes: about "),
     ("resourcesPerNode:", "resources:"),
     ("memory: ", "memory: 1 "),
-    ("    command:\n      - python\n", "    command: python\n    argument:\n"),
+    ("    command:\n      - torchrun\n", "    command: torchrun\n    argument:\n"),
     ("    env:\n      - name: NCCL_DEBUG\n", "    env:\n      - nam: NCCL_DEBUG\n"),
     ('value: "', 'value: 0x1 # "'),
     ("  trainer:\n", "  trainers:\n"),
@@ -140,7 +140,7 @@ spec:
     image: registry.example.com/{runtime}:v1.{rng.randint(0, 99)}.{rng.randint(0, 20)}
     numNodes: {nodes}
     command:
-      - python
+      - torchrun
       - -m
       - training.main
     args:

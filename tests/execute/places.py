@@ -54,7 +54,7 @@ class Place:
 
     def run(self, name: str, command: str, **more: Any) -> StoredObject:
         """Apply a job with a runtime of its own."""
-        wishes = {key: more.pop(key) for key in ("rerun", "replace") if key in more}
+        wishes = {key: more.pop(key) for key in ("rerun", "replace", "force") if key in more}
         self.apply(manifest(name, ["sh", "-c", command], **more), **wishes)
         return self.job(name)
 

@@ -15,7 +15,7 @@ import pytest
 from kfrun.errors import Conflict, NotFound, StoreFailed
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import Event
-from kfrun.observe.store import Run, Store
+from kfrun.observe.store import FormerRun, Run, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,6 +193,8 @@ def make_former(path: Path) -> None:
         store.add_run(Run("u", "default", "a", "/a", "process", "d", "r", "b"))
     with sqlite3.connect(path) as connection:
         connection.execute("ALTER TABLE runs DROP COLUMN code")
+        connection.execute("ALTER TABLE runs DROP COLUMN number")
+        connection.execute("DROP TABLE history")
     connection.close()
 
 
@@ -217,8 +219,34 @@ def test_a_store_of_the_version_before_can_be_read_where_nothing_can_be_written(
     store = Store._as_it_is(str(path))
     run = store.run("u")
     assert run is not None
-    assert (run.code, run.name) == ("", "a")
+    assert (run.code, run.name, run.number) == ("", "a", 1)
+    assert store.former_runs() == []
     store.close()
+
+
+def former(number: int, name: str = "a") -> FormerRun:
+    return FormerRun("default", name, number, f"uid-{number}", f"/{number}", "process", "d", "r", "", "", "", "{}")
+
+
+def test_the_history_holds_so_many_runs_of_a_name_and_tells_which_had_to_go(store: Store) -> None:
+    store.keep(former(7, "other"), most=1)
+    assert [store.keep(former(number), most=2) for number in (1, 2, 3)] == [[], [], [former(1)]]
+    assert store.former_runs("default", "a") == [former(3), former(2)]
+    assert store.keep(former(4), most=0) == [former(4), former(3), former(2)]
+    assert store.former_runs() == [former(7, "other")]
+    store.forget_history("default", "other")
+    assert store.former_runs() == []
+
+
+def test_numbers_count_the_runs_of_a_name_and_those_that_an_earlier_kfrun_started(store: Store) -> None:
+    assert store.next_number("default", "one") == 1
+    store.add_run(RUN)
+    assert (store.next_number("default", "one"), store.next_number("default", "two")) == (2, 1)
+    store.keep(former(5, "one"), most=9)
+    store.change_run("uid-1", number=0)  # what a kfrun that knows of no numbers stores
+    found = store.run("uid-1")
+    assert found is not None
+    assert (found.number, store.next_number("default", "one")) == (6, 7)
 
 
 @pytest.mark.parametrize(

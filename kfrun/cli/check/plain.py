@@ -65,7 +65,9 @@ def _validate(asked: Plain) -> int:
 
     settings = console.load_settings()
     names = reports.named(asked.paths, asked.filenames)
-    documents, findings = remembered.check_new(names, Asked(settings), recursive=False, cache=asked.cache)
+    documents, findings = remembered.check_new(
+        names, Asked(settings, with_scripts=True), recursive=False, cache=asked.cache
+    )
     report = Report("validate", documents, findings)
     reports.write(report, (), text=lambda: reports.validity(report, {}, settings))
     return exits.REFUSED if report.refused else exits.SUCCESS

@@ -68,7 +68,7 @@ def command(
         ready = plans.make(wishes, settings, backend.observe, warn=options.warn(settings), with_code=with_code)
         if saved is not None:
             _require_same(saved, ready)
-        execution.require_possible(ready, backend, caller)
+        execution.require_possible(ready, backend, caller, warn=options.warn(settings))
         if not quiet:
             attach.show_plan(ready)
         if not is_real:

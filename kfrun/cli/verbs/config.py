@@ -23,7 +23,7 @@ def view(origin: bool, output: str) -> int:
     settings = options.load_settings()
     values = {key: getattr(settings, key) for key in KEYS}
     plain = {
-        key: value if isinstance(value, str | float | bool) or value is None else str(value)
+        key: value if isinstance(value, str | int | float | bool) or value is None else str(value)
         for key, value in values.items()
     }
     if output == "json":

@@ -9,7 +9,7 @@ import click
 
 from kfrun.cli import exits, options
 from kfrun.execute import choice
-from kfrun.flow import plans
+from kfrun.flow import execution, plans
 from kfrun.plan import render
 from kfrun.terminal import json_text
 
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 def command(wishes: Wishes, out: str | None, detailed_exitcode: bool, output: str) -> int:
     """Show what apply would do, and why.
 
-    Exit code 1 when something is refused, with or without --detailed-exitcode.
+    Exit code 1 when something is refused, with or without --detailed-exitcode. What keeps a job from being started here
+    is warned of.
     """
     settings = options.load_settings(**wishes.settings)
     if out is not None:
@@ -53,6 +54,9 @@ def command(wishes: Wishes, out: str | None, detailed_exitcode: bool, output: st
         options.data(json_text(render.to_json(ready.plan)))
     else:
         options.write(render.to_text(ready.plan, color=options.colors_stdout(settings)), styled=True)
+    against = execution.obstacles(ready, options.caller())
+    if against:
+        options.warn(settings)(against)
     if ready.plan.refusals:
         return exits.REFUSED
     if out is not None:

@@ -32,7 +32,7 @@ def command(wishes: Wishes, names: tuple[str, ...], detach: bool, quiet: bool) -
         caller = options.caller()
         job = kinds.trainjob(backend, settings.namespace, kinds.one(names) or kinds.latest(backend, settings.namespace))
         ready = reruns.make(job, wishes, settings, backend, warn=options.warn(settings))
-        execution.require_possible(ready, backend, caller)
+        execution.require_possible(ready, backend, caller, warn=options.warn(settings))
         if not quiet:
             attach.show_plan(ready)
             _tell_unchanged(ready)

@@ -55,7 +55,7 @@ def command(wishes: Wishes, remove: bool, quiet: bool) -> int:
         ready = _script(wishes, settings, backend, caller, quiet=quiet) if wishes.script else None
         if ready is None:
             ready = plans.make(wishes._replace(rerun=True), settings, backend.observe, warn=options.warn(settings))
-            execution.require_possible(ready, backend, caller)
+            execution.require_possible(ready, backend, caller, warn=options.warn(settings))
             _require_one_job(ready)
         if not quiet:
             attach.show_plan(ready)
@@ -68,7 +68,7 @@ def _script(wishes: Wishes, settings: Settings, backend: Backend, caller: Caller
 
     made = scripts.make(wishes, settings)
     ready = scripts.plan(made, wishes, settings, backend.observe, warn=options.warn(settings))
-    execution.require_possible(ready, backend, caller)
+    execution.require_possible(ready, backend, caller, warn=options.warn(settings))
     if not quiet:
         options.tell(f"manifest of {made.facts.shown}:", *(f"  {line}" for line in made.shown.splitlines()), "")
     if made.call.save:

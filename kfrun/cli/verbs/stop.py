@@ -44,9 +44,8 @@ def command(
         stopping = [job for job in _jobs(backend, settings.namespace, names) if _is_asked(backend, job, now=now)]
         for job in stopping if wait else ():
             with attach.detachable(f"{job.key.name} is being stopped; kfrun wait {job.key.name} waits for it"):
-                ended = Waits(backend, seconds).end(job).job
-                waits.settled(backend, job.key)
-            _tell(ended)
+                ended = Waits(backend, seconds).stopped(job)
+            _tell(ended.job)
 
 
 def _jobs(backend: Backend, namespace: str, names: tuple[str, ...]) -> list[StoredObject]:

@@ -89,7 +89,7 @@ def command(
         raise UsageProblem("--backend is asked at the last stage only", "leave --until out, or --backend")
     settings = options.load_settings(namespace=namespace, trainer_version=trainer_version)
     names = reports.named(paths, filenames)
-    asked = Asked(settings, until, backend=backend, only_own_kinds=skip_other_kinds)
+    asked = Asked(settings, until, backend=backend, only_own_kinds=skip_other_kinds, with_scripts=True)
     documents: Sequence[CheckedObject]
     findings: Sequence[Finding]
     before: Mapping[ObjectKey, Document] = {}

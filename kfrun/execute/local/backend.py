@@ -123,18 +123,8 @@ class LocalBackend(SealedPods):
     def preflight(self, jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller) -> Sequence[Finding]:
         """See `Backend.preflight`."""
         from kfrun.execute.local import runtimes
-        from kfrun.plan.jobs import backend_of
 
-        default = self._settings.backend
-        if wishes.python is not None:
-            runtimes.preparation(wishes.backend or default).check(wishes, caller)
-        found: list[Finding] = []
-        for job in jobs:
-            name = backend_of(job, wishes, default)
-            # A backend that is not offered here is refused by the plan.
-            if name in runtimes.PREPARATIONS:
-                found += runtimes.preparation(name).preflight(job.resolution, caller)
-        return found
+        return runtimes.preflight(jobs, wishes, caller, self._settings.backend)
 
     def perform(
         self,
@@ -244,9 +234,9 @@ class LocalBackend(SealedPods):
 
     def history(self, job: StoredObject) -> Sequence[PastRun]:
         """See `Backend.history`."""
-        from kfrun.execute.local import history
+        from kfrun.execute.local import details
 
-        return history.of(self._store, job.key.namespace, job.key.name)
+        return details.history(self._store, job.key.namespace, job.key.name)
 
     def logs(self, job: StoredObject, number: int = 0) -> JobLogs:
         """See `Backend.logs`."""

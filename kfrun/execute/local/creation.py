@@ -8,13 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kfrun import host
-from kfrun.errors import Conflict, Unavailable
+from kfrun.errors import Conflict, Refused, Unavailable
 from kfrun.execute import objects
-from kfrun.execute.local import history, jobfiles, requests, runtimes, supervisors
+from kfrun.execute.local import jobfiles, ledger, requests, runtimes, supervisors
 from kfrun.model import change
-from kfrun.model.values import replace
+from kfrun.model.values import NamedTuple, asdict, replace
 from kfrun.observe import location
-from kfrun.observe.store import Run
+from kfrun.observe.store import FormerRun, Run
 from kfrun.plan import jobs
 from kfrun.resolve.pods import expand
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kfrun.execute.local.runtime import Launch, Way
     from kfrun.model.change import Action, DesiredJob
     from kfrun.model.source import ObjectKey
+    from kfrun.model.state import StoredObject
     from kfrun.observe.store import Store
 
     Launcher = Callable[[str], Launch]
@@ -126,7 +127,7 @@ def _create(store: Store, step: Step, launch: Launcher | None, way: Way) -> None
     try:
         with store.writing():
             number = store.next_number(key.namespace, key.name)
-            replaced = history.take_place(store, step, most=way.settings.runs_keep - 1)
+            replaced = _take_place(store, step, most=way.settings.runs_keep - 1)
             store.create(objects.created(_data(step), key, uid, time.time()))
             if launch is not None:
                 store.add_run(replace(_run(uid, folder, _desired(step), way, replaced.folder), number=number))
@@ -150,6 +151,61 @@ def _start(folder: str, key: ObjectKey) -> None:
             f"the supervisor of {key.resource} could not be started: {error.strerror}",
             "the job is recorded; the next kfrun command tries again",
         ) from error
+
+
+class _Replaced(NamedTuple):
+    """What came of the run that another one replaces.
+
+    Attributes:
+        folder: its own, where its logs stay; empty where it has none.
+        left: folders that nobody knows any more.
+    """
+
+    folder: str = ""
+    left: tuple[str, ...] = ()
+
+
+def _take_place(store: Store, step: Step, *, most: int) -> _Replaced:
+    """Put the finished job that this one replaces into the history, which holds at most so many runs of a name.
+
+    Raises:
+        Refused: it is not the one that was planned with, or it runs.
+    """
+    key = step.action.key
+    found = store.find(key.kind, key.namespace, key.name) if isinstance(step.action, change.ReplaceJob) else None
+    if found is None:
+        return _Replaced()
+    run = store.run(found.uid)
+    objects.refuse_changed(found, step.planned)
+    if run is not None and not run.ended:
+        raise Refused(f"{key.resource} was changed by another kfrun meanwhile", "try again")
+    gone = store.keep(_former(found, run), most=most) if run is not None else []
+    known = {one.folder for one in store.former_runs(key.namespace, key.name)}
+    store.forget(found.uid)
+    if run is None:
+        return _Replaced()
+    # what an earlier kfrun replaced is in no history
+    left = {run.folder, run.previous, *(one.folder for one in gone)} - known - {""}
+    return _Replaced(run.folder if run.folder in known else "", tuple(left))
+
+
+def _former(job: StoredObject, run: Run) -> FormerRun:
+    state = ledger.latest(run)
+    first = state.first_failure if state is not None else None
+    return FormerRun(
+        namespace=run.namespace,
+        name=run.name,
+        number=run.number,
+        uid=run.uid,
+        folder=run.folder,
+        backend=run.backend,
+        digest=run.digest,
+        run_digest=run.run_digest,
+        runtime=run.runtime,
+        code=run.code,
+        failure=json.dumps(asdict(first)) if first is not None else "",
+        data=json.dumps(job.data, separators=(",", ":")),
+    )
 
 
 def _job(uid: str, desired: DesiredJob, launch: Launcher, way: Way) -> jobfiles.RunFiles:

@@ -1,21 +1,24 @@
-"""What this machine alone knows of a job: its folder, its Python environment, pods that were removed."""
+"""What this machine alone knows of a job: its folder, its Python environment, pods that were removed, former runs."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 from typing import TYPE_CHECKING, Any
 
 from kfrun.execute.answers import JobDetails
 from kfrun.execute.environments.credentials import without_credentials
 from kfrun.execute.local import jobfiles, ledger
 from kfrun.model.requirements import shown
-from kfrun.observe import status
+from kfrun.model.state import PastRun
+from kfrun.observe import outcome, status
 from kfrun.plan import support
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kfrun.execute.local.jobfiles import RunFiles
-    from kfrun.observe.store import Run
+    from kfrun.observe.store import FormerRun, Run, Store
 
 
 def of(run: Run | None, pods: Sequence[Mapping[str, Any]]) -> JobDetails:
@@ -69,3 +72,28 @@ def _pods(run: Run, files: RunFiles) -> list[dict[str, Any]]:
         return [status.pod_object(files.workload, state, pod, children[pod.job]) for pod in state.pods]
     except (ValueError, TypeError, KeyError):
         return []
+
+
+def history(store: Store, namespace: str, name: str) -> list[PastRun]:
+    """The runs of a name that were replaced, the latest first; what of them cannot be read is left out."""
+    return [run for row in store.former_runs(namespace, name) if (run := _past(row)) is not None]
+
+
+def _past(row: FormerRun) -> PastRun | None:
+    from kfrun.model.code import SourceCode
+
+    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+        data = json.loads(row.data)
+        end = outcome.outcome(data, (), json.loads(row.failure) if row.failure else None)
+        return PastRun(
+            row.number,
+            row.uid,
+            data,
+            end.shown_code if end is not None else "",
+            row.backend,
+            json.loads(row.runtime) if row.runtime else None,
+            row.digest,
+            row.run_digest,
+            SourceCode.of_json(row.code),
+        )
+    return None

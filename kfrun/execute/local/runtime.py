@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Protocol, Self
 
     from kfrun.execute.controller.facts import Attempt, Fact
@@ -72,8 +72,11 @@ if TYPE_CHECKING:
                 UsageProblem: one does not.
             """
 
-        def preflight(self, resolution: Resolution, caller: Caller) -> list[Finding]:
-            """What a job needs and this machine lacks."""
+        def preflight(self, resolution: Resolution, wishes: Wishes, caller: Caller) -> list[Finding]:
+            """What a job needs and this machine lacks: errors, and warnings of what may still come."""
+
+        def scripts(self, resolution: Resolution) -> Iterator[Finding]:
+            """Warnings of scripts of a job's source folder that could not be run, for who checks its manifest."""
 
         def launch(self, resolution: Resolution, way: Way) -> Callable[[str], Launch]:
             """What a job is started with, once it has a uid; whatever is wrong is told now.

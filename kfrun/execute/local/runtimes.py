@@ -8,9 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kfrun.execute.local.runtime import ContainerRuntime, Preparation
+    from kfrun.model.change import DesiredJob
+    from kfrun.model.source import Finding
+    from kfrun.model.wishes import Caller, Wishes
     from kfrun.observe.store import Run
 
 
@@ -37,6 +40,21 @@ PREPARATIONS: dict[str, Callable[[], Preparation]] = {"process": _process_prepar
 def preparation(backend: str) -> Preparation:
     """What the runtime of a backend does before a job is created; `PREPARATIONS` are all that there are."""
     return PREPARATIONS[backend]()
+
+
+def preflight(jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller, default: str) -> list[Finding]:
+    """See `kfrun.execute.backend.Backend.preflight`; ``default`` is the backend of jobs for which nobody names one."""
+    from kfrun.plan.jobs import backend_of
+
+    if wishes.python is not None:
+        preparation(wishes.backend or default).check(wishes, caller)
+    found: list[Finding] = []
+    for job in jobs:
+        name = backend_of(job, wishes, default)
+        # A backend that is not offered here is refused by the plan.
+        if name in PREPARATIONS:
+            found += preparation(name).preflight(job.resolution, wishes, caller)
+    return found
 
 
 def load() -> None:

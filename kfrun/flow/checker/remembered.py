@@ -6,7 +6,9 @@ than it was sound with, or if another text needs it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import string
+from typing import TYPE_CHECKING, Final
 
 from kfrun.flow.checker import pipeline, structure
 from kfrun.flow.checker.pipeline import CheckedInput
@@ -15,6 +17,7 @@ from kfrun.flow.checker.verdicts import SHIPPED, Remembered, Verdicts, digest, d
 from kfrun.model.kinds import identity, runtime_key
 from kfrun.model.packed import Packed
 from kfrun.model.values import NamedTuple
+from kfrun.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +25,13 @@ if TYPE_CHECKING:
     from kfrun.flow.checker.stages import Asked
     from kfrun.flow.checker.structure import Text
     from kfrun.model.source import ObjectKey
+
+
+_OF_FILES: Final = ("kfrun.dev/requirements", "kfrun.dev/source", "workingDir")
+_OF_SCRIPTS: Final = (".py", ".sh", ".bash", "./")
+_OF_SCRIPT: Final = pattern(r"\.(?:py|sh|bash)\b|\./")
+"""Where a word may name a script."""
+_IN_WORDS: Final = frozenset("_-./" + string.ascii_letters + string.digits)
 
 
 class _Placed(NamedTuple):
@@ -74,7 +84,7 @@ class _Memory:
     def __init__(self, texts: Sequence[Text], asked: Asked, verdicts: Verdicts) -> None:
         self._texts = texts
         self._asked = asked
-        self._digests = ["" if _says_too_little(text, asked) else digest(text.text) for text in texts]
+        self._digests = ["" if _says_too_little(text, asked) else digest(_known_by(text, asked)) for text in texts]
         self._known = [verdicts.objects(item) if item else None for item in self._digests]
         self.parts = [_named(text, known or ()) for text, known in zip(texts, self._known, strict=True)]
         self.store = pipeline.store(asked.settings)
@@ -165,7 +175,33 @@ class _Memory:
 
 def _says_too_little(text: Text, asked: Asked) -> bool:
     """Whether what is found depends on more than the text: on values, or on files that it names."""
-    return structure.is_template(text, asked) or "kfrun.dev/requirements" in text.text
+    return structure.is_template(text, asked) or any(name in text.text for name in _OF_FILES)
+
+
+def _known_by(text: Text, asked: Asked) -> str:
+    """The text, with the state of the folders where scripts that it may name are looked for."""
+    if not asked.with_scripts or text.folder is None or not any(ending in text.text for ending in _OF_SCRIPTS):
+        return text.text
+    names = {_word(text.text, match.start()) for match in _OF_SCRIPT.finditer(text.text)}
+    places = sorted((*names, ".", *(f"{above}/{name}" for name in names for above in ("..", "../.."))))
+    return text.text + "".join(f"\0{place}\0{_state(f'{text.folder}/{place}')}" for place in places)
+
+
+def _word(text: str, at: int) -> str:
+    start = end = at
+    while start and text[start - 1] in _IN_WORDS:
+        start -= 1
+    while end < len(text) and text[end] in _IN_WORDS:
+        end += 1
+    return text[start:end]
+
+
+def _state(path: str) -> str:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return ""
+    return f"{found.st_mtime_ns} {found.st_mode} {found.st_size}"
 
 
 def _named(text: Text, known: Iterable[Remembered]) -> Part:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from kfrun.flow.checker import scripts
 from kfrun.model.kinds import RUNTIMES, TRAIN_JOB, runtime_key
 from kfrun.model.packed import Packed, unpacked
 from kfrun.model.source import Severity, Stage
@@ -42,6 +43,7 @@ class Asked(NamedTuple):
         updated: objects that exist already.
         with_keys: make the keys of MPI and Flux jobs too, anew each time: only who shows or applies them needs any.
         only_own_kinds: objects of kinds that kfrun does not read are passed over.
+        with_scripts: look for the scripts that jobs name beside their manifests, too.
         values: what templates are rendered with; given, every text is one.
     """
 
@@ -52,6 +54,7 @@ class Asked(NamedTuple):
     updated: Collection[ObjectKey] = ()
     with_keys: bool = False
     only_own_kinds: bool = False
+    with_scripts: bool = False
     values: Mapping[str, Any] | None = None
 
 
@@ -206,7 +209,7 @@ class _Judge:
 
         version, is_update = self._asked.settings.trainer_version, document.key in self._asked.updated
         refused = admission.check_runtime(document, version=version, is_update=is_update)
-        return Answer([*extensions.read(document, None).findings, *refused])
+        return Answer([*extensions.read(document, None).findings, *refused, *_of_commands(document, None)])
 
     def _of_job(self, item: Object) -> Answer:
         from kfrun.resolve import resolver
@@ -218,7 +221,10 @@ class _Judge:
         material = _material(self._stored.get(document.key)) if self._asked.with_keys else None
         resolution = resolver.resolve(document, self._catalogue, version=version, material=material)
         runtime = resolution.runtime.document.key if resolution.runtime else None
-        findings = [*resolution.findings, *self._admitted(resolution)]
+        of_commands = _of_commands(document, resolution.runtime.document.data if resolution.runtime else None)
+        findings = [*resolution.findings, *self._admitted(resolution), *of_commands]
+        if self._asked.with_scripts:
+            findings += scripts.check(resolution)
         if self._asked.backend is not None:
             from kfrun.plan.support import findings as support
 
@@ -234,6 +240,28 @@ class _Judge:
         version, locally = self._asked.settings.trainer_version, self._asked.admission == "local"
         locally = locally and not _uses_images(backend_of(resolution, self._asked.settings))
         return admission.check(resolution, version=version, locally=locally, priority_classes=self._priorities)
+
+
+def _of_commands(document: Document, runtime: dict[str, Any] | None) -> Sequence[Finding]:
+    """Warnings of commands that a cluster would only find when it starts them."""
+    if document.key.kind == TRAIN_JOB and _is_plain(document.data["spec"].get("trainer") or {}, runtime):
+        return ()
+    from kfrun.validate.lint import commands
+
+    if not commands.is_doubtful(document.data, runtime):
+        return ()
+    from kfrun.validate.lint import table
+
+    return table.check_command(document, runtime)
+
+
+def _is_plain(trainer: dict[str, Any], runtime: dict[str, Any] | None) -> bool:
+    """Whether a TrainJob's command gives no reason to load anything that looks closer."""
+    words = trainer.get("command")
+    if not isinstance(words, list) or not words or not isinstance(words[0], str):
+        return False
+    is_torch = runtime is not None and "torch" in (runtime["spec"].get("mlPolicy") or {})
+    return not any(map(str.isspace, words[0])) and (words[0] == "torchrun" or not is_torch)
 
 
 def _uses_images(backend: str) -> bool:

@@ -83,5 +83,13 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         'spec:\n  trainer:\n    resourcesPerNode: {limits: {cpu: "2.5"}}\n',
         "spec:\n  trainer:\n    resourcesPerNode: {limits: {cpu: 2500m}}\n",
     ),
+    "KF724": (
+        "spec:\n  trainer: {numNodes: 2, command: [python, train.py]}\n",
+        "spec:\n  trainer: {numNodes: 2, command: [torchrun, train.py]}\n",
+    ),
+    "KF725": (
+        'spec:\n  trainer: {command: ["python train.py"]}\n',
+        "spec:\n  trainer: {command: [python, train.py]}\n",
+    ),
 }
 """Code -> what is found, and what is not."""

@@ -10,7 +10,7 @@ from kfrun.model.resolution import Effects
 from kfrun.model.source import Document, Finding, Severity, Stage
 from kfrun.model.values import NamedTuple, replace
 from kfrun.validate import located
-from kfrun.validate.lint import ignores, images, jobs, pods, secrets
+from kfrun.validate.lint import commands, ignores, images, jobs, pods, secrets
 from kfrun.validate.lint.subject import Choice, Subject, is_document_of_interest
 from kfrun.validate.located import Problem
 
@@ -45,6 +45,8 @@ CODES: Final = {
     "KF721": "a distributed runtime without a trainer section",
     "KF722": "a setting that reaches no container",
     "KF723": "a quantity that a cluster writes otherwise",
+    "KF724": "several processes of torch and no launcher",
+    "KF725": "a command in one text",
 }
 
 
@@ -145,9 +147,19 @@ POLICIES: Final[tuple[Policy, ...]] = (
            "The webhook that stamps the time of a runtime patch writes the whole TrainJob anew, and what cannot change "
            "has changed then: the patch is refused, whoever sends it.",
            "write it as the cluster does"),
+    Policy("KF724", _JOB, commands.no_launcher,
+           "The policy only sets the variables that torchrun reads. Without a launcher each node starts one process "
+           "that knows of no other, and each of them trains alone, on everything.",
+           "begin the command with torchrun (or accelerate launch, deepspeed, python -m torch.distributed.run)"),
+    Policy("KF725", TRAINER_KINDS, commands.one_text,
+           "No shell splits it: a program of that whole name is looked for, blanks included.",
+           "write a list of words, or [sh, -c, ...] where a shell is meant"),
 )  # fmt: skip
 """Every policy; the order does not matter."""
 
+
+COMMANDS: Final = frozenset({"KF724", "KF725"})
+"""Policies on commands: other verbs warn of what these find, too."""
 
 UNKNOWN: Final = Reason(
     "Nothing is switched off by it, and whoever reads it believes that something is.",
@@ -185,6 +197,13 @@ def check_effects(document: Document, effects: Effects) -> list[Finding]:
     choice = Choice(enabled=frozenset({"KF722"}), disabled=frozenset({"all"}))
     found = _check_one(document, Subject(document.data, None, choice, effects))
     return [one for one in found if one.code == "KF722"]
+
+
+def check_command(document: Document, runtime: dict[str, Any] | None) -> list[Finding]:
+    """What is wrong with the commands of a TrainJob or a runtime, but for what its author lets pass, for all verbs."""
+    choice = Choice(enabled=COMMANDS, disabled=frozenset({"all"}))
+    found = _check_one(document, Subject(document.data, runtime, choice))
+    return [one for one in found if one.code in COMMANDS]
 
 
 def _check_one(document: Document, subject: Subject) -> list[Finding]:

@@ -196,7 +196,11 @@ def _refusal(pair: _Pair, kind: str, source: Document | None, given: tuple[Any, 
         what += f" (before: {place.file}:{place.line})"
         hint += ", or give it another name"
     else:
-        hint += ", or use --force, which stops it first" if kind == kinds.TRAIN_JOB else ", or give it another name"
+        hint += (
+            ", or use kfrun apply --force, which stops it first"
+            if kind == kinds.TRAIN_JOB
+            else ", or give it another name"
+        )
     was_rewritten = leaf.old is not None and get(given[0], *leaf.place.before) != leaf.old
     if was_rewritten or get(given[1], *leaf.place.path) != leaf.new:
         what += "; the webhook that stamps the time of a patch writes the whole TrainJob anew"

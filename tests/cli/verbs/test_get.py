@@ -42,8 +42,8 @@ def test_table_of_trainjobs(jobs):
 
 def test_wide_table_has_exit_codes(jobs):
     header, bert, mnist = rows(jobs.ok("get", "tj", "-o", "wide"))
-    assert header[5:] == ["REASON", "EXIT", "DURATION", "BACKEND"]
-    assert bert[5:] == ["FailedJobs", "7", "90s", "process"]
+    assert header[5:] == ["REASON", "EXIT", "DURATION", "BACKEND", "RUN"]
+    assert bert[5:] == ["FailedJobs", "7", "90s", "process", "1"]
     assert mnist[5:7] == ["AllJobsCompleted", "0"]
 
 

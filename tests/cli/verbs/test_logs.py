@@ -168,7 +168,7 @@ def test_ctrl_c_detaches(home, running):
     assert process.returncode == 130
     assert b"detached: mnist goes on" in err
     assert b"kfrun logs -f mnist" in err
-    assert b"kfrun delete mnist" in err
+    assert b"kfrun stop mnist" in err
     assert b"Traceback" not in err
 
 

@@ -467,3 +467,31 @@ def test_a_backend_that_would_not_be_asked_is_wrong_usage(no_home, capsys, argum
     Path("job.yaml").write_text(JOB)
     assert main(["validate", "job.yaml", *arguments]) == 2
     assert expected in capsys.readouterr().err
+
+
+COMMANDS = {
+    "one text": ("plain-python", '["python train.py"]', "KF725", "write [python, train.py]"),
+    "a line of the shell": (
+        "plain-python",
+        '["cd x && python train.py"]',
+        "KF725",
+        'write [sh, -c, "cd x && python tr',
+    ),
+    "no launcher": ("torch-distributed", "[python, train.py, --lr, '1']", "KF724", "write [torchrun, train.py, ...]"),
+}
+
+
+@pytest.mark.parametrize(("runtime", "command", "code", "hint"), COMMANDS.values(), ids=list(COMMANDS))
+def test_a_command_that_can_hardly_be_meant_is_warned_of(validate, runtime, command, code, hint):
+    text = f"{HEAD_OF_COMMANDS}  runtimeRef: {{name: {runtime}}}\n  trainer: {{numNodes: 2, command: {command}}}\n"
+    shown = validate("job.yaml", text=text)
+    assert "job.yaml:6:" in shown
+    assert f"warning {code}" in shown
+    assert hint in shown
+    assert "mnist is valid" in shown
+    ignored = text.replace("name: mnist", f"name: mnist, annotations: {{kfrun.dev/lint-ignore: {code}}}")
+    assert code not in validate("job.yaml", text=ignored)
+    validate("job.yaml", "--fail-on", "warning", text=text, code=1)
+
+
+HEAD_OF_COMMANDS = "apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\nmetadata: {name: mnist}\nspec:\n"

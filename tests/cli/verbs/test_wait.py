@@ -270,7 +270,7 @@ def test_ctrl_c_leaves_the_job_alone(home):
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert b"detached: mnist goes on" in err
-    assert b"kfrun delete mnist" in err
+    assert b"kfrun stop mnist" in err
 
 
 @pytest.mark.parametrize(

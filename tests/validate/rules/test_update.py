@@ -99,7 +99,7 @@ def test_what_may_not(old: str, new: str, field: str, what: str) -> None:
     assert found.message.startswith("field is immutable: ")
     assert what in found.message
     assert found.position is not None
-    assert "--replace" in (found.hint or "")
+    assert "kfrun apply --force" in (found.hint or "")
 
 
 def with_template(field: str) -> str:

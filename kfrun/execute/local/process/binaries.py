@@ -40,11 +40,21 @@ class Fault(NamedTuple):
 
 def interpreter(path: str) -> str:
     """What starts the script at ``path``: what its first line names, else what its suffix says; empty for no script."""
-    words = _first_line(_head(path))
+    words = first_line(path)
     names = [os.path.basename(word) for word in words if not word.startswith("-") and "=" not in word]
     if names[:1] == ["env"]:
         names = names[1:]
     return names[0] if names else _SUFFIXES.get(os.path.splitext(path)[1].lower(), "")
+
+
+def first_line(path: str) -> list[str]:
+    """The words behind ``#!`` in the first line of the file at ``path``."""
+    return _first_line(_head(path))
+
+
+def has_windows_ends(path: str) -> bool:
+    """Whether its first line ends as on Windows."""
+    return _head(path).partition(b"\n")[0].endswith(b"\r")
 
 
 def fault(path: str) -> Fault | None:

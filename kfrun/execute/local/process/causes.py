@@ -17,65 +17,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from kfrun.execute.local.process import binaries
 from kfrun.model.state import HELP
 from kfrun.terminal import clean
+from kfrun.validate.advice.commandlines import ASSIGNMENT, OPERATOR, SHELL, by_shell, listed, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _MOST_ENTRIES = 2000
 _MOST_CHARACTERS = 160
-_MOST_READ = 2000
 _MOST_PARTS = 64
 _LONGEST_PATH = 4096
-_PLAIN = re.compile(r"(?:--?[A-Za-z]|\.{0,2}/|[A-Za-z_])[\w./+@%=-]*")
-_RESERVED = frozenset(["true", "false", "null", "yes", "no", "on", "off", "y", "n"])
-_OPERATOR = re.compile(r"[();<>|&]+|\d?>{1,2}(?:&\d)?|\d?>.+")
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
-_BASH = frozenset(["source", "[[", "shopt", "pushd", "popd", "declare", "typeset", "let", "function", "select"])
-_SHELL = _BASH | frozenset(
-    [
-        "cd",
-        ".",
-        ":",
-        "export",
-        "set",
-        "unset",
-        "alias",
-        "eval",
-        "exec",
-        "ulimit",
-        "umask",
-        "trap",
-        "shift",
-        "read",
-        "local",
-        "wait",
-        "jobs",
-        "exit",
-        "return",
-        "break",
-        "continue",
-        "command",
-        "type",
-        "hash",
-        "builtin",
-        "getopts",
-        "readonly",
-        "if",
-        "then",
-        "for",
-        "while",
-        "until",
-        "do",
-        "case",
-        "{",
-        "(",
-        "!",
-        "time",
-        "module",
-        "nvm",
-        "workon",
-    ]
-)
 _ON_WINDOWS: Final = "write / in place of \\: this is no Windows"
 _PACKAGES: Final = {
     "torchrun": "torch",
@@ -129,6 +79,14 @@ def refused(argv: Sequence[str], folder: str, executable: str, error: OSError | 
     return _said(command, what, _tried(lambda c: _why_refused(c, executable, error), command))
 
 
+def no_script(script: str, folder: str, path: str) -> str:
+    """What to say where the ``script`` that an interpreter shall run is no file for a process in ``folder``."""
+    command = _Command((script,), folder, path)
+    advice = next((found for rule in _OF_SCRIPTS if (found := _tried(rule, command))), "")
+    where = "" if os.path.isabs(script) else f" in {_shown(folder)}"
+    return f"there is no {_shown(script)}{where}{HELP}{clean(advice)}"
+
+
 def no_folder(folder: str) -> str:
     """What to say where the working directory is missing."""
     advice = "a process sees this machine's folders and not those of an image: make it, or leave workingDir away"
@@ -159,51 +117,31 @@ def _has_blanks(command: _Command) -> str:
     if os.path.exists(command.place):
         return ""
     if name.endswith(("\r", "\n")) and not name.strip().count(" "):
-        return f"its name ends with a line break (\\r is one of Windows): {_listed([name.strip(), *command.argv[1:]])}"
+        return f"its name ends with a line break (\\r is one of Windows): {listed([name.strip(), *command.argv[1:]])}"
     if not any(character.isspace() for character in name):
         return ""
-    return f"a command is a list, and this is one text: {_listed([*_split(name), *command.argv[1:]])}"
-
-
-def _split(text: str) -> list[str]:
-    """The command that a text means: its words, or a shell where only that would understand it."""
-    shell = ["bash" if set(text.split()) & _BASH else "sh", "-c", text.strip()]
-    try:
-        lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
-        lexer.whitespace_split, lexer.commenters = True, ""
-        words = list(lexer)
-    except ValueError:
-        return shell
-    # What a shell is given it reads by itself.
-    is_plain = os.path.basename(words[0]) in ("sh", "bash") or not set("$`*?~\n") & set(text)
-    starts = words[0] not in _SHELL and not _ASSIGNMENT.fullmatch(words[0])
-    return words if is_plain and starts and not any(map(_OPERATOR.fullmatch, words)) else shell
+    return f"a command is a list, and this is one text: {listed([*split(name), *command.argv[1:]])}"
 
 
 def _is_of_shell(command: _Command) -> str:
     name = command.name
-    if _ASSIGNMENT.fullmatch(name):
+    if ASSIGNMENT.fullmatch(name):
         variable = name.partition("=")[0]
         return f"only a shell sets variables so: name {variable} in env, or begin the command with env"
-    if name not in _SHELL:
+    if name not in SHELL:
         return ""
-    return f"{name} is a word of the shell and no program: {_listed(_by_shell(command.argv))}"
+    return f"{name} is a word of the shell and no program: {listed(by_shell(command.argv))}"
 
 
 def _has_operators(command: _Command) -> str:
-    found = next((word for word in command.argv[1:] if _OPERATOR.fullmatch(word)), None)
-    return f"no shell reads a command, so {found} means nothing: {_listed(_by_shell(command.argv))}" if found else ""
-
-
-def _by_shell(words: Sequence[str]) -> list[str]:
-    script = " ".join(word if _OPERATOR.fullmatch(word) or word in _SHELL else shlex.quote(word) for word in words)
-    return ["bash" if words[0] in _BASH else "sh", "-c", script]
+    found = next((word for word in command.argv[1:] if OPERATOR.fullmatch(word)), None)
+    return f"no shell reads a command, so {found} means nothing: {listed(by_shell(command.argv))}" if found else ""
 
 
 def _is_option(command: _Command) -> str:
     if not command.name.startswith("-"):
         return ""
-    return f"the command begins with an option: the program is missing before it: {_listed(['python', *command.argv])}"
+    return f"the command begins with an option: the program is missing before it: {listed(['python', *command.argv])}"
 
 
 def _is_unexpanded(command: _Command) -> str:
@@ -227,7 +165,7 @@ def _is_no_program(command: _Command) -> str:
     place = command.place
     if os.path.isdir(place):
         starts = os.path.isfile(f"{place}/__main__.py")
-        return f"it is a folder{': ' + _listed(['python', *command.argv]) if starts else ', not a program'}"
+        return f"it is a folder{': ' + listed(['python', *command.argv]) if starts else ', not a program'}"
     if os.path.islink(place) and not os.path.exists(place):
         return f"it is a link to {_shown(os.readlink(place))}, which is not there"
     if os.path.isfile(place):
@@ -243,7 +181,7 @@ def _not_executable(place: str, argv: Sequence[str]) -> str:
     else:
         reason, mend = "it is not executable for this user", f"chmod a+x {_shown(shlex.quote(argv[0]))}"
     interpreter = binaries.interpreter(place)
-    return f"{reason}: {mend}" + (f", or {_listed([interpreter, *argv])}" if interpreter else "")
+    return f"{reason}: {mend}" + (f", or {listed([interpreter, *argv])}" if interpreter else "")
 
 
 def _is_elsewhere(command: _Command) -> str:
@@ -256,6 +194,15 @@ def _is_elsewhere(command: _Command) -> str:
     if os.path.isabs(command.name):
         return f"a process sees this machine's files and not those of an image: {_shown(shown)} is there"
     return f"{_shown(shown)} is there: paths begin at the working directory, {_shown(command.folder)}"
+
+
+def _is_above(command: _Command) -> str:
+    """A script of the folder above the manifest's, where a job's source folder may be said to be."""
+    for source in ("..", "../.."):
+        if not os.path.isabs(command.name) and os.path.isfile(os.path.join(command.folder, source, command.name)):
+            where = "the folder above" if source == ".." else "two folders above"
+            return f"{_shown(command.name)} is in {where}: set the annotation kfrun.dev/source to {source}"
+    return ""
 
 
 def _candidates(command: _Command) -> Iterator[str]:
@@ -293,6 +240,9 @@ def _is_not_there(command: _Command) -> str:
 _OF_PATHS: Final = (_is_no_program, _has_operators, _is_elsewhere, _is_not_there)
 
 
+_OF_SCRIPTS: Final = (_is_above, _is_elsewhere, _is_not_there)
+
+
 # What the name of a program tells
 
 
@@ -301,13 +251,11 @@ def _is_script(command: _Command) -> str:
     place = os.path.join(command.folder, command.name)
     interpreter = binaries.interpreter(place)
     if os.path.isfile(place) and os.access(place, os.X_OK):
-        return f"it is looked for in PATH, and lies in the working directory: {_listed(_in_folder(command))}"
+        return f"it is looked for in PATH, and lies in the working directory: {listed(_in_folder(command))}"
     if interpreter:
-        return f"a script is started by its interpreter: {_listed([interpreter, *command.argv])}"
+        return f"a script is started by its interpreter: {listed([interpreter, *command.argv])}"
     if os.path.isfile(place):
-        return (
-            f"it lies in the working directory and is not executable: chmod +x it, and {_listed(_in_folder(command))}"
-        )
+        return f"it lies in the working directory and is not executable: chmod +x it, and {listed(_in_folder(command))}"
     return "it is a folder, not a program" if os.path.isdir(place) else ""
 
 
@@ -362,7 +310,7 @@ def _why_refused(command: _Command, executable: str, error: OSError | ValueError
         return "somebody has it open for writing: start it when that is done"
     found = binaries.fault(executable)
     if found:
-        by_itself = _listed([found.interpreter, *command.argv]) if found.interpreter else ""
+        by_itself = listed([found.interpreter, *command.argv]) if found.interpreter else ""
         return found.reason + (f", or {by_itself}" if by_itself else "")
     if error.errno in (errno.EACCES, errno.EPERM):
         return _not_executable(executable, command.argv)
@@ -376,20 +324,3 @@ def _shown(text: str) -> str:
     """On one line, without what a terminal obeys, and not too long: its end tells most."""
     text = clean(text)
     return text if len(text) <= _MOST_CHARACTERS else f"...{text[-_MOST_CHARACTERS:]}"
-
-
-def _listed(words: Sequence[str]) -> str:
-    """A command as a manifest has it, without its secrets; what comes late in a long one is left away."""
-    import json
-
-    from kfrun import masking
-
-    shown, left = [], _MOST_CHARACTERS
-    for word in masking.words([word[:_MOST_READ] for word in words]):
-        cut = word if len(word) <= left else f"{word[: max(left, 0)]}..."
-        is_plain = _PLAIN.fullmatch(cut) and cut.lower() not in _RESERVED
-        shown.append(cut if is_plain else json.dumps(cut, ensure_ascii=False))
-        left -= len(word) + 2
-        if left <= 0:
-            break
-    return f"[{', '.join(shown)}]"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kfrun.errors import UsageProblem
@@ -40,8 +39,10 @@ def check(wishes: Wishes, caller: Caller) -> None:
     _interpreter(wishes.python, caller)
 
 
-def preflight(resolution: Resolution, caller: Caller) -> list[Finding]:
-    """See `Preparation.preflight`: folders; kfrun makes none outside its own."""
+def preflight(resolution: Resolution, wishes: Wishes, caller: Caller) -> list[Finding]:
+    """See `Preparation.preflight`: folders, of which kfrun makes none outside its own, programs and scripts."""
+    from kfrun.execute.local.process import commands
+
     found, folder = [], working_folder(resolution, caller.folder)
     if not os.path.isdir(folder):
         path: FieldPath = ("metadata", "annotations", "kfrun.dev/source")
@@ -52,7 +53,15 @@ def preflight(resolution: Resolution, caller: Caller) -> list[Finding]:
         if os.path.isabs(working_dir) and not os.path.isdir(working_dir):
             message = f'the working directory "{working_dir}" does not exist on this machine'
             found.append(_finding(resolution, message, path, _position(resolution, path)))
-    return [*found, *_missing_packages(resolution)]
+    of_commands = () if found else commands.check(resolution, _settings(resolution, wishes, caller))
+    return [*found, *_missing_packages(resolution), *of_commands]
+
+
+def scripts(resolution: Resolution) -> Iterator[Finding]:
+    """See `Preparation.scripts`."""
+    from kfrun.execute.local.process import commands
+
+    return commands.scripts(resolution)
 
 
 def _missing_packages(resolution: Resolution) -> Iterator[Finding]:
@@ -84,19 +93,12 @@ def launch(resolution: Resolution, way: Way) -> Callable[[str], Launch]:
         EnvironmentFailed: it cannot be run.
     """
     wishes, caller, _ = way
+    settings = _settings(resolution, wishes, caller, log_max_size=size(way.settings.logs_max_size))
     python = _interpreter(wishes.python, caller)
-    settings = ProcessSettings(
-        caller=dict(caller.environ),
-        folder=working_folder(resolution, caller.folder),
-        path=(os.path.dirname(python),) if python else (),
-        last=os.path.dirname(sys.executable),
-        own_venv=sys.prefix if sys.prefix != sys.base_prefix else "",
-        clean_env=wishes.clean_env,
-        umask=_umask(),
-        log_max_size=size(way.settings.logs_max_size),
-    )
     if not resolution.packages.needs_environment:
         return lambda _: Launch(settings.to_json())
+    from pathlib import Path
+
     from kfrun.execute import environments
 
     request = _request(resolution.packages, caller.environ, python, way.settings.installer)
@@ -105,7 +107,24 @@ def launch(resolution: Resolution, way: Way) -> Callable[[str], Launch]:
     return partial(_with_environment, settings, request, way.settings.cache_dir)
 
 
+def _settings(resolution: Resolution, wishes: Wishes, caller: Caller, *, log_max_size: int = 0) -> ProcessSettings:
+    """The caller's surroundings."""
+    python = _interpreter(wishes.python, caller)
+    return ProcessSettings(
+        caller=dict(caller.environ),
+        folder=working_folder(resolution, caller.folder),
+        path=(os.path.dirname(python),) if python else (),
+        last=os.path.dirname(sys.executable),
+        own_venv=sys.prefix if sys.prefix != sys.base_prefix else "",
+        clean_env=wishes.clean_env,
+        umask=_umask(),
+        log_max_size=log_max_size,
+    )
+
+
 def _with_environment(settings: ProcessSettings, request: EnvironmentRequest, cache: str, uid: str) -> Launch:
+    from pathlib import Path
+
     from kfrun.execute import environments
 
     if request.isolated_for is not None:
