@@ -14,6 +14,7 @@ from kfrun.flow import documents as loading
 from kfrun.flow import plans
 from kfrun.load import kubeyaml, script, sources
 from kfrun.load.script import manifest, surroundings
+from kfrun.model.requirements import ANNOTATION
 from kfrun.model.values import NamedTuple, replace
 from kfrun.patterns import pattern
 from kfrun.terminal import quoted
@@ -102,7 +103,10 @@ def plan(
     read = [loading.in_namespace(one, settings.namespace) for one in documents(made)]
     observed = observe([document.key for document in read])
     complete = plans.completion(observed, settings, of_all=False)
-    ready = plans.of(read, observed, wishes._replace(rerun=True), settings, complete=complete)
+    try:
+        ready = plans.of(read, observed, wishes._replace(rerun=True), settings, complete=complete)
+    except InvalidInput as refusal:
+        raise InvalidInput([_with_way_out(one, made) for one in refusal.findings]) from refusal
     require_own(ready, made)
     if ready.desired.warnings:
         warn(ready.desired.warnings)
@@ -111,7 +115,10 @@ def plan(
 
 
 def _with_way_out(refusal: Finding, made: Made) -> Finding:
-    """Of a job that has not ended: another may run beside it."""
+    """What only a script's caller can do: run another job beside one that has not ended, or with other packages."""
+    if refusal.path[-1:] == (ANNOTATION,):
+        way = "--requirements names another file, --requirements none runs it in the Python that is there"
+        return replace(refusal, hint=f"{refusal.hint}; {way}" if refusal.hint else way)
     if refusal.code != "KF502":
         return refusal
     return replace(refusal, hint=f"{refusal.hint}, --name {_other(made.facts.title)} starts another one beside it")
@@ -151,7 +158,7 @@ def _require_sensible(call: ScriptCall, wishes: Wishes) -> None:
 
 
 def require_own(ready: Ready, made: Made) -> None:
-    """Refuse to take the job of another script, or of a run that has not ended.
+    """Refuse to take the job of another script.
 
     Raises:
         Refused: with another name.
@@ -160,23 +167,33 @@ def require_own(ready: Ready, made: Made) -> None:
     stored = ready.observed.jobs.get(job.resolution.trainjob) if job is not None else None
     if job is None or stored is None:
         return
-    name, facts = stored.key.name, made.facts
-    folder, theirs = _origin(stored)
-    way = f"kfrun run --name {_other(name)} gives this one a name of its own"
-    if folder and folder != facts.folder and os.path.isdir(folder):
-        raise Refused(
-            f"trainjob {name} is of another folder, {folder}, and this is {facts.folder}",
-            f"{way}; kfrun delete {name} removes the other one with its logs",
-        )
-    ours = job.resolution.job.data["spec"]["trainer"]["command"]
+    facts, (folder, theirs) = made.facts, _origin(stored)
+    ours: list[str] = job.resolution.job.data["spec"]["trainer"]["command"]
+    if _is_of(facts, folder, theirs, ours):
+        return
+    name = stored.key.name
+    is_elsewhere = folder not in ("", facts.folder)
+    what = f"is of another folder, {folder}," if is_elsewhere else f"runs {' '.join(masking.words(theirs))},"
+    this = facts.folder if is_elsewhere else " ".join(masking.words(ours))
+    raise Refused(
+        f"trainjob {name} {what} and this is {this}",
+        f"kfrun run --name {_other(name)} gives this one a name of its own; kfrun delete {name} removes the other one "
+        "with its logs",
+    )
+
+
+def _is_of(facts: ScriptSummary, folder: str, theirs: Sequence[str], ours: Sequence[str]) -> bool:
+    """Whether a stored job, of a folder and with a command, is that of a script; whatever runs it, and from where."""
     # what names no script is known by its program alone
-    part = slice(-1, None) if facts.path else slice(1)
-    if [*map(os.path.normpath, theirs[part])] != [*map(os.path.normpath, ours[part])] and (theirs or folder):
-        said = f"runs {' '.join(theirs)}" if theirs else "runs what its runtime says"
-        raise Refused(
-            f"trainjob {name} {masking.text(said)}, and this is {' '.join(ours)}",
-            f"{way}; kfrun delete {name} removes the other one with its logs",
-        )
+    last, own = (theirs[-1:], ours[-1]) if facts.path else (theirs[:1], ours[0])
+    is_alike = [os.path.normpath(word) for word in last] == [os.path.normpath(own)]
+    if not folder or not os.path.isdir(folder):  # nobody wrote it down, or the folder was moved
+        return is_alike
+    if not facts.path:
+        return is_alike and folder == facts.folder
+    paths = (path for word in last for path in (word, f"{word.replace('.', '/')}.py", f"{word}/__main__.py"))
+    own_path = os.path.realpath(facts.path)
+    return any(os.path.realpath(os.path.join(folder, path)) == own_path for path in paths)
 
 
 def _other(name: str) -> str:

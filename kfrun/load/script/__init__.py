@@ -136,7 +136,9 @@ def _require_file(first: str, path: str, rest: Sequence[str]) -> None:
                 f"{first} is a folder", f"name a script in it: kfrun run {quoted(first.rstrip('/'))}/train.py"
             )
         os.stat(path)
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError):
+        if os.path.islink(path):
+            raise NotFound(f"{first} is a link to nothing", "mend the link, or name another file") from None
         raise _missing(first, rest) from None
     except OSError as error:
         raise Unavailable(f"{first} cannot be read: {(error.strerror or str(error)).lower()}") from error

@@ -165,6 +165,27 @@ def test_two_scripts_of_one_name_do_not_take_each_others_job(project: Kfrun) -> 
     project.ok("run", "-q", "--name", "my-churn", "train.py")
 
 
+def test_a_script_keeps_its_job_however_and_from_wherever_it_is_run(project: Kfrun) -> None:
+    project.ok("run", "-q", "train.py")
+    project.write("run.sh", "")
+    for words in (
+        ("./train.py",),
+        (str(project.folder / "train.py"),),
+        ("--", "python", "-u", "train.py"),
+        ("-m", "train"),
+    ):
+        project.ok("run", "-q", *words)
+    project.folder = project.folder.parent
+    project.ok("run", "-q", "my churn/train.py")
+    project.ok("run", "-q", "--", "python", "my churn/train.py")
+    project.folder /= "my churn"
+    project.ok("run", "-q", "train.py")
+    assert project.ok("get", "trainjobs", "-o", "name").split() == ["trainjob.trainer.kubeflow.org/my-churn"]
+    # a program has no script: its arguments may be others
+    project.ok("run", "-q", "--", "sh", "-c", "exit 0")
+    project.ok("run", "-q", "--", "sh", "-c", "exit 0; echo other")
+
+
 def test_a_script_whose_job_runs_is_refused_with_ways_out(project: Kfrun) -> None:
     project.write("train.py", "import time\nprint('started', flush=True)\ntime.sleep(60)\n")
     running = project.start("run", "-q", "train.py")
