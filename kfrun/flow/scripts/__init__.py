@@ -66,12 +66,12 @@ def make(wishes: Wishes, settings: Settings, *, explained: bool = False) -> Made
     _require_sensible(call, wishes)
     here = os.getcwd()
     call = script.meant(call, here)
-    found = script.read(call, here)
+    found = script.read(call, here, is_thorough=explained)
     facts = found.facts
-    if explained and found.module is not None:
+    if explained and found.modules:
         from kfrun.load.script import interface
 
-        library, parameters = interface.of(found.module)
+        library, parameters = interface.of(found.modules)
         facts = facts._replace(interface=library, parameters=parameters)
     folder = _folder(call, here)
     namespace = settings.namespace if settings.origins["namespace"].layer == "flag" else ""
@@ -173,7 +173,8 @@ def require_own(ready: Ready, made: Made) -> None:
         return
     name = stored.key.name
     is_elsewhere = folder not in ("", facts.folder)
-    what = f"is of another folder, {folder}," if is_elsewhere else f"runs {' '.join(masking.words(theirs))},"
+    said = " ".join(masking.words(theirs)) or "what its runtime says"
+    what = f"is of another folder, {folder}," if is_elsewhere else f"runs {said},"
     this = facts.folder if is_elsewhere else " ".join(masking.words(ours))
     raise Refused(
         f"trainjob {name} {what} and this is {this}",

@@ -36,11 +36,11 @@ _LAUNCHED: Final = pattern(r"\b(?:torchrun|accelerate launch|deepspeed|torch\.di
 
 
 class ReadScript(NamedTuple):
-    """What was read, what is to be warned of, and of Python the syntax tree and the lines of its imports."""
+    """What was read, what is to be warned of, and of Python the modules and the lines of the script's imports."""
 
     facts: ScriptSummary
     warnings: tuple[Finding, ...] = ()
-    module: ast.Module | None = None
+    modules: tuple[ast.Module, ...] = ()
     imported: Mapping[str, int] = MappingProxyType({})
 
 
@@ -53,8 +53,8 @@ class _Script(NamedTuple):
     content: bytes
 
 
-def read(call: ScriptCall, folder: str) -> ReadScript:
-    """Read what a command line names, seen from ``folder``.
+def read(call: ScriptCall, folder: str, *, is_thorough: bool = False) -> ReadScript:
+    """Read what a command line names, seen from ``folder``; ``is_thorough``, all modules of the folder with it.
 
     Raises:
         NotFound, Unavailable: the script is not there, or cannot be read.
@@ -75,7 +75,7 @@ def read(call: ScriptCall, folder: str) -> ReadScript:
         args=parts.args,
         distributed=next((word for word in parts.command if word in commands.LAUNCHERS), ""),
     )
-    found = ReadScript(facts) if script is None else _looked_into(script, facts, is_command=call.is_command)
+    found = ReadScript(facts) if script is None else _looked_into(script, facts, call, is_thorough)
     facts = found.facts._replace(requirements=_requirements(call, script, folder))
     lacking = _lacking(script, found, facts) if script and not call.requirements and not call.runtime else ()
     return found._replace(facts=facts, warnings=(*found.warnings, *lacking))
@@ -213,25 +213,25 @@ def _content(path: str, shown: str) -> bytes:
     return content
 
 
-def _looked_into(script: _Script, facts: ScriptSummary, *, is_command: bool) -> ReadScript:
+def _looked_into(script: _Script, facts: ScriptSummary, call: ScriptCall, is_thorough: bool = False) -> ReadScript:
     """The facts, with what the script imports."""
     if script.kind not in _READ or not script.content:
         return ReadScript(facts)
     if script.kind == filekinds.SHELL:
-        return _of_shell(script.content.decode("utf-8", "replace"), facts)
+        return _of_shell(script.content.decode("utf-8", "replace"), facts, call)
     try:
         module = imports.tree(imports.decoded(script.content, script.shown), script.shown)
     except SyntaxError as error:
-        finding = _no_python(script, error, is_refused=not is_command)
-        if not is_command:
+        finding = _no_python(script, error, is_refused=not call.is_command)
+        if not call.is_command:
             raise InvalidInput([finding]) from error
         return ReadScript(facts, (finding,))
-    found = imports.of(module, script.path, _folders(script.path, facts.folder))
+    found = imports.of(module, script.path, _folders(script.path, facts.folder), is_thorough=is_thorough)
     broken = tuple(_broken(path, error, facts.folder) for path, error in found.broken)
-    return ReadScript(facts._replace(distributed=facts.distributed or found.torch), broken, module, found.own)
+    return ReadScript(facts._replace(distributed=facts.distributed or found.torch), broken, found.modules, found.own)
 
 
-def _of_shell(text: str, facts: ScriptSummary) -> ReadScript:
+def _of_shell(text: str, facts: ScriptSummary, call: ScriptCall) -> ReadScript:
     """Of a shell script: the launcher that it calls, or what the Python scripts import that it names."""
     launched = _LAUNCHED.search(text)
     if launched is not None or facts.distributed:
@@ -240,7 +240,7 @@ def _of_shell(text: str, facts: ScriptSummary) -> ReadScript:
         path = os.path.normpath(os.path.join(facts.folder, name))
         if name.endswith(".py") and os.path.isfile(path):
             script = _Script(name, path, filekinds.PYTHON, _content(path, name))
-            inner = _looked_into(script, facts, is_command=True)
+            inner = _looked_into(script, facts, call._replace(is_command=True))
             if inner.facts.distributed:
                 return ReadScript(inner.facts)
     return ReadScript(facts)

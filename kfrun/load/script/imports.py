@@ -40,11 +40,13 @@ class Imports(NamedTuple):
     Attributes:
         names: of modules that come from elsewhere, the first part of each, and the line of its first import.
         own: those of the script itself.
+        modules: that were read, the script first.
         broken: modules of the folder that are no Python, and why.
     """
 
     names: dict[str, int]
     own: dict[str, int]
+    modules: tuple[ast.Module, ...] = ()
     broken: tuple[tuple[str, SyntaxError], ...] = ()
 
     @property
@@ -72,19 +74,24 @@ def tree(text: str, path: str) -> ast.Module:
             raise SyntaxError(why, (path, 1, 1, None)) from error
 
 
-def of(script: ast.Module, path: str, folders: Sequence[str]) -> Imports:
-    """What a script imports; ``folders`` are where its own modules are looked for, best first."""
-    search = _Search(folders)
+def of(script: ast.Module, path: str, folders: Sequence[str], *, is_thorough: bool = False) -> Imports:
+    """What a script imports; ``folders`` are where its own modules are looked for, best first.
+
+    Reading ends when PyTorch was found, unless ``is_thorough``.
+    """
+    search = _Search(folders, is_thorough=is_thorough)
     search.look_at(script, path, package="")
     own = dict(search.names)
     search.go_on()
-    return Imports(search.names, own, tuple(search.broken))
+    return Imports(search.names, own, tuple(search.modules), tuple(search.broken))
 
 
 class _Search:
     """Goes from module to module, until it is known that PyTorch is needed, or enough was read."""
 
-    def __init__(self, folders: Sequence[str]) -> None:
+    def __init__(self, folders: Sequence[str], *, is_thorough: bool) -> None:
+        self._is_thorough = is_thorough
+        self.modules: list[ast.Module] = []
         self.names: dict[str, int] = {}
         self.broken: list[tuple[str, SyntaxError]] = []
         self._folders = folders
@@ -95,6 +102,7 @@ class _Search:
     def look_at(self, module: ast.Module, path: str, package: str) -> None:
         """Note what a module imports."""
         self._seen.add(os.path.realpath(path))
+        self.modules.append(module)
         for line, name, members in _imported(module.body, package):
             found = self._own(name)
             # from ours import model: the member may be a module, too
@@ -107,7 +115,7 @@ class _Search:
     def go_on(self) -> None:
         """Read the modules of the folder that were named."""
         while self._waiting and len(self._seen) < _MOST_FILES and self._bytes < _MOST_BYTES:
-            if Imports(self.names, self.names).torch:
+            if not self._is_thorough and Imports(self.names, self.names).torch:
                 return
             path, package = self._waiting.pop(0)
             if os.path.realpath(path) in self._seen:

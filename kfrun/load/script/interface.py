@@ -13,7 +13,7 @@ from kfrun.model.script import Parameter
 from kfrun.terminal import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 LIBRARIES: Final = (
     "argparse",
@@ -34,8 +34,16 @@ _LONGEST = 100
 _MANY: Final = ("+", "*", "...")
 
 
-def of(module: ast.Module) -> tuple[str, tuple[Parameter, ...]]:
-    """The library that reads a script's arguments, and what it takes as far as that is written out."""
+def of(modules: Sequence[ast.Module]) -> tuple[str, tuple[Parameter, ...]]:
+    """The library that reads a script's arguments, and what it takes as far as that is written out.
+
+    Of several modules, it is the first in which one is told of; the script's own comes first.
+    """
+    found = [one for one in map(_of_module, modules) if one[0]]
+    return next((one for one in found if one[1]), found[0] if found else ("", ()))
+
+
+def _of_module(module: ast.Module) -> tuple[str, tuple[Parameter, ...]]:
     imported = {name.partition(".")[0] for node in ast.walk(module) for name in _modules(node)}
     library = next((name for name in LIBRARIES if name in imported), "")
     if library not in ("argparse", "click"):

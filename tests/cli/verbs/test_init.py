@@ -80,6 +80,12 @@ def test_the_options_of_argparse_are_arguments_with_their_defaults(kfrun: Kfrun)
     assert "'epochs': 3, 'lr': 0.001, 'amp': True, 'shuffle': False, 'layers': [64, 32]" in shown
 
 
+def test_options_that_another_module_of_the_folder_declares_are_found(kfrun: Kfrun) -> None:
+    kfrun.write("train.py", "import torch\nfrom config import arguments\n")
+    kfrun.write("config.py", ARGPARSE)
+    assert "    #   - --epochs=3  # int: how often" in kfrun("init", "--stdout").stdout
+
+
 def test_what_a_script_cannot_do_without_is_told(kfrun: Kfrun) -> None:
     kfrun.write(
         "train.py",
