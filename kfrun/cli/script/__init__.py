@@ -106,7 +106,7 @@ _OPTIONS: Final = (
     click.option("--name", metavar="NAME", help="What a script's job is called; else after its folder."),
     click.option("--nodes", type=click.IntRange(min=1), metavar="N", help="Nodes that a script is started on."),
     click.option(
-        "--nproc", "processes", metavar="N", help="Processes that torchrun starts a node: a number, auto, gpu or cpu."
+        "--nproc", "processes", type=click.IntRange(min=1), metavar="N", help="Processes that torchrun starts a node."
     ),
     click.option("--gpus", type=click.IntRange(min=1), metavar="N", help="GPUs that each node asks for."),
     click.option(

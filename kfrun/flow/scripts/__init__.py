@@ -33,7 +33,6 @@ SOURCE = "<made manifest>"
 """What a manifest is called in findings that is in no file."""
 
 _NAME = pattern(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
-_PROCESSES = pattern(r"[1-9][0-9]{0,5}|auto|cpu|gpu")
 
 
 class Made(NamedTuple):
@@ -153,8 +152,6 @@ def _require_sensible(call: ScriptCall, wishes: Wishes) -> None:
             f"--name {quoted(call.name)} is no name of a job: lower-case letters, digits and -, a letter first",
             f"write --name {way[:40].rstrip('-')}" if way else None,
         )
-    if call.processes is not None and not _PROCESSES.fullmatch(call.processes):
-        raise UsageProblem(f"--nproc {quoted(call.processes)} is no number of processes", "write 2, auto, gpu or cpu")
 
 
 def require_own(ready: Ready, made: Made) -> None:
