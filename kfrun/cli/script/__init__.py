@@ -13,6 +13,8 @@ from kfrun.errors import UsageProblem
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from click.shell_completion import CompletionItem
+
     from kfrun.model.script import ScriptCall
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
@@ -43,6 +45,15 @@ class ScriptVerb(switches.WordyVerb):
             ctx.meta[WORDS] = tuple(rest)
             args = head
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Behind a script, its own options and not kfrun's."""
+        if WORDS not in ctx.meta or not incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        from kfrun.cli import completions
+
+        words, is_module = ctx.meta[WORDS], bool(ctx.params.get("is_module"))
+        return completions.options_of_script(words, incomplete, is_module=is_module)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """As the argument's own name for itself says it."""

@@ -179,6 +179,15 @@ def test_the_examples_are_listed_and_copied_with_what_they_need(kfrun: Kfrun) ->
         kfrun.ok("validate", f"all/{name}/job.yaml")
 
 
+def test_the_options_of_a_script_are_completed_behind_it(kfrun: Kfrun) -> None:
+    kfrun.write("train.py", ARGPARSE)
+    for line in ("kfrun run --nodes 2 train.py --e", "kfrun run -m train --e"):
+        assert [one.split("\t")[1] for one in kfrun.ok(_KFRUN_COMPLETE=line).splitlines()] == ["--epochs"]
+    assert "--nodes" in kfrun.ok(_KFRUN_COMPLETE="kfrun run --n")
+    kfrun.write("train.py", "def (")
+    assert kfrun.ok(_KFRUN_COMPLETE="kfrun run train.py --e").strip() == ""
+
+
 def test_the_names_of_the_examples_are_completed(kfrun: Kfrun) -> None:
     shown = kfrun.ok(_KFRUN_COMPLETE="kfrun init --example q")
     assert shown.split("\t")[1] == "quickstart"
