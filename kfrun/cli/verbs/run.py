@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     options.force,
 )
 @click.option("--rm", "remove", is_flag=True, help="Remove the job and its logs when it has ended.")
+@click.option("-d", "--detach", is_flag=True, help="Start it and leave, as apply does.")
 @click.option("-q", "--quiet", is_flag=True, help="Do not show the plan.")
-def command(wishes: Wishes, remove: bool, quiet: bool) -> int:
+def command(wishes: Wishes, remove: bool, detach: bool, quiet: bool) -> int:
     """Train in the foreground and exit with the job's own code.
 
     SCRIPT needs no manifest: one is made of it, with the packages that requirements.txt, pyproject.toml or the script
@@ -46,6 +47,8 @@ def command(wishes: Wishes, remove: bool, quiet: bool) -> int:
     """
     if wishes.script is None and not wishes.filenames:
         raise UsageProblem("nothing to run", "name a script or a manifest: kfrun run train.py, kfrun run -f job.yaml")
+    if detach and remove:
+        raise UsageProblem("--rm removes a job that has ended, and --detach does not wait for that", "leave one away")
     if wishes.script is not None:
         script.require(wishes.script)
     settings = options.load_settings(**wishes.settings)
@@ -59,6 +62,8 @@ def command(wishes: Wishes, remove: bool, quiet: bool) -> int:
             _require_one_job(ready)
         if not quiet:
             attach.show_plan(ready)
+        if detach:
+            return foreground.leave(ready, backend, caller)
         return foreground.run(ready, backend, caller, remove=remove)
 
 

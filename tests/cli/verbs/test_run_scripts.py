@@ -202,6 +202,15 @@ def test_a_script_whose_job_runs_is_refused_with_ways_out(project: Kfrun) -> Non
     eventually(lambda: not project.processes(), what="the job has ended")
 
 
+def test_a_script_is_started_and_left(project: Kfrun) -> None:
+    done = project("run", "-d", "-q", "-n", "team", "train.py", "-d")
+    assert (done.returncode, done.stdout) == (0, "trainjob.trainer.kubeflow.org/my-churn created\n")
+    assert done.stderr == "kfrun logs -f my-churn -n team follows it\n"
+    project.ok("wait", "-n", "team", "my-churn")
+    assert json.loads(project.ok("logs", "-n", "team", "my-churn"))[1:] == ["-d"]
+    assert "leave one away" in project("run", "-d", "--rm", "train.py").stderr
+
+
 def test_pytorch_is_started_by_torchrun(project: Kfrun) -> None:
     project.write("train.py", "import helper\n")
     project.write("helper.py", "from torch import nn\n")
