@@ -35,6 +35,7 @@ def _command(one: Finding, title: str) -> str:
     about = ", ".join(part for part in (one.object.resource if one.object else "", field_of(one)) if part)
     lines += [clean(about)] if about else []
     lines += [f"help: {clean(one.hint)}"] if one.hint else []
+    lines += [f"see: {clean(str(item))}" for item in one.related]
     if one.position and not one.position.line:
         lines.append(clean(f"given by {one.position}"))
     return f"::{one.severity} {written}::{_escaped(chr(10).join(lines), _DATA)}\n"

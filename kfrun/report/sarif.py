@@ -15,7 +15,7 @@ from kfrun.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kfrun.model.source import Finding, ObjectKey, Position
+    from kfrun.model.source import Finding, ObjectKey, Position, Related
     from kfrun.report.checks import Report
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -64,7 +64,16 @@ def _result(one: Finding, rule: int, fingerprint: str) -> dict[str, Any]:
         location["physicalLocation"] = _physical(one.position, one.excerpt)
     if one.object and one.object.name:
         location["logicalLocations"] = [_logical(one.object, one.field)]
-    return {**result, "locations": [location]} if location else result
+    if location:
+        result["locations"] = [location]
+    if one.related:
+        result["relatedLocations"] = [_related(item) for item in one.related]
+    return result
+
+
+def _related(item: Related) -> dict[str, Any]:
+    physical = _physical(item.position, None) if item.position and item.position.line else None
+    return {"message": {"text": harmless(clean(item.message))}, **({"physicalLocation": physical} if physical else {})}
 
 
 def _physical(position: Position, excerpt: str | None) -> dict[str, Any]:

@@ -229,6 +229,10 @@ class _Judge:
             from kfrun.plan.support import findings as support
 
             findings += support.check(resolution, self._asked.backend)
+        if findings:
+            from kfrun.resolve.runtimes import placement
+
+            findings = placement.inside(findings, resolution)
         return Answer(findings, runtime, resolution if document is item else None)
 
     def _admitted(self, resolution: Resolution) -> list[Finding]:
