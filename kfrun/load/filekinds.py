@@ -21,7 +21,7 @@ _HEAD: Final = 4096
 _MANIFESTS: Final = (".yaml", ".yml", ".json", ".j2")
 _SUFFIXES: Final = {
     ".py": PYTHON, ".pyw": PYTHON, ".pyz": PYTHON, ".sh": SHELL, ".bash": SHELL, ".zsh": SHELL, ".ksh": SHELL,
-    ".ipynb": NOTEBOOK,
+    ".ipynb": NOTEBOOK, ".r": SCRIPT, ".jl": SCRIPT, ".pl": SCRIPT, ".rb": SCRIPT, ".lua": SCRIPT, ".js": SCRIPT,
 }  # fmt: skip
 _SHELLS: Final = frozenset({"sh", "bash", "dash", "zsh", "ksh"})
 _OBJECT: Final = pattern(r"""(?m)^\s*[{,]?\s*["']?(?:apiVersion|kind)["']?\s*:""")
@@ -53,7 +53,9 @@ def way_out(kind: str, name: str) -> str:
     if "://" in name:
         return f"save it here first: curl -LO {terminal.quoted(name)}"
     shown = terminal.quoted(name) if not name.startswith("<") else "train.py"
-    if kind in (PYTHON, SHELL, SCRIPT):
+    if kind == SCRIPT:
+        return f"kfrun run -- PROGRAM {shown} runs it by a program"
+    if kind in (PYTHON, SHELL):
         return f"kfrun run {shown} runs it, kfrun init {shown} makes a manifest"
     if kind == NOTEBOOK:
         return f"jupyter nbconvert --to script {shown} writes a script of it, which kfrun run takes"
