@@ -117,7 +117,7 @@ _OPTIONS: Final = (
     click.option("--name", metavar="NAME", help="What a script's job is called; else after its folder."),
     click.option("--nodes", type=click.IntRange(min=1), metavar="N", help="Nodes that a script is started on."),
     click.option(
-        "--nproc", "processes", type=click.IntRange(min=1), metavar="N", help="Processes that torchrun starts a node."
+        "--nproc", "processes", type=click.IntRange(min=1), metavar="N", help="Processes that torchrun starts per node."
     ),
     click.option("--gpus", type=click.IntRange(min=1), metavar="N", help="GPUs that each node asks for."),
     click.option(
@@ -129,6 +129,17 @@ _OPTIONS: Final = (
         help="A file that names a script's packages, in the place of those beside it; none for none.",
     ),
 )  # fmt: skip
+
+_MOST_LINES, _WIDTH = 60, 200
+
+
+def show(shown: str, text: str) -> None:
+    """Show the manifest of a script beside its plan: what is very long is in ``kfrun get -o yaml``, and in --save."""
+    lines = text.splitlines()
+    more = [f"… and {len(lines) - _MOST_LINES} more lines"] if len(lines) > _MOST_LINES else []
+    cut = [line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…" for line in (*lines[:_MOST_LINES], *more)]
+    options.tell(f"manifest of {shown}:", *(f"  {line}" for line in cut), "")
+
 
 SAVE: Final = click.option(
     "--save", metavar="FILE", shell_complete=options.complete("files"), help="Write the manifest of a script, too."

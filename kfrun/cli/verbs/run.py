@@ -75,7 +75,7 @@ def _script(wishes: Wishes, settings: Settings, backend: Backend, caller: Caller
     ready = scripts.plan(made, wishes, settings, backend.observe, warn=options.warn(settings))
     execution.require_possible(ready, backend, caller, warn=options.warn(settings))
     if not quiet:
-        options.tell(f"manifest of {made.facts.shown}:", *(f"  {line}" for line in made.shown.splitlines()), "")
+        script.show(made.facts.shown, made.shown)
     if made.call.save:
         scripts.write(made.call.save, made.text)
         options.tell(f"the manifest is in {made.call.save}: kfrun run -f {quoted(made.call.save)} runs it again")

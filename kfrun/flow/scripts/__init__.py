@@ -118,6 +118,11 @@ def _with_way_out(refusal: Finding, made: Made) -> Finding:
     if refusal.path[-1:] == (ANNOTATION,):
         way = "--requirements names another file, --requirements none runs it in the Python that is there"
         return replace(refusal, hint=f"{refusal.hint}; {way}" if refusal.hint else way)
+    if refusal.code == "KF205" and refusal.path == ("spec", "trainer", "args"):
+        way = (
+            "have a shell find files: kfrun run -- sh -c 'exec python train.py data/*'; or give the script their folder"
+        )
+        return replace(refusal, hint=way)
     if refusal.code != "KF502":
         return refusal
     return replace(refusal, hint=f"{refusal.hint}, --name {_other(made.facts.title)} starts another one beside it")

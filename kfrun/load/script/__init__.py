@@ -277,7 +277,7 @@ def _lacking(script: _Script, found: ReadScript, facts: ScriptSummary) -> tuple[
             Stage.YAML,
             Severity.WARNING,
             position=position,
-            hint="write them into requirements.txt, one a line; --runtime plain-python runs it in the Python that is there",
+            hint="write them into requirements.txt; --runtime plain-python runs it in the Python that is there",
             excerpt=excerpts.excerpt(script.content.decode("utf-8", "replace"), position),
         ),
     )

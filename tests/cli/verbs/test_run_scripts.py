@@ -302,6 +302,20 @@ def test_secrets_among_the_arguments_are_not_shown(project: Kfrun) -> None:
     assert "hunter2" in done.stdout
 
 
+def test_a_very_long_command_line_is_run_whole_and_shown_in_part(project: Kfrun) -> None:
+    words = ["x" * 5000, *(f"data/{number:04}.npz" for number in range(127))]
+    done = project("run", "train.py", *words)
+    assert json.loads(done.stdout)[1:] == words
+    shown = done.stderr.partition("\n\n")[0].splitlines()
+    assert len(shown) == 62
+    assert max(map(len, shown)) <= 202
+    assert shown[-1].endswith("more lines")
+    done = project("run", "train.py", *words, "one more")
+    assert done.returncode == 1
+    assert "the list has 129 items; at most 128 are allowed" in done.stderr
+    assert "kfrun run -- sh -c" in done.stderr
+
+
 def test_a_manifest_is_an_argument_and_flags_may_follow_it(project: Kfrun, tmp_path: Path) -> None:
     project.ok("init", "train.py")
     for words in (("job.yaml", "-q"), ("-q", "job.yaml"), ("-q", "*.yaml"), ("-q", "-f", "job.yaml"), ("-q", ".")):
