@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kfrun.errors import InvalidInput
 from kfrun.load import excerpts, sources
+from kfrun.load.folders import Exclusion
 from kfrun.model.kinds import CLUSTER_SCOPED
 from kfrun.model.source import Finding, Stage
 from kfrun.model.values import replace
@@ -91,6 +92,7 @@ def gather(
         values=given,
         note=note,
         only_objects=only_objects,
+        exclusion=exclusion(settings),
     )
     if given is not None and not findings:
         given.require_used()
@@ -98,6 +100,22 @@ def gather(
     if contradictions:
         return sources.Gathered((), (*findings, *contradictions))
     return sources.Gathered(tuple(in_namespace(document, settings.namespace) for document in found), findings)
+
+
+def exclusion(settings: Settings) -> Exclusion:
+    """What is left out of folders; what is passed over besides is told to `listen`."""
+    return Exclusion(settings.exclude, _Listener.tell)
+
+
+def listen(tell: Callable[[str], object]) -> None:
+    """Have ``tell`` hear of what is passed over in folders: one line for each reason."""
+    _Listener.tell = staticmethod(tell)
+
+
+class _Listener:
+    """Whoever shows people what is going on."""
+
+    tell: Callable[[str], object] = staticmethod(lambda _: None)
 
 
 def with_arguments(

@@ -46,7 +46,9 @@ def files(function: Function) -> Function:
         "-f", "--filename", "filenames", multiple=True, metavar="FILE", shell_complete=options.complete("files"),
         help="A file, folder, glob, https URL, or - for stdin; can be given several times, or as an argument.",
     )(function)  # fmt: skip
-    function = click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(function)
+    function = options.exclude(
+        click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(function)
+    )
     function = click.option(
         "--skip-other-kinds", is_flag=True, help="Pass over YAML of other kinds, and what is no object at all."
     )(function)

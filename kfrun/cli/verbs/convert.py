@@ -31,7 +31,13 @@ def command(wishes: Wishes, output: str) -> int:
 
     settings = options.load_settings(**wishes.settings)
     values = documents.read_values(wishes.values)
-    found = sources.load(wishes.filenames, recursive=wishes.recursive, stdin=sys.stdin.buffer, values=values)
+    found = sources.load(
+        wishes.filenames,
+        recursive=wishes.recursive,
+        stdin=sys.stdin.buffer,
+        values=values,
+        exclusion=documents.exclusion(settings),
+    )
     if values is not None:
         values.require_used()
     converted = conversions.convert(found, settings, partial(choice.observe, settings))

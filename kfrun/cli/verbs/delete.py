@@ -64,7 +64,7 @@ def command(
         if filenames:
             from kfrun.flow import documents
 
-            found = documents.read(Wishes(filenames, recursive, values), settings)
+            found = documents.read(Wishes(filenames, recursive, values=values), settings)
             wanted = [document.key for document in found]
         else:
             wanted = _wanted(backend, settings, targets, everything=everything)

@@ -43,6 +43,7 @@ def command(
     paths: tuple[str, ...],
     filenames: tuple[str, ...],
     recursive: bool,
+    exclude: tuple[str, ...] | None,
     skip_other_kinds: bool,
     values: Values,
     namespace: str | None,
@@ -59,7 +60,8 @@ def command(
     """
     from kfrun.validate.lint import table
 
-    settings = options.load_settings(namespace=namespace)
+    options.listen()
+    settings = options.load_settings(namespace=namespace, exclude=exclude)
     chosen = lintconfig.load(os.environ, enable=enable, disable=disable)
     names = reports.named(paths, filenames)
     found, refused = documents.gather(

@@ -64,6 +64,7 @@ def command(
     paths: tuple[str, ...],
     filenames: tuple[str, ...],
     recursive: bool,
+    exclude: tuple[str, ...] | None,
     skip_other_kinds: bool,
     values: Values,
     namespace: str | None,
@@ -87,7 +88,8 @@ def command(
     """
     if until != "job" and backend is not None:
         raise UsageProblem("--backend is asked at the last stage only", "leave --until out, or --backend")
-    settings = options.load_settings(namespace=namespace, trainer_version=trainer_version)
+    options.listen()
+    settings = options.load_settings(namespace=namespace, trainer_version=trainer_version, exclude=exclude)
     names = reports.named(paths, filenames)
     asked = Asked(settings, until, backend=backend, only_own_kinds=skip_other_kinds, with_scripts=True)
     documents: Sequence[CheckedObject]

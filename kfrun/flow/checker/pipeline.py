@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from kfrun.flow.checker.stages import Answer, Asked, Object
     from kfrun.flow.checker.structure import Examined, Part
+    from kfrun.load.folders import Exclusion
     from kfrun.model.source import Finding
     from kfrun.settings import Settings
 
@@ -44,18 +45,19 @@ class CheckedInput(NamedTuple):
     findings: Sequence[Finding]
 
 
-def opened(names: Sequence[str], *, recursive: bool) -> list[Text]:
+def opened(names: Sequence[str], *, recursive: bool, exclusion: Exclusion | None = None) -> list[Text]:
     """The texts that ``names`` stand for.
 
     Args:
         names: files, folders, globs, URLs, or ``-``.
         recursive: descend into the folders of a folder.
+        exclusion: what is left out of folders.
 
     Raises:
         NotFound, Unavailable: the only source is not there, or could not be read or fetched.
         UsageProblem: stdin was named twice.
     """
-    found = sources.texts(names, recursive=recursive, stdin=sys.stdin.buffer)
+    found = sources.texts(names, recursive=recursive, stdin=sys.stdin.buffer, exclusion=exclusion)
     return [Text(source.name, source.folder, text, refusal) for source, text, refusal in found]
 
 

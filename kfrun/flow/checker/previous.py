@@ -113,7 +113,13 @@ def _older(
         return _by_identity(older, settings), [_merely_told(one) for one in findings]
     from kfrun.load import sources
 
-    older, unread = sources.gather(asked.files, recursive=asked.recursive, stdin=sys.stdin.buffer, values=values)
+    older, unread = sources.gather(
+        asked.files,
+        recursive=asked.recursive,
+        stdin=sys.stdin.buffer,
+        values=values,
+        exclusion=documents.exclusion(settings),
+    )
     # That there was nothing before is an answer: what is there now is new.
     return _by_identity(older, settings), [finding for finding in unread if finding.code != _NOTHING_IN]
 

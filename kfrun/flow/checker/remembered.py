@@ -10,6 +10,7 @@ import os
 import string
 from typing import TYPE_CHECKING, Final
 
+from kfrun.flow import documents
 from kfrun.flow.checker import pipeline, structure
 from kfrun.flow.checker.pipeline import CheckedInput
 from kfrun.flow.checker.structure import Examined, Part
@@ -67,7 +68,7 @@ def check_new(names: Sequence[str], asked: Asked, *, recursive: bool, cache: boo
         recursive: descend into the folders of a folder.
         cache: believe what was found sound before.
     """
-    texts = pipeline.opened(names, recursive=recursive)
+    texts = pipeline.opened(names, recursive=recursive, exclusion=documents.exclusion(asked.settings))
     return check(texts, asked, Verdicts.open(asked)) if cache else pipeline.check(texts, asked)
 
 

@@ -12,6 +12,7 @@ from kfrun import masking
 from kfrun.errors import InvalidInput, Refused, Unavailable, UsageProblem
 from kfrun.flow import documents as loading
 from kfrun.flow import plans
+from kfrun.load import folders as listing
 from kfrun.load import kubeyaml, script, sources
 from kfrun.load.script import manifest, surroundings
 from kfrun.model.requirements import ANNOTATION
@@ -224,7 +225,7 @@ def likely(folders: Sequence[str]) -> str:
         what = "a folder" if os.path.isdir(first) else "a manifest already"
         raise UsageProblem(f"{first} is {what}", "name a script: kfrun init train.py")
     folder = folders[0] if folders else "."
-    found = sources.scripts(folder)
+    found = listing.scripts(folder)
     usual = surroundings.LIKELY
     names = sorted((name for name in found if name in usual), key=usual.index) or found
     if not names:
