@@ -149,7 +149,7 @@ def helps(codes: Collection[str]) -> dict[str, str]:
 
 def stage(code: str) -> Found:
     """Who finds ``code``, and where to read more."""
-    return next(STAGES[code[:length]] for length in (4, 3) if code[:length] in STAGES)
+    return next(STAGES[code[:length]] for length in (5, 4, 3) if code[:length] in STAGES)
 
 
 def _of_lint() -> Iterator[tuple[str, Reason]]:

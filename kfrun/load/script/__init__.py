@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from kfrun.model.script import ScriptCall
 
 CODES = {
-    "KF126": "a script, a notebook or another file that is no manifest",
     "KF127": "a script is no Python, so nobody knows what it imports",
     "KF128": "a module that a script imports is no Python",
     "KF129": "a script for PyTorch imports what no file beside it names",

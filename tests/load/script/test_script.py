@@ -271,6 +271,7 @@ def test_a_module_that_is_not_there_is_refused_unless_a_command_names_it(tmp_pat
         ("x.txt", "numpy==2\n", filekinds.PACKAGES),
         ("x", "kind: TrainJob\nimport torch\n", ""),
         ("x.yaml", "import torch\n", ""),
+        ("<stdin>", "steps:\n  do:\n--- x\n1F\nnumpy==2\n", ""),
         ("x", "hello\n", ""),
     ],
 )
