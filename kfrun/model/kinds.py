@@ -21,6 +21,9 @@ CLUSTER_SCOPED = frozenset({CLUSTER_RUNTIME, "Namespace"})
 LEGACY_JOBS = frozenset({"MPIJob", "PaddleJob", "PyTorchJob", "TFJob", "XGBoostJob", "JAXJob"})
 """Kinds of the Training Operator (kubeflow.org/v1), the Trainer's predecessor."""
 
+CONVERTED_JOBS = frozenset({"MPIJob", "PyTorchJob", "XGBoostJob", "JAXJob"})
+"""Those of them that ``kfrun convert`` makes TrainJobs of."""
+
 
 def api_version(kind: str) -> str | None:
     """The apiVersion under which kfrun reads ``kind``; None for kinds that it does not read."""

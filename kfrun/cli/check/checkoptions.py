@@ -56,7 +56,8 @@ def files(function: Function) -> Function:
 
 
 def outputs(function: Function) -> Function:
-    """``-o`` and ``--fail-on``: parameters ``outputs`` and ``fail_on``."""
+    """``-o``, ``--fail-on`` and ``-q``: parameters ``outputs``, ``fail_on`` and ``quiet``."""
+    function = click.option("-q", "--quiet", is_flag=True, help="Say nothing where nothing was found.")(function)
     function = click.option(
         "-o", "--output", "outputs", multiple=True, type=_TargetType(), metavar="FORMAT[=FILE]",
         help=f"The output's form: {', '.join(FORMATS)}; with a file it goes there. Can be given several times.",

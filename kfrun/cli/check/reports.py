@@ -172,10 +172,15 @@ def drawn(findings: Iterable[Finding], settings: Settings) -> str:
     return to_text(list(findings), color=console.colors_stdout(settings))
 
 
-def validity(report: Report, before: Mapping[ObjectKey, Document], settings: Settings) -> str:
-    """What ``validate`` says to people; ``before`` has the objects that were updates, as they were."""
+def validity(report: Report, before: Mapping[ObjectKey, Document], settings: Settings, *, quiet: bool = False) -> str:
+    """What ``validate`` says to people; ``before`` has the objects that were updates, as they were.
+
+    ``quiet``: nothing but what was found.
+    """
     from kfrun.report.table import clean
 
+    if quiet:
+        return drawn(report.findings, settings) if report.findings else ""
     refused = refused_keys(report)
     valid = [document for document in report.documents if document.key not in refused]
     lines = []

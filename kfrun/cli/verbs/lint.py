@@ -10,15 +10,18 @@ import click
 
 from kfrun.cli import exits, options
 from kfrun.cli.check import checkoptions, lintconfig, reports
+from kfrun.errors import UsageProblem
 from kfrun.execute import choice
 from kfrun.flow import documents
 from kfrun.model.kinds import is_own
 from kfrun.model.resolution import Effects, RuntimeSource
 from kfrun.report.checks import Report
+from kfrun.terminal import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kfrun.cli.check.lintconfig import PolicyState
     from kfrun.cli.check.reports import OutputTarget
     from kfrun.model.source import Document
     from kfrun.model.wishes import Values
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     "--disable", multiple=True, metavar="CODE", shell_complete=options.complete("policies"),
     help="Switch a policy off; all stands for every one.",
 )  # fmt: skip
+@click.option("--list", "only_list", is_flag=True, help="List the policies, whether they are on, and who says so.")
 @checkoptions.outputs
 def command(
     paths: tuple[str, ...],
@@ -49,8 +53,10 @@ def command(
     namespace: str | None,
     enable: tuple[str, ...],
     disable: tuple[str, ...],
+    only_list: bool,
     outputs: tuple[OutputTarget, ...],
     fail_on: str,
+    quiet: bool,
 ) -> int:
     """Look for what a cluster accepts and then regrets.
 
@@ -58,6 +64,8 @@ def command(
     by [lint] in kfrun.toml, by a comment (# kfrun: ignore KF701) on the line or above it, and by the annotation
     kfrun.dev/lint-ignore. Findings are warnings; --fail-on warning makes the exit code 1.
     """
+    if only_list:
+        return _list(lintconfig.states(os.environ, enable=enable, disable=disable), outputs)
     from kfrun.validate.lint import table
 
     options.listen()
@@ -71,7 +79,7 @@ def command(
     around = _Surroundings(found, settings)
     findings = (*refused, *table.check(found, around.runtime, chosen, around.effects))
     report = Report("lint", found, findings, reports.severities(fail_on))
-    reports.write(report, outputs, text=lambda: _text(report, settings))
+    reports.write(report, outputs, text=lambda: _text(report, settings, quiet=quiet))
     return exits.REFUSED if report.refused else exits.SUCCESS
 
 
@@ -102,7 +110,26 @@ class _Surroundings:
         return effects.of(resolver.resolve(job, self._catalogue, version=self._settings.trainer_version))
 
 
-def _text(report: Report, settings: Settings) -> str:
+def _list(found: Sequence[PolicyState], outputs: Sequence[OutputTarget]) -> int:
+    """The policies, as a table or as data."""
+    from kfrun.report.table import Table
+    from kfrun.validate.lint.table import CODES
+
+    if any(target.format not in ("text", "json") or target.path for target in outputs):
+        raise UsageProblem("--list is a table, or data with -o json", "leave other outputs away")
+    if outputs:
+        rows = [{"code": one.code, "on": one.is_on, "severity": str(one.severity), "from": one.origin,
+                 "title": CODES[one.code]} for one in found]  # fmt: skip
+        options.data(json_text({"formatVersion": 1, "policies": rows}))
+        return 0
+    cells = [(one.code, "on" if one.is_on else "off", str(one.severity), one.origin, CODES[one.code]) for one in found]
+    options.write(Table(("CODE", "STATE", "SEVERITY", "FROM", "FINDS")).render(cells))
+    return 0
+
+
+def _text(report: Report, settings: Settings, *, quiet: bool) -> str:
     if report.findings:
         return reports.drawn(report.findings, settings)
+    if quiet:
+        return ""
     return f"{reports.count(len(report.documents), 'object')}: nothing found\n"

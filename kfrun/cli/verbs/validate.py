@@ -77,6 +77,7 @@ def command(
     cache: bool,
     outputs: tuple[OutputTarget, ...],
     fail_on: str,
+    quiet: bool,
 ) -> int:
     """Check manifests as a cluster would.
 
@@ -112,5 +113,5 @@ def command(
         if given is not None and all(one.stage not in (Stage.YAML, Stage.TEMPLATE) for one in findings):
             given.require_used()
     report = Report("validate", documents, findings, reports.severities(fail_on))
-    reports.write(report, outputs, text=lambda: reports.validity(report, before, settings))
+    reports.write(report, outputs, text=lambda: reports.validity(report, before, settings, quiet=quiet))
     return exits.REFUSED if report.refused else exits.SUCCESS

@@ -104,7 +104,7 @@ def _no_command(resolution: Resolution, message: str, path: FieldPath) -> Findin
     if path == ("spec", "trainer"):
         hint = "set spec.trainer.command, for instance [python, train.py]"
         return finding("KF420", message, resolution.job, path, stage=Stage.BACKEND, hint=hint)
-    hint = "give it a command in the runtime, or use a container backend"
+    hint = "give it a command in the runtime: a process knows nothing of an image's entrypoint"
     runtime = resolution.runtime
     if runtime is None:
         return finding("KF420", message, resolution.job, ("spec",), stage=Stage.BACKEND, hint=hint)

@@ -131,6 +131,7 @@ def _unknown_kind(kind: str, version: str) -> Problem:
     message = f'kfrun reads no kind "{kind}" ({version})'
     if kind in kinds.LEGACY_JOBS:
         near = f"{kind} belongs to the Training Operator; its successor is a TrainJob with a runtime"
+        near += ": kfrun convert -f FILE makes one" if kind in kinds.CONVERTED_JOBS else ""
     return Problem("KF207", ("kind",), message, near or _known_kinds())
 
 

@@ -495,3 +495,8 @@ def test_a_command_that_can_hardly_be_meant_is_warned_of(validate, runtime, comm
 
 
 HEAD_OF_COMMANDS = "apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\nmetadata: {name: mnist}\nspec:\n"
+
+
+def test_quiet_says_only_what_was_found(validate):
+    assert validate("-q", "job.yaml", text=JOB) == ""
+    assert validate("job.yaml", "--quiet", text=WRONG, code=1) == validate("job.yaml", text=WRONG, code=1)
