@@ -50,7 +50,7 @@ class Web:
         web = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802 - its name in the standard library
+            def do_GET(self) -> None:
                 web.asked.append((self.path, dict(self.headers)))
                 found = web.files.get(self.path)
                 if isinstance(found, str) and found.startswith("http"):
