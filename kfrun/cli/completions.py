@@ -63,6 +63,18 @@ def jobs_or_types(ctx: click.Context, parameter: click.Parameter, incomplete: st
     return [*names, *targets(ctx, parameter, incomplete)]
 
 
+def labels(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Labels of stored TrainJobs, as the last term of a selector."""
+    before, comma, last = incomplete.rpartition(",")
+
+    def ask(backend: Backend, settings: Settings) -> Iterable[str]:
+        jobs = backend.objects(Selection(TRAIN_JOB, settings.namespace))
+        found = [item.data["metadata"].get("labels") or {} for item in jobs]
+        return [f"{before}{comma}{key}={value}" for one in found for key, value in one.items()]
+
+    return _beginning(_ask(ask, ctx), f"{before}{comma}{last}")
+
+
 def namespaces(_: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Namespaces in which something is stored."""
     found = _ask(lambda backend, _: {item.key.namespace for item in backend.objects(Selection(TRAIN_JOB, None))})

@@ -66,11 +66,13 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "describe": (
         ("Everything about a job", "kfrun describe hello"),
         ("About what was made of it", "kfrun describe jobset/hello"),
+        ("About all jobs with a label", "kfrun describe -l app=demo"),
     ),
     "logs": (
         ("What the nodes of a job printed", "kfrun logs hello"),
         ("Follow it until the job ends", "kfrun logs -f hello"),
         ("What an earlier run printed", "kfrun logs hello --run 1"),
+        ("The last lines of all jobs with a label", "kfrun logs -l app=demo"),
         ("The last lines of one node, with their times", "kfrun logs hello --node 0 --tail 20 --timestamps"),
     ),
     "events": (
@@ -80,13 +82,21 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "wait": (
         ("Until a job has ended; ends with its exit code", "kfrun wait hello"),
         ("Until it is complete, for ten minutes at most", "kfrun wait hello --for=condition=Complete --timeout 10m"),
+        ("All jobs of the namespace", "kfrun wait --all"),
     ),
-    "suspend": (("Stop the pods of a job, keep the job", "kfrun suspend hello"),),
-    "resume": (("Start a suspended job", "kfrun resume hello"),),
+    "suspend": (
+        ("Stop the pods of a job, keep the job", "kfrun suspend hello"),
+        ("Of all jobs with a label", "kfrun suspend -l app=demo"),
+    ),
+    "resume": (
+        ("Start a suspended job", "kfrun resume hello"),
+        ("All of the namespace that are", "kfrun resume --all"),
+    ),
     "delete": (
         ("Stop a job and remove it with its logs", "kfrun delete hello"),
         ("What a manifest names, whether it is there or not", "kfrun delete -f job.yaml --ignore-not-found"),
         ("Every job of the namespace, at once", "kfrun delete --all --now"),
+        ("See first what has a label", "kfrun delete trainjobs,runtimes -l app=demo --dry-run"),
     ),
     "runtimes": (("The runtimes that a job can refer to", "kfrun runtimes list"),),
     "runtimes list": (("Their names only", "kfrun runtimes list -o name"),),

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from kfrun.settings import Settings
 
 __all__ = [
-    "arguments", "backend", "caller", "colors_stderr", "colors_stdout", "complete", "data", "family", "files",
-    "files_if_any", "force", "launching", "load_settings", "namespace", "output", "planning", "pruning", "say", "tell",
-    "trainer_version", "values", "verb", "warn", "wishes", "write",
+    "all_namespaces", "arguments", "backend", "caller", "colors_stderr", "colors_stdout", "complete", "crowd", "data",
+    "family", "files", "files_if_any", "force", "launching", "load_settings", "namespace", "output", "planning",
+    "pruning", "say", "selector", "tell", "trainer_version", "values", "verb", "warn", "wishes", "write",
 ]  # fmt: skip
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
@@ -104,6 +104,35 @@ def namespace(function: Function) -> Function:
     return click.option(
         "-n", "--namespace", metavar="NAME", help="The namespace.", shell_complete=complete("namespaces")
     )(function)
+
+
+def all_namespaces(function: Function) -> Function:
+    """``-A``: parameter ``all_namespaces``."""
+    return click.option("-A", "--all-namespaces", is_flag=True, help="Objects of every namespace.")(function)
+
+
+def selector(function: Function) -> Function:
+    """``-l``: parameter ``selector``, None where it is not given."""
+    return click.option(
+        "-l", "--selector", metavar="LABELS", shell_complete=complete("labels"),
+        help="Only objects with these labels: a=b,c!=d,e in (f,g),!h.",
+    )(function)  # fmt: skip
+
+
+def crowd(everything: str) -> Callable[[Function], Function]:
+    """``-l``, ``--all`` (which means ``everything``) and ``-A``: parameter ``crowd``, a `Crowd`, instead of names."""
+
+    def decorate(function: Function) -> Function:
+        @wraps(function)
+        def with_crowd(*args: Any, selector: Any, everything: bool, all_namespaces: bool, **kwargs: Any) -> Any:
+            from kfrun.cli.query import Crowd
+
+            return function(*args, crowd=Crowd(selector, everything, all_namespaces), **kwargs)
+
+        decorated = click.option("--all", "everything", is_flag=True, help=everything)(with_crowd)
+        return selector(all_namespaces(decorated))  # type: ignore[return-value]
+
+    return decorate
 
 
 def trainer_version(function: Function) -> Function:
