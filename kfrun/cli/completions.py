@@ -9,6 +9,7 @@ from click.shell_completion import CompletionItem
 from kfrun.cli import console, kinds
 from kfrun.errors import KfrunError
 from kfrun.execute import choice
+from kfrun.flow.shippedobjects import around
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.observe.outcome import node_of
 from kfrun.observe.selection import Selection
@@ -176,8 +177,8 @@ def _typed(ctx: click.Context, incomplete: str) -> list[str]:
 
 def _names(ctx: click.Context, wanted: Sequence[str], incomplete: str) -> list[str]:
     def ask(backend: Backend, settings: Settings) -> Iterable[str]:
-        selections = [Selection(kind, settings.namespace) for kind in wanted]
-        return [item.key.name for one in selections for item in backend.objects(one)]
+        selections, place = [Selection(kind, settings.namespace) for kind in wanted], around(backend, wanted)
+        return [item.key.name for one in selections for item in place.objects(one)]
 
     return _beginning(_ask(ask, ctx), incomplete)
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from kfrun.cli import console, kinds
 from kfrun.errors import NotFound, UsageProblem
-from kfrun.model.kinds import CLUSTER_RUNTIME, CLUSTER_SCOPED, TRAIN_JOB
+from kfrun.flow import shippedobjects
+from kfrun.model.kinds import CLUSTER_SCOPED, TRAIN_JOB
 from kfrun.model.values import NamedTuple, dataclass
 from kfrun.observe import selection
 from kfrun.observe.selection import Selection
@@ -55,7 +56,8 @@ class Query:
 
     def read(self, backend: Backend) -> list[StoredObject]:
         """The objects, each once, in the order asked for."""
-        return self.ordered(item for wanted in self.selections for item in backend.objects(wanted))
+        place = shippedobjects.around(backend, self.kinds)
+        return self.ordered(item for wanted in self.selections for item in place.objects(wanted))
 
     def ordered(self, objects: Iterable[StoredObject]) -> list[StoredObject]:
         """Each object once, in the order asked for."""
@@ -71,20 +73,19 @@ class Query:
 
     def missing(self, backend: Backend) -> list[NotFound]:
         """An error for each name that is nowhere."""
-        errors = []
+        errors, place = [], shippedobjects.around(backend, self.kinds)
         for target in self.targets:
             name = target.name
             wanted = [] if name is None else [Selection(kind, self.namespace, name) for kind in target.kinds]
-            if name is not None and not any(backend.objects(one) for one in wanted):
-                errors.append(selection.missing(backend, target.kinds[0], self.namespace or "", name))
+            if name is not None and not any(place.objects(one) for one in wanted):
+                errors.append(selection.missing(place, target.kinds[0], self.namespace or "", name))
         return errors
 
     def nothing(self) -> str:
         """What to say when there are no such objects."""
-        hint = "; kfrun runtimes lists those that kfrun brings along" if CLUSTER_RUNTIME in self.kinds else ""
         if self.namespace is None or all(kind in CLUSTER_SCOPED for kind in self.kinds):
-            return f"No resources found{hint}"
-        return f"No resources found in {self.namespace} namespace{hint}."
+            return "No resources found"
+        return f"No resources found in {self.namespace} namespace."
 
 
 JOBS = kinds.Target((TRAIN_JOB,), None)

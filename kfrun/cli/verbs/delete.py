@@ -8,7 +8,8 @@ import click
 
 from kfrun.cli import attach, durations, kinds, options, switches
 from kfrun.cli.query import JOBS
-from kfrun.errors import NotFound, UsageProblem, WaitTimeout
+from kfrun.errors import KfrunError, NotFound, UsageProblem, WaitTimeout
+from kfrun.flow import shippedobjects
 from kfrun.flow.waits import Waits
 from kfrun.model.kinds import API_VERSION, CLUSTER_SCOPED, TRAIN_JOB, TRAINER_KINDS
 from kfrun.model.source import ObjectKey
@@ -142,7 +143,7 @@ def _chosen(backend: Backend, settings: Settings, targets: tuple[str, ...], crow
     crowd.refuse([target.name for target in types])
     allowed = [_deletable(target) for target in types]
     query = crowd.query([kinds.Target(tuple(kind), None) for kind in allowed], settings.namespace)
-    found = [item.key for item in query.read(backend)]
+    found = [item.key for item in query.read(backend) if item.uid]
     if not found:
         options.tell(query.nothing())
     return found
@@ -186,11 +187,12 @@ def _key(backend: Backend, target: kinds.Target, namespace: str) -> ObjectKey:
 
 def _delete(backend: Backend, keys: Sequence[ObjectKey], how: _How) -> list[tuple[ObjectKey, str]]:
     """Ask for every deletion at once, so that all jobs stop in parallel; returns those to wait for."""
-    missing, waiting = [], []
+    missing: list[KfrunError] = []
+    waiting, place = [], shippedobjects.around(backend, [key.kind for key in keys])
     for key in keys:
         found = backend.find(*key[1:])
         if found is None:
-            missing.append(selection.missing(backend, *key[1:]))
+            missing.append(shippedobjects.refusal(key) or selection.missing(place, *key[1:]))
         elif how.is_dry:
             how.say(key)
         else:

@@ -129,7 +129,8 @@ def follow(backend: Backend, query: Query, printer: Printer) -> int:
     """Print what there is, then what changes, until Ctrl-C."""
     news = backend.watch(*query.selections)
     with attach.detachable("stopped watching; everything that runs goes on"):
-        printer.write(query.ordered(change.object for change in next(news)), watch=True)
+        stored = [change.object for change in next(news)]
+        printer.write(query.ordered([*stored, *(item for item in query.read(backend) if not item.uid)]), watch=True)
         sys.stdout.flush()
         for changes in news:
             for change in changes:
