@@ -19,6 +19,14 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Start a finished job anew that was changed", "kfrun apply --replace -f job.yaml"),
         ("Stop a running job that was changed, and start it anew", "kfrun apply --force -f job.yaml"),
     ),
+    "create": (
+        ("Start a job; one of its name must not be there", "kfrun create -f job.yaml"),
+        ("For scripts: the name, which generateName may have made", "kfrun create -q -f job.yaml -o name"),
+    ),
+    "replace": (
+        ("Start a finished job anew, as its manifest is now", "kfrun replace -f job.yaml"),
+        ("Stop it first, where it runs", "kfrun replace --force -f job.yaml"),
+    ),
     "rerun": (
         ("Once more, with today's code", "kfrun rerun hello"),
         ("With another argument, in the background", "kfrun rerun -d hello -- --lr 0.05"),

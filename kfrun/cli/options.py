@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "all_namespaces", "arguments", "backend", "caller", "colors_stderr", "colors_stdout", "complete", "crowd", "data",
     "family", "files", "files_if_any", "force", "launching", "load_settings", "namespace", "output", "planning",
-    "pruning", "say", "selector", "tell", "trainer_version", "values", "verb", "warn", "wishes", "write",
+    "pruning", "say", "selector", "storing", "tell", "trainer_version", "values", "verb", "warn", "wishes", "write",
 ]  # fmt: skip
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
@@ -154,6 +154,18 @@ def planning(function: Function) -> Function:
     return click.option(
         "--cluster-defaults", is_flag=True, help="Retry a failed pod as often as a cluster would (backoffLimit 6)."
     )(function)
+
+
+def storing(function: Function) -> Function:
+    """What ``create`` and ``replace`` say: parameters ``dry_run``, ``output`` and ``quiet``."""
+    function = click.option(
+        "--dry-run", type=click.Choice(["none", "client"]), default="none", help="client: show the plan only."
+    )(function)
+    function = click.option(
+        "-o", "--output", type=click.Choice(["name", "yaml", "json"]),
+        help="Print the names, or the objects as they are stored, instead of what was done.",
+    )(function)  # fmt: skip
+    return click.option("-q", "--quiet", is_flag=True, help="Do not show the plan.")(function)
 
 
 def force(function: Function) -> Function:

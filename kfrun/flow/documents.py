@@ -42,7 +42,12 @@ def read(
         InvalidInput: what cannot be read, or ``-n`` contradicts a manifest.
     """
     values = read_values(wishes.values, note)
-    return load(wishes.filenames, values, settings, recursive=wishes.recursive, note=note, only_objects=only_objects)
+    found = load(wishes.filenames, values, settings, recursive=wishes.recursive, note=note, only_objects=only_objects)
+    if wishes.create:
+        from kfrun.flow import creations
+
+        return tuple(map(creations.named, found))
+    return found
 
 
 def load(
