@@ -64,6 +64,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "explain": (
         ("The fields of a kind", "kfrun explain trainjob"),
         ("One field", "kfrun explain trainjob.spec.trainer.numNodes"),
+        ("A field of the pods, which a runtime holds in its template", "kfrun explain pod.spec.containers"),
         ("The code of a finding", "kfrun explain KF203"),
     ),
     "get": (
