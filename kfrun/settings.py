@@ -28,10 +28,11 @@ COLORS = ("auto", "always", "never")
 BACKENDS: tuple[str, ...] = ("process", "memory")
 """What can carry a job out. Named here because the setting, the flag and the planner must agree."""
 
+MISSING_RUNTIME = ("error", "warn", "ignore")
 TRAINER_VERSION = "v2.3"
 RUNS_KEEP = 20
 
-_IN_TABLES = {("logs", "max-size"): "logs_max_size", ("runs", "keep"): "runs_keep"}
+_IN_TABLES = {("logs", "max-size"): "logs_max_size", ("runs", "keep"): "runs_keep", ("input", "exclude"): "exclude"}
 """Keys that stand in a table of the files, by the table and their name there."""
 
 _SIZE = r"([0-9]{1,15})([kmgt]?)(i?)b?"
@@ -62,11 +63,13 @@ class Settings(NamedTuple):
         backend: what carries jobs out where the manifest does not say.
         trainer_version: of the Trainer API whose schemas and rules apply (``v2.3``).
         installer: ``auto`` takes uv when it is there.
+        missing_runtime: what it is to `validate` and `lint` that a job's runtime is not there.
         strict: refuse what the backend cannot honour.
         color: ``auto`` colours terminals.
         retry_delay: seconds before the first retry; each further one waits twice as long.
         max_retry_delay: seconds, the longest wait between two attempts.
         logs_max_size: the log of an attempt is kept at it, like `100Mi`; the oldest goes first, and the log says so.
+        exclude: files and folders that are left out when a folder is read, written as in a .gitignore.
         runs_keep: how many runs of a job are kept with their logs, the latest included.
         origins: where each value came from, by key.
     """
@@ -78,18 +81,20 @@ class Settings(NamedTuple):
     backend: str = "process"
     trainer_version: str = TRAINER_VERSION
     installer: str = "auto"
+    missing_runtime: str = "error"
     strict: bool = False
     color: str = "auto"
     retry_delay: float = 10.0
     max_retry_delay: float = 300.0
     logs_max_size: str = ""
+    exclude: tuple[str, ...] = ()
     runs_keep: int = RUNS_KEEP
     origins: Mapping[str, SettingOrigin] = MappingProxyType({})
 
 
 KEYS: tuple[str, ...] = tuple(name for name in Settings._fields if name != "origins")
 _PATHS = ("home", "state_dir", "cache_dir")
-_CHOICES = {"installer": INSTALLERS, "color": COLORS, "backend": BACKENDS}
+_CHOICES = {"installer": INSTALLERS, "color": COLORS, "backend": BACKENDS, "missing_runtime": MISSING_RUNTIME}
 
 
 def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: str | os.PathLike[str]) -> Settings:
@@ -101,7 +106,9 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: str | os.
     values: dict[str, Any] = {}
     origins: dict[str, SettingOrigin] = {}
     for key, value, origin in _layers(flags, environ, os.fspath(folder)):
-        values[key], origins[key] = value, origin
+        # what is excluded on the command line is so beside the rest
+        added = values.get(key, ()) if key == "exclude" and origin.layer == "flag" else ()
+        values[key], origins[key] = (*added, *value) if key == "exclude" else value, origin
     _add_folders(values, origins, environ)
     for key in KEYS:
         origins.setdefault(key, SettingOrigin("default"))
@@ -152,11 +159,11 @@ def _layers(
     for key in KEYS:
         name = f"KFRUN_{key.upper()}"
         if environ.get(name):
-            yield key, _parse_text(key, environ[name], name), SettingOrigin("environment", name)
+            yield key, _anchored(key, _parse_text(key, environ[name], name), folder), SettingOrigin("environment", name)
     for key, value in flags.items():
         if value is not None:
             name = f"--{key.replace('_', '-')}"
-            yield key, _check(key, value, name), SettingOrigin("flag", name)
+            yield key, _anchored(key, _check(key, value, name), folder), SettingOrigin("flag", name)
 
 
 def _add_folders(values: dict[str, Any], origins: dict[str, SettingOrigin], environ: Mapping[str, str]) -> None:
@@ -284,10 +291,20 @@ def _parse(path: str) -> tuple[dict[str, Any], str]:
 
 
 def _anchored(key: str, value: object, folder: str) -> object:
-    """Folders in a file are relative to the file, or to the user's home with ``~``."""
+    """Folders in a file are relative to the file, or to the user's home with ``~``; so are patterns with a slash."""
+    if key == "exclude" and isinstance(value, list | tuple):
+        return tuple(_anchored_pattern(one, folder) if isinstance(one, str) else one for one in value)
     if key not in _PATHS or not isinstance(value, str):
         return value
     return paths.absolute(os.path.expanduser(value), folder)
+
+
+def _anchored_pattern(text: str, folder: str) -> str:
+    name = text.removeprefix("!")
+    if "/" not in name.rstrip("/") or name.startswith("**/"):
+        return text
+    slash = "/" if name.endswith("/") else ""
+    return text[: len(text) - len(name)] + paths.absolute(name, folder) + slash
 
 
 def _line_of(key: str, text: str) -> int:
@@ -316,6 +333,8 @@ def _parse_text(key: str, text: str, name: str) -> Any:
         if text.lower() not in known:
             raise UsageProblem(f"{name}={text}: expected true or false")
         return known[text.lower()]
+    if isinstance(default, tuple):
+        return _check(key, [one for one in text.split(os.pathsep) if one], name)
     if isinstance(default, float):
         try:
             return _check(key, float(text), name)
@@ -330,6 +349,10 @@ def _check(key: str, value: Any, name: str) -> Any:
     if isinstance(default, bool):
         _require(isinstance(value, bool), name, value, "true or false")
         return value
+    if isinstance(default, tuple):
+        is_list = isinstance(value, list | tuple) and all(isinstance(one, str) and one.strip("/! ") for one in value)
+        _require(is_list, name, value, 'a list of patterns, like ["charts/", "*.tmpl.yaml"]')
+        return tuple(value)
     if isinstance(default, int):
         text = str(value) if type(value) in (int, str) else ""
         _require(text.isascii() and text.isdigit() and len(text) < 7 and int(text), name, value, "a number from 1 on")

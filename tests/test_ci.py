@@ -23,6 +23,7 @@ ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 GITLAB = yaml.safe_load((ROOT / "docs" / "ci" / "gitlab-ci.yml").read_text())
 LATEST = GOOD.replace(":1.2", ":latest")
 WRONG = GOOD.replace("trainer:\n", "trainr:\n")
+OTHER = GOOD.replace("name: mnist", "name: other")
 WORKFLOW = "on: push\njobs: {}\n"
 
 
@@ -134,13 +135,14 @@ def steps() -> dict[str, dict]:
 
 def act(project: Path, name: str, **inputs: str) -> subprocess.CompletedProcess[str]:
     """Run a step of the action with these inputs; the others have their defaults."""
+    given = {key.upper(): inputs.pop(key) for key in [*inputs] if key.isupper()}
     values = {key: one["default"] for key, one in ACTION["inputs"].items()} | inputs
     variables = {
         key: re.sub(r"\$\{\{ inputs\.([\w-]+) \}\}", lambda match: values[match[1]], text)
         for key, text in steps()[name]["env"].items()
     }
     assert "${{" not in "".join(variables.values())
-    return shell(project, steps()[name]["run"], **variables)
+    return shell(project, steps()[name]["run"], **variables, **given)
 
 
 def test_no_input_can_be_a_command():
@@ -178,6 +180,38 @@ def test_steps_write_sarif_where_asked(project):
         for path in project.glob("*.sarif")
     }
     assert rules == {"kfrun-validate.sarif": [], "kfrun-lint.sarif": ["KF701"]}
+
+
+def test_a_step_writes_a_summary_unless_told_not_to(project):
+    (project / "manifests" / "job.yaml").write_text(WRONG)
+    summary = project / "summary.md"
+    act(project, "Validate", GITHUB_STEP_SUMMARY=str(summary))
+    assert summary.read_text().startswith("### kfrun validate: 1 object, 1 refused\n\n| | where |")
+    assert "| error | manifests/job.yaml:8:3 |" in summary.read_text()
+    act(project, "Lint", GITHUB_STEP_SUMMARY=str(summary))
+    assert summary.read_text().startswith("### kfrun lint: 1 object")
+    summary.unlink()
+    act(project, "Validate", GITHUB_STEP_SUMMARY=str(summary), summary="false")
+    assert not summary.exists()
+
+
+def test_a_step_takes_several_files_patterns_and_values(project):
+    gitrepos.write(project, {"other/a.yaml": WRONG, "other/b c.yaml": OTHER, "third/a.yaml": WRONG, "v.yaml": "x: 1\n"})
+    done = act(project, "Validate", files="manifests\nother\n", exclude="a.yaml\n")
+    assert (done.returncode, done.stdout) == (0, "")
+    done = act(project, "Validate", files="manifests\nthird\n")
+    assert done.stdout.startswith("::error file=third/a.yaml,line=8,")
+    gitrepos.write(project, {"manifests/job.yaml": GOOD.replace("name: mnist", 'name: "mnist-{{ x }}"')})
+    assert act(project, "Validate", files="manifests", values="v.yaml").returncode == 0
+    assert act(project, "Lint", files="manifests", values="v.yaml").returncode == 0
+
+
+def test_a_step_goes_as_far_as_it_is_told(project):
+    (project / "manifests" / "job.yaml").write_text(GOOD.replace("plain-python", "company"))
+    assert "KF401" in act(project, "Validate").stdout
+    assert act(project, "Validate", until="rule").stdout == ""
+    done = act(project, "Validate", **{"missing-runtime": "warn"})
+    assert (done.returncode, done.stdout.split()[0]) == (0, "::warning")
 
 
 def test_a_step_takes_the_version_of_the_trainer(project):

@@ -73,7 +73,7 @@ def test_the_first_command_trains_on_a_fresh_machine(tmp_path):
     )
     assert done.returncode == 0, done.stdout
     assert re.search(r"^final accuracy: 0\.9\d+$", done.stdout, re.MULTILINE)
-    assert re.search(r"^digits: Complete after ", done.stdout, re.MULTILINE)
+    assert re.search(r"^digits: Complete: trained ", done.stdout, re.MULTILINE)
     # Everything that was written lies where the README says.
     assert {path.name for path in (home / ".local" / "state").iterdir()} == {"kfrun"}
     assert "kfrun" in {path.name for path in (home / ".cache").iterdir()}

@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from kfrun.cli import options
+from kfrun.cli import console, options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kfrun.execute.backend import Backend
     from kfrun.flow.follower import Follower
     from kfrun.flow.plans import Ready
+    from kfrun.model.source import ObjectKey
     from kfrun.model.state import StoredObject
     from kfrun.model.wishes import Wishes
 
@@ -36,6 +37,12 @@ def how_to_return(verb: str, name: str, namespace: str) -> tuple[str, ...]:
         f"  kfrun {verb} {name}{place}   looks again",
         f"  kfrun stop {name}{place}   stops it",
     )
+
+
+def tell_what_next(key: ObjectKey) -> None:
+    """Where the logs of a job are that has ended, and how to run it again."""
+    name = f"{key.name}{namespace_flag(key.namespace)}"
+    options.tell(f"{key.name}: logs: kfrun logs {name}; again: kfrun rerun {name}")
 
 
 def namespace_flag(namespace: str) -> str:
@@ -91,4 +98,5 @@ def follower(backend: Backend, ready: Ready, job: StoredObject) -> Follower:
         terminal=sys.stdout.isatty(),
     )
     out = sys.stdout.buffer
-    return Follower(backend, job, write=out.write, flush=out.flush, tell=options.tell, options=shown)
+    live = console.live if console.has_live_line() else None
+    return Follower(backend, job, write=out.write, flush=out.flush, tell=options.tell, options=shown, live=live)

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from kfrun.settings import Settings
 
 
+_COLUMNS = 80
+"""Of a terminal that does not say how wide it is."""
+
+
 def current_folder() -> str:
     """The folder that this command was called in.
 
@@ -80,6 +84,19 @@ def say(line: str) -> None:
 def tell(*lines: str) -> None:
     """Lines on standard error, each as with `say`."""
     write("".join(f"{terminal.clean(line)}\n" for line in lines), err=True)
+    sys.stderr.flush()
+
+
+def has_live_line() -> bool:
+    """Whether standard error is a terminal that can draw a line anew."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def live(line: str) -> None:
+    """Draw the last line of the terminal at standard error anew; an empty one is taken away."""
+    width = os.get_terminal_size(sys.stderr.fileno()).columns or _COLUMNS
+    text = terminal.harmless(terminal.in_columns(line))[: width - 1]
+    sys.stderr.write(f"\r\x1b[K{text}")
     sys.stderr.flush()
 
 

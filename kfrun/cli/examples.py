@@ -52,6 +52,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "lint": (
         ("What a cluster accepts and then regrets", "kfrun lint job.yaml"),
         ("Without one of the policies", "kfrun lint --disable KF701 job.yaml"),
+        ("Which policies there are, and which are on", "kfrun lint --list"),
     ),
     "render": (
         ("The objects that the Trainer controller would create", "kfrun render -f job.yaml"),

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "all_namespaces", "arguments", "backend", "caller", "colors_stderr", "colors_stdout", "complete", "crowd", "data",
-    "family", "files", "files_if_any", "force", "launching", "load_settings", "namespace", "output", "planning",
-    "pruning", "say", "selector", "storing", "tell", "trainer_version", "values", "verb", "warn", "wishes", "write",
+    "exclude", "family", "files", "files_if_any", "force", "launching", "listen", "load_settings", "namespace",
+    "output", "planning", "pruning", "say", "selector", "skip_other_kinds", "stored", "storing", "tell",
+    "trainer_version", "values", "verb", "warn", "wishes", "write",
 ]  # fmt: skip
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
@@ -87,6 +88,7 @@ def _files(function: Function, metavar: str, offered: str = "files", *, is_requi
         if is_required and not filenames and not paths:
             message = "no manifest was named: name files, folders or -, as arguments or with -f"
             raise click.UsageError(message, click.get_current_context())
+        listen()
         return function(*args, filenames=(*filenames, *paths), **kwargs)
 
     decorated = click.argument("paths", nargs=-1, metavar=metavar, shell_complete=complete(offered))(with_files)
@@ -94,9 +96,30 @@ def _files(function: Function, metavar: str, offered: str = "files", *, is_requi
         "-f", "--filename", "filenames", multiple=True, metavar="FILE", shell_complete=complete("files"),
         help="A file, folder, glob, https URL, or - for stdin; can be given several times, or as an argument.",
     )(decorated)  # fmt: skip
-    return click.option(  # type: ignore[return-value]
-        "-R", "--recursive", is_flag=True, help="Read the folders below a folder too."
-    )(decorated)
+    decorated = click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(decorated)
+    return skip_other_kinds(exclude(decorated))  # type: ignore[return-value]
+
+
+def listen() -> None:
+    """Tell what is passed over in folders."""
+    from kfrun.flow import documents
+
+    documents.listen(tell)
+
+
+def exclude(function: Function) -> Function:
+    """``--exclude``: parameter ``exclude``, None where it is not given."""
+    return click.option(
+        "--exclude", multiple=True, metavar="GLOB", callback=lambda _context, _parameter, value: value or None,
+        help="Leave these files and folders out of a folder, as a line of .gitignore does.",
+    )(function)  # fmt: skip
+
+
+def skip_other_kinds(function: Function) -> Function:
+    """``--skip-other-kinds``: parameter ``skip_other_kinds``."""
+    return click.option(
+        "--skip-other-kinds", is_flag=True, help="Pass over YAML of other kinds, and what is no object at all."
+    )(function)
 
 
 def namespace(function: Function) -> Function:
@@ -133,6 +156,13 @@ def crowd(everything: str) -> Callable[[Function], Function]:
         return selector(all_namespaces(decorated))  # type: ignore[return-value]
 
     return decorate
+
+
+def stored(function: Function) -> Function:
+    """``--stored``: parameter ``stored``."""
+    return click.option(
+        "--stored", is_flag=True, help="Look for runtimes among those that were applied on this machine, too."
+    )(function)
 
 
 def trainer_version(function: Function) -> Function:

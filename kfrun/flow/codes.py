@@ -29,18 +29,19 @@ class Found(NamedTuple):
 _TRAINER: Final = "https://www.kubeflow.org/docs/components/trainer/"
 _JOBSET: Final = "https://jobset.sigs.k8s.io/docs/"
 _KUBERNETES: Final = "https://kubernetes.io/docs/"
-_FINDINGS: Final = "docs/reference/findings.md"
+_OBJECTS: Final = f"{_KUBERNETES}concepts/overview/working-with-objects/"
+_PACKAGES: Final = "https://packaging.python.org/en/latest/specifications/"
 
 STAGES: Final[dict[str, Found]] = {
-    "KF1": Found("load: the text as kubectl reads it", ("docs/decisions/0001-yaml-as-kubectl-reads-it.md",)),
-    "KF12": Found("load: templates", ("docs/templates.md", "https://jinja.palletsprojects.com/templates/")),
-    **dict.fromkeys(("KF126", "KF127", "KF128"), Found("load: scripts", ("docs/guide.md",))),
-    "KF19": Found("the command line", ("docs/reference/verbs.md",)),
+    "KF1": Found("load: the text as kubectl reads it", (_OBJECTS, "https://yaml.org/spec/1.2.2/")),
+    "KF12": Found("load: templates", ("https://jinja.palletsprojects.com/templates/", "kfrun validate --help")),
+    **dict.fromkeys(("KF126", "KF127", "KF128"), Found("load: scripts", ("kfrun init --help", "kfrun run --help"))),
+    "KF19": Found("the command line", (f"{_OBJECTS}namespaces/",)),
     "KF2": Found(
         "validate: the schema of the kind",
-        (_FINDINGS, f"{_KUBERNETES}reference/using-api/api-concepts/#field-validation"),
+        ("kfrun explain trainjob", f"{_KUBERNETES}reference/using-api/api-concepts/#field-validation"),
     ),
-    "KF3": Found("validate: rules of the API server across fields", (_FINDINGS, _TRAINER)),
+    "KF3": Found("validate: rules of the API server across fields", ("kfrun explain trainjob", _TRAINER)),
     "KF33": Found("validate: the Trainer's webhook for TrainJobs", (_TRAINER,)),
     "KF34": Found("validate: the Trainer's webhook for runtimes", (f"{_TRAINER}operator-guides/runtime/",)),
     "KF35": Found("validate: JobSet's admission", (f"{_JOBSET}concepts/",)),
@@ -48,12 +49,12 @@ STAGES: Final[dict[str, Found]] = {
     "KF37": Found("validate: the API server's rules of containers", (f"{_KUBERNETES}concepts/workloads/pods/",)),
     "KF38": Found("validate: the API server's rules of pods", (f"{_KUBERNETES}concepts/workloads/pods/",)),
     "KF4": Found("resolve: the TrainJob and its runtime", (f"{_TRAINER}user-guides/", "kfrun runtimes show NAME")),
-    "KF41": Found("resolve: packages", ("docs/guide.md", "https://packaging.python.org/en/latest/specifications/")),
-    "KF42": Found("resolve: what local processes can run", ("docs/guide.md",)),
+    "KF41": Found("resolve: packages", (_PACKAGES, "kfrun run --help")),
+    "KF42": Found("resolve: what local processes can run", ("kfrun doctor", "kfrun plan --help")),
     "KF43": Found("convert: older manifests", (f"{_TRAINER}operator-guides/migration/",)),
-    "KF5": Found("plan: what is wanted against what is there", ("docs/guide.md",)),
-    "KF6": Found("execute: this machine", ("docs/guide.md", "kfrun doctor")),
-    "KF7": Found("lint: policies of a platform team", ("docs/ci.md",)),
+    "KF5": Found("plan: what is wanted against what is there", ("kfrun plan --help",)),
+    "KF6": Found("execute: this machine", ("kfrun doctor",)),
+    "KF7": Found("lint: policies of a platform team", ("kfrun lint --help",)),
 }
 """Begin of a code -> who finds it and where to read more; the longest wins."""
 
@@ -145,6 +146,16 @@ def helps(codes: Collection[str]) -> dict[str, str]:
         return {}
     known = reasons()
     return {code: f"{known[code].why} How to mend it: {known[code].mend}." for code in codes if code in known}
+
+
+def pages(codes: Collection[str]) -> dict[str, str]:
+    """A page on the web about each of ``codes``, where there is one."""
+    found = ((code, next(filter(_is_url, stage(code).documentation), None)) for code in codes)
+    return {code: page for code, page in found if page is not None}
+
+
+def _is_url(text: str) -> bool:
+    return text.startswith("https://")
 
 
 def stage(code: str) -> Found:

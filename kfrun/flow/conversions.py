@@ -8,21 +8,19 @@ from kfrun.flow.checker import stages
 from kfrun.flow.checker.stages import Asked
 from kfrun.model.kinds import LEGACY_JOBS, is_own
 from kfrun.model.source import Severity, Stage
+from kfrun.model.state import Observed
 from kfrun.resolve import conversion
 from kfrun.resolve.findings import finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from kfrun.model.source import Document, Finding, ObjectKey
-    from kfrun.model.state import Observed
     from kfrun.resolve.conversion import Conversion
     from kfrun.settings import Settings
 
 
-def convert(
-    documents: Sequence[Document], settings: Settings, observe: Callable[[Sequence[ObjectKey]], Observed]
-) -> Conversion:
+def convert(documents: Sequence[Document], settings: Settings) -> Conversion:
     """The documents converted. What is still wrong with an object is said of the document that it comes from."""
     from kfrun.load import kubeyaml
     from kfrun.report import yamljson
@@ -32,8 +30,7 @@ def convert(
     written, wrong = kubeyaml.parse(yamljson.to_yaml(done.objects), "converted")
     if settings.trainer_version in schemas.BEFORE_PATCHES:
         settings = settings._replace(trainer_version=schemas.DEFAULT_VERSION)
-    observed = observe([document.key for document in written])
-    wrong += stages.check(written, observed, Asked(settings)).findings
+    wrong += stages.check(written, Observed(), Asked(settings)).findings
     sources: dict[ObjectKey | None, Document] = {
         document.key: source for document, source in zip(written, done.sources, strict=False)
     }

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from kfrun.errors import InvalidInput
+from kfrun.errors import InvalidInput, NotFound
 from kfrun.load import excerpts, sources
-from kfrun.model.kinds import CLUSTER_SCOPED
+from kfrun.load.folders import Exclusion
+from kfrun.model.kinds import CLUSTER_SCOPED, is_own
 from kfrun.model.source import Finding, Stage
 from kfrun.model.values import replace
 
@@ -15,10 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kfrun.load.given import Given
-    from kfrun.model.source import Document
+    from kfrun.model.source import Document, ObjectKey
     from kfrun.model.state import Observed
     from kfrun.model.wishes import Values, Wishes
     from kfrun.settings import Settings
+
+_MOST = 3
+"""Objects that are named."""
 
 CODES = {"KF190": "-n names another namespace than the manifest"}
 
@@ -28,7 +32,6 @@ def read(
     settings: Settings,
     *,
     note: Callable[[str, str], None] | None = None,
-    only_objects: bool = False,
 ) -> tuple[Document, ...]:
     """Load the documents that the wishes name; stdin is this process's own.
 
@@ -36,18 +39,35 @@ def read(
         wishes: what to read, and with which values.
         settings: say which namespace is meant where a document says none.
         note: is told the name and the text of every source, files of values too.
-        only_objects: pass over what is YAML and no object.
 
     Raises:
         InvalidInput: what cannot be read, or ``-n`` contradicts a manifest.
+        NotFound: everything in it was to be passed over.
     """
-    values = read_values(wishes.values, note)
-    found = load(wishes.filenames, values, settings, recursive=wishes.recursive, note=note, only_objects=only_objects)
+    values, only = read_values(wishes.values, note), wishes.skip_other_kinds
+    found = load(wishes.filenames, values, settings, recursive=wishes.recursive, note=note, only_objects=only)
+    found = of_kinds(found, is_own) if only else found
     if wishes.create:
         from kfrun.flow import creations
 
         return tuple(map(creations.named, found))
     return found
+
+
+def of_kinds(found: Sequence[Document], is_asked_for: Callable[[ObjectKey], bool]) -> tuple[Document, ...]:
+    """The documents of kinds that are asked for; the others are told to `listen`.
+
+    Raises:
+        NotFound: there is none.
+    """
+    kept = tuple(item for item in found if is_asked_for(item.key))
+    if not kept:
+        raise NotFound("there is nothing in the input but what is to be passed over", "leave --skip-other-kinds out")
+    others = [f"{item.key.kind} {item.key.name}".rstrip() for item in found if not is_asked_for(item.key)]
+    if others:
+        more = f" and {len(others) - _MOST} more" if len(others) > _MOST else ""
+        _Listener.tell(f"passed over objects of other kinds: {', '.join(others[:_MOST])}{more}")
+    return kept
 
 
 def load(
@@ -96,6 +116,7 @@ def gather(
         values=given,
         note=note,
         only_objects=only_objects,
+        exclusion=exclusion(settings),
     )
     if given is not None and not findings:
         given.require_used()
@@ -103,6 +124,22 @@ def gather(
     if contradictions:
         return sources.Gathered((), (*findings, *contradictions))
     return sources.Gathered(tuple(in_namespace(document, settings.namespace) for document in found), findings)
+
+
+def exclusion(settings: Settings) -> Exclusion:
+    """What is left out of folders; what is passed over besides is told to `listen`."""
+    return Exclusion(settings.exclude, _Listener.tell)
+
+
+def listen(tell: Callable[[str], object]) -> None:
+    """Have ``tell`` hear of what is passed over in folders: one line for each reason."""
+    _Listener.tell = staticmethod(tell)
+
+
+class _Listener:
+    """Whoever shows people what is going on."""
+
+    tell: Callable[[str], object] = staticmethod(lambda _: None)
 
 
 def with_arguments(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import codecs
-import io
 import time
 from typing import TYPE_CHECKING
 
 from kfrun.errors import Refused
+from kfrun.flow.installation import Installation, span
 from kfrun.model import kinds
 from kfrun.model.state import HELP
 from kfrun.observe import logs
@@ -19,13 +18,13 @@ if TYPE_CHECKING:
     from kfrun.execute.backend import Backend
     from kfrun.flow.plans import Ready
     from kfrun.model.source import ObjectKey
-    from kfrun.model.state import StoredObject
+    from kfrun.model.state import Event, StoredObject
     from kfrun.observe.logs import LogReader
-    from kfrun.observe.logtexts import JobLogs, LogSource, LogText
+    from kfrun.observe.logtexts import JobLogs
     from kfrun.observe.outcome import Outcome
 
 _LOOK_SECONDS = 0.02
-_CHUNK = 1 << 16
+_LAST_BYTES = 1 << 13
 
 
 def has_several_containers(ready: Ready, key: ObjectKey) -> bool:
@@ -54,6 +53,7 @@ class Follower:
         tell: gets one line at a time of what happens, safe for a terminal.
         options: how the output is shown; every attempt is.
         flush: called before every pause.
+        live: see `Installation`.
     """
 
     def __init__(
@@ -65,13 +65,16 @@ class Follower:
         tell: Callable[[str], object],
         options: logs.LogOptions,
         flush: Callable[[], object] = lambda: None,
+        live: Callable[[str], object] | None = None,
     ) -> None:
         self._backend, self._job, self._options = backend, job, options
-        self._write, self._say, self._flush = write, tell, flush
+        self._sink, self._say, self._flush = write, tell, flush
+        self._last = b""
         self._told = 0
         self._logs: JobLogs | None = None
         self._reader: LogReader | None = None
-        self._installer: _Lines | None = None
+        self._live = live
+        self._installation: Installation | None = None
         self._started = time.monotonic()
 
     def follow(self) -> Outcome | None:
@@ -95,7 +98,9 @@ class Follower:
                 # Deleted already, or left to another controller.
                 return None
             self._logs = self._backend.logs(self._job)
-            self._installer = _Lines(self._logs.installer())
+            self._installation = Installation(
+                self._backend, self._job, self._logs, tell=self._tell_line, live=self._live
+            )
         if self._reader is None:
             self._reader = logs.LogReader(self._logs.run(), self._options, self._write)
             self._reader.backlog()
@@ -113,7 +118,16 @@ class Follower:
         self.close()
         return self.outcome()
 
+    def _write(self, chunk: bytes) -> None:
+        self._last = (self._last + chunk)[-_LAST_BYTES:]
+        self._sink(chunk)
+
     def _tell(self, text: str) -> None:
+        if self._installation is not None:
+            self._installation.clear()
+        self._tell_line(text)
+
+    def _tell_line(self, text: str) -> None:
         if self._options.terminal and self._reader is not None:
             # A line of the job that is not finished stays as it is.
             self._reader.break_line()
@@ -124,9 +138,9 @@ class Follower:
         """Let go of the logs; `follow` does it at the end. A further call of it would begin anew."""
         if self._reader is not None:
             self._reader.close()
-        if self._installer is not None:
-            self._installer.close()
-        self._logs = self._reader = self._installer = None
+        if self._installation is not None:
+            self._installation.close()
+        self._logs = self._reader = self._installation = None
 
     def outcome(self) -> Outcome | None:
         """How the job ended; None while it has not, or when it is gone."""
@@ -134,14 +148,41 @@ class Follower:
         return None if found is None or found.uid != self._job.uid else self._backend.outcome(found)
 
     def tell_end(self, outcome: Outcome) -> None:
-        """The last line: how it ended and how long it took."""
-        seconds = time.monotonic() - self._started
+        """How it ended and how long it took; of a failed job why, as far as its last lines tell."""
+        from kfrun.flow import epilogue
+
+        name, end = self._job.key.name, epilogue.of(self._backend, self._job, outcome)
+        if end.lines and not self._was_shown(end.lines[-1]):
+            for line in end.told:
+                self._tell(line)
+        self._tell(f"{name}: {self._end(outcome)}")
+        if end.advice:
+            self._tell(f"{name}: help: {end.advice}")
+
+    def _was_shown(self, line: str) -> bool:
+        """Whether it is the last thing that was written."""
+        return clean(self._last.decode("utf-8", "replace").rstrip().rpartition("\n")[2]).endswith(line)
+
+    def _end(self, outcome: Outcome) -> str:
+        environment = self._environment_seconds()
+        seconds = max(0.0, time.monotonic() - self._started - environment)
+        aside = f" (environment {span(environment)})" if environment else ""
         if outcome.reason == "Cancelled":  # an event said so
-            self._tell(f"{self._job.key.name}: Cancelled after {seconds:.1f} s")
-            return
-        word = "Complete" if outcome.succeeded else "Failed"
-        message = outcome.message or outcome.reason
-        self._tell(f"{self._job.key.name}: {word} after {seconds:.1f} s: {_first_line(message)}")
+            return f"Cancelled after {span(seconds)}{aside}"
+        if not outcome.succeeded:
+            return f"Failed after {span(seconds)}{aside}: {_first_line(outcome.message or outcome.reason)}"
+        return f"Complete: trained {span(seconds)}{aside}" if environment else f"Complete after {span(seconds)}"
+
+    def _environment_seconds(self) -> float:
+        """How long the job waited for its packages, as long as it was followed."""
+        since = time.time() - (time.monotonic() - self._started)
+        total, begun = 0.0, 0.0
+        for _, event in self._backend.events(owner=self._job.uid):
+            if event.reason == "EnvironmentBuilding":
+                begun = max(since, event.first_time)
+            elif begun and event.reason in ("EnvironmentReady", "EnvironmentKilled"):
+                total, begun = total + max(0.0, event.last_time - begun), 0.0
+        return total
 
     def _tell_unread(self) -> None:
         if self.outcome() is not None:
@@ -158,50 +199,24 @@ class Follower:
             if event.object.kind == kinds.TRAIN_JOB or (event.type == "Warning" and event.object.kind == "Pod"):
                 # Further lines are the installer's last ones, which were shown as they came.
                 self._tell_installation()
-                what, _, advice = _first_line(event.message).partition(HELP)
-                self._tell(f"{event.object.name}: {clean(what)}")
-                if advice:
-                    self._tell(f"{event.object.name}: help: {clean(advice)}")
+                self._tell_event(event)
         self._tell_installation()
 
+    def _tell_event(self, event: Event) -> None:
+        if self._installation is not None and self._installation.is_live:
+            if event.reason == "EnvironmentBuilding":
+                return
+            if event.reason in ("EnvironmentFailed", "EnvironmentKilled"):
+                self._installation.clear()
+                self._installation.tell_kept()
+        what, _, advice = _first_line(event.message).partition(HELP)
+        self._tell(f"{event.object.name}: {clean(what)}")
+        if advice:
+            self._tell(f"{event.object.name}: help: {clean(advice)}")
+
     def _tell_installation(self, *, final: bool = False) -> None:
-        for line in self._installer.read(final=final) if self._installer is not None else ():
-            self._tell(f"{self._job.key.name}: {clean(line)}")
-
-
-class _Lines:
-    """The lines of the first text of a source, as they come; a progress bar's carriage return ends one, too."""
-
-    def __init__(self, source: LogSource) -> None:
-        self._source = source
-        self._text: LogText | None = None
-        self._offset = 0
-        self._decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
-        self._rest = ""
-
-    def read(self, *, final: bool = False) -> list[str]:
-        """The lines that were finished since the last call; ``final``: and what the text ends with."""
-        if self._text is None:
-            files = self._source.files()
-            if not files:
-                return []
-            try:
-                self._text = self._source.open(files[0])
-            except OSError:
-                return []
-        while chunk := self._text.read(_CHUNK, self._offset):
-            self._offset += len(chunk)
-            self._rest += self._decoder.decode(chunk)
-        *lines, self._rest = self._rest.split("\n")
-        if final and self._rest:
-            lines, self._rest = [*lines, self._rest], ""
-        return [line.rstrip() for line in lines]
-
-    def close(self) -> None:
-        """Nothing more is read."""
-        if self._text is not None:
-            self._text.close()
-            self._text = None
+        if self._installation is not None:
+            self._installation.look(final=final)
 
 
 def _first_line(message: str) -> str:

@@ -37,6 +37,7 @@ class Source:
         folder: absolute folder of a file; None for everything else.
         stream: where to read from; without one, ``name`` is opened.
         failure: why there is nothing to open.
+        is_found: nobody named it: it is one of the files of a folder.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Source:
     stream: BinaryIO | None = None
     is_url: bool = False
     failure: KfrunError | None = None
+    is_found: bool = False
 
 
 def read(source: Source) -> tuple[str, Finding | None]:

@@ -16,7 +16,11 @@ NOTEBOOK: Final = "a Jupyter notebook"
 SCRIPT: Final = "a script"
 PACKAGES: Final = "a list of packages"
 PROGRAM: Final = "a program"
+FOREIGN: Final = "another program's template"
 
+_WAYS: Final = {
+    FOREIGN: "a template of a TrainJob has apiVersion and kind; --exclude leaves files out of folders",
+}
 _HEAD: Final = 4096
 _MANIFESTS: Final = (".yaml", ".yml", ".json", ".j2")
 _SUFFIXES: Final = {
@@ -59,7 +63,7 @@ def way_out(kind: str, name: str) -> str:
         return f"jupyter nbconvert --to script {shown} writes a script of it, which kfrun run takes"
     if kind == PACKAGES:
         return f"a manifest names it: kfrun.dev/requirements: {shown}"
-    return "name the manifests: files of YAML or JSON with apiVersion and kind"
+    return _WAYS.get(kind, "name the manifests: files of YAML or JSON with apiVersion and kind")
 
 
 def of_text(name: str, text: str) -> str:
@@ -67,12 +71,21 @@ def of_text(name: str, text: str) -> str:
     program = _program(text)
     suffix = os.path.splitext(name)[1].lower()
     by_name = _SUFFIXES.get(suffix, "")
-    if by_name or program or suffix in _MANIFESTS:
+    if by_name or program:
         return by_name or _of_program(program)
+    if suffix in _MANIFESTS:
+        return _of_template(name, text)
     head = text[:_HEAD]
     if _OBJECT.search(head):
         return ""
     return next((kind for expression, kind in _TEXTS if expression.search(head)), "")
+
+
+def _of_template(name: str, text: str) -> str:
+    """A template that would make no object."""
+    from kfrun.load import folders
+
+    return FOREIGN if name.endswith(folders.TEMPLATES) and not _OBJECT.search(text) else ""
 
 
 def of_file(path: str) -> Head | None:

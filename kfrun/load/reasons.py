@@ -8,8 +8,8 @@ from kfrun.model.reason import Reason
 
 _KUBECTL: Final = "kubectl: sigs.k8s.io/yaml and its parser"
 _KFRUN: Final = "kfrun: bounds of what it reads"
-_CHOICE: Final = "kfrun: refused by its own choice (docs/decisions/0001-yaml-as-kubectl-reads-it.md)"
-_TEMPLATES: Final = "kfrun: templates (docs/templates.md); a cluster knows none"
+_CHOICE: Final = "kfrun: refused by its own choice"
+_TEMPLATES: Final = "kfrun: templates; a cluster knows none"
 
 REASONS: Final[dict[str, Reason]] = {
     "KF101": Reason(

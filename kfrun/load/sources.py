@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from kfrun import paths, terminal
 from kfrun.errors import InvalidInput, NotFound, Unavailable, UsageProblem
-from kfrun.load import kubeyaml
+from kfrun.load import folders, kubeyaml
 from kfrun.load.content import Source, is_descriptor, read, unreadable
+from kfrun.load.folders import TEMPLATES, Exclusion
 from kfrun.model.source import Finding, Position, Stage
-from kfrun.model.values import NamedTuple
+from kfrun.model.values import NamedTuple, replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,16 +25,7 @@ if TYPE_CHECKING:
     from kfrun.load.given import Given
     from kfrun.model.source import Document
 
-SUFFIXES: Final = (".json", ".yaml", ".yml", ".yaml.j2", ".yml.j2")
-"""Files of a folder that are read; a file given by its name may have any suffix."""
-
-TEMPLATES: Final = (".yaml.j2", ".yml.j2")
-"""Sources that are always rendered."""
-
 STDIN: Final = "-"
-
-_NO_SCRIPTS: Final = ("setup.py", "conftest.py", "noxfile.py")
-"""Python files that other programs run."""
 
 
 def load(
@@ -44,6 +36,7 @@ def load(
     values: Mapping[str, Any] | None = None,
     note: Callable[[str, str], None] | None = None,
     only_objects: bool = False,
+    exclusion: Exclusion | None = None,
 ) -> tuple[Document, ...]:
     """Read all documents of the inputs, in order; see `gather`.
 
@@ -52,7 +45,15 @@ def load(
         NotFound, Unavailable: the only source is not there, or cannot be read.
         UsageProblem: stdin given twice, a URL that is not https.
     """
-    gathered = gather(inputs, recursive=recursive, stdin=stdin, values=values, note=note, only_objects=only_objects)
+    gathered = gather(
+        inputs,
+        recursive=recursive,
+        stdin=stdin,
+        values=values,
+        note=note,
+        only_objects=only_objects,
+        exclusion=exclusion,
+    )
     if gathered.findings:
         raise InvalidInput(gathered.findings)
     return gathered.documents
@@ -73,6 +74,7 @@ def gather(
     values: Mapping[str, Any] | None = None,
     note: Callable[[str, str], None] | None = None,
     only_objects: bool = False,
+    exclusion: Exclusion | None = None,
 ) -> Gathered:
     """Read what can be read of the inputs, in order.
 
@@ -83,6 +85,7 @@ def gather(
         values: what templates are rendered with; given, every source is a template, else only ``*.yaml.j2`` are.
         note: is told the name and the text of every source, before it is rendered.
         only_objects: documents that are no objects, and sources without any, are passed over.
+        exclusion: what is left out of folders.
 
     Raises:
         NotFound, Unavailable, UsageProblem: see `texts`.
@@ -90,7 +93,7 @@ def gather(
     documents: list[Document] = []
     findings: list[Finding] = []
     names = []
-    for source, text, refusal in texts(inputs, recursive=recursive, stdin=stdin):
+    for source, text, refusal in texts(inputs, recursive=recursive, stdin=stdin, exclusion=exclusion):
         names.append(source.name)
         if refusal is not None:
             findings.append(refusal)
@@ -109,7 +112,7 @@ def gather(
 
 
 def texts(
-    inputs: Sequence[str], *, recursive: bool, stdin: BinaryIO | None
+    inputs: Sequence[str], *, recursive: bool, stdin: BinaryIO | None, exclusion: Exclusion | None = None
 ) -> Iterator[tuple[Source, str, Finding | None]]:
     """Every source of the inputs with its text, or why it has none: what cannot be read hides nothing else.
 
@@ -117,7 +120,8 @@ def texts(
         NotFound, Unavailable: the only source is not there, or cannot be read.
         UsageProblem: stdin given twice, a URL that is not https.
     """
-    sources = named(inputs, recursive=recursive, stdin=stdin)
+    exclusion = exclusion or Exclusion()
+    sources = named(inputs, recursive=recursive, stdin=stdin, exclusion=exclusion)
     for source in sources:
         try:
             text, refusal = read(source)
@@ -125,7 +129,9 @@ def texts(
             if len(sources) == 1:
                 raise
             text, refusal = "", unreadable(source, error)
-        yield source, text, refusal
+        if not (source.is_found and folders.is_foreign(source.name, text, exclusion)):
+            yield source, text, refusal
+    exclusion.report()
 
 
 def parsed(text: str, source: Source, values: Mapping[str, Any] | None) -> tuple[list[Document], list[Finding]]:
@@ -196,7 +202,9 @@ def nothing_in(name: str) -> Finding:
     return no_manifest("", name) or Finding("KF112", "no object in here", Stage.YAML, position=Position(name, 1, 1))
 
 
-def named(inputs: Sequence[str], *, recursive: bool, stdin: BinaryIO | None) -> list[Source]:
+def named(
+    inputs: Sequence[str], *, recursive: bool, stdin: BinaryIO | None, exclusion: Exclusion | None = None
+) -> list[Source]:
     """What the inputs stand for, not opened yet; an input that names nothing is a source that says so.
 
     Raises:
@@ -215,7 +223,7 @@ def named(inputs: Sequence[str], *, recursive: bool, stdin: BinaryIO | None) -> 
 
             sources.append(Source(checked(name), is_url=True))
         else:
-            sources += _on_disk(name, recursive=recursive)
+            sources += _on_disk(name, exclusion or Exclusion(), recursive=recursive)
     return sources
 
 
@@ -237,13 +245,13 @@ _absolute = lru_cache(maxsize=8)(paths.absolute)
 """A file's folder, seen from the current one; a thousand files are in one."""
 
 
-def _on_disk(name: str, *, recursive: bool) -> list[Source]:
+def _on_disk(name: str, exclusion: Exclusion, *, recursive: bool) -> list[Source]:
     """The files that a path or a glob stands for."""
     try:
         found = _paths(name)
     except (NotFound, Unavailable) as error:
         return [Source(name, failure=error)]
-    return [source for path in found for source in _expanded(path, recursive=recursive)]
+    return [source for path in found for source in _expanded(path, exclusion, recursive=recursive)]
 
 
 def _paths(name: str) -> list[str]:
@@ -269,67 +277,26 @@ def _exists(path: str) -> bool:
     return True
 
 
-def _expanded(path: str, *, recursive: bool) -> list[Source]:
+def _expanded(path: str, exclusion: Exclusion, *, recursive: bool) -> list[Source]:
     """The path itself, or what is to be read of a folder."""
     if not os.path.isdir(path):
         return [_file(path)]
     try:
-        found = list(_in_folder(path, recursive=recursive))
-    except Unavailable as error:
+        found = list(folders.files(path, exclusion, recursive=recursive))
+    except (NotFound, Unavailable) as error:
         return [Source(path, failure=error)]
-    return found or [Source(path, failure=_empty(path, recursive=recursive))]
+    read = [Source(one, failure=why) if why else replace(_file(one), is_found=True) for one, why in found]
+    return read or [Source(path, failure=_empty(path, recursive=recursive))]
 
 
 def _empty(folder: str, *, recursive: bool) -> NotFound:
     hints = []
-    if not recursive and any(entry.is_dir() for entry in _entries(folder)):
+    if not recursive and any(entry.is_dir() for entry in folders.listed(folder)):
         hints.append("-R looks into the folders in it, too")
-    if found := scripts(folder):
+    if found := folders.scripts(folder):
         script = terminal.quoted(os.path.join(folder, found[0]) if folder != "." else found[0])
         hints.append(f"kfrun run {script} runs a script of it, kfrun init {script} writes a manifest")
     return NotFound(f"no .json, .yaml or .yml file in the folder {folder}", hint="; ".join(hints) or None)
-
-
-def scripts(folder: str) -> list[str]:
-    """The Python scripts of a folder that somebody may want to run, those with a usual name first."""
-    names = [entry.name for entry in _entries(folder) if entry.name.endswith(".py") and _is_file(entry)]
-    wanted = [name for name in names if not name.startswith(("_", "test_")) and name not in _NO_SCRIPTS]
-    return sorted(wanted, key=lambda name: (name not in ("train.py", "main.py"), name))
-
-
-def _in_folder(folder: str, *, recursive: bool) -> Iterator[Source]:
-    """A folder's files by name; a link to a folder is not followed, so there are no loops."""
-    opened = [iter(_entries(folder))]
-    while opened:
-        entry = next(opened[-1], None)
-        if entry is None:
-            opened.pop()
-        elif entry.is_dir(follow_symlinks=False):
-            if recursive:
-                try:
-                    opened.append(iter(_entries(entry.path)))
-                except Unavailable as error:
-                    yield Source(entry.path, failure=error)
-        elif entry.name.endswith(SUFFIXES) and _is_file(entry):
-            yield _file(entry.path)
-
-
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    """Whether the entry is to be read; what cannot be is, too, so that somebody hears of it: a broken link, a FIFO."""
-    try:
-        return not entry.is_dir()
-    except OSError:  # a link to itself
-        return True
-
-
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            visible = [entry for entry in entries if not entry.name.startswith(".")]
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise Unavailable(f"the folder {folder} cannot be read: {reason}") from error
-    return sorted(visible, key=lambda entry: entry.name)
 
 
 def near_names(name: str) -> str | None:

@@ -21,6 +21,27 @@ CLUSTER_SCOPED = frozenset({CLUSTER_RUNTIME, "Namespace"})
 LEGACY_JOBS = frozenset({"MPIJob", "PaddleJob", "PyTorchJob", "TFJob", "XGBoostJob", "JAXJob"})
 """Kinds of the Training Operator (kubeflow.org/v1), the Trainer's predecessor."""
 
+CONVERTED_JOBS = frozenset({"MPIJob", "PyTorchJob", "XGBoostJob", "JAXJob"})
+"""Those of them that ``kfrun convert`` makes TrainJobs of."""
+
+
+OTHER_KINDS = frozenset(
+    (
+        *("APIService", "Binding", "CSIDriver", "CSINode", "CertificateSigningRequest", "ClusterRole"),
+        *("ClusterRoleBinding", "ControllerRevision", "CronJob", "CustomResourceDefinition", "DaemonSet", "Deployment"),
+        *("DeviceClass", "EndpointSlice", "Endpoints", "Event", "Eviction", "FlowSchema", "Gateway", "HTTPRoute"),
+        *("HorizontalPodAutoscaler", "IPAddress", "Ingress", "IngressClass", "Job", "JobSet", "Kustomization", "Lease"),
+        *("LimitRange", "LocalSubjectAccessReview", "MutatingWebhookConfiguration", "NetworkPolicy", "Node"),
+        *("PersistentVolume", "Pod", "PodDisruptionBudget", "PodTemplate", "PriorityClass"),
+        *("PriorityLevelConfiguration", "ReplicaSet", "ReplicationController", "ResourceClaim"),
+        *("ResourceClaimTemplate", "ResourceQuota", "ResourceSlice", "Role", "RoleBinding", "RuntimeClass", "Scale"),
+        *("SelfSubjectAccessReview", "Service", "ServiceAccount", "ServiceCIDR", "StatefulSet", "StorageClass"),
+        *("SubjectAccessReview", "TokenRequest", "TokenReview", "ValidatingAdmissionPolicy"),
+        *("ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration", "VolumeAttachment"),
+    )
+)
+"""Kinds of Kubernetes that kfrun does not read: who writes one of them means it."""
+
 
 def api_version(kind: str) -> str | None:
     """The apiVersion under which kfrun reads ``kind``; None for kinds that it does not read."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from kfrun.model.values import NamedTuple, dataclass, field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from kfrun.model.requirements import Lock
     from kfrun.model.source import Document, FieldPath, Finding, ObjectKey, Position
@@ -69,13 +69,29 @@ class PackageSet:
         return bool(self.requirements or self.python or self.isolated or self.locks or self.folders)
 
 
+_CONTAINERS: Final = ("initContainers", "containers")
+STORE: Final = "store"
+SHIPPED: Final = "shipped"
+_ELSEWHERE: Final = {SHIPPED: "shipped with kfrun", STORE: "stored here"}
+"""Places where runtimes are found that are not in the input."""
+
+
 @dataclass(frozen=True, slots=True)
 class RuntimeSource:
-    """The runtime that a job uses and where it was found (a path, ``store``, ``shipped``)."""
+    """The runtime that a job uses and where it was found (a path, `STORE`, `SHIPPED`)."""
 
     key: ObjectKey
     found_in: str
     document: Document
+
+    @property
+    def is_referred(self) -> bool:
+        """Whether it is not in the input, but somewhere else."""
+        return self.found_in in _ELSEWHERE
+
+    def __str__(self) -> str:
+        where = _ELSEWHERE.get(self.found_in)
+        return f"{self.key.resource}, {where}" if where else self.key.resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +121,12 @@ class Resolution:
     backend: str | None = None
     origins: Mapping[FieldPath, Origin] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+
+    def beside(self, path: FieldPath) -> Position | None:
+        """The key of the job that set something in the object at ``path`` of the JobSet, which is within a container.
+
+        What is missing there the job has left out. None where the job set nothing, or is not known to have.
+        """
+        around: Callable[[FieldPath, Document], Position | None] | None = getattr(self.origins, "around", None)
+        item = max((index for index, part in enumerate(path) if part in _CONTAINERS), default=len(path)) + 1
+        return around(path, self.job) if around is not None and len(path) > item + 1 else None

@@ -172,6 +172,22 @@ class Stage(StrEnum):
     LINT = "lint"
 
 
+class Related(NamedTuple):
+    """A further place that a finding has to do with, which need not be in what the user gave.
+
+    Attributes:
+        message: what stands there.
+        position: where that is; None where it has no source.
+    """
+
+    message: str
+    position: Position | None = None
+
+    def __str__(self) -> str:
+        place = self.position if self.position and self.position.line else None
+        return f"{self.message}, {place}" if place else self.message
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One problem of the input, with everything a user needs to mend it.
@@ -185,6 +201,7 @@ class Finding:
         object: the object it is about, when the document got that far.
         excerpt: the source line at ``position``, without its line break.
         shown: the field as the API server writes it, where that is not what ``path`` gives.
+        related: what it has to do with elsewhere.
     """
 
     code: str
@@ -197,6 +214,7 @@ class Finding:
     object: ObjectKey | None = None
     excerpt: str | None = None
     shown: str | None = None
+    related: tuple[Related, ...] = ()
 
     @property
     def field(self) -> str:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 HELP = "; help: "
 """In messages of events and containers: behind it stands the way out."""
 
+INSTALLING = "Installing"
+"""The condition of a TrainJob whose packages are being installed."""
+
 ENGINE_LOST = "EngineLost"
 RECORDER_LOST = "RecorderLost"
 UNSEEN_ENDS = (ENGINE_LOST, RECORDER_LOST)

@@ -32,6 +32,8 @@ class Wishes(NamedTuple):
     Attributes:
         filenames: files, folders, globs, URLs, or ``-``.
         recursive: descend into the folders of a folder.
+        exclude: what is left out of folders beside what the settings say, None for nothing.
+        skip_other_kinds: pass over objects of other kinds, and what is no object.
         script: what is run instead of manifests.
         arguments: words for the command line of the job, in the place of what sets the same, else behind it.
         cluster_defaults: retry a failed pod as often as a cluster would.
@@ -48,6 +50,8 @@ class Wishes(NamedTuple):
 
     filenames: tuple[str, ...] = ()
     recursive: bool = False
+    exclude: tuple[str, ...] | None = None
+    skip_other_kinds: bool = False
     values: Values = Values()
     script: ScriptCall | None = None
     arguments: tuple[str, ...] = ()
@@ -67,9 +71,9 @@ class Wishes(NamedTuple):
     keep_environment: bool = False
 
     @property
-    def settings(self) -> dict[str, str | bool | None]:
+    def settings(self) -> dict[str, str | bool | tuple[str, ...] | None]:
         """Those that are settings, too, by key."""
-        return {name: getattr(self, name) for name in ("namespace", "trainer_version", "backend", "strict")}
+        return {name: getattr(self, name) for name in ("namespace", "trainer_version", "backend", "strict", "exclude")}
 
 
 class Caller(NamedTuple):

@@ -23,6 +23,26 @@ _CODES = {
 """Reasons of Failed that decide the exit code, whatever the containers ended with."""
 
 
+_SIGNALLED = 128
+_LAST_SIGNAL = 64
+_MEANINGS = {
+    124: "it took too long for timeout(1)",
+    126: "a command in it cannot be executed",
+    127: "a command in it was not found",
+    129: "hung up (SIGHUP)",
+    130: "interrupted (SIGINT)",
+    132: "illegal instruction (SIGILL); built for another processor?",
+    134: "aborted (SIGABRT)",
+    135: "bus error (SIGBUS); is /dev/shm full?",
+    136: "arithmetic error (SIGFPE)",
+    137: "killed (SIGKILL); out of memory?",
+    139: "segmentation fault (SIGSEGV)",
+    141: "nobody read its output (SIGPIPE)",
+    143: "terminated (SIGTERM)",
+}
+"""What a shell, or a signal, means by an exit code."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The end of a TrainJob.
@@ -80,7 +100,7 @@ def outcome(
     if failure.reason in UNSEEN_ENDS:
         message = f"{failure.node} ended, and nobody saw how: its exit code is unknown"
         return Outcome(False, 1, reason, message, is_known=False)
-    cause = "" if failure.reason in ("", "Error") else f" ({failure.reason})"
+    cause = _words(failure.exit_code) if failure.reason in ("", "Error") else f" ({failure.reason})"
     return Outcome(
         False,
         failure.exit_code,
@@ -88,6 +108,14 @@ def outcome(
         f"{failure.node} failed with exit code {failure.exit_code}{cause}",
         failure.node,
     )
+
+
+def _words(code: int) -> str:
+    """What an exit code means, where it is one that shells and signals give."""
+    known = _MEANINGS.get(code)
+    if known is None and _SIGNALLED < code <= _SIGNALLED + _LAST_SIGNAL:
+        known = f"ended by signal {code - _SIGNALLED}"
+    return f": {known}" if known else ""
 
 
 def _recorded(first: Mapping[str, Any] | None) -> _Failure | None:

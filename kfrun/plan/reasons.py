@@ -50,7 +50,7 @@ REASONS: Final[dict[str, Reason]] = {
         "leave the field out, choose another --backend, or leave --strict away: then it is a remark",
         "Limits, volumes or security settings, which local processes do not honour, "
         "with --strict or validate --backend.",
-        source="kfrun: docs/reference/support.md",
+        source="kfrun: what each backend honours",
     ),
     "KF506": Reason(
         "Nothing here could start the pods.",
@@ -62,7 +62,7 @@ REASONS: Final[dict[str, Reason]] = {
         "With --prune each of the two sets would delete what the other one applied.",
         "leave it out of one of the two inputs, or give it another name",
         "A manifest that moved from one team's folder to another's, or was copied.",
-        source="kfrun: apply sets (docs/templates.md), as those of kubectl",
+        source="kfrun: apply sets, as those of kubectl",
     ),
     "KF508": Reason(
         "Jobs and pods are named after their TrainJob: the second JobSet finds its Job there already, owned by the "

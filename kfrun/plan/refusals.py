@@ -80,7 +80,7 @@ def not_enforced(
     position = _written_at(resolution, item.path) or resolution.job.positions.key(("spec",))
     runtime = [resolution.runtime.document] if resolution.runtime is not None else []
     documents = (one for one in (resolution.job, *runtime) if one.source == position.file and one.text)
-    return Finding(
+    found = Finding(
         "KF505",
         f"backend {backend} does not enforce {item.path}: {item.why}",
         Stage.BACKEND,
@@ -90,6 +90,9 @@ def not_enforced(
         object=resolution.trainjob,
         excerpt=next((excerpts.excerpt(one, position) for one in documents), None),
     )
+    from kfrun.resolve.runtimes import placement
+
+    return placement.inside([found], resolution)[0]
 
 
 def _written_at(resolution: Resolution, field: str) -> Position | None:

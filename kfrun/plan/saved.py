@@ -31,11 +31,11 @@ _AGAIN = "look at the new plan: kfrun plan"
 
 _KEPT = (
     "filenames", "recursive", "namespace", "trainer_version", "backend", "strict", "cluster_defaults", "replace",
-    "apply_set", "prune", "arguments", "force",
+    "apply_set", "prune", "arguments", "force", "exclude", "skip_other_kinds",
 )  # fmt: skip
 """What a file keeps of the wishes as it is; beside it the names of the files of values."""
 
-_SWITCHES = ("recursive", "strict", "cluster_defaults", "replace", "force", "prune")
+_SWITCHES = ("recursive", "strict", "cluster_defaults", "replace", "force", "prune", "skip_other_kinds")
 
 
 class SavedPlan(NamedTuple):
@@ -97,8 +97,8 @@ class SavedPlan(NamedTuple):
 def _wishes(call: Mapping[str, Any]) -> Wishes:
     found: dict[str, Any] = {"filenames": call["filenames"], **{key: call[key] for key in _KEPT if key in call}}
     for key, value in found.items():
-        if key in ("filenames", "arguments"):
-            found[key] = tuple(map(str, value))
+        if key in ("filenames", "arguments", "exclude"):
+            found[key] = None if value is None else tuple(map(str, value))
         elif not isinstance(value, bool | None if key in _SWITCHES else str | None):
             raise TypeError(key)
     return Wishes(**found, values=Values(tuple(map(str, call.get("value_files", ())))))

@@ -43,6 +43,7 @@ class Report(NamedTuple):
         failing: severities that refuse an object.
         titles: what the codes mean, as far as it is known.
         helps: why they are a problem and how to mend it, in a few sentences, as far as it is known.
+        pages: pages on the web about them, where there are any.
     """
 
     verb: str
@@ -51,6 +52,7 @@ class Report(NamedTuple):
     failing: frozenset[Severity] = ERRORS
     titles: Mapping[str, str] = MappingProxyType({})
     helps: Mapping[str, str] = MappingProxyType({})
+    pages: Mapping[str, str] = MappingProxyType({})
 
     @property
     def refused(self) -> bool:

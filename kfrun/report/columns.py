@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kfrun.model.state import true_condition
+from kfrun.model.state import INSTALLING, true_condition
 from kfrun.model.values import dataclass
 from kfrun.report.table import age, epoch, human_duration
 
@@ -66,13 +66,13 @@ def of(kind: str) -> Columns:
 
 
 def trainjob_state(job: _Object) -> str:
-    """One word for where a TrainJob is: Complete, Failed, Cancelled, Suspended, Terminating, Running or Pending.
+    """One word: Terminating, Failed, Cancelled, Complete, Suspended, Installing, Running or Pending.
 
     A cluster's own column shows the last condition, hence nothing at all while a job runs.
     """
     if job["metadata"].get("deletionTimestamp"):
         return "Terminating"
-    for kind in ("Failed", "Complete", "Suspended"):
+    for kind in ("Failed", "Complete", "Suspended", INSTALLING):
         if (found := true_condition(job, kind)) is not None:
             return CANCELLED if kind == "Failed" and found.get("reason") == CANCELLED else kind
     counts = job.get("status", {}).get("jobsStatus") or []
@@ -125,7 +125,10 @@ def _trainjob(job: _Object, now: float, facts: JobFacts) -> tuple[str, ...]:
 
 def _trainjob_wide(job: _Object, now: float, facts: JobFacts) -> tuple[str, ...]:
     last = (job.get("status", {}).get("conditions") or [])[-1:]
+    installing = true_condition(job, INSTALLING)
     reason = str(last[0].get("reason", "")) if last else NONE
+    if installing is not None and trainjob_state(job) == INSTALLING:
+        reason = str(installing.get("message", "")).partition(": ")[2] or reason
     return (reason, facts.exit_code or NONE, duration(job, now), facts.backend or NONE, facts.run or NONE)
 
 

@@ -30,6 +30,8 @@ class TrainJobView:
         folder: where logs lie; empty when the job does not run here.
         not_enforced: fields that the backend does not honour, with the reason.
         failure: one sentence on why it failed, empty otherwise.
+        help: what to do about it, empty where nobody knows.
+        last_lines: of the node that failed first.
         history: the runs of its name that came before, the latest first.
     """
 
@@ -44,6 +46,8 @@ class TrainJobView:
     folder: str = ""
     not_enforced: Sequence[str] = ()
     failure: str = ""
+    help: str = ""
+    last_lines: Sequence[str] = ()
     history: Sequence[PastRun] = ()
 
 
@@ -56,6 +60,8 @@ def trainjob(view: TrainJobView, now: float) -> str:
         **_identity(view.job, now),
         "State": columns.trainjob_state(view.job),
         "Failure": view.failure,
+        "Help": view.help,
+        "Last Lines": list(view.last_lines),
         "Exit Code": view.facts.exit_code,
         "Run": view.facts.run,
         "Runtime": _runtime(spec),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
-from kfrun.model.source import Finding, Position, Severity, Stage
+from kfrun.model.source import Finding, Position, Related, Severity, Stage
 from kfrun.model.values import NamedTuple
 from kfrun.patterns import pattern
 
@@ -53,7 +53,8 @@ def to_json(findings: Sequence[Finding]) -> dict[str, Any]:
     """The findings as plain data: formatVersion, errors, warnings and findings, each with the same keys.
 
     ``file``, ``line`` and ``column``, ``position`` (the three in one), ``object``, ``hint`` and ``excerpt`` are null
-    where a finding has none. Published as ``schemas/findings-v1.json``.
+    where a finding has none; ``related`` are further places, which need not be in the input. Published as
+    ``schemas/findings-v1.json``.
     """
     return {
         "formatVersion": FORMAT_VERSION,
@@ -96,6 +97,7 @@ def _block(one: Finding, painter: _Painter) -> str:
         lines += _excerpt_lines(one.excerpt, one.position, painter, style)
     if one.hint:
         lines.append(f"{' ' * margin} = {painter.paint('help', '1;36')}: {_clean(_cut(one.hint))}")
+    lines += [f"{' ' * margin} = {painter.paint('see', '1;36')}: {_clean(_cut(str(item)))}" for item in one.related]
     return "\n".join(lines) + "\n"
 
 
@@ -210,4 +212,10 @@ def _one_json(one: Finding) -> dict[str, Any]:
         **({"given": str(one.position)} if one.position and place is None else {}),
         "object": object_json(key) if key else None,
         "excerpt": one.excerpt,
+        **({"related": [_related_json(item) for item in one.related]} if one.related else {}),
     }
+
+
+def _related_json(item: Related) -> dict[str, Any]:
+    place = item.position if item.position and item.position.line else None
+    return {"message": item.message, **(place._asdict() if place else {"file": None, "line": None, "column": None})}

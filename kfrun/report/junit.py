@@ -70,7 +70,8 @@ def _line(one: Finding) -> str:
     where = f"{clean(str(one.position))}: " if one.position else ""
     field = f" [{clean(one.field)}]" if one.field else ""
     hint = f"\n  help: {clean(one.hint)}" if one.hint else ""
-    return f"{where}{one.severity} {one.code}: {clean(one.message)}{field}{hint}"
+    see = "".join(f"\n  see: {clean(str(item))}" for item in one.related)
+    return f"{where}{one.severity} {one.code}: {clean(one.message)}{field}{hint}{see}"
 
 
 def _attributes(**values: str) -> str:

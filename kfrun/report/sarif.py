@@ -15,10 +15,13 @@ from kfrun.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kfrun.model.source import Finding, ObjectKey, Position
+    from kfrun.model.source import Finding, ObjectKey, Position, Related
     from kfrun.report.checks import Report
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+INFORMATION: Final = "https://www.kubeflow.org/docs/components/trainer/"
+"""What a reader who follows the tool's name is shown: kfrun checks what these pages describe."""
+
 ROOT: Final = "%SRCROOT%"
 """The name by which readers know the root of the checkout; relative files are below it."""
 
@@ -31,7 +34,8 @@ def to_sarif(report: Report) -> dict[str, Any]:
     driver = {
         "name": f"kfrun {report.verb}",
         "version": __version__,
-        "rules": [_rule(code, report.titles.get(code), report.helps.get(code)) for code in codes],
+        "informationUri": INFORMATION,
+        "rules": [_rule(code, report) for code in codes],
     }
     fingerprints = _fingerprints(report.findings)
     results = [
@@ -41,9 +45,11 @@ def to_sarif(report: Report) -> dict[str, Any]:
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
 
-def _rule(code: str, title: str | None, words: str | None) -> dict[str, Any]:
-    texts = {"shortDescription": title, "help": words}
-    return {"id": code, **{name: {"text": text} for name, text in texts.items() if text}}
+def _rule(code: str, report: Report) -> dict[str, Any]:
+    texts = {"shortDescription": report.titles.get(code), "help": report.helps.get(code)}
+    page = report.pages.get(code)
+    told = {name: {"text": text} for name, text in texts.items() if text}
+    return {"id": code, **told, **({"helpUri": page} if page else {})}
 
 
 def _result(one: Finding, rule: int, fingerprint: str) -> dict[str, Any]:
@@ -64,7 +70,16 @@ def _result(one: Finding, rule: int, fingerprint: str) -> dict[str, Any]:
         location["physicalLocation"] = _physical(one.position, one.excerpt)
     if one.object and one.object.name:
         location["logicalLocations"] = [_logical(one.object, one.field)]
-    return {**result, "locations": [location]} if location else result
+    if location:
+        result["locations"] = [location]
+    if one.related:
+        result["relatedLocations"] = [_related(item) for item in one.related]
+    return result
+
+
+def _related(item: Related) -> dict[str, Any]:
+    physical = _physical(item.position, None) if item.position and item.position.line else None
+    return {"message": {"text": harmless(clean(item.message))}, **({"physicalLocation": physical} if physical else {})}
 
 
 def _physical(position: Position, excerpt: str | None) -> dict[str, Any]:

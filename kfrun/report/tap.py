@@ -47,4 +47,6 @@ def _values(one: Finding) -> dict[str, str | int]:
         values |= one.position._asdict() if one.position.line else {"given": one.position.file}
     if one.hint:
         values["hint"] = one.hint
+    if one.related:
+        values["see"] = "; ".join(map(str, one.related))
     return values

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kfrun.load.excerpts import excerpt
 from kfrun.load.lines import entries, lines_from
 from kfrun.model.resolution import PackageSet
-from kfrun.model.source import Finding, Position, Stage
+from kfrun.model.source import Finding, Position, Related, Stage
 from kfrun.model.values import dataclass, field
 from kfrun.validate.rules.extensions import PREFIX
 
@@ -91,7 +91,8 @@ def _written(document: Document) -> lists.Written:
 def _mistaken(one: lists.Mistake) -> Finding:
     place = _place(one.document, one.annotation, one.line)
     if one.place is not None:
-        place |= {"position": one.place, "excerpt": one.excerpt}
+        related = Related(f"{PREFIX}{one.annotation} names it", place["position"])
+        place |= {"position": one.place, "excerpt": one.excerpt, "related": (related,)}
     return Finding(one.code, one.message, Stage.RULE, hint=one.hint, object=one.document.key, **place)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Literal
 
-    from kfrun.model.source import Document, FieldPath
+    from kfrun.model.source import Document, FieldPath, Position
 
     Layer = Literal["runtime", "job", "patch", "policy", "default"]
 
@@ -96,41 +96,43 @@ class OriginLog:
         home = self._homes.get(id(node))
         return home[1].with_path((*home[2], key)) if home else None
 
-    def find(self, root: dict[str, Any], path: FieldPath) -> Origin | None:
-        """The origin of the field of ``root`` at ``path``, as `collect` gives it; None for one that it leaves out."""
+    def find(self, root: dict[str, Any], path: FieldPath) -> Mark | None:
+        """Where the field of ``root`` at ``path`` comes from; None for one that `collect` leaves out."""
         if not path or not _has(root, path):
             return None
         node: Any = root
         for part in path[:-1]:
             node = node[part]
         if isinstance(node, dict):
-            mark = self.of(node, str(path[-1]))
-        else:
-            home = self._homes.get(id(node[path[-1]]))
-            mark = home[1].with_path(home[2]) if home is not None else None
-        return mark.origin() if mark is not None else None
+            return self.of(node, str(path[-1]))
+        home = self._homes.get(id(node[path[-1]]))
+        return home[1].with_path(home[2]) if home is not None else None
 
     def collect(self, root: dict[str, Any]) -> dict[FieldPath, Origin]:
         """The origins of the fields of ``root``, by path; fields of unmarked objects are left out."""
-        return dict(self._walk(root, ()))
+        return {path: mark.origin() for path, mark in self.marks(root)}
 
-    def _walk(self, node: dict[str, Any], path: FieldPath) -> Iterator[tuple[FieldPath, Origin]]:
+    def marks(self, root: dict[str, Any]) -> Iterator[tuple[FieldPath, Mark]]:
+        """Where the fields of ``root`` come from."""
+        return self._walk(root, ())
+
+    def _walk(self, node: dict[str, Any], path: FieldPath) -> Iterator[tuple[FieldPath, Mark]]:
         for key, value in node.items():
             mark = self.of(node, key)
             below = (*path, key)
             if mark is not None:
-                yield below, mark.origin()
+                yield below, mark
             if isinstance(value, dict):
                 yield from self._walk(value, below)
             elif isinstance(value, list):
                 yield from self._items(value, below)
 
-    def _items(self, items: list[Any], path: FieldPath) -> Iterator[tuple[FieldPath, Origin]]:
+    def _items(self, items: list[Any], path: FieldPath) -> Iterator[tuple[FieldPath, Mark]]:
         for index, item in enumerate(items):
             if isinstance(item, dict):
                 home = self._homes.get(id(item))
                 if home is not None:
-                    yield (*path, index), home[1].with_path(home[2]).origin()
+                    yield (*path, index), home[1].with_path(home[2])
                 yield from self._walk(item, (*path, index))
 
 
@@ -147,10 +149,26 @@ class Origins(Mapping["FieldPath", Origin]):
         self._found: dict[FieldPath, Origin] | None = None
 
     def __getitem__(self, path: FieldPath) -> Origin:
-        found = self._ledger.find(self._root, path) if self._found is None else self._found.get(path)
-        if found is None:
+        if self._found is not None:
+            return self._found[path]
+        mark = self._ledger.find(self._root, path)
+        if mark is None:
             raise KeyError(path)
-        return found
+        return mark.origin()
+
+    def around(self, path: FieldPath, document: Document) -> Position | None:
+        """The key in ``document`` of what set something in the object at ``path``; None where it set nothing there."""
+        for at, mark in self._ledger.marks(self._root):
+            depth = len(at) - len(path)
+            is_inside = depth > 0 and at[: len(path)] == path and mark.document is document
+            if (
+                is_inside
+                and len(mark.path) > depth
+                and mark.path[-depth:] == at[-depth:]
+                and _has(document.data, mark.path)
+            ):
+                return document.positions.key(mark.path[:-depth])
+        return None
 
     def __iter__(self) -> Iterator[FieldPath]:
         return iter(self._collected())

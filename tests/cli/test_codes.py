@@ -153,6 +153,20 @@ def test_every_code_has_words_of_its_own(no_home, capsys, code):
     assert not [one for one in others if reason.why == one.why or reason.mend == one.mend]
 
 
+@pytest.mark.parametrize("prefix", codes.STAGES)
+def test_more_is_told_by_pages_on_the_web_and_by_commands_that_need_no_clone(no_home, capsys, prefix):
+    for place in codes.STAGES[prefix].documentation:
+        if not place.startswith("https://"):
+            program, *words = place.replace("NAME", "torch-distributed").split()
+            assert program == "kfrun"
+            assert main(words) in (0, 1), capsys.readouterr().err  # doctor may have found something
+            capsys.readouterr()
+
+
+def test_no_source_is_a_file_of_a_clone():
+    assert not [code for code, one in REASONS.items() if ".md" in one.source]
+
+
 def test_no_words_are_kept_for_codes_that_are_gone():
     assert set(REASONS) == set(MEANINGS)
 

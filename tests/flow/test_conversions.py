@@ -174,7 +174,7 @@ def _paths(value: Any, path: tuple[Any, ...]) -> list[tuple[Any, ...]]:
 def converted(job: dict[str, Any]) -> Any:
     documents, problems = kubeyaml.parse(yaml.safe_dump(job), "old.yaml")
     assert problems == []
-    return conversions.convert(documents, SETTINGS, lambda _: Observed())
+    return conversions.convert(documents, SETTINGS)
 
 
 def refusals(objects: tuple[dict[str, Any], ...]) -> list[str]:
@@ -214,5 +214,5 @@ def test_the_newest_spelling_is_judged_by_the_newest_release(version: str) -> No
         "spec": {"runtimeRef": {"name": "torch-distributed"}, "labels": {"a": "b"}},
     }  # fmt: skip
     documents, _ = kubeyaml.parse(yaml.safe_dump(job), "old.yaml")
-    done = conversions.convert(documents, SETTINGS._replace(trainer_version=version), lambda _: Observed())
+    done = conversions.convert(documents, SETTINGS._replace(trainer_version=version))
     assert done.notes == ()

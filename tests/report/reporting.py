@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kfrun.load import kubeyaml
-from kfrun.model.source import Document, Finding, ObjectKey, Position, Severity, Stage
+from kfrun.model.source import Document, Finding, ObjectKey, Position, Related, Severity, Stage
 from kfrun.report.checks import ERRORS, Report
 
 API = "trainer.kubeflow.org/v1alpha1"
@@ -42,6 +42,6 @@ def nasty() -> Report:
     """A report whose texts try to break out of every format."""
     one = finding(
         message=NASTY, hint=NASTY, file=f"dir with blank/{NASTY}.yaml", path=("spec", NASTY), code="KF203",
-        object=ObjectKey(API, "TrainJob", "", NASTY),
+        object=ObjectKey(API, "TrainJob", "", NASTY), related=(Related(NASTY, Position(NASTY, 1, 2)), Related(NASTY)),
     )  # fmt: skip
     return report(one, finding(message=NASTY))

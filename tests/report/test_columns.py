@@ -23,6 +23,7 @@ def counts(**numbers):
         (trainjob("a", condition("Suspended", "Resumed", status="False"), jobsStatus=counts(ready=1)), "Running"),
         (trainjob("a", condition("Complete", "AllJobsCompleted")), "Complete"),
         (trainjob("a", condition("Suspended", "x", status="False"), condition("Failed", "FailedJobs")), "Failed"),
+        (trainjob("a", condition("Failed", "Cancelled")), "Cancelled"),
         (trainjob("a", metadata={"deletionTimestamp": "2026-11-21T08:00:00Z"}), "Terminating"),
     ],
 )
@@ -32,9 +33,9 @@ def test_state_of_a_trainjob(job, state):
 
 def test_trainjob_row():
     job = trainjob("a", condition("Failed", "FailedJobs"))
-    facts = columns.JobFacts("4", "3", "process")
+    facts = columns.JobFacts("4", "3", "process", "7")
     assert columns.of("TrainJob").row(job, NOW, facts, wide=False) == ("a", "Failed", "2", "torch-distributed", "2m")
-    assert columns.of("TrainJob").row(job, NOW, facts, wide=True)[5:] == ("FailedJobs", "3", "90s", "process")
+    assert columns.of("TrainJob").row(job, NOW, facts, wide=True)[5:] == ("FailedJobs", "3", "90s", "process", "7")
 
 
 def test_nodes_of_the_runtime_where_the_job_names_none():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kfrun.load import excerpts
-from kfrun.model.source import Finding, ObjectKey, Position, Severity, Stage
+from kfrun.model.source import Finding, ObjectKey, Position, Related, Severity, Stage
 from kfrun.report import findings as reports
 
 KEY = ObjectKey("trainer.kubeflow.org/v1alpha1", "TrainJob", "", "mnist")
@@ -200,3 +200,15 @@ def test_a_message_of_any_length_is_cut_for_people_and_whole_for_programs() -> N
     assert len(text) < 3 * 2100
     assert text.count("…") == 3
     assert reports.to_json([one])["findings"][0]["message"] == "x" * 9000
+
+
+def test_related_places_are_below_the_help_and_data_of_their_own() -> None:
+    places = (Related("a runtime", Position("r.yaml", 4, 2)), Related("a stored one", Position("store", 0, 0)))
+    one = replace(finding("x: 1", 1), related=places)
+    assert reports.to_text([one]).endswith(
+        "   = help: remove it\n   = see: a runtime, r.yaml:4:2\n   = see: a stored one\n\n1 error\n"
+    )
+    assert reports.to_json([one])["findings"][0]["related"] == [
+        {"message": "a runtime", "file": "r.yaml", "line": 4, "column": 2},
+        {"message": "a stored one", "file": None, "line": None, "column": None},
+    ]

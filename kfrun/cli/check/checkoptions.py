@@ -9,6 +9,7 @@ import click
 
 from kfrun.cli import options
 from kfrun.cli.check.reports import FORMATS, OutputTarget
+from kfrun.settings import MISSING_RUNTIME
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -46,15 +47,25 @@ def files(function: Function) -> Function:
         "-f", "--filename", "filenames", multiple=True, metavar="FILE", shell_complete=options.complete("files"),
         help="A file, folder, glob, https URL, or - for stdin; can be given several times, or as an argument.",
     )(function)  # fmt: skip
-    function = click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(function)
-    function = click.option(
-        "--skip-other-kinds", is_flag=True, help="Pass over YAML of other kinds, and what is no object at all."
-    )(function)
+    function = options.exclude(
+        click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(function)
+    )
+    function = options.skip_other_kinds(function)
     return click.argument("paths", nargs=-1, metavar="[FILE]...", shell_complete=options.complete("files"))(function)
 
 
+def runtimes(function: Function) -> Function:
+    """Where runtimes are looked for, and what it is that one is not there: ``stored`` and ``missing_runtime``."""
+    function = click.option(
+        "--missing-runtime", type=click.Choice(MISSING_RUNTIME),
+        help="What it is that a job's runtime is not there; by itself an error to validate, and nothing to lint.",
+    )(function)  # fmt: skip
+    return options.stored(function)
+
+
 def outputs(function: Function) -> Function:
-    """``-o`` and ``--fail-on``: parameters ``outputs`` and ``fail_on``."""
+    """``-o``, ``--fail-on`` and ``-q``: parameters ``outputs``, ``fail_on`` and ``quiet``."""
+    function = click.option("-q", "--quiet", is_flag=True, help="Say nothing where nothing was found.")(function)
     function = click.option(
         "-o", "--output", "outputs", multiple=True, type=_TargetType(), metavar="FORMAT[=FILE]",
         help=f"The output's form: {', '.join(FORMATS)}; with a file it goes there. Can be given several times.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kfrun import settings
 from kfrun.errors import UsageProblem
 from kfrun.model.source import Severity
+from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +33,36 @@ def load(environ: Mapping[str, str], *, enable: Sequence[str], disable: Sequence
     _require_codes(enable, "--enable")
     _require_codes([code for code in disable if code != "all"], "--disable")
     return _switched(choice, enable, disable)
+
+
+class PolicyState(NamedTuple):
+    """A policy as it is in force, and where that was said last: a file, a flag, or ``default``."""
+
+    code: str
+    is_on: bool
+    severity: Severity
+    origin: str
+
+
+def states(environ: Mapping[str, str], *, enable: Sequence[str], disable: Sequence[str]) -> list[PolicyState]:
+    """Every policy, as `load` gives it.
+
+    Raises:
+        UsageProblem: see `load`.
+    """
+    from kfrun.validate.lint.table import CODES
+
+    choice = load(environ, enable=enable, disable=disable)
+    origins = dict.fromkeys(CODES, "default")
+    for path, table in settings.tables("lint", environ, Path.cwd()):
+        said = {*table.get("enable", ()), *table.get("disable", ()), *table.get("severity", {})}
+        origins.update(dict.fromkeys(CODES if "all" in said else said, path))
+    for flag, codes in (("--disable", disable), ("--enable", enable)):
+        origins.update(dict.fromkeys(CODES if "all" in codes else codes, flag))
+    return [
+        PolicyState(code, choice.is_on(code), choice.severities.get(code, Severity.WARNING), origin)
+        for code, origin in origins.items()
+    ]
 
 
 def _with_table(choice: Choice, table: Mapping[str, Any], name: str) -> Choice:

@@ -59,14 +59,19 @@ def run(asked: Plain) -> int:
 def _validate(asked: Plain) -> int:
     from kfrun.cli import console, exits
     from kfrun.cli.check import reports
+    from kfrun.flow import documents as documents_of
     from kfrun.flow.checker import remembered
     from kfrun.flow.checker.stages import Asked
     from kfrun.report.checks import Report
 
+    documents_of.listen(console.tell)
     settings = console.load_settings()
     names = reports.named(asked.paths, asked.filenames)
     documents, findings = remembered.check_new(
-        names, Asked(settings, with_scripts=True), recursive=False, cache=asked.cache
+        names,
+        Asked(settings, with_scripts=True, missing_runtime=settings.missing_runtime),
+        recursive=False,
+        cache=asked.cache,
     )
     report = Report("validate", documents, findings)
     reports.write(report, (), text=lambda: reports.validity(report, {}, settings))

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from kfrun.report.checks import Report
     from kfrun.settings import Settings
 
-FORMATS: Final = ("text", "json", "junit", "sarif", "tap", "github")
+FORMATS: Final = ("text", "json", "junit", "sarif", "tap", "github", "markdown")
 
 _FOR_PROGRAMS: Final = frozenset({"json", "sarif", "github"})
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
-_FOLDER: Final = "the folder must exist and be yours to write"
+_FOLDER: Final = "name a file in a folder that is yours to write"
 
 
 class OutputTarget(NamedTuple):
@@ -88,6 +88,7 @@ def _write_file(path: str, content: str) -> None:
     from pathlib import Path
 
     try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(content, encoding="utf-8", errors="backslashreplace", newline="\n")
     except (OSError, ValueError) as error:
         number = error.errno if isinstance(error, OSError) else None
@@ -113,13 +114,22 @@ def _draw(name: str, report: Report, text: Callable[[], str]) -> str:
         from kfrun.report.junit import to_junit
 
         return to_junit(report, timestamp=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"))
-    report = report._replace(titles=titles({one.code for one in report.findings}))
+    return _titled(name, report._replace(titles=titles({one.code for one in report.findings})))
+
+
+def _titled(name: str, report: Report) -> str:
+    """Of the formats that say what a code means."""
     if name == "sarif":
         from kfrun.flow import codes
         from kfrun.report.sarif import to_sarif
 
-        report = report._replace(helps=codes.helps({one.code for one in report.findings}))
+        found = {one.code for one in report.findings}
+        report = report._replace(helps=codes.helps(found), pages=codes.pages(found))
         return json_text(to_sarif(report))
+    if name == "markdown":
+        from kfrun.report.github import to_markdown
+
+        return to_markdown(report)
     from kfrun.report.github import to_github
 
     return to_github(report)
@@ -172,10 +182,15 @@ def drawn(findings: Iterable[Finding], settings: Settings) -> str:
     return to_text(list(findings), color=console.colors_stdout(settings))
 
 
-def validity(report: Report, before: Mapping[ObjectKey, Document], settings: Settings) -> str:
-    """What ``validate`` says to people; ``before`` has the objects that were updates, as they were."""
+def validity(report: Report, before: Mapping[ObjectKey, Document], settings: Settings, *, quiet: bool = False) -> str:
+    """What ``validate`` says to people; ``before`` has the objects that were updates, as they were.
+
+    ``quiet``: nothing but what was found.
+    """
     from kfrun.report.table import clean
 
+    if quiet:
+        return drawn(report.findings, settings) if report.findings else ""
     refused = refused_keys(report)
     valid = [document for document in report.documents if document.key not in refused]
     lines = []

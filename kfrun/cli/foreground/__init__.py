@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from kfrun.observe.outcome import Outcome
 
 
-def run(ready: Ready, backend: Backend, caller: Caller, *, remove: bool) -> int:
+def run(ready: Ready, backend: Backend, caller: Caller, *, remove: bool, quiet: bool = False) -> int:
     """Carry out a plan for one job and return its exit code; the first interrupt cancels it, the second kills it.
+
+    At the end it is told what can be done next, unless ``quiet``.
 
     Raises:
         Refused, Unavailable: it is recorded, and does not run here or now.
@@ -36,6 +38,8 @@ def run(ready: Ready, backend: Backend, caller: Caller, *, remove: bool) -> int:
         code = _follow(backend, job, attach.follower(backend, ready, job), stops)
     if remove:
         backend.wish(key, "delete", uid=job.uid)
+    elif not quiet and backend.find(*key[1:]) is not None:
+        attach.tell_what_next(key)
     return code
 
 

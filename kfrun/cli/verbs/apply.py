@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--wait", is_flag=True, help="Stay until the jobs have ended; exit with the first failed job's code.")
 @click.option("--follow", is_flag=True, help="Like --wait, and print the logs. Ctrl-C leaves the jobs alone.")
 @click.option("--timeout", metavar="DURATION", help="With --wait: exit 124 when the time is up; the jobs go on.")
-@click.option("-q", "--quiet", is_flag=True, help="Do not show the plan.")
+@click.option("-q", "--quiet", is_flag=True, help="Show neither the plan nor what can be done next.")
 def command(
     wishes: Wishes,
     dry_run: str,
@@ -75,7 +75,7 @@ def command(
             return 0
         execution.carry_out(ready, backend, caller, say=options.say)
         if follow:
-            return _follow(backend, ready)
+            return _follow(backend, ready, quiet=quiet)
         return _wait(backend, ready, seconds) if wait or seconds is not None else 0
 
 
@@ -112,7 +112,7 @@ def _require_same(saved: SavedPlan, ready: Ready) -> None:
     savedplans.require_same(saved, ready)
 
 
-def _follow(backend: Backend, ready: Ready) -> int:
+def _follow(backend: Backend, ready: Ready, *, quiet: bool) -> int:
     from kfrun.observe import selection
 
     codes = []
@@ -122,6 +122,8 @@ def _follow(backend: Backend, ready: Ready) -> int:
             outcome = follower.follow()
         if outcome is not None:
             follower.tell_end(outcome)
+            if not quiet:
+                attach.tell_what_next(key)
             codes.append(outcome.exit_code)
     return next((code for code in codes if code), 0)
 

@@ -22,10 +22,7 @@ def view(origin: bool, output: str) -> int:
     """Print every setting in force, as it would stand in kfrun.toml."""
     settings = options.load_settings()
     values = {key: getattr(settings, key) for key in KEYS}
-    plain = {
-        key: value if isinstance(value, str | int | float | bool) or value is None else str(value)
-        for key, value in values.items()
-    }
+    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
     if output == "json":
         shown = {
             key: {"value": value, "origin": str(settings.origins[key])} if origin else value
@@ -40,6 +37,6 @@ def view(origin: bool, output: str) -> int:
             options.write(f"\n[{inside}]\n")
             table = inside
         # TOML has no null: an unset key is a comment.
-        line = f"# {name} is not set" if value in (None, "") else f"{name} = {json_text(value)[:-1]}"
+        line = f"# {name} is not set" if value in (None, "", []) else f"{name} = {json_text(value)[:-1]}"
         options.write(f"{line}{f'  # {clean(str(settings.origins[key]))}' if origin else ''}\n")
     return 0

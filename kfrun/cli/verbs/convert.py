@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
 from kfrun.cli import exits, options
 from kfrun.errors import InvalidInput
-from kfrun.execute import choice
 from kfrun.flow import documents
 from kfrun.load import sources
+from kfrun.model.kinds import LEGACY_JOBS, is_own
 from kfrun.report import yamljson
 
 if TYPE_CHECKING:
@@ -31,10 +30,19 @@ def command(wishes: Wishes, output: str) -> int:
 
     settings = options.load_settings(**wishes.settings)
     values = documents.read_values(wishes.values)
-    found = sources.load(wishes.filenames, recursive=wishes.recursive, stdin=sys.stdin.buffer, values=values)
+    found = sources.load(
+        wishes.filenames,
+        recursive=wishes.recursive,
+        stdin=sys.stdin.buffer,
+        values=values,
+        exclusion=documents.exclusion(settings),
+        only_objects=wishes.skip_other_kinds,
+    )
+    if wishes.skip_other_kinds:
+        found = documents.of_kinds(found, lambda key: is_own(key) or key.kind in LEGACY_JOBS)
     if values is not None:
         values.require_used()
-    converted = conversions.convert(found, settings, partial(choice.observe, settings))
+    converted = conversions.convert(found, settings)
     if not converted.objects:
         raise InvalidInput(converted.notes)
     write = yamljson.to_yaml if output == "yaml" else yamljson.to_json

@@ -58,6 +58,8 @@ class _How(NamedTuple):
     help="Delete what these manifests name.",
 )  # fmt: skip
 @click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")
+@options.exclude
+@options.skip_other_kinds
 @options.values
 @options.namespace
 @options.crowd("All TrainJobs of the namespace, or all objects of TYPE.")
@@ -78,6 +80,8 @@ def command(
     targets: tuple[str, ...],
     filenames: tuple[str, ...],
     recursive: bool,
+    exclude: tuple[str, ...] | None,
+    skip_other_kinds: bool,
     values: Values,
     namespace: str | None,
     crowd: Crowd,
@@ -99,13 +103,18 @@ def command(
     if any(values) and not filenames:
         raise UsageProblem("values are for the templates of -f, and no file was named", "give -f FILE beside them")
     manner = _how(**how)
-    settings = options.load_settings(namespace=namespace)
+    if (exclude or skip_other_kinds) and not filenames:
+        flag = "--exclude" if exclude else "--skip-other-kinds"
+        raise UsageProblem(f"{flag} is for the manifests of -f, and no file was named", "give -f FILE beside it")
+    settings = options.load_settings(namespace=namespace, exclude=exclude)
     seconds = durations.parse_duration(timeout, "--timeout") if timeout else None
     with options.backend(settings) as backend:
         if filenames:
             from kfrun.flow import documents
 
-            found = documents.read(Wishes(filenames, recursive, values), settings)
+            options.listen()
+            wishes = Wishes(filenames, recursive, values=values, skip_other_kinds=skip_other_kinds)
+            found = documents.read(wishes, settings)
             wanted = [document.key for document in found]
         elif chosen:
             wanted = _chosen(backend, settings, targets, crowd)

@@ -10,6 +10,7 @@ import click
 from kfrun.cli import kinds, options
 from kfrun.cli.query import JOBS, Crowd
 from kfrun.cli.rows import facts_of
+from kfrun.flow import epilogue
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.observe import selection
 from kfrun.observe.outcome import node_of
@@ -78,6 +79,7 @@ def _in_order(rows: Iterable[tuple[int, Event]]) -> list[dict[str, Any]]:
 
 def _view(backend: Backend, job: StoredObject) -> TrainJobView:
     run, details, end = backend.runs([job.uid]).get(job.uid), backend.details(job), backend.outcome(job)
+    words = epilogue.of(backend, job, end) if end is not None and not end.succeeded else None
     pods = sorted(details.pods, key=lambda pod: (node_of(pod), pod["metadata"].get("creationTimestamp", "")))
     return TrainJobView(
         job=job.data,
@@ -91,5 +93,7 @@ def _view(backend: Backend, job: StoredObject) -> TrainJobView:
         folder=details.folder,
         not_enforced=details.not_enforced,
         failure="" if end is None or end.succeeded else end.message or end.reason,
+        help=words.advice if words else "",
+        last_lines=words.lines if words else (),
         history=backend.history(job),
     )

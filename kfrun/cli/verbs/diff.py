@@ -11,6 +11,7 @@ from kfrun.execute import choice
 from kfrun.flow import desired, documents
 from kfrun.model.change import FieldChange
 from kfrun.model.kinds import TRAIN_JOB
+from kfrun.model.resolution import STORE
 from kfrun.plan import compare
 from kfrun.report import diff
 from kfrun.report.diff import ObjectDiff
@@ -74,6 +75,10 @@ def command(wishes: Wishes, show_secrets: bool) -> int:
     read = documents.read(wishes, settings)
     observed = choice.observe(settings, [document.key for document in read])
     wanted = desired.prepare(read, observed, settings=settings)
+    for job in wanted.jobs:
+        runtime = job.resolution.runtime
+        if runtime is not None and runtime.found_in == STORE:
+            options.tell(f"{job.resolution.trainjob.resource}: runtime {runtime}")
     found = list(_diffs(wanted, observed, show_secrets=show_secrets))
     text = diff.to_text(found, color=options.colors_stdout(settings))
     options.write(text, styled=True, show_secrets=show_secrets)

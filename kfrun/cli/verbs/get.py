@@ -11,8 +11,10 @@ from kfrun.cli import attach, kinds, options
 from kfrun.cli.query import Query
 from kfrun.cli.rows import Tables
 from kfrun.errors import NotFound
+from kfrun.model.kinds import TRAIN_JOB
+from kfrun.model.state import INSTALLING
 from kfrun.observe import selection
-from kfrun.report import objects
+from kfrun.report import columns, objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,6 +92,7 @@ class Printer:
         # a table is drawn for people, everything else is for programs
         self._put = options.write if output.startswith("custom-columns") else options.data
         self._several = len(query.kinds) > 1
+        self._is_wide, self._states = output == "wide", dict[str, str]()
         self._tables = Tables(
             backend, wide=output == "wide", namespaces=query.namespace is None, headers=headers,
             kinds=self._several, marked=marked,
@@ -111,6 +114,8 @@ class Printer:
             self._put(self._format([item.data for item in found]))
 
     def _write_tables(self, found: Sequence[StoredObject]) -> None:
+        for item in found:
+            self._is_known("ADDED", item)
         kinds_found = dict.fromkeys(item.key.kind for item in found)
         for number, kind in enumerate(kinds_found):
             rows = self._tables.render(kind, [item for item in found if item.key.kind == kind], mark="ADDED")
@@ -119,10 +124,17 @@ class Printer:
     def write_change(self, mark: str, item: StoredObject) -> None:
         """Write one object that was added, modified or deleted."""
         if self.is_table:
-            options.write(self._tables.render(item.key.kind, [item], mark=mark))
+            if not self._is_known(mark, item):
+                options.write(self._tables.render(item.key.kind, [item], mark=mark))
         elif self._format_one is not None:
             data = item.data if not self._wrapped else {"type": mark, "object": item.data}
             self._put(self._format_one([data]))
+
+    def _is_known(self, mark: str, item: StoredObject) -> bool:
+        """Whether only how far an installation is has changed, which no column shows."""
+        state = columns.trainjob_state(item.data) if item.key.kind == TRAIN_JOB else ""
+        before, self._states[item.uid] = self._states.get(item.uid), state
+        return mark == "MODIFIED" and not self._is_wide and state == before == INSTALLING
 
 
 def follow(backend: Backend, query: Query, printer: Printer) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kfrun import host
-from kfrun.cli import attach, durations, kinds, options
+from kfrun.cli import attach, console, durations, kinds, options
 from kfrun.cli.query import JOBS, Crowd
 from kfrun.errors import NotFound, Refused, Unavailable, UsageProblem
 from kfrun.model.kinds import TRAIN_JOB
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _SELECTED_LINES = 10
 """``--tail`` of what is chosen by labels, as kubectl has it."""
+_LOOK_SECONDS = 0.02
 
 
 @options.verb("logs")
@@ -156,7 +157,7 @@ class _Show:
         host.allow_many_files()
         with LogReader(source, chosen, self._out.write) as reader:
             if follow:
-                self._follow(reader)
+                self._follow(reader, with_installer=not environment and not previous)
             else:
                 reader.backlog()
                 reader.finish()
@@ -180,12 +181,34 @@ class _Show:
             return chosen
         return replace(chosen, prefix=True)
 
-    def _follow(self, reader: LogReader) -> None:
+    def _follow(self, reader: LogReader, *, with_installer: bool) -> None:
         key = self._job.key
+        if with_installer and not is_finished(self._job.data) and not self._has_spoken():
+            self._follow_installer()
         with attach.detachable(*attach.how_to_return("logs -f", key.name, key.namespace)):
             logs.follow(reader, self._logs.ended, pause=self._pause)
         if self._logs.deleted:
             options.tell(f"{key.name} was deleted")
+
+    def _has_spoken(self) -> bool:
+        return bool(logs.select(self._logs.run().files(), self._options))
+
+    def _follow_installer(self) -> None:
+        """Tell on standard error what the installer says, until the job has something to say."""
+        from kfrun.flow.installation import Installation
+
+        key, live = self._job.key, console.live if console.has_live_line() else None
+        installation = Installation(self._backend, self._job, self._logs, tell=options.tell, live=live)
+        with attach.detachable(*attach.how_to_return("logs -f", key.name, key.namespace)):
+            try:
+                while not self._logs.ended() and not self._has_spoken():
+                    installation.look()
+                    self._pause(_LOOK_SECONDS)
+                installation.look(final=True)
+                if not self._has_spoken():
+                    installation.tell_kept()
+            finally:
+                installation.close()
 
     def _pause(self, seconds: float) -> None:
         self._out.flush()
@@ -230,6 +253,10 @@ class _ShowSeveral(_Show):
                 found[job.key.name] = self._backend.logs(job, self._number)
             except NotFound as error:
                 options.tell(f"{job.key.name}: {error.message}")
+        if not found:
+            raise NotFound(f"there are no logs of {', '.join(job.key.name for job in jobs)}")
+        self._jobs = [job for job in jobs if job.key.name in found]
+        self._job = self._jobs[0]
         return JointLogs(found)
 
     def write(self, *, follow: bool, previous: bool, environment: bool) -> None:
@@ -244,9 +271,27 @@ class _ShowSeveral(_Show):
             except NotFound as error:
                 options.tell(f"{job.key.name}: {error.message}")
 
-    def _follow(self, reader: LogReader) -> None:
+    def _follow(self, reader: LogReader, *, with_installer: bool) -> None:
+        from kfrun.flow.installation import Installation
+
+        active = [job for job in self._jobs if with_installer and not is_finished(job.data)]
+        watched = [
+            Installation(self._backend, job, self._backend.logs(job), tell=options.tell, live=None) for job in active
+        ]
+
+        def pause(seconds: float) -> None:
+            for installation in watched:
+                installation.look()
+            self._pause(seconds)
+
         with attach.detachable("detached: the jobs go on"):
-            logs.follow(reader, self._logs.ended, pause=self._pause)
+            try:
+                logs.follow(reader, self._logs.ended, pause=pause)
+                for installation in watched:
+                    installation.look(final=True)
+            finally:
+                for installation in watched:
+                    installation.close()
 
     def _explain_nothing(self, source: LogSource, *, environment: bool) -> None:
         there = "installer's output" if environment else "logs of that kind" if source.files() else "logs yet"

@@ -9,8 +9,9 @@ import click
 from kfrun.cli import options
 from kfrun.execute import choice
 from kfrun.flow import desired, documents
-from kfrun.flow.checker import stages
+from kfrun.flow.checker import absence, stages
 from kfrun.flow.checker.stages import Asked
+from kfrun.model.state import Observed
 from kfrun.report import yamljson
 
 if TYPE_CHECKING:
@@ -24,19 +25,21 @@ if TYPE_CHECKING:
 @options.verb("render", with_arguments=True)
 @options.wishes(options.files, options.values, options.arguments, options.namespace, options.trainer_version)
 @options.output("yaml", "json", default="yaml")
+@options.stored
 @click.option("--explain", is_flag=True, help="Say of every field where it comes from.")
-def command(wishes: Wishes, output: str, explain: bool) -> int:
+def command(wishes: Wishes, output: str, stored: bool, explain: bool) -> int:
     """Print the objects that the Trainer controller would create.
 
     The JobSet of every TrainJob, and the ConfigMaps and Secrets beside it, exactly as they would be applied. With
     --explain every field says whether the runtime, the job, a patch, a policy or a default set it, and where.
+    Runtimes that were applied on this machine count with --stored only.
     """
     settings = options.load_settings(**wishes.settings)
     read: Sequence[Document] = documents.read(wishes, settings)
-    observed = choice.observe(settings, [document.key for document in read])
+    observed = choice.observe(settings, [document.key for document in read]) if stored else Observed()
     read = documents.with_arguments(read, observed, wishes.arguments, settings)
     checked = stages.check(read, observed, Asked(settings, admission=None, with_keys=True))
-    desired.require_sound(checked.findings)
+    desired.require_sound(checked.findings if stored else absence.unasked(checked.findings))
     options.data(_explained(checked.resolutions, output) if explain else _plain(checked.resolutions, output))
     return 0
 

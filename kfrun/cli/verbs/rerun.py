@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @options.wishes(options.arguments, options.namespace, options.planning, options.launching, options.force)
 @click.argument("names", nargs=-1, metavar="[TYPE] NAME", shell_complete=options.complete("trainjobs"))
 @click.option("-d", "--detach", is_flag=True, help="Start it and leave, as apply does.")
-@click.option("-q", "--quiet", is_flag=True, help="Do not show the plan.")
+@click.option("-q", "--quiet", is_flag=True, help="Show neither the plan nor what can be done next.")
 def command(wishes: Wishes, names: tuple[str, ...], detach: bool, quiet: bool) -> int:
     """Run a finished job once more, with today's code.
 
@@ -37,7 +37,7 @@ def command(wishes: Wishes, names: tuple[str, ...], detach: bool, quiet: bool) -
             attach.show_plan(ready)
             _tell_unchanged(ready)
         if not detach:
-            return foreground.run(ready, backend, caller, remove=False)
+            return foreground.run(ready, backend, caller, remove=False, quiet=quiet)
         execution.carry_out(ready, backend, caller, say=options.say)
         options.tell(f"kfrun logs -f {job.key.name}{attach.namespace_flag(job.key.namespace)} follows it")
         return 0

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     options.force,
 )
 @click.option("--rm", "remove", is_flag=True, help="Remove the job and its logs when it has ended.")
-@click.option("-q", "--quiet", is_flag=True, help="Do not show the plan.")
+@click.option("-q", "--quiet", is_flag=True, help="Show neither the plan nor what can be done next.")
 def command(wishes: Wishes, remove: bool, quiet: bool) -> int:
     """Train in the foreground and exit with the job's own code.
 
@@ -59,7 +59,7 @@ def command(wishes: Wishes, remove: bool, quiet: bool) -> int:
             _require_one_job(ready)
         if not quiet:
             attach.show_plan(ready)
-        return foreground.run(ready, backend, caller, remove=remove)
+        return foreground.run(ready, backend, caller, remove=remove, quiet=quiet)
 
 
 def _script(wishes: Wishes, settings: Settings, backend: Backend, caller: Caller, *, quiet: bool) -> Ready:

@@ -59,11 +59,13 @@ if TYPE_CHECKING:
     help="Say as well what this backend could not run, and which fields it would not honour.",
 )
 @click.option("--no-cache", "cache", is_flag=True, flag_value=False, default=True, help="Check what was valid, too.")
+@checkoptions.runtimes
 @checkoptions.outputs
 def command(
     paths: tuple[str, ...],
     filenames: tuple[str, ...],
     recursive: bool,
+    exclude: tuple[str, ...] | None,
     skip_other_kinds: bool,
     values: Values,
     namespace: str | None,
@@ -74,22 +76,32 @@ def command(
     until: Until,
     backend: str | None,
     cache: bool,
+    stored: bool,
+    missing_runtime: str | None,
     outputs: tuple[OutputTarget, ...],
     fail_on: str,
+    quiet: bool,
 ) -> int:
     """Check manifests as a cluster would.
 
-    Structure, rules across fields, and whether the runtime that a job refers to exists and fits. Exit code 1 when
-    something is refused; warnings alone do not refuse, unless --fail-on says so.
+    Structure, rules across fields, and whether the runtime that a job refers to is in the input or shipped, and fits.
+    What this machine has stored counts with --stored only. Exit code 1 when something is refused; warnings alone do not
+    refuse, unless --fail-on says so.
 
     Every object is checked as a new one, or with --previous, --previous-ref or --previous-stored as an update of what
     it was: what cannot change is refused then, too. kfrun plan always compares with what is stored.
     """
     if until != "job" and backend is not None:
         raise UsageProblem("--backend is asked at the last stage only", "leave --until out, or --backend")
-    settings = options.load_settings(namespace=namespace, trainer_version=trainer_version)
+    options.listen()
+    settings = options.load_settings(
+        namespace=namespace, trainer_version=trainer_version, missing_runtime=missing_runtime, exclude=exclude
+    )
     names = reports.named(paths, filenames)
-    asked = Asked(settings, until, backend=backend, only_own_kinds=skip_other_kinds, with_scripts=True)
+    asked = Asked(
+        settings, until, backend=backend, only_own_kinds=skip_other_kinds, with_scripts=True,
+        stored=stored, missing_runtime=settings.missing_runtime,
+    )  # fmt: skip
     documents: Sequence[CheckedObject]
     findings: Sequence[Finding]
     before: Mapping[ObjectKey, Document] = {}
@@ -110,5 +122,5 @@ def command(
         if given is not None and all(one.stage not in (Stage.YAML, Stage.TEMPLATE) for one in findings):
             given.require_used()
     report = Report("validate", documents, findings, reports.severities(fail_on))
-    reports.write(report, outputs, text=lambda: reports.validity(report, before, settings))
+    reports.write(report, outputs, text=lambda: reports.validity(report, before, settings, quiet=quiet))
     return exits.REFUSED if report.refused else exits.SUCCESS

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kfrun.flow.conditions import Awaited
     from kfrun.flow.waits import Vain
     from kfrun.model.state import StoredObject
+    from kfrun.observe.outcome import Outcome
 
 
 @options.verb("wait")
@@ -93,12 +94,27 @@ def _end(backend: Backend, waiting: Waits, key: ObjectKey) -> int:
     job, name = selection.get(backend, *key[1:]), key.name
     waits.require_run(backend, job)
     _tell_suspended(job)
-    end = waiting.end(job).outcome
+    ended = waiting.end(job)
+    end = ended.outcome
     state = "Complete" if end.succeeded else "Failed"
     # further lines are the installer's last ones: `kfrun describe` shows them
     why = (end.message or end.reason).partition("\n")[0].rstrip(":")
     options.say(f"trainjob.trainer.kubeflow.org/{name} {state}: {why}")
+    _tell_why(backend, ended.job, end)
     return end.exit_code
+
+
+def _tell_why(backend: Backend, job: StoredObject, end: Outcome) -> None:
+    """The last words of a job that failed, and what to do."""
+    if end.succeeded:
+        return
+    from kfrun.flow import epilogue
+
+    found = epilogue.of(backend, job, end)
+    for line in found.told:
+        options.tell(line)
+    if found.advice:
+        options.tell(f"help: {found.advice}")
 
 
 def _tell_suspended(job: StoredObject) -> None:

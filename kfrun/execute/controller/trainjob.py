@@ -13,6 +13,7 @@ from kfrun.execute.controller import pod as pods
 from kfrun.execute.controller.context import set_condition
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.runstate import is_true
+from kfrun.model.state import INSTALLING
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
@@ -35,6 +36,15 @@ def step(p: Pass) -> None:
     _copy_outcome(p)
     if not state.finished:
         _check_deadline(p)
+
+
+def note_installation(p: Pass, message: str, reason: str = "") -> None:
+    """The condition Installing, which only kfrun has: as long as packages are installed, and never afterwards."""
+    conditions = p.state.conditions
+    if message:
+        set_condition(conditions, INSTALLING, reason, message, p.now)
+    else:
+        conditions[:] = [item for item in conditions if item.type != INSTALLING]
 
 
 def shift_waits(state: RunState, seconds: float) -> None:

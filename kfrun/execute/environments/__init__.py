@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kfrun.execute.environments.builder import build, main
     from kfrun.execute.environments.guards import guard
     from kfrun.execute.environments.installsettings import fingerprint
-    from kfrun.execute.environments.inventory import EnvironmentInfo, listing, prune, remove, size
+    from kfrun.execute.environments.inventory import EnvironmentInfo, listing, prune, remove, remove_all, size
 
 __all__ = [
     "EnvironmentInfo",
@@ -45,6 +45,7 @@ __all__ = [
     "mark_used",
     "prune",
     "remove",
+    "remove_all",
     "require_installer",
     "require_trusted",
     "size",
@@ -59,6 +60,7 @@ _LATER = {
     "listing": "inventory",
     "prune": "inventory",
     "remove": "inventory",
+    "remove_all": "inventory",
     "size": "inventory",
 }
 

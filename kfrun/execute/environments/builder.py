@@ -12,10 +12,10 @@ import os
 import sys
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from kfrun.errors import EnvironmentFailed, InstallerKilled
-from kfrun.execute.environments import expansion, guards, inventory, locks
+from kfrun.execute.environments import expansion, guards, inventory, locks, progress
 from kfrun.execute.environments.credentials import Scrubber
 from kfrun.execute.environments.request import (
     EnvironmentRequest,
@@ -30,10 +30,22 @@ from kfrun.patterns import pattern
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import FrameType
+    from typing import Protocol
 
     from kfrun.execute.environments.installers import Installer
 
+    class Log(Protocol):
+        """Where it is written what the installer says."""
+
+        def write(self, data: bytes, /) -> int:
+            """Write a line."""
+
+        def flush(self) -> None:
+            """Let it be read now."""
+
+
 _KILLED = 137
+_LEAST = 2
 _TAIL = 10
 """Lines of the installer that an error quotes."""
 
@@ -58,7 +70,7 @@ _NOISE = ("Using Python ", "Looking in links: ", "Looking in indexes: ")
 """Lines that an error need not quote."""
 
 
-def build(request: EnvironmentRequest, cache: Path, log: BinaryIO, environ: Mapping[str, str] | None = None) -> Path:
+def build(request: EnvironmentRequest, cache: Path, log: Log, environ: Mapping[str, str] | None = None) -> Path:
     """Build the environment of ``request`` below ``cache``, or find it built; returns its folder.
 
     Waits while another process builds the same one. What the installer says goes to ``log``, without credentials.
@@ -95,7 +107,9 @@ def build(request: EnvironmentRequest, cache: Path, log: BinaryIO, environ: Mapp
 
 
 def main(argv: list[str]) -> int:
-    """Build what ``argv`` asks for: a request as JSON in a file, and the cache folder. Progress goes to stdout.
+    """Build what ``argv`` asks for: a request as JSON in a file, the cache folder, and a file for one line of progress.
+
+    What the installer says goes to stdout.
 
     Returns 0, or 3 when the environment could not be built; its reason is the last line printed. On SIGTERM the
     half-built environment is removed and 143 returned; 137 says that the installer was killed.
@@ -115,7 +129,8 @@ def main(argv: list[str]) -> int:
     log = sys.stdout.buffer
     try:
         request = EnvironmentRequest.from_json(json.loads(Path(argv[0]).read_text(encoding="utf-8")))
-        build(request, Path(argv[1]), log)
+        place = location(request, Path(argv[1]))
+        build(request, Path(argv[1]), progress.Progress(log, argv[2], place) if len(argv) > _LEAST else log)
     except EnvironmentFailed as error:
         # The installer's lines stand above already.
         _say(log, f"{error.message.splitlines()[0]}{f' ({error.hint})' if error.hint else ''}")
@@ -124,7 +139,7 @@ def main(argv: list[str]) -> int:
 
 
 def _build_alone(
-    request: EnvironmentRequest, path: Path, environ: Mapping[str, str], channels: tuple[BinaryIO, int]
+    request: EnvironmentRequest, path: Path, environ: Mapping[str, str], channels: tuple[Log, int]
 ) -> None:
     """Build with the lock held: removes what a killed builder left, and what this one leaves if it fails."""
     from kfrun.execute.environments import installers
@@ -198,7 +213,7 @@ def _put_on_path(request: EnvironmentRequest, path: Path) -> None:
 class _Run:
     """Runs the commands of an installer, copies what they say to the log and remembers the last lines."""
 
-    def __init__(self, installer: Installer, scrub: Scrubber, log: BinaryIO, lock: int) -> None:
+    def __init__(self, installer: Installer, scrub: Scrubber, log: Log, lock: int) -> None:
         self.installer = installer
         self._scrub = scrub
         self._log = log
@@ -251,7 +266,7 @@ def _hint(text: str, origin: str) -> str | None:
     return next((hint.replace("kfrun.dev/packages", origin) for sign, hint in _HINTS if sign in text), None)
 
 
-def _say(log: BinaryIO, text: str) -> None:
+def _say(log: Log, text: str) -> None:
     log.write(f"{text}\n".encode())
     log.flush()
 

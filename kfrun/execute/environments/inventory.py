@@ -77,7 +77,16 @@ def prune(cache: Path, *, unused_for: float | None, in_use: set[Path], dry_run: 
         and info.state != "building"
         and (info.state == "incomplete" or info.last_used <= horizon)
     ]
-    return [info for info in unwanted if dry_run or remove(info.path, wait=0)]
+    return unwanted if dry_run else remove_all(unwanted)
+
+
+def remove_all(found: list[EnvironmentInfo]) -> list[EnvironmentInfo]:
+    """Remove environments but for what is being built; returns those removed.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
+    return [info for info in found if remove(info.path, wait=0)]
 
 
 def remove(path: Path, *, wait: float = 5.0) -> bool:

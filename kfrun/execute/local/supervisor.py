@@ -91,6 +91,7 @@ class Supervisor:
             self._ask_needs(p)
         if self._state.finished or self._state.request:
             self._needs.stop()
+            trainjob.note_installation(p, "")
         while not self._ledger.save(self._state, p.events):
             # Nothing is done that is not written down: neither the store nor the reserve takes it now.
             self._leave_if_folder_is_gone()
@@ -174,7 +175,11 @@ class Supervisor:
         )
 
     def _ask_needs(self, p: Pass) -> None:
-        match self._needs.advance(p):
+        answer = self._needs.advance(p)
+        progress = f": {answer.progress}" if isinstance(answer, Unmet) and answer.progress else ""
+        is_installing = answer.reason == "EnvironmentBuilding"
+        trainjob.note_installation(p, f"{answer.message}{progress}" if is_installing else "", answer.reason)
+        match answer:
             case Met():
                 self._state.needs = "ready"
             case Unmet(reason, message):

@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from kfrun.execute import choice
-from kfrun.flow.checker import stages, structure, workers
+from kfrun.flow.checker import absence, stages, structure, workers
 from kfrun.flow.checker.structure import Text
 from kfrun.load import sources
 from kfrun.model.kinds import TRAIN_JOB, is_own, runtime_key
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from kfrun.flow.checker.stages import Answer, Asked, Object
     from kfrun.flow.checker.structure import Examined, Part
+    from kfrun.load.folders import Exclusion
     from kfrun.model.source import Finding
-    from kfrun.settings import Settings
 
 _WORTH: Final = 60_000
 """Bytes of packed data that a process of its own is worth."""
@@ -44,18 +44,19 @@ class CheckedInput(NamedTuple):
     findings: Sequence[Finding]
 
 
-def opened(names: Sequence[str], *, recursive: bool) -> list[Text]:
+def opened(names: Sequence[str], *, recursive: bool, exclusion: Exclusion | None = None) -> list[Text]:
     """The texts that ``names`` stand for.
 
     Args:
         names: files, folders, globs, URLs, or ``-``.
         recursive: descend into the folders of a folder.
+        exclusion: what is left out of folders.
 
     Raises:
         NotFound, Unavailable: the only source is not there, or could not be read or fetched.
         UsageProblem: stdin was named twice.
     """
-    found = sources.texts(names, recursive=recursive, stdin=sys.stdin.buffer)
+    found = sources.texts(names, recursive=recursive, stdin=sys.stdin.buffer, exclusion=exclusion)
     return [Text(source.name, source.folder, text, refusal) for source, text, refusal in found]
 
 
@@ -63,12 +64,12 @@ def check(texts: Sequence[Text], asked: Asked) -> CheckedInput:
     """Everything that a cluster would say of the objects in these texts."""
     parts = structure.examine(texts, asked)
     refused = refusals(texts, parts, asked)
-    return CheckedInput((), refused) if refused else together(parts, asked, store(asked.settings))
+    return CheckedInput((), refused) if refused else together(parts, asked, store(asked))
 
 
-def store(settings: Settings) -> Callable[[], Observed]:
-    """What there is already, looked up when somebody needs it first."""
-    return cache(lambda: choice.observe(settings, ()))
+def store(asked: Asked) -> Callable[[], Observed]:
+    """What there is already, looked up when somebody needs it first; nothing unless it is asked for."""
+    return cache(lambda: choice.observe(asked.settings, ()) if asked.stored else Observed())
 
 
 def refusals(texts: Sequence[Text], parts: Sequence[Part], asked: Asked) -> list[Finding]:
@@ -112,7 +113,9 @@ def together(parts: Sequence[Part], asked: Asked, observed: Callable[[], Observe
     packed = [one.packed for one in objects]
     stored = observed() if needs_store else Observed()
     findings = stages.together(packed, found, stored, asked, _shared).findings
-    return CheckedInput(packed, stages.doubted(findings, _unread(parts, asked)))
+    if not asked.stored:
+        findings = absence.unasked(findings)
+    return CheckedInput(packed, absence.doubted(findings, _unread(parts, asked)))
 
 
 def _shared(answer: Callable[[Object], Answer], objects: Sequence[Object]) -> list[Answer]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from kfrun.errors import UsageProblem
 from kfrun.execute import choice
 from kfrun.flow import documents
-from kfrun.flow.checker import stages
+from kfrun.flow.checker import absence, stages
 from kfrun.load.sources import is_no_object
 from kfrun.model.kinds import identity, is_own
 from kfrun.model.source import Severity, Stage, without_text
+from kfrun.model.state import Observed
 from kfrun.model.values import NamedTuple, replace
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from kfrun.flow.checker.stages import Asked
     from kfrun.model.source import Document, Finding, ObjectKey
-    from kfrun.model.state import Observed
     from kfrun.model.wishes import Values
     from kfrun.settings import Settings
 
@@ -77,15 +77,23 @@ def check(comparison: Comparison, asked: Asked) -> CheckedUpdate:
         return CheckedUpdate(found, refused, {})
     if only_own_kinds:
         found = tuple(item for item in found if is_own(item.key))
-    known = choice.observe(settings, [document.key for document in found])
+    known = _known(found, comparison, asked)
     older, unread = (_stored(known), ()) if comparison.stored else _older(comparison, values(), settings)
     if only_own_kinds:
         unread = [one for one in unread if not is_no_object(one)]
     before = _existing(found, older)
     checked = stages.check(found, known, asked._replace(updated=before))
-    findings = [*refused, *stages.doubted(checked.findings, refused)]
+    told = checked.findings if comparison.stored or asked.stored else absence.unasked(checked.findings)
+    findings = [*refused, *absence.doubted(told, refused)]
     changes = _changes(found, before, findings, settings)
     return CheckedUpdate(found, (*findings, *changes, *unread), before)
+
+
+def _known(found: Iterable[Document], comparison: Comparison, asked: Asked) -> Observed:
+    """What this machine has stored, as far as it is asked for; older objects of its store have their runtimes there."""
+    if not (comparison.stored or asked.stored):
+        return Observed()
+    return choice.observe(asked.settings, [document.key for document in found])
 
 
 def _require_sense(asked: Comparison) -> None:
@@ -113,7 +121,13 @@ def _older(
         return _by_identity(older, settings), [_merely_told(one) for one in findings]
     from kfrun.load import sources
 
-    older, unread = sources.gather(asked.files, recursive=asked.recursive, stdin=sys.stdin.buffer, values=values)
+    older, unread = sources.gather(
+        asked.files,
+        recursive=asked.recursive,
+        stdin=sys.stdin.buffer,
+        values=values,
+        exclusion=documents.exclusion(settings),
+    )
     # That there was nothing before is an answer: what is there now is new.
     return _by_identity(older, settings), [finding for finding in unread if finding.code != _NOTHING_IN]
 

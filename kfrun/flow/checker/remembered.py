@@ -10,6 +10,7 @@ import os
 import string
 from typing import TYPE_CHECKING, Final
 
+from kfrun.flow import documents
 from kfrun.flow.checker import pipeline, structure
 from kfrun.flow.checker.pipeline import CheckedInput
 from kfrun.flow.checker.structure import Examined, Part
@@ -67,7 +68,7 @@ def check_new(names: Sequence[str], asked: Asked, *, recursive: bool, cache: boo
         recursive: descend into the folders of a folder.
         cache: believe what was found sound before.
     """
-    texts = pipeline.opened(names, recursive=recursive)
+    texts = pipeline.opened(names, recursive=recursive, exclusion=documents.exclusion(asked.settings))
     return check(texts, asked, Verdicts.open(asked)) if cache else pipeline.check(texts, asked)
 
 
@@ -87,7 +88,7 @@ class _Memory:
         self._digests = ["" if _says_too_little(text, asked) else digest(_known_by(text, asked)) for text in texts]
         self._known = [verdicts.objects(item) if item else None for item in self._digests]
         self.parts = [_named(text, known or ()) for text, known in zip(texts, self._known, strict=True)]
-        self.store = pipeline.store(asked.settings)
+        self.store = pipeline.store(asked)
         self.looked_at: set[int] = set()
         self._look_at(index for index, known in enumerate(self._known) if known is None)
         self.objects = list(self._placed())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from kfrun.flow.checker import scripts
+from kfrun.flow.checker import absence, scripts
 from kfrun.model.kinds import RUNTIMES, TRAIN_JOB, runtime_key
 from kfrun.model.packed import Packed, unpacked
 from kfrun.model.source import Severity, Stage
@@ -44,6 +44,8 @@ class Asked(NamedTuple):
         with_keys: make the keys of MPI and Flux jobs too, anew each time: only who shows or applies them needs any.
         only_own_kinds: objects of kinds that kfrun does not read are passed over.
         with_scripts: look for the scripts that jobs name beside their manifests, too.
+        stored: runtimes that were applied on this machine count, too.
+        missing_runtime: what it is that a job's runtime is not there: ``error``, ``warn`` or ``ignore``.
         values: what templates are rendered with; given, every text is one.
     """
 
@@ -55,6 +57,8 @@ class Asked(NamedTuple):
     with_keys: bool = False
     only_own_kinds: bool = False
     with_scripts: bool = False
+    stored: bool = False
+    missing_runtime: str = "error"
     values: Mapping[str, Any] | None = None
 
 
@@ -149,18 +153,6 @@ def _with_placeholders(findings: Sequence[Finding], objects: Sequence[Object]) -
     return [told(one) if one.stage is not Stage.YAML else one for one in findings]
 
 
-def doubted(findings: Sequence[Finding], unread: Sequence[Finding]) -> Sequence[Finding]:
-    """The findings; those that miss a runtime say that it may be in what could not be read."""
-    place = next((one.position.file for one in unread if one.position), None)
-    if place is None:
-        return findings
-    hint = f"it may be in {place}, which could not be read"
-    return [
-        replace(one, hint=f"{hint}; {one.hint}" if one.hint else hint) if one.code == "KF401" else one
-        for one in findings
-    ]
-
-
 def _broken(findings: Iterable[Finding]) -> set[ObjectKey | None]:
     """The objects that are refused: nothing further is asked about them."""
     return {finding.object for finding in findings if finding.severity is Severity.ERROR}
@@ -223,12 +215,18 @@ class _Judge:
         runtime = resolution.runtime.document.key if resolution.runtime else None
         of_commands = _of_commands(document, resolution.runtime.document.data if resolution.runtime else None)
         findings = [*resolution.findings, *self._admitted(resolution), *of_commands]
+        if runtime is None:
+            findings = absence.weighed(findings, wanted_runtime(document), self._asked.missing_runtime)
         if self._asked.with_scripts:
             findings += scripts.check(resolution)
         if self._asked.backend is not None:
             from kfrun.plan.support import findings as support
 
             findings += support.check(resolution, self._asked.backend)
+        if findings:
+            from kfrun.resolve.runtimes import placement
+
+            findings = placement.inside(findings, resolution)
         return Answer(findings, runtime, resolution if document is item else None)
 
     def _admitted(self, resolution: Resolution) -> list[Finding]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from kfrun.flow import documents
 from kfrun.flow.checker import stages, workers
-from kfrun.load import sources
+from kfrun.load import folders, sources
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.packed import Packed, pack
 from kfrun.model.values import NamedTuple
@@ -66,7 +66,7 @@ class _Task(NamedTuple):
 
 def is_template(text: Text, asked: Asked) -> bool:
     """Whether the text is to be rendered first."""
-    return asked.values is not None or text.name.endswith(sources.TEMPLATES)
+    return asked.values is not None or text.name.endswith(folders.TEMPLATES)
 
 
 def examine(texts: Sequence[Text], asked: Asked) -> list[Part]:

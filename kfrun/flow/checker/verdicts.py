@@ -1,9 +1,10 @@
 """What was found sound before, in a file.
 
 A file under the cache folder for every way of checking: the program, the Trainer version, the namespace, the last
-stage, the backend. It knows texts by their digest, and of each the objects in it; a TrainJob is sound together with its
-runtime. Only what nothing at all was found about is remembered, so nothing that should be told is ever lost here.
-Without the file everything is checked: a file that is damaged, or cannot be written, is as good as none.
+stage, the backend, what is said of runtimes. It knows texts by their digest, and of each the objects in it; a TrainJob
+is sound together with its runtime. Only what nothing at all was found about is remembered, so nothing that should be
+told is ever lost here. Without the file everything is checked: a file that is damaged, or cannot be written, is as good
+as none.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Verdicts:
         settings = asked.settings
         # Only a flag contradicts what a manifest says.
         namespace = (settings.namespace, settings.origins["namespace"].layer == "flag")
-        flags = (asked.until, asked.only_own_kinds, asked.backend)
+        flags = (asked.until, asked.only_own_kinds, asked.backend, asked.stored, asked.missing_runtime)
         way = (_FORMAT, _program(), settings.trainer_version, namespace, *flags)
         return cls(paths.join(settings.cache_dir, "verdicts", f"{digest(repr(way))}.json"))
 

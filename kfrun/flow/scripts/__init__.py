@@ -12,6 +12,7 @@ from kfrun import masking
 from kfrun.errors import InvalidInput, Refused, Unavailable, UsageProblem
 from kfrun.flow import documents as loading
 from kfrun.flow import plans
+from kfrun.load import folders as listing
 from kfrun.load import kubeyaml, script, sources
 from kfrun.load.script import manifest, surroundings
 from kfrun.model.values import NamedTuple, replace
@@ -135,8 +136,9 @@ def _require_sensible(call: ScriptCall, wishes: Wishes) -> None:
     if wishes.filenames:
         way = "give one of them; words for the job of a manifest stand behind --"
         raise UsageProblem(f"-f names a manifest, and {first} is a script", way)
-    if any(wishes.values) or wishes.arguments or wishes.recursive:
+    if any(wishes.values) or wishes.arguments or wishes.recursive or wishes.exclude or wishes.skip_other_kinds:
         flag = "-R" if wishes.recursive else "--arg" if wishes.arguments else "--values"
+        flag = "--exclude" if wishes.exclude else "--skip-other-kinds" if wishes.skip_other_kinds else flag
         flag = "--set" if wishes.values.texts or wishes.values.strings else flag
         way = f"arguments stand behind the script; kfrun init {first} writes a manifest, in which anything can be set"
         raise UsageProblem(f"{flag} is for manifests, and {first} is a script", way)
@@ -202,7 +204,7 @@ def likely(folders: Sequence[str]) -> str:
         what = "a folder" if os.path.isdir(first) else "a manifest already"
         raise UsageProblem(f"{first} is {what}", "name a script: kfrun init train.py")
     folder = folders[0] if folders else "."
-    found = sources.scripts(folder)
+    found = listing.scripts(folder)
     usual = surroundings.LIKELY
     names = sorted((name for name in found if name in usual), key=usual.index) or found
     if not names:

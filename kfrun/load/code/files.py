@@ -11,15 +11,15 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from kfrun.load.code import ignored
+from kfrun.load import ignored
 from kfrun.model.code import SOURCES
 from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from kfrun.load.code.ignored import Ignored
     from kfrun.load.code.memory import Memory
+    from kfrun.load.ignored import Ignored
 
 MANIFESTS: Final = (".yaml", ".yml", ".json")
 """Files that may be manifests."""

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.errors import Unavailable, UsageProblem
-from kfrun.load import content, sources
+from kfrun.load import content, folders, sources
 from kfrun.load.git import repository
 from kfrun.load.git.repository import LeavesRepository, Repository, TreeEntry
 from kfrun.model.source import Finding, Position, Stage
@@ -186,7 +186,7 @@ def _in_folder(
                 opened.append(_named(found, name, entry))
             elif recursive:
                 yield from _in_submodule(found, name, entry, repositories)
-        elif not name.endswith(sources.SUFFIXES):
+        elif not name.endswith(folders.SUFFIXES):
             continue
         elif not entry.is_link:
             yield _File(found, name, entry)

@@ -14,6 +14,7 @@ from kfrun.plan.support import of
 from kfrun.resolve.findings import finding
 from kfrun.resolve.pods import expand
 from kfrun.resolve.podsets import NODE, TRAINER, all_containers, ancestor, pod_spec
+from kfrun.resolve.runtimes import placement
 
 if TYPE_CHECKING:
     from kfrun.model.resolution import Resolution
@@ -63,7 +64,8 @@ def unable(resolution: Resolution, backend: str) -> list[Finding]:
     if resolution.jobset is None:
         return []
     support = of(backend)
-    return _policy(resolution, support) or [*expand.too_many(resolution), *_commands(resolution, support)]
+    found = _policy(resolution, support) or [*expand.too_many(resolution), *_commands(resolution, support)]
+    return placement.inside(found, resolution)
 
 
 def _policy(resolution: Resolution, support: Support) -> list[Finding]:
@@ -102,7 +104,7 @@ def _no_command(resolution: Resolution, message: str, path: FieldPath) -> Findin
     if path == ("spec", "trainer"):
         hint = "set spec.trainer.command, for instance [python, train.py]"
         return finding("KF420", message, resolution.job, path, stage=Stage.BACKEND, hint=hint)
-    hint = "give it a command in the runtime, or use a container backend"
+    hint = "give it a command in the runtime: a process knows nothing of an image's entrypoint"
     runtime = resolution.runtime
     if runtime is None:
         return finding("KF420", message, resolution.job, ("spec",), stage=Stage.BACKEND, hint=hint)

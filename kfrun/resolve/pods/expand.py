@@ -109,7 +109,7 @@ def too_many(resolution: Resolution) -> list[Finding]:
 
 def own_images(resolution: Resolution) -> bool:
     """Whether somebody chose the images; those of shipped runtimes only say what a cluster would run."""
-    from kfrun.resolve.runtimes.catalogue import SHIPPED
+    from kfrun.model.resolution import SHIPPED
 
     is_shipped = resolution.runtime is not None and resolution.runtime.found_in == SHIPPED
     return not is_shipped or "image" in _trainer(resolution)

@@ -6,7 +6,7 @@ Remote sources take their place between stored and shipped in `Catalogue`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from kfrun.model.kinds import (
     API_VERSION,
@@ -18,7 +18,7 @@ from kfrun.model.kinds import (
     runtime_key,
 )
 from kfrun.model.packed import unpacked
-from kfrun.model.resolution import RuntimeSource
+from kfrun.model.resolution import SHIPPED, STORE, RuntimeSource
 from kfrun.model.source import ObjectKey, Stage
 from kfrun.model.values import NamedTuple
 from kfrun.resolve.findings import finding
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from kfrun.model.packed import Packed
     from kfrun.model.source import Document, Finding
 
-STORE: Final = "store"
-SHIPPED: Final = "shipped"
 
 _REF = ("spec", "runtimeRef")
 _NEAR = 0.6

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 from kfrun.load import excerpts
 from kfrun.model import kinds
-from kfrun.model.source import Document, Finding, Severity, Stage
+from kfrun.model.source import Document, Finding, Related, Severity, Stage
 from kfrun.model.values import replace
 from kfrun.validate.admission import claims, jobs, jobset, jobsetdefaults, runtime_webhook, webhook
 from kfrun.validate.admission.causes import NOT_FOUND, Cause, Node, Rule, node, text, values
 from kfrun.validate.schema import defaults, schemas
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator
 
-    from kfrun.model.resolution import Origin, Resolution
+    from kfrun.model.resolution import Resolution
     from kfrun.model.source import FieldPath, Position
 
 _NAME_DEPTH = len(("spec", "replicatedJobs", 0, "name"))
@@ -145,7 +145,7 @@ def _built(
         severity = _severity(rule, locally=locally)
         if severity is None:
             continue
-        position = _origin(resolution, cause.path)
+        position, related = _origin(resolution, cause.path)
         yield Finding(
             code=rule.code,
             message=cause.message,
@@ -157,20 +157,36 @@ def _built(
             object=resolution.job.key,
             excerpt=_excerpt(resolution, position),
             shown=cause.field,
+            related=related,
         )
 
 
-def _origin(resolution: Resolution, path: FieldPath) -> Position:
-    """Where the field, or the nearest one around it, was written; the TrainJob's name where nothing was."""
+def _origin(resolution: Resolution, path: FieldPath) -> tuple[Position, tuple[Related, ...]]:
+    """Where the field, or the nearest one around it, was written; the TrainJob's name where nothing was.
+
+    What is missing beside something that the job set is the job's; what the runtime has around it is related.
+    """
+    name = resolution.job.positions.value(("metadata", "name"))
     if len(path) == _NAME_DEPTH and path[-1] == "name":
-        return resolution.job.positions.value(("metadata", "name"))
-    origins: Mapping[FieldPath, Origin] = resolution.origins
-    while path:
-        origin = origins.get(path)
+        return name, ()
+    for length in range(len(path), 0, -1):
+        beside = resolution.beside(path[:length]) if length < len(path) else None
+        origin = resolution.origins.get(path[:length])
+        if beside is not None:
+            return beside, _around(resolution, path[:length])
         if origin is not None and origin.position is not None:
-            return origin.position
-        path = path[:-1]
-    return resolution.job.positions.value(("metadata", "name"))
+            return origin.position, ()
+    return name, ()
+
+
+def _around(resolution: Resolution, path: FieldPath) -> tuple[Related, ...]:
+    """What of the runtime is around a field that the job has set."""
+    assert resolution.runtime is not None
+    for length in range(len(path), 0, -1):
+        origin = resolution.origins.get(path[:length])
+        if origin is not None and origin.layer == "runtime":
+            return (Related(str(resolution.runtime), origin.position),)
+    return ()
 
 
 def _excerpt(resolution: Resolution, position: Position) -> str | None:

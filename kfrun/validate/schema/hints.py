@@ -65,12 +65,12 @@ def did_you_mean(name: str) -> str:
     return f"did you mean {json.dumps(name)}?"
 
 
-def near_value(value: Any, allowed: Sequence[str]) -> str | None:
-    """The allowed value that is spelled most like ``value``, if any is."""
+def near_value(value: Any, allowed: Sequence[str], least: float = LIKE) -> str | None:
+    """The allowed value that is spelled most like ``value``, if any is at ``least`` so much."""
     if not isinstance(value, str):
         return None
     same = [one for one in allowed if one and one.lower() == value.lower()]
-    near = same or _close(value, [one for one in allowed if one], LIKE)
+    near = same or _close(value, [one for one in allowed if one], least)
     return did_you_mean(near[0]) if near else None
 
 

@@ -72,7 +72,12 @@ def moved(path: FieldPath, kind: str, version: str) -> str | None:
     sentences = MOVED.get((kind == kinds.TRAIN_JOB, path), ())
     release = schemas.FOLDERS[version]
     holding = [sentence for first, sentence in sentences if first <= release]
-    return holding[-1] if holding else None
+    if not holding:
+        return None
+    former = [one for one in RELEASES if one < release and schemas.at(schemas.schema(one, kind), path) is not None]
+    if not former:
+        return holding[-1]
+    return f"{holding[-1]}; kfrun convert -f FILE rewrites it, --trainer-version {former[-1]} checks it as it is"
 
 
 def later(path: FieldPath, kind: str, version: str) -> str | None:

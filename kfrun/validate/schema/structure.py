@@ -125,13 +125,23 @@ def _known_kinds() -> str:
 
 
 def _unknown_kind(kind: str, version: str) -> Problem:
-    from kfrun.validate.schema import hints
-
-    near = hints.near_value(kind, (*kinds.TRAINER_KINDS, *kinds.CORE_KINDS))
+    near = _near_kind(kind, version)
     message = f'kfrun reads no kind "{kind}" ({version})'
     if kind in kinds.LEGACY_JOBS:
         near = f"{kind} belongs to the Training Operator; its successor is a TrainJob with a runtime"
-    return Problem("KF207", ("kind",), message, near or _known_kinds())
+        near += ": kfrun convert -f FILE makes one" if kind in kinds.CONVERTED_JOBS else ""
+    others = f"{_known_kinds()}; --skip-other-kinds passes over others"
+    return Problem("KF207", ("kind",), message, near or others)
+
+
+def _near_kind(kind: str, version: str) -> str | None:
+    """The kind that is meant, unless it is one of Kubernetes, or somebody's own and not spelled almost the same."""
+    from kfrun.validate.schema import hints
+
+    if kind in kinds.OTHER_KINDS:
+        return None
+    is_custom = "/" in version and "kubeflow.org" not in version
+    return hints.near_value(kind, (*kinds.TRAINER_KINDS, *kinds.CORE_KINDS), hints.NEAR if is_custom else hints.LIKE)
 
 
 def _is_valid(data: dict[str, Any], version: str, kind: str) -> bool:

@@ -215,3 +215,35 @@ def test_what_cannot_be_read_hides_nothing_else(lint):
     assert "absent.yaml:1:1" in shown
     assert "broken.yaml:2:1" in shown
     assert "KF701" in shown
+
+
+def test_policies_are_listed_with_who_switched_them(no_home, capsys):
+    Path("kfrun.toml").write_text('[lint]\ndisable = ["KF703"]\nseverity = { KF701 = "error" }\n')
+    assert main(["lint", "--list", "--enable", "KF704", "--disable", "KF705", "-o", "json"]) == 0
+    listed = {one["code"]: one for one in json.loads(capsys.readouterr().out)["policies"]}
+    toml = str(Path.cwd() / "kfrun.toml")
+    assert [(listed[code]["on"], listed[code]["severity"], listed[code]["from"]) for code in ("KF701", "KF702")] == [
+        (True, "error", toml),
+        (True, "warning", "default"),
+    ]
+    assert [(listed[code]["on"], listed[code]["from"]) for code in ("KF703", "KF704", "KF705")] == [
+        (False, toml),
+        (True, "--enable"),
+        (False, "--disable"),
+    ]
+    assert main(["lint", "--list", "--disable", "all"]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert header.split() == ["CODE", "STATE", "SEVERITY", "FROM", "FINDS"]
+    assert {row.split()[1] for row in rows} == {"off"}
+    assert [row.split()[0] for row in rows] == list(listed)
+
+
+@pytest.mark.parametrize("output", ["sarif", "json=out.json"])
+def test_a_list_is_no_report(no_home, capsys, output):
+    assert main(["lint", "--list", "-o", output]) == 2
+    assert "--list is a table" in capsys.readouterr().err
+
+
+def test_quiet_says_only_what_was_found(lint):
+    assert lint("-q", text=LATEST.replace(":latest", ":1.2")) == ""
+    assert "KF701" in lint("--quiet")

@@ -302,7 +302,7 @@ def test_json_is_as_published(validate):
         (("-o", "json=x", "-o", "tap=x"), 'two outputs would go to "x"'),
         (("-o", "xml"), '"xml" is no format'),
         (("-o", "json="), "names no file"),
-        (("-o", "json=missing/x"), "missing/x cannot be written: No such file or directory"),
+        (("-o", "json=job.yaml/x"), "job.yaml/x cannot be written: File exists"),
         (("-o", "json=x", "-o", "tap=./x"), 'two outputs would go to "x"'),
         (("-o", "json=."), "it is a folder: name a file in it"),
     ],
@@ -313,6 +313,21 @@ def test_an_output_that_makes_no_sense_is_wrong_usage(no_home, capsys, arguments
     shown = capsys.readouterr()
     assert expected in shown.err
     assert shown.out == ""
+
+
+def test_folders_of_an_output_are_made(no_home):
+    Path("job.yaml").write_text(JOB)
+    assert main(["validate", "job.yaml", "-o", "junit=out/of/ci/kfrun.xml"]) == 0
+    assert "<testsuite" in Path("out/of/ci/kfrun.xml").read_text()
+
+
+def test_sarif_leads_to_pages_on_the_web(no_home):
+    Path("job.yaml").write_text(JOB.replace("runtimeRef:", "runtimeReff:"))
+    assert main(["validate", "job.yaml", "-o", "sarif=job.sarif"]) == 1
+    driver = json.loads(Path("job.sarif").read_text())["runs"][0]["tool"]["driver"]
+    pages = [driver["informationUri"], *(rule["helpUri"] for rule in driver["rules"])]
+    assert len(pages) > 1
+    assert all(page.startswith("https://") for page in pages)
 
 
 def test_a_full_disk_is_no_wrong_usage(no_home, capsys):
@@ -495,3 +510,8 @@ def test_a_command_that_can_hardly_be_meant_is_warned_of(validate, runtime, comm
 
 
 HEAD_OF_COMMANDS = "apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\nmetadata: {name: mnist}\nspec:\n"
+
+
+def test_quiet_says_only_what_was_found(validate):
+    assert validate("-q", "job.yaml", text=JOB) == ""
+    assert validate("job.yaml", "--quiet", text=WRONG, code=1) == validate("job.yaml", text=WRONG, code=1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun import settings as settings_module
 from kfrun.flow import documents as reading
-from kfrun.flow.checker import pipeline, remembered, stages
+from kfrun.flow.checker import absence, pipeline, remembered, stages
 from kfrun.flow.checker.stages import Asked
 from kfrun.flow.checker.verdicts import Verdicts
 from kfrun.model.state import Observed
@@ -32,7 +32,7 @@ def one_by_one(names: Sequence[str], settings: Settings, **asked: Any) -> Found:
     if not documents:
         return [], list(refused)
     checked = stages.check(documents, Observed(), Asked(settings, **asked))
-    return _shown(documents, [*refused, *stages.doubted(checked.findings, refused)])
+    return _shown(documents, [*refused, *absence.doubted(absence.unasked(checked.findings), refused)])
 
 
 def many(names: Sequence[str], settings: Settings, **asked: Any) -> Found:

@@ -135,7 +135,13 @@ def test_quoted_booleans(value: str, expected: str) -> None:
     [
         ("trainjob", 'did you mean "TrainJob"?'),
         ("TrainngRuntime", 'did you mean "TrainingRuntime"?'),
-        ("PyTorchJob", "PyTorchJob belongs to the Training Operator; its successor is a TrainJob with a runtime"),
+        (
+            "PyTorchJob",
+            (
+                "PyTorchJob belongs to the Training Operator; its successor is a TrainJob with a runtime: "
+                "kfrun convert -f FILE makes one"
+            ),
+        ),
     ],
 )
 def test_kinds(kind: str, expected: str) -> None:

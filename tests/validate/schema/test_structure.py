@@ -310,3 +310,35 @@ def test_without_the_wheel_jsonschema_decides_alone(text: str, count: int) -> No
         'sys.modules["jsonschema_rs"] = None; from kfrun.validate.schema import structure; structure._FIRST = iter(())'
     )
     assert run_python(PROGRAM.format(before=before, text=text)).startswith(f"{count} True")
+
+
+@pytest.mark.parametrize(
+    ("kind", "version"),
+    [
+        ("Service", "v1"),
+        ("Deployment", "apps/v1"),
+        ("CronJob", "batch/v1"),
+        ("Job", "batch/v1"),
+        ("Ingress", "networking.k8s.io/v1"),
+        ("JobSet", "jobset.x-k8s.io/v1alpha2"),
+        ("ServiceMonitor", "monitoring.coreos.com/v1"),
+        ("SealedSecret", "bitnami.com/v1alpha1"),
+    ],
+)
+def test_who_writes_a_kind_of_others_means_it(kind, version):
+    problem = structure.identity_problem({"kind": kind, "apiVersion": version})
+    assert "did you mean" not in problem.hint
+    assert problem.hint.endswith("--skip-other-kinds passes over others")
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "meant"),
+    [
+        ("TrainJb", "trainer.kubeflow.org/v1alpha1", "TrainJob"),
+        ("trainjob", "batch/v1", "TrainJob"),
+        ("Secrt", "v1", "Secret"),
+        ("ClusterTrainingRuntme", "acme.example.com/v1", "ClusterTrainingRuntime"),
+    ],
+)
+def test_a_misspelt_kind_is_told_how_it_is_spelled(kind, version, meant):
+    assert structure.identity_problem({"kind": kind, "apiVersion": version}).hint == f'did you mean "{meant}"?'

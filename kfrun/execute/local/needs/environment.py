@@ -20,7 +20,7 @@ from kfrun.host import files
 
 if TYPE_CHECKING:
     from kfrun.execute.local.jobfiles import RunFiles
-    from kfrun.execute.local.needs.need import Answer
+from kfrun.execute.local.needs.need import Answer
 
 _MAIN = (
     "import sys; sys.path.append(sys.argv.pop(1)); "
@@ -29,6 +29,7 @@ _MAIN = (
 _GRACE_SECONDS = 2.0
 _LAST_BYTES = 4096
 _LAST_LINES = 10
+_MOST_PROGRESS = 300
 _TRIES = 3
 _KILLED = 128
 """What a process that a signal ended is said to have exited with, and more."""
@@ -65,7 +66,9 @@ class EnvironmentNeed:
                 return answer
         code = self._poll()
         if code is None:
-            return Unmet("EnvironmentBuilding", "Installing Python packages")
+            return Unmet("EnvironmentBuilding", "Installing Python packages", self._progress())
+        with contextlib.suppress(OSError):
+            os.unlink(self._progress_file)
         if code < 0 or code > _KILLED:
             return self._after_kill(-code if code < 0 else code - _KILLED)
         if code != 0:
@@ -131,7 +134,7 @@ class EnvironmentNeed:
         with open(request, "w", encoding="utf-8", opener=files.opener) as file:
             json.dump(self._job.environment, file)
         package_root = os.path.dirname(os.path.abspath(kfrun.__path__[0]))
-        command = [sys.executable, "-I", "-c", _MAIN, package_root, request, self._job.cache]
+        command = [sys.executable, "-I", "-c", _MAIN, package_root, request, self._job.cache, self._progress_file]
         env = {**self._caller, JOB_MARKER: self._uid}
         log = files.open_regular(f"{self._folder}/environment.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         null = os.open(os.devnull, os.O_RDONLY)
@@ -140,6 +143,18 @@ class EnvironmentNeed:
         self._descriptor = host.open_pidfd(self._pid)
         os.close(log)
         os.close(null)
+
+    @property
+    def _progress_file(self) -> str:
+        return f"{self._folder}/environment.progress"
+
+    def _progress(self) -> str:
+        """How far the builder is, in its own words."""
+        try:
+            with open(self._progress_file, encoding="utf-8", errors="replace", opener=files.opener) as file:
+                return file.read(_MOST_PROGRESS)
+        except OSError:
+            return ""
 
     def _poll(self) -> int | None:
         """The child's exit code once it has ended."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
 
 _POLL_SECONDS = 0.1
+_PROGRESS_SECONDS = 1.0
 
 
 class Met(NamedTuple):
@@ -26,10 +27,14 @@ class Met(NamedTuple):
 
 
 class Unmet(NamedTuple):
-    """It is not there yet; the reason is shown, and told as an event when there is a message."""
+    """It is not there yet; the reason is shown, and told as an event when there is a message.
+
+    ``progress`` is how far it is, where that is known: it changes often, and is no event.
+    """
 
     reason: str
     message: str = ""
+    progress: str = ""
 
 
 class Denied(NamedTuple):
@@ -114,5 +119,7 @@ class Needs:
         return [need.descriptor for need in self._needs if need.descriptor is not None]
 
     def poll_interval(self) -> float | None:
-        """Seconds until a need should be asked again that no descriptor tells of."""
-        return _POLL_SECONDS if self._waiting is not None and self._waiting.descriptor is None else None
+        """Seconds until a need should be asked again that no descriptor tells of, or that may have come further."""
+        if self._waiting is None:
+            return None
+        return _POLL_SECONDS if self._waiting.descriptor is None else _PROGRESS_SECONDS

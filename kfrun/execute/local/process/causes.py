@@ -201,7 +201,7 @@ def _is_above(command: _Command) -> str:
     for source in ("..", "../.."):
         if not os.path.isabs(command.name) and os.path.isfile(os.path.join(command.folder, source, command.name)):
             where = "the folder above" if source == ".." else "two folders above"
-            return f"{_shown(command.name)} is in {where}: set the annotation kfrun.dev/source to {source}"
+            return f"{_shown(command.name)} is in {where}: set kfrun.dev/source: {source}"
     return ""
 
 

@@ -54,7 +54,9 @@ def preflight(resolution: Resolution, wishes: Wishes, caller: Caller) -> list[Fi
             message = f'the working directory "{working_dir}" does not exist on this machine'
             found.append(_finding(resolution, message, path, _position(resolution, path)))
     of_commands = () if found else commands.check(resolution, _settings(resolution, wishes, caller))
-    return [*found, *_missing_packages(resolution), *of_commands]
+    from kfrun.resolve.runtimes import placement
+
+    return placement.inside([*found, *_missing_packages(resolution), *of_commands], resolution)
 
 
 def scripts(resolution: Resolution) -> Iterator[Finding]:

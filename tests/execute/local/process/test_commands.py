@@ -113,7 +113,7 @@ def test_the_script_of_the_folder_above_is_named_with_the_way_to_it(kfrun: Kfrun
     (folder / "k8s").mkdir()
     path = job(kfrun, ["python", "train.py"], "k8s/job.yaml")
     done = kfrun("run", "-q", "-f", path)
-    assert "train.py is in the folder above: set the annotation kfrun.dev/source to .." in done.stderr
+    assert "train.py is in the folder above: set kfrun.dev/source: .." in done.stderr
     path.write_text(path.read_text().replace("{name: job}", "{name: job, annotations: {kfrun.dev/source: ..}}"))
     assert kfrun.ok("run", "-q", "-f", path) == "trained\n"
 
@@ -196,4 +196,4 @@ def test_validate_finds_the_script_of_the_folder_above(kfrun: Kfrun) -> None:
     kfrun.write("train.py", "")
     (kfrun.folder / "k8s").mkdir()
     path = job(kfrun, ["python", "train.py"], "k8s/job.yaml")
-    assert "set the annotation kfrun.dev/source to .." in kfrun("validate", path).stdout
+    assert "set kfrun.dev/source: .." in kfrun("validate", path).stdout

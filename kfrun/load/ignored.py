@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 NAME: Final = ".gitignore"
 _MAX_BYTES: Final = 256 * 1024
@@ -70,6 +70,11 @@ def _rules(folder: str) -> Iterator[IgnoreRule]:
             lines = file.read(_MAX_BYTES).splitlines()
     except OSError:
         return
+    yield from rules(folder, lines)
+
+
+def rules(folder: str, lines: Iterable[str]) -> Iterator[IgnoreRule]:
+    """The rules of lines as a .gitignore in ``folder`` has them."""
     for line in lines:
         text = line.rstrip()
         ignores, text = not text.startswith("!"), text.removeprefix("!")
