@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from kfrun.cli import console, options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from kfrun.execute.backend import Backend
     from kfrun.flow.follower import Follower
     from kfrun.flow.plans import Ready
     from kfrun.model.source import ObjectKey
     from kfrun.model.state import StoredObject
+    from kfrun.model.wishes import Wishes
 
 
 @contextmanager
@@ -55,6 +56,32 @@ def show_plan(ready: Ready) -> None:
 
     text = render.to_text(ready.plan, color=options.colors_stderr(ready.settings))
     options.write(f"{text}\n", err=True, styled=True)
+
+
+def store(wishes: Wishes, check: Callable[[Ready], None], *, is_dry: bool, output: str | None, quiet: bool) -> None:
+    """Carry manifests out that ``check`` does not refuse, and say what was done, or print what is stored then."""
+    from kfrun.execute import choice
+    from kfrun.flow import execution, plans
+
+    settings = options.load_settings(**wishes.settings)
+    if not is_dry:
+        choice.warm_up(settings)
+    with options.backend(settings, create=not is_dry) as backend:
+        caller, warn = options.caller(), options.warn(settings)
+        ready = plans.make(wishes, settings, backend.observe, warn=warn)
+        check(ready)
+        execution.require_possible(ready, backend, caller, warn=warn)
+        if not quiet:
+            show_plan(ready)
+        if is_dry:
+            return
+        execution.carry_out(ready, backend, caller, say=options.say if output is None else lambda _: None)
+        if output is not None:
+            from kfrun.report import objects
+
+            keys = [*(document.key for document in ready.desired.objects), *ready.keys]
+            found = [item.data for item in (backend.find(*key[1:]) for key in keys) if item is not None]
+            options.data(objects.formatter(output, single=len(found) == 1)(found))
 
 
 def follower(backend: Backend, ready: Ready, job: StoredObject) -> Follower:

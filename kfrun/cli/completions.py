@@ -9,6 +9,7 @@ from click.shell_completion import CompletionItem
 from kfrun.cli import console, kinds
 from kfrun.errors import KfrunError
 from kfrun.execute import choice
+from kfrun.flow.shippedobjects import around
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.observe.outcome import node_of
 from kfrun.observe.selection import Selection
@@ -61,6 +62,18 @@ def jobs_or_types(ctx: click.Context, parameter: click.Parameter, incomplete: st
     """As `targets`, where the type may be left out: names of TrainJobs, too."""
     names = [] if "/" in incomplete or _given(ctx, parameter) else _names(ctx, (TRAIN_JOB,), incomplete)
     return [*names, *targets(ctx, parameter, incomplete)]
+
+
+def labels(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Labels of stored TrainJobs, as the last term of a selector."""
+    before, comma, last = incomplete.rpartition(",")
+
+    def ask(backend: Backend, settings: Settings) -> Iterable[str]:
+        jobs = backend.objects(Selection(TRAIN_JOB, settings.namespace))
+        found = [item.data["metadata"].get("labels") or {} for item in jobs]
+        return [f"{before}{comma}{key}={value}" for one in found for key, value in one.items()]
+
+    return _beginning(_ask(ask, ctx), f"{before}{comma}{last}")
 
 
 def namespaces(_: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -179,8 +192,8 @@ def _typed(ctx: click.Context, incomplete: str) -> list[str]:
 
 def _names(ctx: click.Context, wanted: Sequence[str], incomplete: str) -> list[str]:
     def ask(backend: Backend, settings: Settings) -> Iterable[str]:
-        selections = [Selection(kind, settings.namespace) for kind in wanted]
-        return [item.key.name for one in selections for item in backend.objects(one)]
+        selections, place = [Selection(kind, settings.namespace) for kind in wanted], around(backend, wanted)
+        return [item.key.name for one in selections for item in place.objects(one)]
 
     return _beginning(_ask(ask, ctx), incomplete)
 

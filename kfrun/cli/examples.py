@@ -19,6 +19,14 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Start a finished job anew that was changed", "kfrun apply --replace -f job.yaml"),
         ("Stop a running job that was changed, and start it anew", "kfrun apply --force -f job.yaml"),
     ),
+    "create": (
+        ("Start a job; one of its name must not be there", "kfrun create -f job.yaml"),
+        ("For scripts: the name, which generateName may have made", "kfrun create -q -f job.yaml -o name"),
+    ),
+    "replace": (
+        ("Start a finished job anew, as its manifest is now", "kfrun replace -f job.yaml"),
+        ("Stop it first, where it runs", "kfrun replace --force -f job.yaml"),
+    ),
     "rerun": (
         ("Once more, with today's code", "kfrun rerun hello"),
         ("With another argument, in the background", "kfrun rerun -d hello -- --lr 0.05"),
@@ -57,6 +65,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "explain": (
         ("The fields of a kind", "kfrun explain trainjob"),
         ("One field", "kfrun explain trainjob.spec.trainer.numNodes"),
+        ("A field of the pods, which a runtime holds in its template", "kfrun explain pod.spec.containers"),
         ("The code of a finding", "kfrun explain KF203"),
     ),
     "get": (
@@ -67,11 +76,13 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "describe": (
         ("Everything about a job", "kfrun describe hello"),
         ("About what was made of it", "kfrun describe jobset/hello"),
+        ("About all jobs with a label", "kfrun describe -l app=demo"),
     ),
     "logs": (
         ("What the nodes of a job printed", "kfrun logs hello"),
         ("Follow it until the job ends", "kfrun logs -f hello"),
         ("What an earlier run printed", "kfrun logs hello --run 1"),
+        ("The last lines of all jobs with a label", "kfrun logs -l app=demo"),
         ("The last lines of one node, with their times", "kfrun logs hello --node 0 --tail 20 --timestamps"),
     ),
     "events": (
@@ -81,13 +92,21 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "wait": (
         ("Until a job has ended; ends with its exit code", "kfrun wait hello"),
         ("Until it is complete, for ten minutes at most", "kfrun wait hello --for=condition=Complete --timeout 10m"),
+        ("All jobs of the namespace", "kfrun wait --all"),
     ),
-    "suspend": (("Stop the pods of a job, keep the job", "kfrun suspend hello"),),
-    "resume": (("Start a suspended job", "kfrun resume hello"),),
+    "suspend": (
+        ("Stop the pods of a job, keep the job", "kfrun suspend hello"),
+        ("Of all jobs with a label", "kfrun suspend -l app=demo"),
+    ),
+    "resume": (
+        ("Start a suspended job", "kfrun resume hello"),
+        ("All of the namespace that are", "kfrun resume --all"),
+    ),
     "delete": (
         ("Stop a job and remove it with its logs", "kfrun delete hello"),
         ("What a manifest names, whether it is there or not", "kfrun delete -f job.yaml --ignore-not-found"),
         ("Every job of the namespace, at once", "kfrun delete --all --now"),
+        ("See first what has a label", "kfrun delete trainjobs,runtimes -l app=demo --dry-run"),
     ),
     "runtimes": (("The runtimes that a job can refer to", "kfrun runtimes list"),),
     "runtimes list": (("Their names only", "kfrun runtimes list -o name"),),

@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("kfrun.cli.verbs.run:command", "Train in the foreground: apply, follow the logs, Ctrl-C cancels."),
     "init": ("kfrun.cli.verbs.init:command", "Write a manifest for a script, or copy an example."),
     "apply": ("kfrun.cli.verbs.apply:command", "Record jobs and runtimes and start what is new."),
+    "create": ("kfrun.cli.verbs.create:command", "Record jobs and runtimes that must be new, start the jobs."),
+    "replace": ("kfrun.cli.verbs.replace:command", "Put manifests in the place of what is stored, start jobs anew."),
     "rerun": ("kfrun.cli.verbs.rerun:command", "Run a finished job once more, with today's code."),
     "plan": ("kfrun.cli.verbs.plan:command", "Show what apply would do, and why."),
     "diff": ("kfrun.cli.verbs.diff:command", "Show how manifests differ from what is stored."),
@@ -50,7 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Name of the verb -> where it is, and its line in ``--help``."""
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Start": ("run", "init", "apply", "rerun", "stop", "suspend", "resume"),
+    "Start": ("run", "init", "apply", "create", "replace", "rerun", "stop", "suspend", "resume"),
     "Look": ("get", "describe", "logs", "events", "wait"),
     "Check": ("plan", "diff", "validate", "lint", "render", "convert", "explain", "runtimes"),
     "Tidy": ("delete", "env", "doctor", "config", "completion", "version"),

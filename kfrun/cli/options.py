@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from kfrun.settings import Settings
 
 __all__ = [
-    "arguments", "backend", "caller", "colors_stderr", "colors_stdout", "complete", "data", "exclude", "family",
-    "files", "files_if_any", "force", "launching", "listen", "load_settings", "made", "namespace", "output", "planning",
-    "pruning", "runtimes", "say", "skip_other_kinds", "stored", "tell", "trainer_version", "values", "verb", "warn",
-    "wishes", "write",
+    "all_namespaces", "arguments", "backend", "caller", "colors_stderr", "colors_stdout", "complete", "crowd", "data",
+    "exclude", "family", "files", "files_if_any", "force", "launching", "listen", "load_settings", "made", "namespace",
+    "output", "planning", "pruning", "runtimes", "say", "selector", "skip_other_kinds", "stored", "storing", "tell",
+    "trainer_version", "values", "verb", "warn", "wishes", "write",
 ]  # fmt: skip
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
@@ -160,6 +160,35 @@ def namespace(function: Function) -> Function:
     )(function)
 
 
+def all_namespaces(function: Function) -> Function:
+    """``-A``: parameter ``all_namespaces``."""
+    return click.option("-A", "--all-namespaces", is_flag=True, help="Objects of every namespace.")(function)
+
+
+def selector(function: Function) -> Function:
+    """``-l``: parameter ``selector``, None where it is not given."""
+    return click.option(
+        "-l", "--selector", metavar="LABELS", shell_complete=complete("labels"),
+        help="Only objects with these labels: a=b,c!=d,e in (f,g),!h.",
+    )(function)  # fmt: skip
+
+
+def crowd(everything: str) -> Callable[[Function], Function]:
+    """``-l``, ``--all`` (which means ``everything``) and ``-A``: parameter ``crowd``, a `Crowd`, instead of names."""
+
+    def decorate(function: Function) -> Function:
+        @wraps(function)
+        def with_crowd(*args: Any, selector: Any, everything: bool, all_namespaces: bool, **kwargs: Any) -> Any:
+            from kfrun.cli.query import Crowd
+
+            return function(*args, crowd=Crowd(selector, everything, all_namespaces), **kwargs)
+
+        decorated = click.option("--all", "everything", is_flag=True, help=everything)(with_crowd)
+        return selector(all_namespaces(decorated))  # type: ignore[return-value]
+
+    return decorate
+
+
 def stored(function: Function) -> Function:
     """``--stored``: parameter ``stored``."""
     return click.option(
@@ -186,6 +215,18 @@ def planning(function: Function) -> Function:
     return click.option(
         "--cluster-defaults", is_flag=True, help="Retry a failed pod as often as a cluster would (backoffLimit 6)."
     )(function)
+
+
+def storing(function: Function) -> Function:
+    """What ``create`` and ``replace`` say: parameters ``dry_run``, ``output`` and ``quiet``."""
+    function = click.option(
+        "--dry-run", type=click.Choice(["none", "client"]), default="none", help="client: show the plan only."
+    )(function)
+    function = click.option(
+        "-o", "--output", type=click.Choice(["name", "yaml", "json"]),
+        help="Print the names, or the objects as they are stored, instead of what was done.",
+    )(function)  # fmt: skip
+    return click.option("-q", "--quiet", is_flag=True, help="Do not show the plan.")(function)
 
 
 def force(function: Function) -> Function:

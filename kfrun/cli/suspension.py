@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from kfrun.cli import kinds, options
+from typing import TYPE_CHECKING
+
+from kfrun.cli import options
+from kfrun.cli.query import chosen_jobs
 from kfrun.errors import Refused
 from kfrun.model.state import is_finished
 
+if TYPE_CHECKING:
+    from kfrun.cli.query import Crowd
 
-def set_suspend(names: tuple[str, ...], namespace: str | None, *, suspend: bool) -> None:
+
+def set_suspend(names: tuple[str, ...], namespace: str | None, crowd: Crowd, *, suspend: bool) -> None:
     """Set spec.suspend of TrainJobs.
 
     Raises:
         NotFound: there is no such job.
-        Refused: it is finished.
+        Refused: one that is named is finished.
     """
     settings = options.load_settings(namespace=namespace)
     with options.backend(settings) as backend:
-        jobs = [kinds.trainjob(backend, settings.namespace, name) for name in kinds.named(names)]
-        for job in jobs:
+        for job in chosen_jobs(backend, settings.namespace, names, crowd, "suspend" if suspend else "resume"):
+            word = "suspended" if suspend else "resumed"
             if is_finished(job.data):
-                verb = "suspended" if suspend else "resumed"
+                if crowd.is_meant(()):
+                    continue
                 raise Refused(
-                    f"{job.key.name} is finished: it cannot be {verb}", f"kfrun rerun {job.key.name} runs it once more"
+                    f"{job.key.name} is finished: it cannot be {word}", f"kfrun rerun {job.key.name} runs it once more"
                 )
             changed = backend.wish(job.key, "suspend" if suspend else "resume")
-            word = "suspended" if suspend else "resumed"
             options.say(f"{job.key.resource} {word if changed else 'unchanged'}")

@@ -9,7 +9,15 @@ _END = "kfrun stop NAME ends a job and keeps its logs, kfrun delete NAME removes
 _REMOVE = "kfrun delete NAME stops a job and removes it with its logs"
 _CHECK = "kfrun validate -f job.yaml checks manifests as a cluster would"
 _AGAIN = "kfrun rerun NAME runs a finished job once more, with today's code"
-_CHANGE = "change the manifest: kfrun diff -f job.yaml shows what differs, kfrun apply -f job.yaml carries it out"
+_CHANGE = (
+    "change the manifest (kfrun get trainjob NAME -o yaml prints what is stored): kfrun diff -f job.yaml shows what "
+    "differs, kfrun apply -f job.yaml carries it out, kfrun replace --force -f job.yaml starts a running job anew"
+)
+_SCALE = (
+    "a job that runs keeps its size, as on a cluster: "
+    "kfrun apply --force -f job.yaml --set spec.trainer.numNodes=2 starts it anew with another"
+)
+_MARK = "write it into metadata of the manifest, and kfrun apply -f job.yaml records it, also while the job runs"
 _MAKE = "kfrun init train.py writes a manifest for a script, kfrun explain trainjob lists its fields"
 _WATCH = "kfrun get trainjobs -w shows what changes"
 _FOLLOW = "kfrun logs -f NAME follows the output of a job"
@@ -24,8 +32,10 @@ _WORDS: dict[str, tuple[str, ...]] = {
     _REMOVE: ("rm", "remove", "del", "destroy", "down", "uninstall"),
     _CHECK: ("check", "verify", "test", "vet"),
     _AGAIN: ("restart", "retry", "rollout", "resubmit"),
-    _CHANGE: ("edit", "patch", "scale", "label", "annotate", "set", "update", "autoscale"),
-    _MAKE: ("new", "create", "generate", "scaffold"),
+    _CHANGE: ("edit", "patch", "set", "update"),
+    _SCALE: ("scale", "autoscale", "resize"),
+    _MARK: ("label", "annotate"),
+    _MAKE: ("new", "generate", "scaffold"),
     _WATCH: ("watch", "top", "stats", "monitor", "ui", "dashboard"),
     _FOLLOW: ("tail", "log", "attach", "stream", "output"),
     "kfrun suspend NAME stops the pods of a job and keeps the job": ("pause", "freeze"),

@@ -98,11 +98,14 @@ if TYPE_CHECKING:
 
         # Jobs
 
-        def wish(self, key: ObjectKey, wish: Wish, *, uid: str = "", now: bool = False) -> bool | None:
+        def wish(
+            self, key: ObjectKey, wish: Wish, *, uid: str = "", now: bool = False, grace: float | None = None
+        ) -> bool | None:
             """Ask something of a stored object; None when there is none, False where it is so already.
 
-            ``now`` shortens the grace period of a deletion to nothing; with ``uid``, a later object of that name is
-            left alone. Objects other than TrainJobs can only be deleted, and so can jobs that another controller runs.
+            ``now`` shortens the grace period of a deletion to nothing, ``grace`` gives it that many seconds; with
+            ``uid``, a later object of that name is left alone. Objects other than TrainJobs can only be deleted, and so
+            can jobs that another controller runs.
             """
 
         def tidy(self, namespace: str) -> None:

@@ -23,7 +23,7 @@ _SERVER_OWNED = frozenset(
 """Metadata that a manifest may hold, as one made by ``get -o yaml`` does, and that means nothing there."""
 
 _MOST_RUNS = 20
-_REQUESTS = ("", "cancel", "kill", "delete", "delete now")
+_REQUESTS = ("", "cancel", "kill", "delete", "delete by", "delete now")
 """The weakest first."""
 
 
@@ -124,8 +124,27 @@ def refuse_changed(found: StoredObject, planned: tuple[str, int] | None) -> None
         raise Refused(f"{found.key.resource} was changed by another kfrun meanwhile", "try again")
 
 
+def asked(wish: str, *, now: bool = False, grace: float | None = None, at: float = 0.0) -> str:
+    """A wish as a request to a supervisor: ``delete by 1800000000.0`` for a deletion with a grace period of its own."""
+    if grace is not None and grace > 0:
+        return f"{wish} by {at + grace}"
+    return f"{wish} now" if now or grace is not None else wish
+
+
 def stronger(old: str, new: str) -> str:
-    """What two requests to a supervisor come to: nobody's deletion is taken back by somebody else's Ctrl-C."""
-    if {old, new} == {"kill", "delete"}:
+    """What two requests to a supervisor come to: nobody's deletion is taken back by somebody else's Ctrl-C.
+
+    Of two deletions with times of their own the earlier counts.
+    """
+    kinds = {_kind(old), _kind(new)}
+    if "kill" in kinds and len(kinds) == 2 and kinds & {"delete", "delete by"}:
         return "delete now"
-    return max(old, new, key=_REQUESTS.index)
+    if kinds == {"delete by"}:
+        return min(old, new, key=lambda one: float(one.rpartition(" ")[2]))
+    return max(old, new, key=lambda one: _REQUESTS.index(_kind(one)))
+
+
+def _kind(request: str) -> str:
+    """A request without its time."""
+    head, by, _ = request.partition(" by ")
+    return f"{head}{by}".rstrip()

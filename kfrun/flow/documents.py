@@ -47,7 +47,12 @@ def read(
     """
     values, only = read_values(wishes.values, note), wishes.skip_other_kinds
     found = load(wishes.filenames, values, settings, recursive=wishes.recursive, note=note, only_objects=only)
-    return of_kinds(found, is_own) if only else found
+    found = of_kinds(found, is_own) if only else found
+    if wishes.create:
+        from kfrun.flow import creations
+
+        return tuple(map(creations.named, found))
+    return found
 
 
 def of_kinds(found: Sequence[Document], is_asked_for: Callable[[ObjectKey], bool]) -> tuple[Document, ...]:

@@ -21,6 +21,7 @@ class FieldInfo:
         since: the first release that has the field.
         until: the last one, None where the newest has it.
         example: the field in its surroundings, as data; None where none is of use.
+        within: where in a runtime it stands, of a kind that has no schema of its own; empty for the rest.
         fields: what the field holds, without their own examples.
     """
 
@@ -34,6 +35,7 @@ class FieldInfo:
     since: str | None = None
     until: str | None = None
     example: Any = None
+    within: str = ""
     fields: tuple[FieldInfo, ...] = ()
 
     @property

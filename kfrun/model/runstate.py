@@ -181,7 +181,7 @@ class RunState:
         created: when the TrainJob was.
         resumed: when it was resumed last, None if it never was suspended.
         suspend: what the TrainJob wants.
-        request: empty, ``cancel``, ``kill``, ``delete`` or ``delete now``.
+        request: empty, ``cancel``, ``kill``, ``delete``, ``delete by TIME`` or ``delete now``.
         needs: what must be there before anything starts is ``ready`` or ``failed``; ``waiting`` while it is being
             made, ``""`` before that.
         ports: local ports by ``<host>:<port>`` of the cluster.
@@ -207,6 +207,12 @@ class RunState:
     def is_deleting(self) -> bool:
         """The TrainJob is to be removed with everything of it."""
         return self.request.startswith("delete")
+
+    @property
+    def delete_by(self) -> float | None:
+        """When the TrainJob is to be gone, where its deletion has a grace period of its own."""
+        _, by, at = self.request.partition("delete by ")
+        return float(at) if by else None
 
     @property
     def finished(self) -> bool:

@@ -42,6 +42,7 @@ class Wishes(NamedTuple):
         arguments: words for the command line of the job, in the place of what sets the same, else behind it.
         cluster_defaults: retry a failed pod as often as a cluster would.
         replace: a finished job that was changed may be replaced.
+        create: every object has to be new; names are made of ``generateName``.
         rerun: start every job now: a finished one is replaced, a running one refused.
         force: as ``replace``; a job that has not finished is stopped first where it cannot be changed as it runs.
         apply_set: name of the set that the input is applied as, empty for none.
@@ -66,6 +67,7 @@ class Wishes(NamedTuple):
     strict: bool | None = None
     cluster_defaults: bool = False
     replace: bool = False
+    create: bool = False
     rerun: bool = False
     force: bool = False
     apply_set: str = ""

@@ -183,7 +183,12 @@ def _runtime(runtime: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
     labels = runtime["metadata"].get("labels") or {}
     policy = runtime.get("spec", {}).get("mlPolicy") or {}
     framework = labels.get("trainer.kubeflow.org/framework", NONE)
-    return (_name(runtime), str(framework), str(policy.get("numNodes") or 1), _age(runtime, now))
+    return (_name(runtime), str(framework), str(policy.get("numNodes") or 1), origin(runtime), _age(runtime, now))
+
+
+def origin(runtime: _Object) -> str:
+    """Where a runtime is from: only what was applied has a uid."""
+    return "applied" if runtime["metadata"].get("uid") else "shipped"
 
 
 def _event(event: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
@@ -202,7 +207,7 @@ def _age(obj: _Object, now: float) -> str:
     return age(obj["metadata"].get("creationTimestamp"), now)
 
 
-_RUNTIME = Columns(("NAME", "FRAMEWORK", "NODES", "AGE"), (), _runtime)
+_RUNTIME = Columns(("NAME", "FRAMEWORK", "NODES", "FROM", "AGE"), (), _runtime)
 _COLUMNS = {
     "TrainJob": Columns(
         ("NAME", "STATE", "NODES", "RUNTIME", "AGE"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kfrun import masking
+from kfrun.model.kinds import RUNTIMES
 from kfrun.model.state import UNSEEN_ENDS, PastRun
 from kfrun.model.values import dataclass, replace
 from kfrun.report import columns
@@ -110,6 +111,8 @@ def generic(obj: _Object, events: Sequence[_Object], now: float) -> str:
     obj = masking.data(obj)
     rest = {_title(key): value for key, value in obj.items() if key not in ("apiVersion", "kind", "metadata")}
     head = {**_identity(obj, now), "API Version": obj["apiVersion"], "Kind": obj["kind"]}
+    if obj["kind"] in RUNTIMES:
+        head["From"] = columns.origin(obj)
     return _fields({**head, **rest}) + _objects("Events", "Event", events, now, empty=True)
 
 

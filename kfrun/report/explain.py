@@ -81,6 +81,8 @@ def code_text(code: Code) -> str:
 def _facts(info: FieldInfo) -> Iterator[str]:
     if info.path:
         yield f"REQUIRED:    {'yes' if info.required else 'no'}"
+    if info.within:
+        yield f"IN RUNTIMES: {info.within.partition('.')[2]}"
     if info.default is not None:
         yield f"DEFAULT:     {json.dumps(info.default)}"
     for number, clause in enumerate(info.constraints):

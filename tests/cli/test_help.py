@@ -71,7 +71,9 @@ def test_the_examples_of_a_verb_work(kfrun: Kfrun, verb: str) -> None:
         kfrun.write("job.yaml", JOB.format(code))
     if verb == "run":
         kfrun.write("train.py", "import sys; print(sys.argv)")
-    if verb not in ("run", "init", "apply", "plan"):
+    if verb == "create":  # each line must be new
+        kfrun.write("job.yaml", JOB.format(code).replace("name: hello", "generateName: hello-", 1))
+    if verb not in ("run", "init", "apply", "plan", "create"):
         kfrun.ok("apply", "-q", *([] if verb in RUNNING else ["--wait"]), "-f", "job.yaml")
     if verb == "resume":
         kfrun.ok("delete", "hello")

@@ -33,7 +33,12 @@ spec:
               spec:
                 containers: [{name: node, image: example.com/a:latest, command: [echo, WORD]}]
 """
-JOB = "apiVersion: trainer.kubeflow.org/v1alpha1\nkind: TrainJob\nmetadata: {name: job}\nspec: {runtimeRef: {name: company}}\n"
+JOB = """\
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata: {name: job}
+spec: {runtimeRef: {name: company}}
+"""
 
 
 def runtime(word: str = "here", name: str = "company") -> str:
@@ -207,11 +212,11 @@ def test_a_pin_holds_a_source_to_what_it_held(kfrun: Kfrun, web: Web) -> None:
     assert f"its sha256 is {now}, and {pin} was asked for" in done.stderr
     assert ran(kfrun, "--runtimes", f"{web.url}/rt.yaml#sha256={now.upper()}") == "two\n"
     (kfrun.folder / "rt").mkdir()
-    kfrun.write("rt/a.yaml", runtime())
-    kfrun.write("rt/b.yaml", runtime(name="b"))
-    lines = "".join(f"{hashlib.sha256(kfrun.write(f'rt/{one}', (kfrun.folder / 'rt' / one).read_text()).read_bytes()).hexdigest()}"
-                    f"  {one}\n" for one in ("a.yaml", "b.yaml"))  # fmt: skip
-    assert ran(kfrun, "--runtimes", f"rt#sha256={hashlib.sha256(lines.encode()).hexdigest()}") == "here\n"
+    files = {"a.yaml": runtime(), "b.yaml": runtime(name="b")}
+    for name, text in files.items():
+        kfrun.write(f"rt/{name}", text)
+    sums = "".join(f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n" for name, text in files.items())
+    assert ran(kfrun, "--runtimes", f"rt#sha256={hashlib.sha256(sums.encode()).hexdigest()}") == "here\n"
 
 
 @pytest.mark.parametrize(

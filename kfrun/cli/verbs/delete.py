@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kfrun.cli import attach, durations, kinds, options
-from kfrun.errors import NotFound, UsageProblem, WaitTimeout
+from kfrun.cli import attach, durations, kinds, options, switches
+from kfrun.cli.query import JOBS
+from kfrun.errors import KfrunError, NotFound, UsageProblem, WaitTimeout
+from kfrun.flow import shippedobjects
 from kfrun.flow.waits import Waits
 from kfrun.model.kinds import API_VERSION, CLUSTER_SCOPED, TRAIN_JOB, TRAINER_KINDS
 from kfrun.model.source import ObjectKey
+from kfrun.model.values import NamedTuple
 from kfrun.model.wishes import Wishes
 from kfrun.observe import selection
-from kfrun.observe.selection import Selection
 from kfrun.terminal import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kfrun.cli.query import Crowd
     from kfrun.execute.backend import Backend
     from kfrun.model.wishes import Values
     from kfrun.settings import Settings
 
 
-@options.verb("delete")
+class _Verb(switches.Verb):
+    """A command whose ``--dry-run`` has a value behind ``=`` only, or none, as kubectl's."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, with the value written out."""
+        return super().parse_args(ctx, ["--dry-run=client" if arg == "--dry-run" else arg for arg in args])
+
+
+class _How(NamedTuple):
+    """How to delete; ``grace`` None for the grace period of each job's own."""
+
+    grace: float | None
+    is_forced: bool
+    is_dry: bool
+    ignore_not_found: bool
+
+    def say(self, key: ObjectKey) -> None:
+        """Tell that an object is gone."""
+        word = "force deleted" if self.is_forced else "deleted"
+        options.say(f'{key.resource.partition("/")[0]} "{key.name}" {word}{" (dry run)" if self.is_dry else ""}')
+
+
+@options.verb("delete", made_of=_Verb)
 @click.argument(
     "targets", nargs=-1, metavar="[TYPE] NAME... | TYPE/NAME...", shell_complete=options.complete("jobs_or_types")
 )
@@ -36,9 +63,18 @@ if TYPE_CHECKING:
 @options.skip_other_kinds
 @options.values
 @options.namespace
-@click.option("--all", "everything", is_flag=True, help="All TrainJobs of the namespace.")
+@options.crowd("All TrainJobs of the namespace, or all objects of TYPE.")
 @click.option("--ignore-not-found", is_flag=True, help="What is not there is no error.")
 @click.option("--now", is_flag=True, help="Do not wait for the grace period: SIGKILL at once.")
+@click.option(
+    "--grace-period", type=click.IntRange(min=-1), default=-1, metavar="SECONDS",
+    help="Time to end between SIGTERM and SIGKILL; -1 for that of the manifest. 0 needs --force.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="As --now; with --grace-period=0, as kubectl spells it.")
+@click.option(
+    "--dry-run", type=click.Choice(["none", "client"]), default="none", metavar="[=client]",
+    help="Say what would be deleted, and delete nothing.",
+)  # fmt: skip
 @click.option("--wait/--no-wait", default=True, help="Return when they are gone (default), or at once.")
 @click.option("--timeout", metavar="DURATION", help="Exit 124 when the time is up; the deletion goes on.")
 def command(
@@ -49,20 +85,25 @@ def command(
     skip_other_kinds: bool,
     values: Values,
     namespace: str | None,
-    everything: bool,
-    ignore_not_found: bool,
-    now: bool,
+    crowd: Crowd,
     wait: bool,
     timeout: str | None,
+    **how: Any,
 ) -> None:
     """Stop jobs and remove them with their logs and environments of their own; remove stored runtimes.
 
     Jobs get SIGTERM first, and SIGKILL after their grace period. NAME alone is a TrainJob.
     """
-    if bool(targets) + bool(filenames) + everything != 1:
-        raise UsageProblem("say what to delete: names, or -f FILE, or --all", "kfrun delete --help tells more")
+    chosen = crowd.is_meant(())
+    if not (targets or filenames or chosen):
+        raise UsageProblem(
+            "say what to delete: names, or -f FILE, or -l LABELS, or --all", "kfrun delete --help tells more"
+        )
+    if filenames and (targets or chosen):
+        raise UsageProblem("-f FILE says what to delete: names, -l and --all do not go with it", "leave one out")
     if any(values) and not filenames:
         raise UsageProblem("values are for the templates of -f, and no file was named", "give -f FILE beside them")
+    manner = _how(**how)
     if (exclude or skip_other_kinds) and not filenames:
         flag = "--exclude" if exclude else "--skip-other-kinds"
         raise UsageProblem(f"{flag} is for the manifests of -f, and no file was named", "give -f FILE beside it")
@@ -76,61 +117,107 @@ def command(
             wishes = Wishes(filenames, recursive, values=values, skip_other_kinds=skip_other_kinds)
             found = documents.read(wishes, settings)
             wanted = [document.key for document in found]
+        elif chosen:
+            wanted = _chosen(backend, settings, targets, crowd)
         else:
-            wanted = _wanted(backend, settings, targets, everything=everything)
-        backend.tidy(settings.namespace)
-        waiting = _delete(backend, wanted, ignore_not_found=ignore_not_found, now=now)
+            wanted = _wanted(backend, settings, targets)
+        if not manner.is_dry:
+            backend.tidy(settings.namespace)
+        waiting = _delete(backend, wanted, manner)
         if wait:
-            _await(backend, waiting, seconds)
+            _await(backend, waiting, seconds, manner)
 
 
-def _wanted(backend: Backend, settings: Settings, targets: tuple[str, ...], *, everything: bool) -> list[ObjectKey]:
+def _how(*, now: bool, grace_period: int, force: bool, dry_run: str, ignore_not_found: bool) -> _How:
+    """What kubectl's switches come to.
+
+    Raises:
+        UsageProblem: they contradict each other.
+    """
+    if now and grace_period >= 0:
+        raise UsageProblem("--now and --grace-period cannot be specified together", "leave one of them out")
+    if force and grace_period > 0:
+        raise UsageProblem(
+            "--force and --grace-period greater than 0 cannot be specified together", "leave one of them out"
+        )
+    grace = None if grace_period < 0 else float(grace_period)
+    if grace == 0 and not force:
+        # as kubectl has it: 0 by mistake is the shortest time that is one
+        grace = 1.0
+    return _How(0.0 if now or force else grace, force, dry_run == "client", ignore_not_found)
+
+
+def _chosen(backend: Backend, settings: Settings, targets: tuple[str, ...], crowd: Crowd) -> list[ObjectKey]:
+    """What is stored of the types, by labels or all of it; TrainJobs where no type is named."""
+    types = kinds.parse(targets) if targets else [JOBS]
+    crowd.refuse([target.name for target in types])
+    allowed = [_deletable(target) for target in types]
+    query = crowd.query([kinds.Target(tuple(kind), None) for kind in allowed], settings.namespace)
+    found = [item.key for item in query.read(backend) if item.uid]
+    if not found:
+        options.tell(query.nothing())
+    return found
+
+
+def _wanted(backend: Backend, settings: Settings, targets: tuple[str, ...]) -> list[ObjectKey]:
     if named := next((name for name in targets if name.endswith((".yaml", ".yml", ".json", ".j2"))), None):
         way = f"kfrun delete -f {quoted(named)} deletes what a manifest names"
         raise UsageProblem(f"{named} is a file, and delete takes names", way)
-    if everything:
-        return [job.key for job in backend.objects(Selection(TRAIN_JOB, settings.namespace))]
-    is_kind = targets[0].lower() in kinds.KINDS
+    is_kind = all(word.lower() in kinds.KINDS for word in targets[0].split(","))
     if len(targets) == 1 and is_kind and backend.find(TRAIN_JOB, settings.namespace, targets[0]) is None:
-        raise UsageProblem(f"which {targets[0]}? name one", "kfrun delete --all removes every TrainJob")
+        raise UsageProblem(
+            f"which {targets[0]}? name one, or say -l LABELS or --all",
+            f"kfrun delete {targets[0]} --all removes every one of them",
+        )
     if "/" not in targets[0] and (len(targets) == 1 or not is_kind):
         targets = ("trainjob", *targets)
     return [_key(backend, target, settings.namespace) for target in kinds.parse(targets)]
 
 
-def _key(backend: Backend, target: kinds.Target, namespace: str) -> ObjectKey:
-    """What is meant: for ``runtime/NAME`` the one that is stored."""
+def _deletable(target: kinds.Target) -> list[str]:
+    """The kinds that can be deleted of those that are asked for.
+
+    Raises:
+        UsageProblem: none of them can.
+    """
     allowed = [kind for kind in target.kinds if kind in TRAINER_KINDS]
     if not allowed:
         raise UsageProblem(f"{target.kinds[0]} objects belong to their TrainJob", "delete the TrainJob")
+    return allowed
+
+
+def _key(backend: Backend, target: kinds.Target, namespace: str) -> ObjectKey:
+    """What is meant: for ``runtime/NAME`` the one that is stored."""
     keys = [
-        ObjectKey(API_VERSION, kind, "" if kind in CLUSTER_SCOPED else namespace, target.name or "") for kind in allowed
+        ObjectKey(API_VERSION, kind, "" if kind in CLUSTER_SCOPED else namespace, target.name or "")
+        for kind in _deletable(target)
     ]
     return next((key for key in keys if backend.find(*key[1:])), keys[0])
 
 
-def _delete(
-    backend: Backend, keys: list[ObjectKey], *, ignore_not_found: bool, now: bool
-) -> list[tuple[ObjectKey, str]]:
+def _delete(backend: Backend, keys: Sequence[ObjectKey], how: _How) -> list[tuple[ObjectKey, str]]:
     """Ask for every deletion at once, so that all jobs stop in parallel; returns those to wait for."""
-    missing, waiting = [], []
+    missing: list[KfrunError] = []
+    waiting, place = [], shippedobjects.around(backend, [key.kind for key in keys])
     for key in keys:
         found = backend.find(*key[1:])
         if found is None:
-            missing.append(selection.missing(backend, *key[1:]))
-            continue
-        backend.wish(key, "delete", now=now, uid=found.uid)
-        if key.kind == TRAIN_JOB:
-            waiting.append((key, found.uid))
+            missing.append(shippedobjects.refusal(key) or selection.missing(place, *key[1:]))
+        elif how.is_dry:
+            how.say(key)
         else:
-            options.say(f'{_resource(key)} "{key.name}" deleted')
-    if missing and not ignore_not_found:
-        _await(backend, waiting, None)
+            backend.wish(key, "delete", grace=how.grace, uid=found.uid)
+            if key.kind == TRAIN_JOB:
+                waiting.append((key, found.uid))
+            else:
+                how.say(key)
+    if missing and not how.ignore_not_found:
+        _await(backend, waiting, None, how)
         raise missing[0] if len(missing) == 1 else NotFound("; ".join(error.message for error in missing))
     return waiting
 
 
-def _await(backend: Backend, waiting: list[tuple[ObjectKey, str]], timeout: float | None) -> None:
+def _await(backend: Backend, waiting: list[tuple[ObjectKey, str]], timeout: float | None, how: _How) -> None:
     for key, uid in waiting:
         with attach.detachable(f"{key.name} is being deleted; kfrun wait {key.name} --for=delete waits for it"):
             is_gone = Waits(backend, timeout).gone(key, uid)
@@ -138,8 +225,4 @@ def _await(backend: Backend, waiting: list[tuple[ObjectKey, str]], timeout: floa
             raise WaitTimeout(
                 f"{key.name} is not gone after {timeout:g} s; the deletion goes on", "--now kills at once"
             )
-        options.say(f'{_resource(key)} "{key.name}" deleted')
-
-
-def _resource(key: ObjectKey) -> str:
-    return key.resource.partition("/")[0]
+        how.say(key)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kfrun.cli import kinds, options
-from kfrun.cli.query import Query
+from kfrun.cli.query import JOBS, Crowd
 from kfrun.cli.rows import facts_of
-from kfrun.errors import NotFound
 from kfrun.flow import epilogue
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.observe import selection
@@ -29,28 +28,37 @@ if TYPE_CHECKING:
 @options.verb("describe")
 @click.argument("targets", nargs=-1, metavar="[[TYPE] NAME...]", shell_complete=options.complete("jobs_or_types"))
 @options.namespace
-def command(targets: tuple[str, ...], namespace: str | None) -> None:
+@options.all_namespaces
+@options.selector
+def command(targets: tuple[str, ...], namespace: str | None, all_namespaces: bool, selector: str | None) -> None:
     """Tell everything about objects: what was asked for, what became of it, and what happened.
 
-    A name without a type is a TrainJob's; without a name it is the latest job.
+    A name without a type is a TrainJob's; without a name it is the latest job, with -l or -A alone all TrainJobs.
     """
     settings = options.load_settings(namespace=namespace)
+    chosen = Crowd(selector, everything=selector is None, everywhere=all_namespaces)
+    chosen.is_meant(())
     with options.backend(settings) as backend:
-        texts = [
-            _describe(backend, item)
-            for item in _find(backend, settings.namespace, targets or (kinds.latest(backend, settings.namespace),))
-        ]
+        if not targets and selector is None and not all_namespaces:
+            targets = (kinds.latest(backend, settings.namespace),)
+        query = chosen.query(_targets(targets, chosen), settings.namespace)
+        query.check()
+        for error in query.missing(backend):
+            raise error
+        texts = [_describe(backend, item) for item in query.read(backend)]
+        if not texts:
+            options.tell(query.nothing())
+            return
     options.write("\n\n".join(texts))
 
 
-def _find(backend: Backend, namespace: str, arguments: tuple[str, ...]) -> list[StoredObject]:
+def _targets(arguments: tuple[str, ...], chosen: Crowd) -> list[kinds.Target]:
+    if not arguments:
+        return [JOBS]
     typed = "/" in arguments[0] or arguments[0].split(",")[0].lower() in kinds.KINDS
-    query = Query(tuple(kinds.parse(arguments if typed else ("trainjob", *arguments))), namespace)
-    for error in query.missing(backend):
-        raise error
-    found = query.read(backend)
-    if not found:
-        raise NotFound(f"there are no {arguments[0]} in namespace {namespace}")
+    found = kinds.parse(arguments if typed else ("trainjob", *arguments))
+    if chosen.selector is not None:
+        chosen.refuse([target.name for target in found])
     return found
 
 

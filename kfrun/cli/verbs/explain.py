@@ -9,7 +9,6 @@ import click
 
 from kfrun.cli import options
 from kfrun.errors import NotFound
-from kfrun.model import kinds
 from kfrun.report import explain
 
 if TYPE_CHECKING:
@@ -41,6 +40,9 @@ def _complete(_context: click.Context, _parameter: click.Parameter, incomplete: 
 def command(topic: str | None, recursive: bool, trainer_version: str | None, output: str) -> int:
     """Tell what a field or a finding's code means.
 
+    KIND is trainjob (tj), runtime, clustertrainingruntime (ctr), trainingruntime (tr), and what a runtime holds in its
+    template: jobset (js), job, pod (po).
+
     \b
     kfrun explain trainjob.spec.trainer    a field: type, default, bounds, example
     kfrun explain KF203                    a code: what a cluster does, cause, how to mend it, example, source
@@ -58,11 +60,12 @@ def command(topic: str | None, recursive: bool, trainer_version: str | None, out
 
 def _overview(output: str) -> str:
     from kfrun.flow import codes
+    from kfrun.validate.advice.fieldpaths import KINDS
 
     meanings = codes.tables()
     if output == "json":
-        return explain.to_json({"kinds": list(kinds.TRAINER_KINDS), "codes": meanings})
-    lines = ["KINDS:", *(f"  {kind.lower()}" for kind in kinds.TRAINER_KINDS)]
+        return explain.to_json({"kinds": list(KINDS), "codes": meanings})
+    lines = ["KINDS:", *(f"  {kind.lower()}" for kind in KINDS)]
     lines += ["", "CODES:", *(f"  {code}  {meaning}" for code, meaning in meanings.items())]
     return "\n".join(lines) + "\n"
 

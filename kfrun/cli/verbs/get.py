@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @options.verb("get")
 @click.argument("targets", nargs=-1, metavar="[TYPE [NAME]...]", shell_complete=options.complete("targets"))
 @options.namespace
-@click.option("-A", "--all-namespaces", is_flag=True, help="Objects of every namespace.")
+@options.all_namespaces
 @click.option(
     "-o",
     "--output",
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     shell_complete=options.complete("output_formats"),
     help="table, wide, yaml, json, name, jsonpath=…, custom-columns=….",
 )
-@click.option("-l", "--selector", metavar="LABELS", help="Only objects with these labels: a=b,c!=d,e in (f,g),!h.")
+@options.selector
 @click.option("-w", "--watch", is_flag=True, help="Print what changes afterwards, too.")
 @click.option(
     "--output-watch-events", is_flag=True, help="With --watch: say whether it was added, modified or deleted."
@@ -141,7 +141,8 @@ def follow(backend: Backend, query: Query, printer: Printer) -> int:
     """Print what there is, then what changes, until Ctrl-C."""
     news = backend.watch(*query.selections)
     with attach.detachable("stopped watching; everything that runs goes on"):
-        printer.write(query.ordered(change.object for change in next(news)), watch=True)
+        stored = [change.object for change in next(news)]
+        printer.write(query.ordered([*stored, *(item for item in query.read(backend) if not item.uid)]), watch=True)
         sys.stdout.flush()
         for changes in news:
             for change in changes:

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kfrun.cli import attach, durations, kinds, options
-from kfrun.errors import UsageProblem
+from kfrun.cli import attach, durations, options
+from kfrun.cli.query import chosen_jobs
 from kfrun.flow import waits
 from kfrun.flow.waits import Waits
-from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.state import is_finished
-from kfrun.observe.selection import Selection
 from kfrun.report.columns import CANCELLED, trainjob_state
 
 if TYPE_CHECKING:
+    from kfrun.cli.query import Crowd
     from kfrun.execute.backend import Backend
     from kfrun.model.state import StoredObject
 
@@ -23,35 +22,29 @@ if TYPE_CHECKING:
 @options.verb("stop")
 @click.argument("names", nargs=-1, metavar="[TYPE] NAME...", shell_complete=options.complete("trainjobs"))
 @options.namespace
-@click.option("--all", "everything", is_flag=True, help="All TrainJobs of the namespace that have not ended.")
+@options.crowd("All TrainJobs of the namespace that have not ended.")
 @click.option("--now", is_flag=True, help="Do not wait for the grace period: SIGKILL at once.")
 @click.option("--wait/--no-wait", default=True, help="Return when they have ended (default), or at once.")
 @click.option(
     "--timeout", metavar="DURATION", help="Exit 124 when the time is up; they are being stopped all the same."
 )
 def command(
-    names: tuple[str, ...], namespace: str | None, everything: bool, now: bool, wait: bool, timeout: str | None
+    names: tuple[str, ...], namespace: str | None, crowd: Crowd, now: bool, wait: bool, timeout: str | None
 ) -> None:
     """End jobs as Cancelled, and keep them with their logs; kfrun rerun NAME runs one again.
 
     They get SIGTERM first, and SIGKILL after their grace period. What has ended already is left alone.
     """
-    if bool(names) == everything:
-        raise UsageProblem("say what to stop: names, or --all", "kfrun stop --help tells more")
     settings = options.load_settings(namespace=namespace)
     seconds = durations.parse_duration(timeout, "--timeout") if timeout else None
     with options.backend(settings) as backend:
-        stopping = [job for job in _jobs(backend, settings.namespace, names) if _is_asked(backend, job, now=now)]
+        jobs = chosen_jobs(backend, settings.namespace, names, crowd, "stop")
+        active = [job for job in jobs if not (crowd.everything and is_finished(job.data))]
+        stopping = [job for job in active if _is_asked(backend, job, now=now)]
         for job in stopping if wait else ():
             with attach.detachable(f"{job.key.name} is being stopped; kfrun wait {job.key.name} waits for it"):
                 ended = Waits(backend, seconds).stopped(job)
             _tell(ended.job)
-
-
-def _jobs(backend: Backend, namespace: str, names: tuple[str, ...]) -> list[StoredObject]:
-    if names:
-        return [kinds.trainjob(backend, namespace, name) for name in kinds.named(names)]
-    return [job for job in backend.objects(Selection(TRAIN_JOB, namespace)) if not is_finished(job.data)]
 
 
 def _is_asked(backend: Backend, job: StoredObject, *, now: bool) -> bool:

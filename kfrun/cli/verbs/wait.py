@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 import click
 
 from kfrun.cli import attach, durations, kinds, options
+from kfrun.errors import NotFound
 from kfrun.flow import conditions, waits
 from kfrun.flow.waits import Waits
 from kfrun.model.kinds import API_VERSION, TRAIN_JOB
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import is_finished, true_condition
+from kfrun.observe import selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kfrun.cli.query import Crowd
     from kfrun.execute.backend import Backend
     from kfrun.flow.conditions import Awaited
     from kfrun.flow.waits import Vain
@@ -24,8 +27,9 @@ if TYPE_CHECKING:
 
 
 @options.verb("wait")
-@click.argument("names", nargs=-1, shell_complete=options.complete("trainjobs"))
+@click.argument("names", nargs=-1, metavar="[TYPE] NAME...", shell_complete=options.complete("trainjobs"))
 @options.namespace
+@options.crowd("All TrainJobs of the namespace.")
 @click.option(
     "--for",
     "awaited",
@@ -35,10 +39,12 @@ if TYPE_CHECKING:
     help="condition=A,B (either), delete, create, jsonpath={.path}=value; several: all of them.",
 )
 @click.option("--timeout", metavar="TIME", help="Give up after 30s, 10m, 1h30m (exit code 124). Default: never.")
-def command(names: tuple[str, ...], namespace: str | None, awaited: tuple[str, ...], timeout: str | None) -> int:
+def command(
+    names: tuple[str, ...], namespace: str | None, crowd: Crowd, awaited: tuple[str, ...], timeout: str | None
+) -> int:
     """Wait until the jobs have ended, and exit with the job's own code.
 
-    Without NAMES, for the latest job. Without --for: 0 when all jobs are complete, else the exit code of the first job
+    Without names, for the latest job. Without --for: 0 when all jobs are complete, else the exit code of the first job
     that failed: that of its first failing node. With --for: 0 when what was waited for came; when a job is over and it
     cannot come any more, that job's own code, or 1. Ctrl-C leaves the jobs alone.
     """
@@ -46,29 +52,46 @@ def command(names: tuple[str, ...], namespace: str | None, awaited: tuple[str, .
     wanted = [conditions.parse(text) for text in awaited]
     seconds = None if timeout is None else durations.parse_duration(timeout, "--timeout")
     with options.backend(settings) as backend:
-        jobs = _names(names) or [kinds.latest(backend, settings.namespace)]
+        keys = _keys(backend, settings.namespace, names, crowd, wanted)
         waiting = Waits(backend, seconds)
-        message = attach.how_to_return("wait", " ".join(jobs), settings.namespace)
-        with attach.detachable(*message):
+        with attach.detachable(*_how_to_return(keys, settings.namespace)):
             if not wanted:
-                ends = [_end(backend, waiting, settings.namespace, name) for name in jobs]
+                ends = [_end(backend, waiting, key) for key in keys]
                 return next((code for code in ends if code), 0)
-            keys = [ObjectKey(API_VERSION, TRAIN_JOB, settings.namespace, name) for name in jobs]
             for job in (backend.find(*key[1:]) for key in keys):
                 if job is not None and any(what.needs_end for what in wanted):
                     _tell_suspended(job)
-            in_vain = waiting.until(keys, wanted, _tell_that_it_came)
+            in_vain = None if not keys else waiting.until(keys, wanted, _tell_that_it_came)
     return 0 if in_vain is None else _tell_in_vain(in_vain)
 
 
-def _names(arguments: Sequence[str]) -> list[str]:
-    """The jobs of ``NAME…``, ``trainjob/NAME…`` or ``trainjob NAME…``."""
-    return list(dict.fromkeys(kinds.trainjob_name(argument) for argument in kinds.named(arguments)))
+def _keys(
+    backend: Backend, namespace: str, arguments: Sequence[str], crowd: Crowd, wanted: Sequence[Awaited]
+) -> list[ObjectKey]:
+    """The jobs of ``NAME…``, ``trainjob/NAME…`` or ``trainjob NAME…``, or of a crowd; the latest where none is named.
+
+    Raises:
+        NotFound: there is none, and it is not their absence that is waited for.
+    """
+    if crowd.is_meant(arguments):
+        found = crowd.jobs(backend, namespace)
+        if not found and [what.kind for what in wanted] != ["delete"]:
+            raise NotFound("no matching resources found")
+        return [job.key for job in found]
+    names = dict.fromkeys(kinds.trainjob_name(argument) for argument in kinds.named(arguments))
+    names = names or dict.fromkeys([kinds.latest(backend, namespace)])
+    return [ObjectKey(API_VERSION, TRAIN_JOB, namespace, name) for name in names]
 
 
-def _end(backend: Backend, waiting: Waits, namespace: str, name: str) -> int:
+def _how_to_return(keys: Sequence[ObjectKey], namespace: str) -> tuple[str, ...]:
+    if any(key.namespace != namespace for key in keys):
+        return ("detached: the jobs go on",)
+    return attach.how_to_return("wait", " ".join(key.name for key in keys), namespace)
+
+
+def _end(backend: Backend, waiting: Waits, key: ObjectKey) -> int:
     """Wait for the end of a job, tell it, and return the exit code."""
-    job = kinds.trainjob(backend, namespace, name)
+    job, name = selection.get(backend, *key[1:]), key.name
     waits.require_run(backend, job)
     _tell_suspended(job)
     ended = waiting.end(job)

@@ -81,6 +81,11 @@ class Pass:
         """The child Job of that name as the manifest wants it."""
         return next(job for job in self.workload.jobs if job.name == name)
 
+    def grace(self, child: ChildJob) -> float:
+        """How long pods of a child Job have to end by themselves: as the manifest says, or whoever deletes them."""
+        by = self.state.delete_by
+        return child.grace if by is None else max(0.0, by - self.now)
+
     def pods_of(self, job: JobState) -> list[PodState]:
         """The pods of a child Job, all of them, in order of creation; none of an earlier Job of its name."""
         return [pod for pod in self.state.pods if pod.job_uid == job.uid]

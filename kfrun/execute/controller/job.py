@@ -46,14 +46,14 @@ def remove(p: Pass, job: JobState) -> None:
     """Delete a Job with its pods, as its JobSet does when it is done with it."""
     job.deleted = True
     for pod in p.pods_of(job):
-        pods.stop(p, pod, p.child(job.name).grace)
+        pods.stop(p, pod, p.grace(p.child(job.name)))
 
 
 def _suspend(p: Pass, job: JobState, child: ChildJob) -> None:
     for pod in p.pods_of(job):
         if not pod.ended and pod.kill_at is None:
             p.event("Job", job.name, "SuccessfulDelete", f"Deleted pod: {pod.name}")
-            pods.stop(p, pod, child.grace)
+            pods.stop(p, pod, p.grace(child))
         pods.advance(p, pod, child)
         # A pod that suspension removed counts neither as failed nor as succeeded.
         pod.counted = True
@@ -114,7 +114,7 @@ def _fail(p: Pass, job: JobState, child: ChildJob) -> None:
     for pod in active:
         if not pod.deleted:
             p.event("Job", job.name, "SuccessfulDelete", f"Deleted pod: {pod.name}")
-        pods.stop(p, pod, child.grace)
+        pods.stop(p, pod, p.grace(child))
         pods.advance(p, pod, child)
     if any(not pod.ended for pod in active):
         return

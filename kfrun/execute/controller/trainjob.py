@@ -87,9 +87,10 @@ def _obey(p: Pass) -> None:
         fail(p, "Cancelled", "TrainJob was cancelled by the user")
     if p.state.is_deleting and not p.state.jobset.deleted:
         jobset.remove(p)
-    if p.state.request in ("kill", "delete now"):
+    kill_at = p.now if p.state.request in ("kill", "delete now") else p.state.delete_by
+    if kill_at is not None:
         for pod in p.state.pods:
-            pods.shorten_grace(p, pod, p.now)
+            pods.shorten_grace(p, pod, kill_at)
 
 
 def _note_suspension(p: Pass) -> None:

@@ -151,7 +151,9 @@ class LocalBackend(SealedPods):
 
     # Jobs
 
-    def wish(self, key: ObjectKey, wish: Wish, *, uid: str = "", now: bool = False) -> bool | None:
+    def wish(
+        self, key: ObjectKey, wish: Wish, *, uid: str = "", now: bool = False, grace: float | None = None
+    ) -> bool | None:
         """See `Backend.wish`."""
         from kfrun.execute.local import requests
 
@@ -164,7 +166,7 @@ class LocalBackend(SealedPods):
             return wish == "delete" and (self._store.delete(key.kind, key.namespace, key.name) or None)
         if wish in ("suspend", "resume"):
             return requests.set_suspend(self._store, key, suspend=wish == "suspend", uid=uid)
-        return requests.request(self._store, key, wish, now=now, uid=uid)
+        return requests.request(self._store, key, wish, now=now, grace=grace, uid=uid)
 
     def _make_room(self, key: ObjectKey, uid: str) -> None:
         """The disk may be so full of the job that goes that its store could only be opened as it is."""

@@ -24,14 +24,17 @@ _TRIES = 20
 _Result = TypeVar("_Result")
 
 
-def request(store: Store, key: ObjectKey, wish: str, *, now: bool = False, uid: str = "") -> bool | None:
+def request(
+    store: Store, key: ObjectKey, wish: str, *, now: bool = False, grace: float | None = None, uid: str = ""
+) -> bool | None:
     """Ask the supervisor of a TrainJob for ``cancel``, ``kill`` or ``delete``; None when there is no such job.
 
-    ``now`` shortens the grace period of a deletion to nothing; with ``uid``, a later job of that name is left alone.
+    ``now`` and ``grace``: see `Backend.wish`. With ``uid``, a later job of that name is left alone.
     An ended job has no supervisor: it is removed here. One that another controller runs can only be deleted:
     False for the rest.
     """
-    ask = partial(past_stopped, store, key, partial(_request, store, key, wish, now=now, uid=uid))
+    wanted = objects.asked(wish, now=now, grace=grace, at=time.time())
+    ask = partial(past_stopped, store, key, partial(_request, store, key, wish, wanted, uid=uid))
     try:
         return ask()
     except StoreFull:
@@ -67,7 +70,7 @@ def _runs_of(store: Store, key: ObjectKey, uid: str = "") -> list[Run]:
     return [] if run is None else [run]
 
 
-def _request(store: Store, key: ObjectKey, wish: str, *, now: bool, uid: str) -> bool | None:
+def _request(store: Store, key: ObjectKey, wish: str, wanted: str, *, uid: str) -> bool | None:
     with store.writing():
         found = store.find(kinds.TRAIN_JOB, key.namespace, key.name)
         if found is None or (uid and found.uid != uid):
@@ -76,7 +79,7 @@ def _request(store: Store, key: ObjectKey, wish: str, *, now: bool, uid: str) ->
         if run is not None and not run.ended:
             if wish == "delete" and "deletionTimestamp" not in found.data["metadata"]:
                 store.update(objects.being_deleted(found.data, time.time()))
-            store.change_run(run.uid, request=objects.stronger(run.request, f"{wish} now" if now else wish))
+            store.change_run(run.uid, request=objects.stronger(run.request, wanted))
             store.rouse(run)
     if run is None:
         if wish == "delete":

@@ -274,7 +274,9 @@ class MemoryBackend(SealedPods):
 
     # Jobs
 
-    def wish(self, key: ObjectKey, wish: Wish, *, uid: str = "", now: bool = False) -> bool | None:
+    def wish(
+        self, key: ObjectKey, wish: Wish, *, uid: str = "", now: bool = False, grace: float | None = None
+    ) -> bool | None:
         """See `Backend.wish`."""
         found = self._shelf.get(key[1:])
         if found is None or (uid and found.uid != uid):
@@ -289,7 +291,8 @@ class MemoryBackend(SealedPods):
         if wish == "delete":
             self._shelf.put(objects.being_deleted(found.data, self.now))
         if not job.ended or wish == "delete":
-            job.state.request = objects.stronger(job.state.request, f"{wish} now" if now else wish)
+            request = objects.asked(wish, now=now, grace=grace, at=self.now)
+            job.state.request = objects.stronger(job.state.request, request)
             self._run(job)
         return True
 

@@ -1,4 +1,7 @@
-"""Looks fields up in the shipped schemas by their path: ``trainjob.spec.trainer``."""
+"""Looks fields up in the shipped schemas by their path: ``trainjob.spec.trainer``.
+
+JobSets, Jobs and pods have schemas as parts of a runtime's: ``pod.spec`` is what stands in its template.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kfrun.errors import NotFound
 from kfrun.model import kinds
 from kfrun.model.fieldinfo import FieldInfo
+from kfrun.model.values import replace
 from kfrun.validate.advice import examples
 from kfrun.validate.rules import cel
 from kfrun.validate.schema import hints, migration, schemas
@@ -20,8 +24,24 @@ NAMES: Final = {
     **{kind.lower(): kind for kind in kinds.TRAINER_KINDS},
     **{f"{kind.lower()}s": kind for kind in kinds.TRAINER_KINDS},
     **dict(zip(("tj", "ctr", "tr"), kinds.TRAINER_KINDS, strict=True)),
+    **dict.fromkeys(("runtime", "runtimes"), kinds.CLUSTER_RUNTIME),
+    **dict.fromkeys(("jobset", "jobsets", "js"), "JobSet"),
+    **dict.fromkeys(("job", "jobs"), "Job"),
+    **dict.fromkeys(("pod", "pods", "po"), "Pod"),
 }
 """How a kind may be written -> the kind."""
+
+KINDS: Final = (*kinds.TRAINER_KINDS, "JobSet", "Job", "Pod")
+
+_JOBSET: Final = ("spec", "template")
+_JOB: Final = (*_JOBSET, "spec", "replicatedJobs", "template")
+_WITHIN: Final = {"JobSet": _JOBSET, "Job": _JOB, "Pod": (*_JOB, "spec", "template")}
+"""Where in a runtime the kinds stand that have no schema of their own."""
+
+_GROUP: Final = re.compile(
+    r"(?i)^([a-z]+)(\.v\d+((alpha|beta)\d+)?)?\.(trainer\.kubeflow\.org|jobset\.x-k8s\.io|batch)(?=\.|$)"
+)
+"""The API group, and a version, behind the word for a kind."""
 
 SHOWN: Final = 20
 """Up to so many known fields are listed where one is unknown."""
@@ -36,24 +56,29 @@ def find(text: str, *, version: str, recursive: bool = False) -> FieldInfo:
         NotFound: no such kind or field; the hint names the nearest ones.
         UsageProblem: an unknown Trainer version.
     """
-    kind, names = _parts(text)
+    asked, names = _parts(text)
+    within = _WITHIN.get(asked, ())
+    kind = kinds.CLUSTER_RUNTIME if within else asked
     root = schemas.schema(version, kind)
-    node, path, required = root, _Path(kind), False
-    for name in names:
+    node, path, required, outer = root, _Path(kind), False, ""
+    for name in (*within, *names):
         owner = node
         found = schemas.child(root, owner, name)
         if found is None:
-            raise _unknown(path, name, owner, version)
+            raise _unknown(path, name, owner, version, _shown(asked, path.text, outer))
         required = name in owner.get("required", ())
         path = path.below(name, owner)
         node, path = _through_lists(root, found, path)
-    return _info(root, path, version, required=required, levels=-1 if recursive else 1, example=True)
+        if len(path.names) == len(within):
+            outer = path.text
+    info = _info(root, path, version, required=required, levels=-1 if recursive else 1, example=True)
+    return _relative(info, asked, outer) if within else info
 
 
 def completions(incomplete: str, *, version: str) -> list[str]:
     """The paths that begin with ``incomplete``, one level deep."""
     if "." not in incomplete:
-        return [kind.lower() for kind in kinds.TRAINER_KINDS if kind.lower().startswith(incomplete.lower())]
+        return [kind.lower() for kind in KINDS if kind.lower().startswith(incomplete.lower())]
     parent, _, begun = incomplete.rpartition(".")
     try:
         info = find(parent, version=version)
@@ -73,6 +98,11 @@ class _Path:
         self.kind, self.text, self.keys = kind, text, keys
         self.owner, self.field = place
 
+    @property
+    def names(self) -> list[str]:
+        """The keys without the indexes."""
+        return [key for key in self.keys if isinstance(key, str)]
+
     def below(self, name: str, owner: schemas.Schema) -> _Path:
         return _Path(self.kind, f"{self.text}.{name}" if self.text else name, (*self.keys, name), (owner, name))
 
@@ -80,13 +110,29 @@ class _Path:
         return _Path(self.kind, f"{self.text}[]", (*self.keys, 0), (self.owner, self.field))
 
 
+def _relative(info: FieldInfo, kind: str, outer: str) -> FieldInfo:
+    """A field of a runtime as one of the kind that stands at ``outer`` in it."""
+    return replace(
+        info,
+        kind=kind,
+        path=info.path[len(outer) :].lstrip("."),
+        within=f"{kinds.CLUSTER_RUNTIME.lower()}.{info.path}",
+        fields=tuple(_relative(field, kind, outer) for field in info.fields),
+    )
+
+
+def _shown(kind: str, path: str, outer: str) -> str:
+    """A path as it is asked for: ``pod.spec``."""
+    return ".".join(filter(None, (kind.lower(), path[len(outer) :].lstrip("."))))
+
+
 def _parts(text: str) -> tuple[str, list[str]]:
-    plain = re.sub(r"\[[^\[\]]*\]", "", text.strip().strip("."))
+    plain = _GROUP.sub(r"\1", re.sub(r"\[[^\[\]]*\]", "", text.strip().strip(".")))
     first, *names = plain.split(".")
     kind = NAMES.get(first.lower())
     if kind is None:
-        near = hints.near_value(first, kinds.TRAINER_KINDS)
-        known = f"known: {', '.join(one.lower() for one in kinds.TRAINER_KINDS)}, and codes such as KF203"
+        near = hints.near_value(first, KINDS)
+        known = f"known: {', '.join(one.lower() for one in KINDS)}, and codes such as KF203"
         raise NotFound(f'there is no kind "{first}"', f"{near} {known}" if near else known)
     return kind, names
 
@@ -97,14 +143,16 @@ def _through_lists(root: schemas.Schema, node: schemas.Schema, path: _Path) -> t
     return node, path
 
 
-def _unknown(path: _Path, name: str, owner: schemas.Schema, version: str) -> NotFound:
+def _unknown(path: _Path, name: str, owner: schemas.Schema, version: str, where: str) -> NotFound:
     known = sorted(owner.get("properties", {}))
-    where = f"{path.kind.lower()}.{path.text}" if path.text else path.kind.lower()
     keys = (*path.keys, name)
     last = migration.until(keys, path.kind)
     hint = hints.unknown_field(keys, known, path.kind, version) if known else f"{where} has no fields"
     if last is not None and not migration.moved(keys, path.kind, version):
         hint = f"it was there until {last}: --trainer-version {last} explains it"
+    is_within = not where.startswith(path.kind.lower())
+    if known and is_within and not (hint or "").startswith("did you mean"):
+        hint = None  # it would speak of the runtime around it
     if not hint or hint.startswith("did you mean"):
         listed = ", ".join(known[:SHOWN]) + (", ..." if len(known) > SHOWN else "")
         hint = f"{hint or ''} fields of {where}: {listed}".strip()
@@ -208,6 +256,7 @@ def as_data(info: FieldInfo) -> dict[str, Any]:
     return {
         "kind": info.kind,
         "path": info.path,
+        **({"within": info.within} if info.within else {}),
         "type": info.type,
         "required": info.required,
         "default": info.default,

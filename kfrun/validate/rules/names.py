@@ -110,7 +110,7 @@ def _name(data: dict[str, Any], form: re.Pattern[str], words: str, longest: int)
     if name is None or name == "":
         hint = None
         if metadata.get("generateName"):
-            hint = "kfrun, like kubectl apply, finds objects by name: generateName is not enough"
+            hint = "generateName is for kfrun create -f, which makes a name of it; here an object is found by its name"
         yield Problem("KF203", path, 'required field "name" is missing', hint, "parent")
     elif isinstance(name, str):
         yield from _formed("KF301", path, name, form, words, longest)

@@ -95,7 +95,7 @@ def test_terminal_is_not_commanded(home):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["mnits"], "did you mean mnist?"), (["pods", "x"], 'pod "x" not found'), (["jobsets"], "there are no jobsets")],
+    [(["mnits"], "did you mean mnist?"), (["pods", "x"], 'pod "x" not found')],
 )
 def test_what_is_not_there(described, arguments, message):
     done = described("describe", *arguments)

@@ -88,6 +88,58 @@ def test_recursive_shows_what_lies_below(explain):
     assert "schedulingGates" not in explain("trainjob.spec.runtimePatches").out
 
 
+WITHIN = {
+    "JobSet": ("spec.template", ("jobset", "jobsets", "js", "jobsets.jobset.x-k8s.io", "JobSet")),
+    "Job": ("spec.template.spec.replicatedJobs[].template", ("job", "jobs", "jobs.batch", "job.v1.batch")),
+    "Pod": ("spec.template.spec.replicatedJobs[].template.spec.template", ("pod", "pods", "po", "PO")),
+}
+
+
+@pytest.mark.parametrize(("kind", "word"), [(kind, word) for kind, (_, words) in WITHIN.items() for word in words])
+def test_what_a_runtime_holds_is_explained_by_its_own_kind(explain, kind, word):
+    place = WITHIN[kind][0]
+    shown = explain(word).out
+    assert shown.startswith(f"KIND:        {kind}\nIN RUNTIMES: {place}\n")
+    assert "  spec <" in shown
+    assert f"FIELD:       spec <{kind}Spec>" in explain(f"{word}.spec").out
+
+
+def test_a_field_of_a_pod_is_that_of_the_template_of_a_runtime(explain):
+    inner = json.loads(explain("pod.spec.containers[0].env", "-o", "json").out)
+    path = f"clustertrainingruntime.{WITHIN['Pod'][0]}.spec.containers.env"
+    outer = json.loads(explain(path, "-o", "json").out)
+    assert (inner["kind"], inner["path"]) == ("Pod", "spec.containers[].env[]")
+    assert inner.pop("within") == f"clustertrainingruntime.{outer['path']}"
+    assert inner["fields"][0]["path"] == "spec.containers[].env[].name"
+    for one in (inner, outer):
+        del one["kind"], one["path"], one["fields"]
+    assert inner == outer
+
+
+def test_the_fields_below_are_told_and_other_releases_too(explain):
+    assert re.search(r"\n +containers <\[\]Container> -required-\n", explain("job.spec", "--recursive").out)
+    assert "IN RUNTIMES: spec.template\n" in explain("js", "--trainer-version", "v2.0").out
+
+
+def test_a_runtime_is_one_of_the_cluster_where_nothing_else_is_said(explain):
+    assert explain("runtime").out == explain("clustertrainingruntime").out
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("po", "pod"),
+        ("job", "job"),
+        ("pod.spec.hostN", "pod.spec.hostNetwork"),
+        ("js.spec.repl", "js.spec.replicatedJobs"),
+    ],
+)
+def test_kinds_within_runtimes_are_completed(no_home, monkeypatch, capsys, line, offered):
+    monkeypatch.setenv("_KFRUN_COMPLETE", f"kfrun explain {line}")
+    main([])
+    assert offered in [row.partition("\t")[2] for row in capsys.readouterr().out.splitlines()]
+
+
 @pytest.mark.parametrize(
     ("path", "words"),
     [
@@ -95,6 +147,10 @@ def test_recursive_shows_what_lies_below(explain):
         ("trainjob.spec.podSpecOverrides", ["runtimePatches in v2.2"]),
         ("trainjob.spec.suspend.deeper", ['trainjob.spec.suspend has no field "deeper"', "has no fields"]),
         ("trainjbo.spec", ['there is no kind "trainjbo"', 'did you mean "TrainJob"?']),
+        ("pod.spec.contaners", ['pod.spec has no field "contaners"', 'did you mean "containers"?']),
+        ("job.status", ['job has no field "status"', "fields of job: metadata, spec"]),
+        ("pod.spec.hostNetwork.x", ["pod.spec.hostNetwork has no fields"]),
+        ("podd", ['there is no kind "podd"', "pod"]),
         ("KF999", ["there is no code KF999"]),
     ],
 )

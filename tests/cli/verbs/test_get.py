@@ -106,7 +106,7 @@ def test_nothing_is_no_error(home):
     done = home("get", "tj")
     assert (done.code, done.out, done.err) == (0, "", "No resources found in default namespace.\n")
     assert home("get", "tj", "-A").err == "No resources found\n"
-    assert "kfrun runtimes" in home("get", "runtimes").err
+    assert home("get", "tr").err == "No resources found in default namespace.\n"
     assert json.loads(home("get", "tj", "-o", "json").out)["items"] == []
 
 

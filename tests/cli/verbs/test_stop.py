@@ -105,7 +105,7 @@ def test_ctrl_c_leaves_the_job_stopping(kfrun: Kfrun) -> None:
     ("arguments", "code", "message"),
     [
         ((), 2, "say what to stop"),
-        (("job", "--all"), 2, "say what to stop"),
+        (("a", "--all"), 2, "names cannot be given together with --all"),
         (("job",), 1, 'trainjob "job" not found'),
         (("pod/x",), 1, 'pod "x" not found'),
         (("secret/x",), 2, 'no resource type "secret"'),
