@@ -195,7 +195,7 @@ class _Show:
 
     def _follow_installer(self) -> None:
         """Tell on standard error what the installer says, until the job has something to say."""
-        from kfrun.flow.installation import Installation
+        from kfrun.flow.follower.installation import Installation
 
         key, live = self._job.key, console.live if console.has_live_line() else None
         installation = Installation(self._backend, self._job, self._logs, tell=options.tell, live=live)
@@ -272,7 +272,7 @@ class _ShowSeveral(_Show):
                 options.tell(f"{job.key.name}: {error.message}")
 
     def _follow(self, reader: LogReader, *, with_installer: bool) -> None:
-        from kfrun.flow.installation import Installation
+        from kfrun.flow.follower.installation import Installation
 
         active = [job for job in self._jobs if with_installer and not is_finished(job.data)]
         watched = [
