@@ -12,8 +12,8 @@ import yaml
 
 from kfrun.__main__ import main
 from kfrun.model.kinds import TRAINER_KINDS
-from kfrun.validate.rules.extensions import CHOICES, PREFIX
 from kfrun.validate.advice import editors
+from kfrun.validate.rules.extensions import CHOICES, PREFIX
 from tests.cli.manifests import JOB, RUNTIME, WRONG
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").rglob("job.yaml"))
