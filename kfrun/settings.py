@@ -44,7 +44,8 @@ _SIZE = r"([0-9]{1,15})([kmgt]?)(i?)b?"
 _LEAST_SIZE = 1024
 
 _NAMESPACE = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_VERSION = r"v\d+\.\d+|head"
+_VERSION = r"v?(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})(\.\d{1,3})?"
+"""A release, as its tags, packages and clusters call it."""
 
 
 class SettingOrigin(NamedTuple):
@@ -394,7 +395,9 @@ def _check_text(key: str, value: str, name: str) -> str:
     elif key == "logs_max_size":
         _require(value == "0" or size(value) >= _LEAST_SIZE, name, value, "a size of 1Ki or more, like 100Mi, or 0")
     elif key == "trainer_version":
-        _require(re.fullmatch(_VERSION, value), name, value, "v2.0, v2.1, v2.2, v2.3 or head")
+        release = re.fullmatch(_VERSION, value)
+        _require(release or value == "head", name, value, "v2.0, v2.1, v2.2, v2.3 or head")
+        return f"v{release[1]}.{release[2]}" if release else value
     return value
 
 

@@ -95,7 +95,7 @@ def test_folders_in_a_file_are_relative_to_it(project, environ):
         ('namespace = "A_B"\n', 1, "namespace: expected lower-case letters", ""),
         ('installer = "conda"\n', 1, "installer: expected auto, uv, pip, got conda", ""),
         ('backend = "docker"\n', 1, "backend: expected process or memory, got docker", ""),
-        ('trainer_version = "2.3"\n', 1, "trainer_version: expected v2.0, v2.1, v2.2, v2.3 or head", ""),
+        ('trainer_version = "two"\n', 1, "trainer_version: expected v2.0, v2.1, v2.2, v2.3 or head", ""),
         ("home = 5\n", 1, "home: expected text, got 5", ""),
         ("logs = 5\n", 1, "logs: expected a table, [logs]", ""),
         ("[logs]\nmax_size = 5\n", 2, "[logs] max_size: unknown key", "known keys: max-size"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kfrun.model.source import Document, Finding, ObjectKey
     from kfrun.model.wishes import Values
     from kfrun.report.checks import CheckedObject
+    from kfrun.settings import Settings
 
 
 @options.verb("validate")
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
 @options.values
 @options.namespace
 @options.runtimes
-@options.trainer_version
+@click.option(
+    "--trainer-version", "trainer_versions", multiple=True, metavar="VERSION",
+    shell_complete=options.complete("releases"),
+    help="The release of Kubeflow Trainer to go by: v2.0, v2.1, v2.2, v2.3, or head; of several, or with commas, one "
+    "table tells what each says.",
+)  # fmt: skip
 @click.option(
     "--previous",
     multiple=True,
@@ -72,7 +78,7 @@ def command(
     namespace: str | None,
     runtime_sources: tuple[str, ...] | None,
     refresh: bool | None,
-    trainer_version: str | None,
+    trainer_versions: tuple[str, ...],
     previous: tuple[str, ...],
     previous_ref: str | None,
     previous_stored: bool,
@@ -97,14 +103,11 @@ def command(
     if until != "job" and backend is not None:
         raise UsageProblem("--backend is asked at the last stage only", "leave --until out, or --backend")
     options.listen()
-    settings = options.load_settings(
-        namespace=namespace,
-        trainer_version=trainer_version,
-        missing_runtime=missing_runtime,
-        exclude=exclude,
-        runtime_sources=runtime_sources,
-        refresh=refresh,
-    )
+    each = _each(
+        trainer_versions, namespace=namespace, missing_runtime=missing_runtime, exclude=exclude,
+        runtime_sources=runtime_sources, refresh=refresh,
+    )  # fmt: skip
+    settings, outcome = each[0], ""
     names = reports.named(paths, filenames)
     asked = Asked(
         settings, until, backend=backend, only_own_kinds=skip_other_kinds, with_scripts=True,
@@ -116,8 +119,7 @@ def command(
     if previous or previous_ref is not None or previous_stored:
         from kfrun.flow.checker import previous as earlier
 
-        if until != "job":
-            raise UsageProblem("--until goes with new objects only", "leave it out, or the older objects")
+        _require_comparable(until, each)
         comparison = earlier.Comparison(names, previous, previous_ref, previous_stored, recursive, values)
         documents, findings, before = earlier.check(comparison, asked)
     else:
@@ -125,10 +127,40 @@ def command(
         from kfrun.flow.checker import remembered
 
         asked = asked._replace(values=given)
-        documents, findings = remembered.check_new(names, asked, recursive=recursive, cache=cache)
+        if len(each) == 1:
+            documents, findings = remembered.check_new(names, asked, recursive=recursive, cache=cache)
+        else:
+            from kfrun.flow.checker import releases
+
+            several = releases.check(names, asked, each, recursive=recursive, cache=cache)
+            documents, findings = several.documents, several.findings
+            outcome = releases.table(several, reports.severities(fail_on))
         # of a template that cannot be read nobody knows what it uses
         if given is not None and all(one.stage not in (Stage.YAML, Stage.TEMPLATE) for one in findings):
             given.require_used()
     report = Report("validate", documents, findings, reports.severities(fail_on))
-    reports.write(report, outputs, text=lambda: reports.validity(report, before, settings, quiet=quiet))
+    reports.write(report, outputs, text=lambda: _text(report, before, settings, outcome, quiet=quiet))
     return exits.REFUSED if report.refused else exits.SUCCESS
+
+
+def _require_comparable(until: Until, each: Sequence[Settings]) -> None:
+    if until != "job":
+        raise UsageProblem("--until goes with new objects only", "leave it out, or the older objects")
+    if len(each) > 1:
+        raise UsageProblem("older objects are compared by one --trainer-version", "give one of them at a time")
+
+
+def _each(versions: tuple[str, ...], **flags: Any) -> list[Settings]:
+    """The settings for each release that is named, or those for the one of the settings."""
+    named: list[str | None] = [one.strip() for given in versions for one in given.split(",")]
+    return [options.load_settings(trainer_version=version, **flags) for version in named or [None]]
+
+
+def _text(
+    report: Report, before: Mapping[ObjectKey, Document], settings: Settings, outcome: str, *, quiet: bool
+) -> str:
+    """What people read; ``outcome`` is of several releases, ``quiet``: only what was found."""
+    if outcome and not quiet:
+        found = reports.drawn(report.findings, settings) if report.findings else ""
+        return f"{found}\n{outcome}" if found else outcome
+    return reports.validity(report, before, settings, quiet=quiet)

@@ -1,0 +1,65 @@
+"""``validate --trainer-version`` for several releases at once."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from kfrun.__main__ import main
+from tests.cli.manifests import JOB
+
+NEW = JOB.replace("[python, train.py]", "[python, -V]") + "  runtimePatches:\n  - manager: acme.com/x\n"
+SOUND = JOB.replace("[python, train.py]", "[python, -V]").replace("mnist", "sound")
+
+
+@pytest.fixture
+def validate(no_home, capsys):
+    Path("job.yaml").write_text(f"{NEW}---\n{SOUND}")
+
+    def run(*arguments, code):
+        assert main(["validate", "job.yaml", *arguments]) == code
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.mark.parametrize("versions", [("2.1", "v2.3.1"), ("v2.1,2.3.1",), ("v2.1.0, v2.3", "2.3")])
+def test_one_table_tells_what_each_release_says(validate, versions):
+    flags = [word for version in versions for word in ("--trainer-version", version)]
+    shown = validate(*flags, code=1)
+    header, first, second = (line.split() for line in shown.splitlines()[-3:])
+    assert header == ["SOURCE", "OBJECT", "v2.1", "v2.3"]
+    assert first == ["job.yaml", "trainjob.trainer.kubeflow.org/mnist", "1", "refused", "valid"]
+    assert second[2:] == ["valid", "valid"]
+    assert "[v2.1]" in shown
+    assert "refused" not in validate(*flags, "-q", code=1)
+
+
+def test_what_every_release_says_is_said_once_and_programs_read_it_too(validate):
+    Path("job.yaml").write_text(NEW.replace("trainer:\n", "trainr:\n"))
+    report = json.loads(validate("--trainer-version", "2.2,2.3", "-o", "json", code=1))
+    (found,) = [one for one in report["findings"] if "trainr" in one["message"]]
+    assert "[" not in found["message"]
+
+
+@pytest.mark.parametrize("version", ["2.2", "v2.2", "2.2.0", "v2.2.11"])
+def test_a_release_is_called_as_its_tags_and_packages_are(validate, version):
+    Path("job.yaml").write_text(SOUND)
+    assert "is valid" in validate("--trainer-version", version, code=0)
+
+
+@pytest.mark.parametrize("version", ["2", "v2.2.x", "2.2,", "latest", "9.9", "2.2-rc1"])
+def test_what_is_no_release_is_refused(validate, version):
+    validate("--trainer-version", version, code=2)
+
+
+def test_the_input_is_read_once_and_older_objects_go_by_one_release(no_home, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(SOUND.encode())))
+    assert main(["validate", "-", "--trainer-version", "2.2,2.3"]) == 0
+    Path("job.yaml").write_text(SOUND)
+    line = ["validate", "job.yaml", "--previous", "job.yaml"]
+    assert main([*line, "--trainer-version", "2.2,2.3"]) == 2
+    assert main([*line, "--trainer-version", "2.2"]) == 0
