@@ -9,7 +9,7 @@ import click
 from kfrun.cli import attach, durations, kinds, options, switches
 from kfrun.cli.query import JOBS
 from kfrun.errors import KfrunError, NotFound, UsageProblem, WaitTimeout
-from kfrun.flow import shippedobjects
+from kfrun.flow.objects import shipped
 from kfrun.flow.waits import Waits
 from kfrun.model.kinds import API_VERSION, CLUSTER_SCOPED, TRAIN_JOB, TRAINER_KINDS
 from kfrun.model.source import ObjectKey
@@ -197,11 +197,11 @@ def _key(backend: Backend, target: kinds.Target, namespace: str) -> ObjectKey:
 def _delete(backend: Backend, keys: Sequence[ObjectKey], how: _How) -> list[tuple[ObjectKey, str]]:
     """Ask for every deletion at once, so that all jobs stop in parallel; returns those to wait for."""
     missing: list[KfrunError] = []
-    waiting, place = [], shippedobjects.around(backend, [key.kind for key in keys])
+    waiting, place = [], shipped.around(backend, [key.kind for key in keys])
     for key in keys:
         found = backend.find(*key[1:])
         if found is None:
-            missing.append(shippedobjects.refusal(key) or selection.missing(place, *key[1:]))
+            missing.append(shipped.refusal(key) or selection.missing(place, *key[1:]))
         elif how.is_dry:
             how.say(key)
         else:
