@@ -12,6 +12,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY kfrun kfrun
 COPY schemas schemas
 COPY runtimes runtimes
+COPY examples examples
 # Compiled here: the user below cannot write what Python would compile at every start.
 # Checks need no installer: uv alone is two thirds of what is installed.
 RUN python3 -m venv /opt/kfrun \

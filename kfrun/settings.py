@@ -32,7 +32,12 @@ MISSING_RUNTIME = ("error", "warn", "ignore")
 TRAINER_VERSION = "v2.3"
 RUNS_KEEP = 20
 
-_IN_TABLES = {("logs", "max-size"): "logs_max_size", ("runs", "keep"): "runs_keep", ("input", "exclude"): "exclude"}
+_IN_TABLES = {
+    ("logs", "max-size"): "logs_max_size",
+    ("runs", "keep"): "runs_keep",
+    ("runtimes", "sources"): "runtime_sources",
+    ("input", "exclude"): "exclude",
+}
 """Keys that stand in a table of the files, by the table and their name there."""
 
 _SIZE = r"([0-9]{1,15})([kmgt]?)(i?)b?"
@@ -69,6 +74,8 @@ class Settings(NamedTuple):
         retry_delay: seconds before the first retry; each further one waits twice as long.
         max_retry_delay: seconds, the longest wait between two attempts.
         logs_max_size: the log of an attempt is kept at it, like `100Mi`; the oldest goes first, and the log says so.
+        runtime_sources: where runtimes are that jobs refer to: files, folders, https:// and github:// addresses.
+        refresh: ask sources of runtimes again, however young what is kept of them is.
         exclude: files and folders that are left out when a folder is read, written as in a .gitignore.
         runs_keep: how many runs of a job are kept with their logs, the latest included.
         origins: where each value came from, by key.
@@ -88,6 +95,8 @@ class Settings(NamedTuple):
     max_retry_delay: float = 300.0
     logs_max_size: str = ""
     exclude: tuple[str, ...] = ()
+    runtime_sources: tuple[str, ...] = ()
+    refresh: bool = False
     runs_keep: int = RUNS_KEEP
     origins: Mapping[str, SettingOrigin] = MappingProxyType({})
 
@@ -106,9 +115,9 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], folder: str | os.
     values: dict[str, Any] = {}
     origins: dict[str, SettingOrigin] = {}
     for key, value, origin in _layers(flags, environ, os.fspath(folder)):
-        # what is excluded on the command line is so beside the rest
-        added = values.get(key, ()) if key == "exclude" and origin.layer == "flag" else ()
-        values[key], origins[key] = (*added, *value) if key == "exclude" else value, origin
+        # what the command line lists comes before what files do, and not in its place
+        more = values.get(key, ()) if isinstance(value, tuple) and origin.layer == "flag" else ()
+        values[key], origins[key] = (*value, *more) if more else value, origin
     _add_folders(values, origins, environ)
     for key in KEYS:
         origins.setdefault(key, SettingOrigin("default"))
@@ -159,7 +168,8 @@ def _layers(
     for key in KEYS:
         name = f"KFRUN_{key.upper()}"
         if environ.get(name):
-            yield key, _anchored(key, _parse_text(key, environ[name], name), folder), SettingOrigin("environment", name)
+            value = _anchored(key, _parse_text(key, environ[name], name), folder)
+            yield key, value, SettingOrigin("environment", name)
     for key, value in flags.items():
         if value is not None:
             name = f"--{key.replace('_', '-')}"
@@ -294,9 +304,15 @@ def _anchored(key: str, value: object, folder: str) -> object:
     """Folders in a file are relative to the file, or to the user's home with ``~``; so are patterns with a slash."""
     if key == "exclude" and isinstance(value, list | tuple):
         return tuple(_anchored_pattern(one, folder) if isinstance(one, str) else one for one in value)
+    if key == "runtime_sources" and isinstance(value, list):
+        return [_anchored_source(one, folder) for one in value]
     if key not in _PATHS or not isinstance(value, str):
         return value
     return paths.absolute(os.path.expanduser(value), folder)
+
+
+def _anchored_source(one: object, folder: str) -> object:
+    return paths.absolute(os.path.expanduser(one), folder) if isinstance(one, str) and "://" not in one else one
 
 
 def _anchored_pattern(text: str, folder: str) -> str:
@@ -334,7 +350,8 @@ def _parse_text(key: str, text: str, name: str) -> Any:
             raise UsageProblem(f"{name}={text}: expected true or false")
         return known[text.lower()]
     if isinstance(default, tuple):
-        return _check(key, [one for one in text.split(os.pathsep) if one], name)
+        separator = os.pathsep if key == "exclude" else None
+        return _check(key, [one for one in text.split(separator) if one], name)
     if isinstance(default, float):
         try:
             return _check(key, float(text), name)
@@ -351,7 +368,8 @@ def _check(key: str, value: Any, name: str) -> Any:
         return value
     if isinstance(default, tuple):
         is_list = isinstance(value, list | tuple) and all(isinstance(one, str) and one.strip("/! ") for one in value)
-        _require(is_list, name, value, 'a list of patterns, like ["charts/", "*.tmpl.yaml"]')
+        what = 'patterns, like ["charts/", "*.tmpl.yaml"]' if key == "exclude" else 'sources, like ["runtimes/"]'
+        _require(is_list, name, value, f"a list of {what}")
         return tuple(value)
     if isinstance(default, int):
         text = str(value) if type(value) in (int, str) else ""

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.timeout(600)
 ROOT = Path(__file__).parents[1]
 WRONG = GOOD.replace("trainer:\n", "trainr:\n")
 TEMPLATE = GOOD.replace("name: mnist", "name: {{ name }}")
-SOURCES = {"LICENSE", "README.md", "pyproject.toml", "kfrun", "runtimes", "schemas"}
+SOURCES = {"LICENSE", "README.md", "pyproject.toml", "examples", "kfrun", "runtimes", "schemas"}
 SANDBOX = ("--read-only", "--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 """The least that a container can be given."""
 

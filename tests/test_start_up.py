@@ -90,8 +90,10 @@ def test_a_command_loads_only_what_it_needs(name, tmp_path):
 def test_what_runs_and_shows_jobs_loads_no_dataclasses(tmp_path):
     manifest = tmp_path / "job.yaml"
     manifest.write_text(HELLO)
+    script = tmp_path / "train.py"
+    script.write_text("import argparse\n")
     for arguments in (
-        ["run", "-f", str(manifest)], ["apply", "-f", str(manifest)], ["get", "trainjobs"],
+        ["run", "-f", str(manifest)], ["run", str(script)], ["apply", "-f", str(manifest)], ["get", "trainjobs"],
         ["get", "trainjob", "hello"], ["logs", "hello"], ["describe", "trainjob", "hello"],
         ["wait", "trainjob", "hello", "--timeout", "60s"],
     ):  # fmt: skip

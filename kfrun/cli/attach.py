@@ -99,4 +99,6 @@ def follower(backend: Backend, ready: Ready, job: StoredObject) -> Follower:
     )
     out = sys.stdout.buffer
     live = console.live if console.has_live_line() else None
-    return Follower(backend, job, write=out.write, flush=out.flush, tell=options.tell, options=shown, live=live)
+    found = Follower(backend, job, write=out.write, flush=out.flush, tell=options.tell, options=shown, live=live)
+    found.of_script = ready.wishes.script is not None
+    return found

@@ -132,6 +132,21 @@ def shipped_examples(_: click.Context, _parameter: click.Parameter, incomplete: 
     return [CompletionItem(one, help=examples.about(one)) for one in examples.names() if one.startswith(incomplete)]
 
 
+def options_of_script(words: tuple[str, ...], incomplete: str, *, is_module: bool) -> list[CompletionItem]:
+    """The options that a script declares, as far as they are written out in it."""
+    from kfrun.load import script
+    from kfrun.load.script import interface
+    from kfrun.model.script import ScriptCall
+
+    try:
+        found = script.read(ScriptCall(words, is_module), console.current_folder(), is_thorough=True)
+    except KfrunError:
+        return []
+    _, parameters = interface.of(found.modules)
+    named = {one.words[0].partition("=")[0]: one.about for one in parameters}
+    return [CompletionItem(name, help=about) for name, about in named.items() if name.startswith(incomplete)]
+
+
 def releases(_: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Releases of Kubeflow Trainer."""
     from kfrun.validate.schema.schemas import FOLDERS

@@ -65,8 +65,8 @@ kfrun runs Kubeflow TrainJobs from reviewed YAML, without a cluster.
 {verbs}
 
 Examples:
-  kfrun run -f job.yaml      train: start the job, print what it prints, end with its exit code
-  kfrun validate -R -f .     check every manifest below this folder as a cluster would
+  kfrun run train.py --lr 1  train a script: make its job, print what it prints, end with its exit code
+  kfrun run -f job.yaml      the same for a manifest, which kfrun init train.py writes
   kfrun get trainjobs        what runs, and what has run
 
 kfrun --help says what each verb does, kfrun VERB --help tells the rest.
@@ -122,7 +122,7 @@ class VerbGroup(switches.Family):
 def cli(ctx: click.Context) -> int:
     """Run Kubeflow TrainJobs from reviewed YAML, without a cluster.
 
-    kfrun run -f job.yaml is the short way; kfrun VERB --help tells the rest.
+    kfrun run train.py or kfrun run -f job.yaml is the short way; kfrun VERB --help tells the rest.
     """
     if ctx.invoked_subcommand is not None:
         return exits.SUCCESS

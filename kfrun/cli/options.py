@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "all_namespaces", "arguments", "backend", "caller", "colors_stderr", "colors_stdout", "complete", "crowd", "data",
-    "exclude", "family", "files", "files_if_any", "force", "launching", "listen", "load_settings", "namespace",
-    "output", "planning", "pruning", "say", "selector", "skip_other_kinds", "stored", "storing", "tell",
+    "exclude", "family", "files", "files_if_any", "force", "launching", "listen", "load_settings", "made", "namespace",
+    "output", "planning", "pruning", "runtimes", "say", "selector", "skip_other_kinds", "stored", "storing", "tell",
     "trainer_version", "values", "verb", "warn", "wishes", "write",
 ]  # fmt: skip
 
@@ -97,14 +97,45 @@ def _files(function: Function, metavar: str, offered: str = "files", *, is_requi
         help="A file, folder, glob, https URL, or - for stdin; can be given several times, or as an argument.",
     )(decorated)  # fmt: skip
     decorated = click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(decorated)
-    return skip_other_kinds(exclude(decorated))  # type: ignore[return-value]
+    return made(skip_other_kinds(exclude(decorated)))  # type: ignore[return-value]
+
+
+def made(function: Function) -> Function:
+    """``-k`` and ``--helm``: what programs make is among the ``filenames``."""
+
+    @wraps(function)
+    def with_made(*args: Any, filenames: tuple[str, ...], kustomize: Any, helm: Any, **kwargs: Any) -> Any:
+        names = (*(f"kustomize://{one}" for one in kustomize), *(f"helm://{one}" for one in helm))
+        return function(*args, filenames=(*filenames, *names), **kwargs)
+
+    decorated = click.option(
+        "--helm", multiple=True, metavar="CHART", shell_complete=complete("any_files"),
+        help="What helm template makes of a chart.",
+    )(with_made)  # fmt: skip
+    return click.option(  # type: ignore[return-value]
+        "-k", "--kustomize", multiple=True, metavar="DIR", shell_complete=complete("any_files"),
+        help="What kustomize build, or else kubectl kustomize, makes of a folder.",
+    )(decorated)  # fmt: skip
 
 
 def listen() -> None:
     """Tell what is passed over in folders."""
-    from kfrun.flow import documents
+    from kfrun.flow import listener
 
-    documents.listen(tell)
+    listener.listen(tell)
+
+
+def runtimes(function: Function) -> Function:
+    """``--runtimes`` and ``--refresh``: parameters ``runtime_sources`` and ``refresh``, None where not given."""
+    function = click.option(
+        "--refresh", is_flag=True, default=None, help="Ask sources of runtimes again, though they were asked today.",
+    )(function)  # fmt: skip
+    return click.option(
+        "--runtimes", "runtime_sources", multiple=True, metavar="SRC", shell_complete=complete("files"),
+        callback=lambda _context, _parameter, value: value or None,
+        help="Where runtimes are that jobs refer to: a file, folder, https URL or github://OWNER/REPO[/PATH][@REF]; "
+        "#sha256= behind it pins it.",
+    )(function)  # fmt: skip
 
 
 def exclude(function: Function) -> Function:

@@ -35,7 +35,9 @@ _PACKAGES: Final = "https://packaging.python.org/en/latest/specifications/"
 STAGES: Final[dict[str, Found]] = {
     "KF1": Found("load: the text as kubectl reads it", (_OBJECTS, "https://yaml.org/spec/1.2.2/")),
     "KF12": Found("load: templates", ("https://jinja.palletsprojects.com/templates/", "kfrun validate --help")),
-    **dict.fromkeys(("KF126", "KF127", "KF128"), Found("load: scripts", ("kfrun init --help", "kfrun run --help"))),
+    **dict.fromkeys(
+        ("KF126", "KF127", "KF128", "KF129"), Found("load: scripts", ("kfrun init --help", "kfrun run --help"))
+    ),
     "KF19": Found("the command line", (f"{_OBJECTS}namespaces/",)),
     "KF2": Found(
         "validate: the schema of the kind",
@@ -160,7 +162,7 @@ def _is_url(text: str) -> bool:
 
 def stage(code: str) -> Found:
     """Who finds ``code``, and where to read more."""
-    return next(STAGES[code[:length]] for length in (4, 3) if code[:length] in STAGES)
+    return next(STAGES[code[:length]] for length in (5, 4, 3) if code[:length] in STAGES)
 
 
 def _of_lint() -> Iterator[tuple[str, Reason]]:

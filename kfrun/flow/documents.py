@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from kfrun.errors import InvalidInput, NotFound
+from kfrun.flow import listener
 from kfrun.load import excerpts, sources
 from kfrun.load.folders import Exclusion
 from kfrun.model.kinds import CLUSTER_SCOPED, is_own
@@ -55,7 +56,7 @@ def read(
 
 
 def of_kinds(found: Sequence[Document], is_asked_for: Callable[[ObjectKey], bool]) -> tuple[Document, ...]:
-    """The documents of kinds that are asked for; the others are told to `listen`.
+    """The documents of kinds that are asked for; the others are told.
 
     Raises:
         NotFound: there is none.
@@ -66,7 +67,7 @@ def of_kinds(found: Sequence[Document], is_asked_for: Callable[[ObjectKey], bool
     others = [f"{item.key.kind} {item.key.name}".rstrip() for item in found if not is_asked_for(item.key)]
     if others:
         more = f" and {len(others) - _MOST} more" if len(others) > _MOST else ""
-        _Listener.tell(f"passed over objects of other kinds: {', '.join(others[:_MOST])}{more}")
+        listener.tell(f"passed over objects of other kinds: {', '.join(others[:_MOST])}{more}")
     return kept
 
 
@@ -127,19 +128,8 @@ def gather(
 
 
 def exclusion(settings: Settings) -> Exclusion:
-    """What is left out of folders; what is passed over besides is told to `listen`."""
-    return Exclusion(settings.exclude, _Listener.tell)
-
-
-def listen(tell: Callable[[str], object]) -> None:
-    """Have ``tell`` hear of what is passed over in folders: one line for each reason."""
-    _Listener.tell = staticmethod(tell)
-
-
-class _Listener:
-    """Whoever shows people what is going on."""
-
-    tell: Callable[[str], object] = staticmethod(lambda _: None)
+    """What is left out of folders; what is passed over besides is told."""
+    return Exclusion(settings.exclude, listener.tell)
 
 
 def with_arguments(
@@ -152,11 +142,10 @@ def with_arguments(
     """
     if not words:
         return found
+    from kfrun.flow import referred
     from kfrun.resolve import arguments
-    from kfrun.resolve.runtimes import shipped
-    from kfrun.resolve.runtimes.catalogue import Catalogue
 
-    catalogue = Catalogue(found, observed.runtimes, shipped.shipped())
+    catalogue = referred.catalogue(found, observed.runtimes, settings)
     return arguments.applied(found, catalogue, words, settings.trainer_version)
 
 

@@ -32,6 +32,8 @@ _GPU_FULL: Final = pattern(r"OutOfMemoryError: |CUDA out of memory|CUDA error: o
 
 _SOURCE: Final = "kfrun.dev/source"
 _REQUIREMENTS: Final = "kfrun.dev/requirements"
+_ANNOTATION: Final = "kfrun.dev/packages"
+_OF_SCRIPTS: Final = "requirements.txt, and run the script again"
 
 
 class Epilogue(NamedTuple):
@@ -53,15 +55,18 @@ class Epilogue(NamedTuple):
         return [f"last lines of {self.node}:", *(f"  | {line}" for line in self.lines)] if self.lines else []
 
 
-def of(backend: Backend, job: StoredObject, outcome: Outcome) -> Epilogue:
-    """The epilogue of a job that ended; an empty one where it was no node that failed."""
+def of(backend: Backend, job: StoredObject, outcome: Outcome, *, of_script: bool = False) -> Epilogue:
+    """The epilogue of a job that ended; an empty one where it was no node that failed.
+
+    ``of_script``: its manifest was made of a script, so that nobody can write into it.
+    """
     if outcome.succeeded or not outcome.node:
         return Epilogue()
     text = _text(backend.logs(job).run(), outcome.node)
     lines = [line for line in map(_shown, text.split("\n")) if line]
     of_launcher = next((number for number, line in enumerate(lines) if _OF_LAUNCHER.search(line)), 0)
     told = (lines[:of_launcher] or lines)[-_MOST_LINES:]
-    return Epilogue(outcome.node, tuple(told), clean(_advice(backend, job, "\n".join(lines))))
+    return Epilogue(outcome.node, tuple(told), clean(_advice(backend, job, "\n".join(lines), of_script=of_script)))
 
 
 def _text(source: LogSource, node: str) -> str:
@@ -99,10 +104,11 @@ def _shown(line: str) -> str:
 # What to do
 
 
-def _advice(backend: Backend, job: StoredObject, text: str) -> str:
+def _advice(backend: Backend, job: StoredObject, text: str, *, of_script: bool) -> str:
     missed = modules.missed(text)
     if missed is not None:
-        return _of_module(missed, backend.observe([job.key]).jobs.get(job.key))
+        where = _OF_SCRIPTS if of_script else _ANNOTATION
+        return _of_module(missed, backend.observe([job.key]).jobs.get(job.key), where)
     if _GPU_FULL.search(text):
         return "the memory of the GPU was not enough: a smaller batch, or gradient checkpointing, takes less"
     if _KILLED.search(text):
@@ -110,21 +116,21 @@ def _advice(backend: Backend, job: StoredObject, text: str) -> str:
     return ""
 
 
-def _of_module(missed: MissedModule, job: ObservedJob | None) -> str:
+def _of_module(missed: MissedModule, job: ObservedJob | None, where: str) -> str:
     name = missed.name
     if missed.is_library:
         return f"{name} is a library of the system that is not installed: a package of the system brings it"
     own = _own(missed.within.partition(".")[0] or name, job)
     if own:
         return own if not missed.within else f"{missed.within} of this folder has no {name.rpartition('.')[2]}"
+    if _is_of_python(missed.within or name):
+        what = f"{missed.within} of this Python has no {name}" if missed.within else f"this Python lacks {name}"
+        return f"{what}: choose another with kfrun.dev/python, or --python"
+    package, where = modules.package(missed.within or name), _file(job) or where
     if missed.within:
-        package = modules.package(missed.within)
-        return f"the {package} that is installed has no {name}: pin another version of it in {_where(job)}"
-    if _is_of_python(name):
-        return f"{name} is a part of Python that this one lacks: choose another with kfrun.dev/python, or --python"
-    package = modules.package(name)
+        return f"the {package} that is installed has no {name}: pin another version of it in {where}"
     subject = "it" if package == name else package
-    return f"{name} is not in this environment: add {subject} to {_where(job)}"
+    return f"{name} is not in this environment: add {subject} to {where}"
 
 
 def _is_of_python(name: str) -> bool:
@@ -133,10 +139,10 @@ def _is_of_python(name: str) -> bool:
     return name.partition(".")[0] in sys.stdlib_module_names and modules.package(name) == name
 
 
-def _where(job: ObservedJob | None) -> str:
-    """Where the packages of the job are named: its requirements file, if it has one."""
-    files = _annotations(job).get(_REQUIREMENTS, "").split()
-    return clean(files[0]) if len(files) == 1 else "kfrun.dev/packages"
+def _file(job: ObservedJob | None) -> str:
+    """The requirements file that names the job's packages, if it has one."""
+    files: list[str] = _annotations(job).get(_REQUIREMENTS, "").split()
+    return files[0] if len(files) == 1 else ""
 
 
 def _annotations(job: ObservedJob | None) -> Mapping[str, Any]:

@@ -46,7 +46,9 @@ def obstacles(ready: Ready, caller: Caller) -> list[Finding]:
     if ready.plan.refusals or ready.plan.is_empty:
         return []
     found = choice.preflight(ready.settings, starting(ready), ready.wishes, caller)
-    return [replace(one, severity=Severity.WARNING) for one in found]
+    # That no program has the name of a whole command line was told already.
+    told = {one.object for one in ready.desired.warnings if one.code == "KF725"}
+    return [replace(one, severity=Severity.WARNING) for one in found if one.code != "KF603" or one.object not in told]
 
 
 def require_possible(

@@ -54,6 +54,9 @@ class Follower:
         options: how the output is shown; every attempt is.
         flush: called before every pause.
         live: see `Installation`.
+
+    Attributes:
+        of_script: see `epilogue.of`.
     """
 
     def __init__(
@@ -73,7 +76,7 @@ class Follower:
         self._told = 0
         self._logs: JobLogs | None = None
         self._reader: LogReader | None = None
-        self._live = live
+        self._live, self.of_script = live, False
         self._installation: Installation | None = None
         self._started = time.monotonic()
 
@@ -151,7 +154,8 @@ class Follower:
         """How it ended and how long it took; of a failed job why, as far as its last lines tell."""
         from kfrun.flow import epilogue
 
-        name, end = self._job.key.name, epilogue.of(self._backend, self._job, outcome)
+        name = self._job.key.name
+        end = epilogue.of(self._backend, self._job, outcome, of_script=self.of_script)
         if end.lines and not self._was_shown(end.lines[-1]):
             for line in end.told:
                 self._tell(line)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from kfrun.errors import NotFound, Refused, Unavailable, UsageProblem
 from kfrun.execute.backend import working_folder
 from kfrun.flow import sourcecode
-from kfrun.load import content
+from kfrun.load import content, sources
 from kfrun.model.code import is_source
 from kfrun.plan import compare, render
 from kfrun.plan import saved as plans
@@ -146,6 +146,10 @@ def _set_digest(values: Values) -> str:
 
 
 def _absolute(name: str) -> str:
+    if name.startswith(sources.MADE):
+        from kfrun.load.made import programs
+
+        return programs.absolute(name, os.getcwd())
     return name if "://" in name else os.path.abspath(name)
 
 

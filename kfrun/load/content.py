@@ -36,6 +36,7 @@ class Source:
         name: as the user gave it: a path, a URL, or ``<stdin>``.
         folder: absolute folder of a file; None for everything else.
         stream: where to read from; without one, ``name`` is opened.
+        is_made: ``name`` says what another program makes of which folder.
         failure: why there is nothing to open.
         is_found: nobody named it: it is one of the files of a folder.
     """
@@ -44,8 +45,14 @@ class Source:
     folder: str | None = None
     stream: BinaryIO | None = None
     is_url: bool = False
+    is_made: bool = False
     failure: KfrunError | None = None
     is_found: bool = False
+
+    @property
+    def shown(self) -> str:
+        """Its name to people: of what a program makes, what it is made of."""
+        return self.name.partition("://")[2] if self.is_made else self.name
 
 
 def read(source: Source) -> tuple[str, Finding | None]:
@@ -57,10 +64,19 @@ def read(source: Source) -> tuple[str, Finding | None]:
     """
     if source.failure is not None:
         raise source.failure
-    raw = _bytes(source)
-    if len(raw) > MAX_BYTES:
+    found = raw(source)
+    if len(found) > MAX_BYTES:
         message = f"more than {MAX_BYTES // 2**20} MiB are too much for one source"
         return "", _refused(source, "KF107", message, hint="split it")
+    return _text(source, found)
+
+
+def decoded(content: bytes, name: str) -> tuple[str, Finding | None]:
+    """The text of what was read before, or why it is refused."""
+    return _text(Source(name, is_url="://" in name), content)
+
+
+def _text(source: Source, raw: bytes) -> tuple[str, Finding | None]:
     try:
         # not as "utf-8-sig", a codec that is a module of its own
         is_utf16 = raw.startswith(_UTF16_MARKS)
@@ -83,11 +99,21 @@ def is_descriptor(path: str) -> bool:
     return path.startswith(("/dev/", "/proc/")) and _DESCRIPTOR.fullmatch(path) is not None
 
 
-def _bytes(source: Source) -> bytes:
+def raw(source: Source) -> bytes:
+    """The bytes of a source.
+
+    Raises:
+        NotFound: it is gone.
+        Unavailable: it cannot be read.
+    """
     if source.is_url:
         from kfrun.load.web.urls import fetch
 
         return fetch(source.name, MAX_BYTES)
+    if source.is_made:
+        from kfrun.load.made import programs
+
+        return programs.output(source.name)
     try:
         if source.stream is not None:
             return source.stream.read(MAX_BYTES + 1)
@@ -130,7 +156,7 @@ def _undecodable(source: Source, error: UnicodeDecodeError) -> Finding:
     raw = error.object  # without the byte order mark
     before = raw[: error.start].decode(error.encoding, errors="replace")
     line, column = place(before, len(before))
-    position = Position(source.name, line, column)
+    position = Position(source.shown, line, column)
     is_binary = b"\0" in raw[:8192]
     found = "this is a binary file" if is_binary else f"the byte 0x{raw[error.start]:02x} is not UTF-8"
     # what follows the line is not decoded: the source may be large
@@ -146,4 +172,4 @@ def _undecodable(source: Source, error: UnicodeDecodeError) -> Finding:
 
 
 def _refused(source: Source, code: str, message: str, *, hint: str | None) -> Finding:
-    return Finding(code, message, Stage.YAML, position=Position(source.name, 1, 1), hint=hint)
+    return Finding(code, message, Stage.YAML, position=Position(source.shown, 1, 1), hint=hint)

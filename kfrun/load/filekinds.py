@@ -10,6 +10,8 @@ from kfrun import terminal
 from kfrun.model.values import NamedTuple
 from kfrun.patterns import pattern
 
+CODES = {"KF126": "a script, a notebook or another file that is no manifest"}
+
 PYTHON: Final = "a Python script"
 SHELL: Final = "a shell script"
 NOTEBOOK: Final = "a Jupyter notebook"
@@ -25,16 +27,17 @@ _HEAD: Final = 4096
 _MANIFESTS: Final = (".yaml", ".yml", ".json", ".j2")
 _SUFFIXES: Final = {
     ".py": PYTHON, ".pyw": PYTHON, ".pyz": PYTHON, ".sh": SHELL, ".bash": SHELL, ".zsh": SHELL, ".ksh": SHELL,
-    ".ipynb": NOTEBOOK,
+    ".ipynb": NOTEBOOK, ".r": SCRIPT, ".jl": SCRIPT, ".pl": SCRIPT, ".rb": SCRIPT, ".lua": SCRIPT, ".js": SCRIPT,
 }  # fmt: skip
 _SHELLS: Final = frozenset({"sh", "bash", "dash", "zsh", "ksh"})
+_KEY: Final = pattern(r"(?m)^[A-Za-z][\w.-]*:(?:\s|$)")
 _OBJECT: Final = pattern(r"""(?m)^\s*[{,]?\s*["']?(?:apiVersion|kind)["']?\s*:""")
 _TEXTS: Final = (
     (pattern(r"(?m)^(?:import \w|from [\w.]+ import |(?:async )?def \w+\(|class \w+[:(]|@\w[\w.]*\()"), PYTHON),
     (pattern(r'\s*\{[^{}]*"(?:cells|nbformat)"\s*:'), NOTEBOOK),
     (pattern(r"(?m)^\[\[?[\w.\"-]+\]\]?\s*$"), "a file of settings (TOML)"),
     (pattern(r"(?m)^FROM \S+(?: AS \w+)?$"), "a Dockerfile"),
-    (pattern(r"(?m)^(?:-r \S+|-e \S+|--[a-z-]+[ =]\S+|[A-Za-z][\w.-]*(?:\[[\w,]+\])?[=~<>!]=\S+)$"), PACKAGES),
+    (pattern(r"(?m)^(?:-r \S+|-e \S+|--[a-z][a-z-]*[ =]\S+|[A-Za-z][\w.-]*(?:\[[\w,]+\])?[=~<>!]=\S+)$"), PACKAGES),
 )  # fmt: skip
 """What the text says, where neither the name nor a first line ``#!`` does."""
 
@@ -57,7 +60,9 @@ def way_out(kind: str, name: str) -> str:
     if "://" in name:
         return f"save it here first: curl -LO {terminal.quoted(name)}"
     shown = terminal.quoted(name) if not name.startswith("<") else "train.py"
-    if kind in (PYTHON, SHELL, SCRIPT):
+    if kind == SCRIPT:
+        return f"kfrun run -- PROGRAM {shown} runs it by a program"
+    if kind in (PYTHON, SHELL):
         return f"kfrun run {shown} runs it, kfrun init {shown} makes a manifest"
     if kind == NOTEBOOK:
         return f"jupyter nbconvert --to script {shown} writes a script of it, which kfrun run takes"
@@ -78,7 +83,9 @@ def of_text(name: str, text: str) -> str:
     head = text[:_HEAD]
     if _OBJECT.search(head):
         return ""
-    return next((kind for expression, kind in _TEXTS if expression.search(head)), "")
+    found = next((kind for expression, kind in _TEXTS if expression.search(head)), "")
+    # what has keys is YAML that somebody broke, unless it is a program
+    return "" if found not in (PYTHON, NOTEBOOK) and _KEY.search(head) else found
 
 
 def _of_template(name: str, text: str) -> str:

@@ -164,5 +164,12 @@ REASONS: Final[dict[str, Reason]] = {
         "A module with an unfinished edit, or of another Python.",
         source="kfrun: scripts without a manifest",
     ),
+    "KF129": Reason(
+        "A script for PyTorch runs in an environment of its own, in which there is nothing but what is named; the job "
+        "would stop at the import.",
+        "write the packages into requirements.txt, pyproject.toml or a # /// script block of the script",
+        "The packages are installed in the Python that is used by hand, and no file says so.",
+        source="kfrun: scripts without a manifest",
+    ),
 }  # fmt: skip
 """Code -> why it is a problem and how to mend it."""

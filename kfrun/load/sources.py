@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from kfrun.model.source import Document
 
 STDIN: Final = "-"
+MADE: Final = ("kustomize://", "helm://")
+"""How an input begins that another program makes, see `kfrun.load.made.programs`."""
 
 
 def load(
@@ -144,6 +146,10 @@ def rendered(
     text: str, name: str, folder: str | None, values: Mapping[str, Any] | None
 ) -> tuple[list[Document], list[Finding]]:
     """As `parsed`, without what other files say."""
+    if name.startswith(MADE):
+        from kfrun.load.made import origins
+
+        return origins.parse(text, name)
     given: Given | None = None
     if values is not None:
         from kfrun.load.given import Given
@@ -199,6 +205,7 @@ def is_no_object(finding: Finding) -> bool:
 
 def nothing_in(name: str) -> Finding:
     """That a source has no object."""
+    name = name.partition("://")[2] if name.startswith(MADE) else name
     return no_manifest("", name) or Finding("KF112", "no object in here", Stage.YAML, position=Position(name, 1, 1))
 
 
@@ -218,6 +225,8 @@ def named(
     for name in inputs:
         if name == STDIN:
             sources.append(_of_stdin(stdin))
+        elif name.startswith(MADE):
+            sources.append(Source(name, is_made=True))
         elif "://" in name:
             from kfrun.load.web.urls import checked
 

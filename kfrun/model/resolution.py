@@ -73,25 +73,24 @@ _CONTAINERS: Final = ("initContainers", "containers")
 STORE: Final = "store"
 SHIPPED: Final = "shipped"
 _ELSEWHERE: Final = {SHIPPED: "shipped with kfrun", STORE: "stored here"}
-"""Places where runtimes are found that are not in the input."""
+"""How the places of this machine are called."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeSource:
-    """The runtime that a job uses and where it was found (a path, `STORE`, `SHIPPED`)."""
+    """The runtime that a job uses and where it was found: in a path or another source, `STORE`, `SHIPPED`.
+
+    ``is_referred``: it is not in the input.
+    """
 
     key: ObjectKey
     found_in: str
     document: Document
-
-    @property
-    def is_referred(self) -> bool:
-        """Whether it is not in the input, but somewhere else."""
-        return self.found_in in _ELSEWHERE
+    is_referred: bool = False
 
     def __str__(self) -> str:
-        where = _ELSEWHERE.get(self.found_in)
-        return f"{self.key.resource}, {where}" if where else self.key.resource
+        where = _ELSEWHERE.get(self.found_in, f"from {self.found_in}")
+        return f"{self.key.resource}, {where}" if self.is_referred else self.key.resource
 
 
 @dataclass(frozen=True, slots=True)

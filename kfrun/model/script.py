@@ -15,7 +15,7 @@ class ScriptCall(NamedTuple):
         words: the script and its arguments; of a command, all of it.
         is_module: the first word is the name of a module, as behind ``python -m``.
         is_command: the words are a command as it is to be run, from its program on.
-        processes: a node's: a number, or ``auto``, ``gpu`` or ``cpu``.
+        processes: of each node.
         requirements: files in the place of those beside the script, or `NO_REQUIREMENTS`.
         save: the file that the manifest is to be written to.
     """
@@ -25,7 +25,7 @@ class ScriptCall(NamedTuple):
     is_command: bool = False
     name: str | None = None
     nodes: int | None = None
-    processes: str | None = None
+    processes: int | None = None
     gpus: int | None = None
     runtime: str | None = None
     requirements: tuple[str, ...] = ()

@@ -26,12 +26,16 @@ class Values(NamedTuple):
     strings: tuple[str, ...] = ()
 
 
+_SETTINGS = ("namespace", "trainer_version", "backend", "strict", "exclude", "runtime_sources", "refresh")
+
+
 class Wishes(NamedTuple):
     """The flags of ``plan``, ``apply`` and ``run``. Settings that are None were not given.
 
     Attributes:
         filenames: files, folders, globs, URLs, or ``-``.
         recursive: descend into the folders of a folder.
+        runtime_sources: of runtimes, beside those of the settings, None for none; ``refresh`` asks them again.
         exclude: what is left out of folders beside what the settings say, None for nothing.
         skip_other_kinds: pass over objects of other kinds, and what is no object.
         script: what is run instead of manifests.
@@ -58,6 +62,8 @@ class Wishes(NamedTuple):
     namespace: str | None = None
     trainer_version: str | None = None
     backend: str | None = None
+    runtime_sources: tuple[str, ...] | None = None
+    refresh: bool | None = None
     strict: bool | None = None
     cluster_defaults: bool = False
     replace: bool = False
@@ -73,7 +79,7 @@ class Wishes(NamedTuple):
     @property
     def settings(self) -> dict[str, str | bool | tuple[str, ...] | None]:
         """Those that are settings, too, by key."""
-        return {name: getattr(self, name) for name in ("namespace", "trainer_version", "backend", "strict", "exclude")}
+        return {name: getattr(self, name) for name in _SETTINGS}
 
 
 class Caller(NamedTuple):

@@ -31,7 +31,7 @@ _AGAIN = "look at the new plan: kfrun plan"
 
 _KEPT = (
     "filenames", "recursive", "namespace", "trainer_version", "backend", "strict", "cluster_defaults", "replace",
-    "apply_set", "prune", "arguments", "force", "exclude", "skip_other_kinds",
+    "apply_set", "prune", "arguments", "force", "exclude", "runtime_sources", "skip_other_kinds",
 )  # fmt: skip
 """What a file keeps of the wishes as it is; beside it the names of the files of values."""
 
@@ -97,7 +97,7 @@ class SavedPlan(NamedTuple):
 def _wishes(call: Mapping[str, Any]) -> Wishes:
     found: dict[str, Any] = {"filenames": call["filenames"], **{key: call[key] for key in _KEPT if key in call}}
     for key, value in found.items():
-        if key in ("filenames", "arguments", "exclude"):
+        if key in ("filenames", "arguments", "exclude", "runtime_sources"):
             found[key] = None if value is None else tuple(map(str, value))
         elif not isinstance(value, bool | None if key in _SWITCHES else str | None):
             raise TypeError(key)

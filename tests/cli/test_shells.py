@@ -35,6 +35,10 @@ SECONDS = 30
 CASES = {
     "expl": ["explain"],
     "run -f jo": ["run", "-f", "job.yaml"],
+    "run tra": ["run", "train.py"],
+    "run --nodes 2 train.py --data sub/deep.t": ["run", "--nodes", "2", "train.py", "--data", "sub/deep.txt"],
+    "init --example qui": ["init", "--example", "quickstart"],
+    "plan my": ["plan", "my job.yaml"],
     "apply --filename=jo": ["apply", "--filename=job.yaml"],
     "validate my": ["validate", "my job.yaml"],
     "plan -f sub/de": ["plan", "-f", "sub/deep.yaml"],
@@ -101,7 +105,7 @@ def terminal(kfrun: Kfrun, tmp_path: Path, shell: str) -> Iterator[Terminal]:
         pytest.skip(f"{shell} is not installed")
     kfrun.ok("apply", "-q", "--wait", "-f", kfrun.job("hello", "true"))
     kfrun.ok("apply", "-q", "--wait", "-n", "team", "-f", kfrun.job("hello", "true"))
-    for name in ("job.yaml", "my job.yaml", "job.txt", "sub/deep.yaml", "sub/deep.txt"):
+    for name in ("job.yaml", "my job.yaml", "job.txt", "train.py", "sub/deep.yaml", "sub/deep.txt"):
         (kfrun.folder / name).parent.mkdir(exist_ok=True)
         (kfrun.folder / name).touch()
     (kfrun.folder / "hello.yaml").unlink()

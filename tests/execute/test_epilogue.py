@@ -135,3 +135,18 @@ def test_the_end_of_a_run_says_where_its_logs_are_and_how_to_run_it_again(kfrun:
     in_ml = kfrun("run", "-n", "ml", "-f", path)
     assert in_ml.stderr.endswith("job: logs: kfrun logs job -n ml; again: kfrun rerun job -n ml\n")
     assert os.path.exists(path)
+
+
+def test_packages_of_a_script_without_a_manifest_are_named_where_they_are_read(kfrun: Kfrun) -> None:
+    kfrun.write("train.py", "import six_nowhere\n")
+    done = kfrun("run", "-q", "--name", "job", "train.py")
+    assert done.returncode == 1
+    assert (
+        "help: six_nowhere is not in this environment: add six-nowhere to requirements.txt, and run the" in done.stderr
+    )
+    kfrun.write("json.txt", "")
+    done = kfrun("run", "-q", "-f", python(kfrun, "from json import nothing\n", name="other"))  # type: ignore[arg-type]
+    assert "help: json of this Python has no nothing: choose another with kfrun.dev/python, or --python" in done.stderr
+    kfrun.write("theirs.py", "")
+    done = kfrun("run", "-q", "-f", python(kfrun, "from theirs import nothing\n", name="other"))  # type: ignore[arg-type]
+    assert "help: theirs of this folder has no nothing\n" in done.stderr

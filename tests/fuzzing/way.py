@@ -22,6 +22,7 @@ from kfrun.flow import documents, plans
 from kfrun.flow.checker import stages
 from kfrun.flow.checker.stages import Asked
 from kfrun.load import kubeyaml
+from kfrun.load.given import Given
 from kfrun.model import kinds
 from kfrun.model.state import Observed
 from kfrun.model.wishes import Wishes
@@ -99,7 +100,8 @@ def read(given: Input, settings: Settings) -> tuple[Document, ...]:
     Raises:
         InvalidInput: with the findings of load.
     """
-    values = copy.deepcopy(texts.VALUES) if given.is_template else None
+    kept = copy.deepcopy(texts.VALUES)
+    values = Given(kept, (), lambda *_: None, from_files=True) if given.is_template else None
     with standard_input(given.data):
         return documents.load(["-"], values, settings, recursive=False)
 

@@ -51,6 +51,7 @@ def files(function: Function) -> Function:
         click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")(function)
     )
     function = options.skip_other_kinds(function)
+    function = options.made(function)
     return click.argument("paths", nargs=-1, metavar="[FILE]...", shell_complete=options.complete("files"))(function)
 
 

@@ -59,12 +59,12 @@ def run(asked: Plain) -> int:
 def _validate(asked: Plain) -> int:
     from kfrun.cli import console, exits
     from kfrun.cli.check import reports
-    from kfrun.flow import documents as documents_of
+    from kfrun.flow import listener
     from kfrun.flow.checker import remembered
     from kfrun.flow.checker.stages import Asked
     from kfrun.report.checks import Report
 
-    documents_of.listen(console.tell)
+    listener.listen(console.tell)
     settings = console.load_settings()
     names = reports.named(asked.paths, asked.filenames)
     documents, findings = remembered.check_new(

@@ -43,6 +43,14 @@ def run(ready: Ready, backend: Backend, caller: Caller, *, remove: bool, quiet: 
     return code
 
 
+def leave(ready: Ready, backend: Backend, caller: Caller) -> int:
+    """Carry out a plan for one job and tell how to look at it again."""
+    execution.carry_out(ready, backend, caller, say=options.say)
+    name, namespace = ready.keys[0].name, ready.keys[0].namespace
+    options.tell(f"kfrun logs -f {name}{attach.namespace_flag(namespace)} follows it")
+    return 0
+
+
 def _require_runnable(job: StoredObject) -> None:
     """What is recorded but does not run here cannot be followed."""
     name = job.key.name

@@ -13,6 +13,8 @@ from kfrun.errors import UsageProblem
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from click.shell_completion import CompletionItem
+
     from kfrun.model.script import ScriptCall
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
@@ -44,6 +46,15 @@ class ScriptVerb(switches.WordyVerb):
             args = head
         return super().parse_args(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Behind a script, its own options and not kfrun's."""
+        if WORDS not in ctx.meta or not incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        from kfrun.cli import completions
+
+        words, is_module = ctx.meta[WORDS], bool(ctx.params.get("is_module"))
+        return completions.options_of_script(words, incomplete, is_module=is_module)
+
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """As the argument's own name for itself says it."""
         return switches.Verb.collect_usage_pieces(self, ctx)
@@ -55,8 +66,10 @@ def _is_script(word: str) -> bool:
 
     from kfrun.load import filekinds
 
-    if word == "-" or "://" in word or word.endswith(_MANIFEST_ENDINGS) or os.path.isdir(word):
+    if word == "-" or "://" in word or word.endswith(_MANIFEST_ENDINGS):
         return False
+    if os.path.isdir(word):
+        return os.path.isfile(os.path.join(word, "__main__.py"))
     if any(character in word for character in "*?[") and not os.path.lexists(word):
         return False
     return filekinds.of_file(word) is not None or not os.path.lexists(word)
@@ -104,7 +117,7 @@ _OPTIONS: Final = (
     click.option("--name", metavar="NAME", help="What a script's job is called; else after its folder."),
     click.option("--nodes", type=click.IntRange(min=1), metavar="N", help="Nodes that a script is started on."),
     click.option(
-        "--nproc", "processes", metavar="N", help="Processes that torchrun starts a node: a number, auto, gpu or cpu."
+        "--nproc", "processes", type=click.IntRange(min=1), metavar="N", help="Processes that torchrun starts per node."
     ),
     click.option("--gpus", type=click.IntRange(min=1), metavar="N", help="GPUs that each node asks for."),
     click.option(
@@ -116,6 +129,17 @@ _OPTIONS: Final = (
         help="A file that names a script's packages, in the place of those beside it; none for none.",
     ),
 )  # fmt: skip
+
+_MOST_LINES, _WIDTH = 60, 200
+
+
+def show(shown: str, text: str) -> None:
+    """Show the manifest of a script beside its plan: what is very long is in ``kfrun get -o yaml``, and in --save."""
+    lines = text.splitlines()
+    more = [f"… and {len(lines) - _MOST_LINES} more lines"] if len(lines) > _MOST_LINES else []
+    cut = [line if len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…" for line in (*lines[:_MOST_LINES], *more)]
+    options.tell(f"manifest of {shown}:", *(f"  {line}" for line in cut), "")
+
 
 SAVE: Final = click.option(
     "--save", metavar="FILE", shell_complete=options.complete("files"), help="Write the manifest of a script, too."

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     options.arguments,
     options.namespace,
     options.trainer_version,
+    options.runtimes,
     options.planning,
     options.launching,
     click.option("--replace", is_flag=True, help="Replace finished jobs that were changed."),

@@ -58,6 +58,7 @@ class _How(NamedTuple):
     help="Delete what these manifests name.",
 )  # fmt: skip
 @click.option("-R", "--recursive", is_flag=True, help="Read the folders below a folder too.")
+@options.made
 @options.exclude
 @options.skip_other_kinds
 @options.values

@@ -62,7 +62,7 @@ def _or_unavailable(work: Callable[[], Result]) -> Result:
 
 
 @click.command("diff", cls=_DiffCommand)
-@options.wishes(options.files, options.values, options.namespace, options.trainer_version)
+@options.wishes(options.files, options.values, options.namespace, options.trainer_version, options.runtimes)
 @click.option("--show-secrets", is_flag=True, help="Show values that are hidden otherwise.")
 def command(wishes: Wishes, show_secrets: bool) -> int:
     """Show how manifests differ from what is stored.

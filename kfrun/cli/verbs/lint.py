@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @checkoptions.files
 @options.values
 @options.namespace
+@options.runtimes
 @click.option(
     "--enable", multiple=True, metavar="CODE", shell_complete=options.complete("policies"),
     help="Switch a policy on; wins over --disable and kfrun.toml.",
@@ -53,6 +54,8 @@ def command(
     skip_other_kinds: bool,
     values: Values,
     namespace: str | None,
+    runtime_sources: tuple[str, ...] | None,
+    refresh: bool | None,
     enable: tuple[str, ...],
     disable: tuple[str, ...],
     stored: bool,
@@ -73,7 +76,13 @@ def command(
     from kfrun.validate.lint import table
 
     options.listen()
-    settings = options.load_settings(namespace=namespace, missing_runtime=missing_runtime, exclude=exclude)
+    settings = options.load_settings(
+        namespace=namespace,
+        missing_runtime=missing_runtime,
+        exclude=exclude,
+        runtime_sources=runtime_sources,
+        refresh=refresh,
+    )
     chosen = lintconfig.load(os.environ, enable=enable, disable=disable)
     names = reports.named(paths, filenames)
     found, refused = documents.gather(
@@ -98,11 +107,10 @@ class _Surroundings:
 
     @cached_property
     def _catalogue(self) -> Catalogue:
-        from kfrun.resolve.runtimes.catalogue import Catalogue
-        from kfrun.resolve.runtimes.shipped import shipped
+        from kfrun.flow import referred
 
         observed = choice.observe(self._settings, ()) if self._stored else Observed()
-        return Catalogue(self._found, observed.runtimes, shipped())
+        return referred.catalogue(self._found, observed.runtimes, self._settings)
 
     def missing(self) -> Sequence[Finding]:
         """That runtimes are not there, where anybody said what that is: validate tells it by itself."""

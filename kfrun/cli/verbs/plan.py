@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     options.arguments,
     options.namespace,
     options.trainer_version,
+    options.runtimes,
     options.planning,
     click.option("--replace", is_flag=True, help="Plan to replace finished jobs that were changed."),
     options.force,

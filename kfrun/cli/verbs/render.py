@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 @options.verb("render", with_arguments=True)
-@options.wishes(options.files, options.values, options.arguments, options.namespace, options.trainer_version)
+@options.wishes(
+    options.files, options.values, options.arguments, options.namespace, options.trainer_version, options.runtimes
+)
 @options.output("yaml", "json", default="yaml")
 @options.stored
 @click.option("--explain", is_flag=True, help="Say of every field where it comes from.")

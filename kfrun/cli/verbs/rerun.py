@@ -36,11 +36,9 @@ def command(wishes: Wishes, names: tuple[str, ...], detach: bool, quiet: bool) -
         if not quiet:
             attach.show_plan(ready)
             _tell_unchanged(ready)
-        if not detach:
-            return foreground.run(ready, backend, caller, remove=False, quiet=quiet)
-        execution.carry_out(ready, backend, caller, say=options.say)
-        options.tell(f"kfrun logs -f {job.key.name}{attach.namespace_flag(job.key.namespace)} follows it")
-        return 0
+        if detach:
+            return foreground.leave(ready, backend, caller)
+        return foreground.run(ready, backend, caller, remove=False, quiet=quiet)
 
 
 def _tell_unchanged(ready: Ready) -> None:

@@ -28,13 +28,15 @@ if TYPE_CHECKING:
     options.arguments,
     options.namespace,
     options.trainer_version,
+    options.runtimes,
     options.planning,
     options.launching,
     options.force,
 )
 @click.option("--rm", "remove", is_flag=True, help="Remove the job and its logs when it has ended.")
+@click.option("-d", "--detach", is_flag=True, help="Start it and leave, as apply does.")
 @click.option("-q", "--quiet", is_flag=True, help="Show neither the plan nor what can be done next.")
-def command(wishes: Wishes, remove: bool, quiet: bool) -> int:
+def command(wishes: Wishes, remove: bool, detach: bool, quiet: bool) -> int:
     """Train in the foreground and exit with the job's own code.
 
     SCRIPT needs no manifest: one is made of it, with the packages that requirements.txt, pyproject.toml or the script
@@ -46,6 +48,8 @@ def command(wishes: Wishes, remove: bool, quiet: bool) -> int:
     """
     if wishes.script is None and not wishes.filenames:
         raise UsageProblem("nothing to run", "name a script or a manifest: kfrun run train.py, kfrun run -f job.yaml")
+    if detach and remove:
+        raise UsageProblem("--rm removes a job that has ended, and --detach does not wait for that", "leave one away")
     if wishes.script is not None:
         script.require(wishes.script)
     settings = options.load_settings(**wishes.settings)
@@ -59,6 +63,8 @@ def command(wishes: Wishes, remove: bool, quiet: bool) -> int:
             _require_one_job(ready)
         if not quiet:
             attach.show_plan(ready)
+        if detach:
+            return foreground.leave(ready, backend, caller)
         return foreground.run(ready, backend, caller, remove=remove, quiet=quiet)
 
 
@@ -70,7 +76,7 @@ def _script(wishes: Wishes, settings: Settings, backend: Backend, caller: Caller
     ready = scripts.plan(made, wishes, settings, backend.observe, warn=options.warn(settings))
     execution.require_possible(ready, backend, caller, warn=options.warn(settings))
     if not quiet:
-        options.tell(f"manifest of {made.facts.shown}:", *(f"  {line}" for line in made.shown.splitlines()), "")
+        script.show(made.facts.shown, made.shown)
     if made.call.save:
         scripts.write(made.call.save, made.text)
         options.tell(f"the manifest is in {made.call.save}: kfrun run -f {quoted(made.call.save)} runs it again")

@@ -71,10 +71,9 @@ def show_packages(name: str, namespace: str | None) -> int:
 
 def _runtimes(settings: Settings) -> list[RuntimeSource]:
     """The runtimes that a job of the settings' namespace could refer to."""
-    from kfrun.resolve.runtimes.catalogue import Catalogue
-    from kfrun.resolve.runtimes.shipped import shipped
+    from kfrun.flow import referred
 
-    catalogue = Catalogue((), _stored(settings), shipped())
+    catalogue = referred.catalogue((), _stored(settings), settings)
     usable = [item for item in catalogue.runtimes() if item.key.namespace in ("", settings.namespace)]
     return sorted(usable, key=lambda item: (item.key.name, item.key.kind))
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @checkoptions.files
 @options.values
 @options.namespace
+@options.runtimes
 @options.trainer_version
 @click.option(
     "--previous",
@@ -69,6 +70,8 @@ def command(
     skip_other_kinds: bool,
     values: Values,
     namespace: str | None,
+    runtime_sources: tuple[str, ...] | None,
+    refresh: bool | None,
     trainer_version: str | None,
     previous: tuple[str, ...],
     previous_ref: str | None,
@@ -95,7 +98,12 @@ def command(
         raise UsageProblem("--backend is asked at the last stage only", "leave --until out, or --backend")
     options.listen()
     settings = options.load_settings(
-        namespace=namespace, trainer_version=trainer_version, missing_runtime=missing_runtime, exclude=exclude
+        namespace=namespace,
+        trainer_version=trainer_version,
+        missing_runtime=missing_runtime,
+        exclude=exclude,
+        runtime_sources=runtime_sources,
+        refresh=refresh,
     )
     names = reports.named(paths, filenames)
     asked = Asked(

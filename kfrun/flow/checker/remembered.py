@@ -10,7 +10,7 @@ import os
 import string
 from typing import TYPE_CHECKING, Final
 
-from kfrun.flow import documents
+from kfrun.flow import documents, referred
 from kfrun.flow.checker import pipeline, structure
 from kfrun.flow.checker.pipeline import CheckedInput
 from kfrun.flow.checker.structure import Examined, Part
@@ -145,7 +145,8 @@ class _Memory:
             runtime = runtimes[wanted]
             # The text of a template does not say what it is rendered to.
             return self._digests[runtime.text] or digest_of(runtime.one.packed.unpack())
-        stored = next((item for item in self.store().runtimes if runtime_key(item.key) == wanted), None)
+        others = (*referred.of(self._asked.settings), *self.store().runtimes)
+        stored = next((item for item in others if runtime_key(item.key) == wanted), None)
         return digest_of(stored) if stored is not None else SHIPPED
 
     def teach(self, verdicts: Verdicts, checked: CheckedInput) -> None:

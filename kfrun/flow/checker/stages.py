@@ -176,10 +176,9 @@ class _Judge:
     def __init__(
         self, objects: Sequence[Object], observed: Observed, asked: Asked, wrong: set[ObjectKey | None]
     ) -> None:
-        from kfrun.resolve.runtimes import shipped
-        from kfrun.resolve.runtimes.catalogue import Catalogue
+        from kfrun.flow import referred
 
-        self._catalogue = Catalogue(objects, observed.runtimes, shipped.shipped())
+        self._catalogue = referred.catalogue(objects, observed.runtimes, asked.settings)
         self._priorities = [item.key.name for item in objects if item.key.kind == "PriorityClass"]
         self._stored = observed.jobs
         self._asked = asked

@@ -66,7 +66,7 @@ class _Task(NamedTuple):
 
 def is_template(text: Text, asked: Asked) -> bool:
     """Whether the text is to be rendered first."""
-    return asked.values is not None or text.name.endswith(folders.TEMPLATES)
+    return asked.values is not None or text.name.endswith(folders.TEMPLATES) or text.name.startswith(sources.MADE)
 
 
 def examine(texts: Sequence[Text], asked: Asked) -> list[Part]:

@@ -15,6 +15,7 @@ from kfrun.flow import plans
 from kfrun.load import folders as listing
 from kfrun.load import kubeyaml, script, sources
 from kfrun.load.script import manifest, surroundings
+from kfrun.model.requirements import ANNOTATION
 from kfrun.model.values import NamedTuple, replace
 from kfrun.patterns import pattern
 from kfrun.terminal import quoted
@@ -33,7 +34,6 @@ SOURCE = "<made manifest>"
 """What a manifest is called in findings that is in no file."""
 
 _NAME = pattern(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
-_PROCESSES = pattern(r"[1-9][0-9]{0,5}|auto|cpu|gpu")
 
 
 class Made(NamedTuple):
@@ -66,12 +66,12 @@ def make(wishes: Wishes, settings: Settings, *, explained: bool = False) -> Made
     _require_sensible(call, wishes)
     here = os.getcwd()
     call = script.meant(call, here)
-    found = script.read(call, here)
+    found = script.read(call, here, is_thorough=explained)
     facts = found.facts
-    if explained and found.module is not None:
+    if explained and found.modules:
         from kfrun.load.script import interface
 
-        library, parameters = interface.of(found.module)
+        library, parameters = interface.of(found.modules)
         facts = facts._replace(interface=library, parameters=parameters)
     folder = _folder(call, here)
     namespace = settings.namespace if settings.origins["namespace"].layer == "flag" else ""
@@ -103,7 +103,10 @@ def plan(
     read = [loading.in_namespace(one, settings.namespace) for one in documents(made)]
     observed = observe([document.key for document in read])
     complete = plans.completion(observed, settings, of_all=False)
-    ready = plans.of(read, observed, wishes._replace(rerun=True), settings, complete=complete)
+    try:
+        ready = plans.of(read, observed, wishes._replace(rerun=True), settings, complete=complete)
+    except InvalidInput as refusal:
+        raise InvalidInput([_with_way_out(one, made) for one in refusal.findings]) from refusal
     require_own(ready, made)
     if ready.desired.warnings:
         warn(ready.desired.warnings)
@@ -112,7 +115,15 @@ def plan(
 
 
 def _with_way_out(refusal: Finding, made: Made) -> Finding:
-    """Of a job that has not ended: another may run beside it."""
+    """What only a script's caller can do: run another job beside one that has not ended, or with other packages."""
+    if refusal.path[-1:] == (ANNOTATION,):
+        way = "--requirements names another file, --requirements none runs it in the Python that is there"
+        return replace(refusal, hint=f"{refusal.hint}; {way}" if refusal.hint else way)
+    if refusal.code == "KF205" and refusal.path == ("spec", "trainer", "args"):
+        way = (
+            "have a shell find files: kfrun run -- sh -c 'exec python train.py data/*'; or give the script their folder"
+        )
+        return replace(refusal, hint=way)
     if refusal.code != "KF502":
         return refusal
     return replace(refusal, hint=f"{refusal.hint}, --name {_other(made.facts.title)} starts another one beside it")
@@ -148,12 +159,10 @@ def _require_sensible(call: ScriptCall, wishes: Wishes) -> None:
             f"--name {quoted(call.name)} is no name of a job: lower-case letters, digits and -, a letter first",
             f"write --name {way[:40].rstrip('-')}" if way else None,
         )
-    if call.processes is not None and not _PROCESSES.fullmatch(call.processes):
-        raise UsageProblem(f"--nproc {quoted(call.processes)} is no number of processes", "write 2, auto, gpu or cpu")
 
 
 def require_own(ready: Ready, made: Made) -> None:
-    """Refuse to take the job of another script, or of a run that has not ended.
+    """Refuse to take the job of another script.
 
     Raises:
         Refused: with another name.
@@ -162,21 +171,34 @@ def require_own(ready: Ready, made: Made) -> None:
     stored = ready.observed.jobs.get(job.resolution.trainjob) if job is not None else None
     if job is None or stored is None:
         return
-    name, facts = stored.key.name, made.facts
-    folder, theirs = _origin(stored)
-    way = f"kfrun run --name {_other(name)} gives this one a name of its own"
-    if folder and folder != facts.folder and os.path.isdir(folder):
-        raise Refused(
-            f"trainjob {name} is of another folder, {folder}, and this is {facts.folder}",
-            f"{way}; kfrun delete {name} removes the other one with its logs",
-        )
-    ours = job.resolution.job.data["spec"]["trainer"]["command"]
-    if [*map(os.path.normpath, theirs[-1:])] != [os.path.normpath(ours[-1])] and (theirs or folder):
-        said = f"runs {' '.join(theirs)}" if theirs else "runs what its runtime says"
-        raise Refused(
-            f"trainjob {name} {masking.text(said)}, and this is {' '.join(ours)}",
-            f"{way}; kfrun delete {name} removes the other one with its logs",
-        )
+    facts, (folder, theirs) = made.facts, _origin(stored)
+    ours: list[str] = job.resolution.job.data["spec"]["trainer"]["command"]
+    if _is_of(facts, folder, theirs, ours):
+        return
+    name = stored.key.name
+    is_elsewhere = folder not in ("", facts.folder)
+    said = " ".join(masking.words(theirs)) or "what its runtime says"
+    what = f"is of another folder, {folder}," if is_elsewhere else f"runs {said},"
+    this = facts.folder if is_elsewhere else " ".join(masking.words(ours))
+    raise Refused(
+        f"trainjob {name} {what} and this is {this}",
+        f"kfrun run --name {_other(name)} gives this one a name of its own; kfrun delete {name} removes the other one "
+        "with its logs",
+    )
+
+
+def _is_of(facts: ScriptSummary, folder: str, theirs: Sequence[str], ours: Sequence[str]) -> bool:
+    """Whether a stored job, of a folder and with a command, is that of a script; whatever runs it, and from where."""
+    # what names no script is known by its program alone
+    last, own = (theirs[-1:], ours[-1]) if facts.path else (theirs[:1], ours[0])
+    is_alike = [os.path.normpath(word) for word in last] == [os.path.normpath(own)]
+    if not folder or not os.path.isdir(folder):  # nobody wrote it down, or the folder was moved
+        return is_alike
+    if not facts.path:
+        return is_alike and folder == facts.folder
+    paths = (path for word in last for path in (word, f"{word.replace('.', '/')}.py", f"{word}/__main__.py"))
+    own_path = os.path.realpath(facts.path)
+    return any(os.path.realpath(os.path.join(folder, path)) == own_path for path in paths)
 
 
 def _other(name: str) -> str:
@@ -230,6 +252,8 @@ def require_writable(path: str, text: str, way: str = "write to another file, or
         raise UsageProblem(f"there is no folder {folder} to write {path} to", f"mkdir -p {quoted(folder)} makes it")
     if os.path.isdir(path):
         raise UsageProblem(f"{path} is a folder", "name a file in it")
+    if path.endswith(".j2"):
+        raise UsageProblem(f"{path} would be a template, and a manifest of a script is none", "let it end in .yaml")
     if os.path.lexists(path) and _content(path) != text:
         raise UsageProblem(f"{path} is there already, and says something else", way)
 

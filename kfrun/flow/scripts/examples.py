@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from kfrun.errors import NotFound, UsageProblem
+from kfrun.errors import NotFound, Unavailable, UsageProblem
 from kfrun.flow import scripts
 from kfrun.load import data
 
@@ -37,6 +37,7 @@ def copy(name: str, folder: str, *, force: bool) -> list[str]:
     Raises:
         NotFound: there is no such example.
         UsageProblem: a file is there already, and ``force`` does not say that it may go.
+        Unavailable: it cannot be written.
     """
     if name not in names():
         import difflib
@@ -49,7 +50,10 @@ def copy(name: str, folder: str, *, force: bool) -> list[str]:
     if os.path.lexists(folder) and not os.path.isdir(folder):
         raise UsageProblem(f"{folder} is no folder", f"kfrun init --example {name} FOLDER copies into another one")
     paths = {os.path.normpath(os.path.join(folder, base)): text for base, text in files.items()}
-    os.makedirs(folder, exist_ok=True)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"the folder {folder} cannot be made: {(error.strerror or str(error)).lower()}") from error
     for path, text in paths.items() if not force else ():
         scripts.require_writable(path, text, "name another folder behind the example, or say --force")
     for path, text in paths.items():

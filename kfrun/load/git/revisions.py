@@ -84,6 +84,7 @@ def require_versions(inputs: Sequence[str], revision: str) -> None:
     repository.check_revision(revision)
     for name in inputs:
         what = "stdin" if name == sources.STDIN else "a URL" if "://" in name else ""
+        what = "what another program makes" if name.startswith(sources.MADE) else what
         if what or content.is_descriptor(name):
             message = f"git knows no older version of {what or name}: --previous-ref is for files in a repository"
             raise UsageProblem(message, _USE_PREVIOUS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from kfrun.errors import InvalidInput, NotFound, Refused, Unavailable, UsageProblem
@@ -16,15 +17,15 @@ from kfrun.terminal import quoted
 
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kfrun.load.script.commands import Parts
     from kfrun.model.script import ScriptCall
 
 CODES = {
-    "KF126": "a script, a notebook or another file that is no manifest",
     "KF127": "a script is no Python, so nobody knows what it imports",
     "KF128": "a module that a script imports is no Python",
+    "KF129": "a script for PyTorch imports what no file beside it names",
 }
 
 _MOST_BYTES: Final = 8 * 1024 * 1024
@@ -34,11 +35,12 @@ _LAUNCHED: Final = pattern(r"\b(?:torchrun|accelerate launch|deepspeed|torch\.di
 
 
 class ReadScript(NamedTuple):
-    """What was read, what refuses nothing of it, and the syntax tree of a Python script."""
+    """What was read, what is to be warned of, and of Python the modules and the lines of the script's imports."""
 
     facts: ScriptSummary
     warnings: tuple[Finding, ...] = ()
-    module: ast.Module | None = None
+    modules: tuple[ast.Module, ...] = ()
+    imported: Mapping[str, int] = MappingProxyType({})
 
 
 class _Script(NamedTuple):
@@ -50,8 +52,8 @@ class _Script(NamedTuple):
     content: bytes
 
 
-def read(call: ScriptCall, folder: str) -> ReadScript:
-    """Read what a command line names, seen from ``folder``.
+def read(call: ScriptCall, folder: str, *, is_thorough: bool = False) -> ReadScript:
+    """Read what a command line names, seen from ``folder``; ``is_thorough``, all modules of the folder with it.
 
     Raises:
         NotFound, Unavailable: the script is not there, or cannot be read.
@@ -70,18 +72,21 @@ def read(call: ScriptCall, folder: str) -> ReadScript:
         title=call.name or surroundings.title(path, folder, _stem(parts, path)),
         command=parts.command,
         args=parts.args,
-        distributed=parts.program if parts.program in commands.LAUNCHERS else "",
+        distributed=next((word for word in parts.command if word in commands.LAUNCHERS), ""),
     )
-    found = ReadScript(facts) if script is None else _looked_into(script, facts, is_command=call.is_command)
-    return found._replace(facts=found.facts._replace(requirements=_requirements(call, script, folder)))
+    found = ReadScript(facts) if script is None else _looked_into(script, facts, call, is_thorough)
+    facts = found.facts._replace(requirements=_requirements(call, script, folder))
+    lacking = _lacking(script, found, facts) if script and not call.requirements and not call.runtime else ()
+    return found._replace(facts=facts, warnings=(*found.warnings, *lacking))
 
 
 def meant(call: ScriptCall, folder: str) -> ScriptCall:
     """A script that stands where a command is expected, and no program of its name, is a script all the same."""
     first = call.words[0] if call.words else ""
-    if not call.is_command or not first or "/" in first or _is_program(first):
+    if not call.is_command or not first or ("/" not in first and _is_program(first)):
         return call
-    return call._replace(is_command=filekinds.of_file(os.path.join(folder, first)) is None)
+    head = filekinds.of_file(os.path.join(folder, first))
+    return call._replace(is_command=head is None or (head.is_executable and "/" in first))
 
 
 def _require_words(call: ScriptCall) -> None:
@@ -106,7 +111,7 @@ def _parts(call: ScriptCall, folder: str) -> Parts:
         return commands.Parts(("python", "-m", first), tuple(rest), module=first)
     path = os.path.join(folder, first)
     _require_file(first, path, rest)
-    head = filekinds.of_file(path) or filekinds.Head()
+    head = filekinds.of_file(path) or filekinds.Head(filekinds.PYTHON if os.path.isdir(path) else "")
     word = _relative(path, folder)
     if head.kind == filekinds.PYTHON:
         return commands.Parts(("python", word), tuple(rest), script=word)
@@ -125,12 +130,14 @@ def _parts(call: ScriptCall, folder: str) -> Parts:
 
 def _require_file(first: str, path: str, rest: Sequence[str]) -> None:
     try:
-        if os.path.isdir(path):
+        if os.path.isdir(path) and not os.path.isfile(os.path.join(path, "__main__.py")):
             raise Refused(
                 f"{first} is a folder", f"name a script in it: kfrun run {quoted(first.rstrip('/'))}/train.py"
             )
         os.stat(path)
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError):
+        if os.path.islink(path):
+            raise NotFound(f"{first} is a link to nothing", "mend the link, or name another file") from None
         raise _missing(first, rest) from None
     except OSError as error:
         raise Unavailable(f"{first} cannot be read: {(error.strerror or str(error)).lower()}") from error
@@ -169,7 +176,8 @@ def _stem(parts: Parts, path: str) -> str:
 def _script(parts: Parts, folder: str, *, is_command: bool) -> _Script | None:
     """The script of a command, with its text; None where that is nothing of the user's."""
     if parts.code:
-        return _Script(f"{parts.program} -c", "", filekinds.PYTHON, parts.code.encode())
+        kind = filekinds.SHELL if parts.program in commands.SHELLS else filekinds.PYTHON
+        return _Script(f"{parts.program} -c", "", kind, parts.code.encode())
     if parts.module:
         path = _module_path(parts.module, folder)
         if path is None and not is_command:
@@ -178,6 +186,7 @@ def _script(parts: Parts, folder: str, *, is_command: bool) -> _Script | None:
         shown, kind = os.path.relpath(path, folder) if path else "", filekinds.PYTHON
     else:
         path = os.path.normpath(os.path.join(folder, parts.script)) if parts.script else None
+        path = os.path.join(path, "__main__.py") if path and os.path.isdir(path) else path
         head = filekinds.of_file(path) if path else None
         shown, kind = parts.script, head.kind if head else ""
     if path is None or not os.path.isfile(path):
@@ -203,25 +212,25 @@ def _content(path: str, shown: str) -> bytes:
     return content
 
 
-def _looked_into(script: _Script, facts: ScriptSummary, *, is_command: bool) -> ReadScript:
+def _looked_into(script: _Script, facts: ScriptSummary, call: ScriptCall, is_thorough: bool = False) -> ReadScript:
     """The facts, with what the script imports."""
     if script.kind not in _READ or not script.content:
         return ReadScript(facts)
     if script.kind == filekinds.SHELL:
-        return _of_shell(script.content.decode("utf-8", "replace"), facts)
+        return _of_shell(script.content.decode("utf-8", "replace"), facts, call)
     try:
         module = imports.tree(imports.decoded(script.content, script.shown), script.shown)
     except SyntaxError as error:
-        finding = _no_python(script, error, is_refused=not is_command)
-        if not is_command:
+        finding = _no_python(script, error, is_refused=not call.is_command)
+        if not call.is_command:
             raise InvalidInput([finding]) from error
         return ReadScript(facts, (finding,))
-    found = imports.of(module, script.path, _folders(script.path, facts.folder))
+    found = imports.of(module, script.path, _folders(script.path, facts.folder), is_thorough=is_thorough)
     broken = tuple(_broken(path, error, facts.folder) for path, error in found.broken)
-    return ReadScript(facts._replace(distributed=facts.distributed or found.torch), broken, module)
+    return ReadScript(facts._replace(distributed=facts.distributed or found.torch), broken, found.modules, found.own)
 
 
-def _of_shell(text: str, facts: ScriptSummary) -> ReadScript:
+def _of_shell(text: str, facts: ScriptSummary, call: ScriptCall) -> ReadScript:
     """Of a shell script: the launcher that it calls, or what the Python scripts import that it names."""
     launched = _LAUNCHED.search(text)
     if launched is not None or facts.distributed:
@@ -230,7 +239,7 @@ def _of_shell(text: str, facts: ScriptSummary) -> ReadScript:
         path = os.path.normpath(os.path.join(facts.folder, name))
         if name.endswith(".py") and os.path.isfile(path):
             script = _Script(name, path, filekinds.PYTHON, _content(path, name))
-            inner = _looked_into(script, facts, is_command=True)
+            inner = _looked_into(script, facts, call._replace(is_command=True))
             if inner.facts.distributed:
                 return ReadScript(inner.facts)
     return ReadScript(facts)
@@ -239,7 +248,8 @@ def _of_shell(text: str, facts: ScriptSummary) -> ReadScript:
 def _folders(path: str, folder: str) -> tuple[str, ...]:
     """Where a script's own modules are: beside it, in the current folder, and below their ``src``."""
     own = os.path.dirname(path) or folder
-    found = (own, folder, f"{own}/src", f"{folder}/src")
+    # Python looks beside the file that a link leads to
+    found = (os.path.dirname(os.path.realpath(path)) if path else own, own, folder, f"{own}/src", f"{folder}/src")
     return tuple(dict.fromkeys(one for one in found if os.path.isdir(one)))
 
 
@@ -250,6 +260,26 @@ def _requirements(call: ScriptCall, script: _Script | None, folder: str) -> tupl
     is_python = script is not None and script.path.endswith(".py")
     text = script.content.decode("utf-8", "replace") if script and is_python else ""
     return surroundings.requirements(text.replace("\r\n", "\n"), script.path if script else "", folder)
+
+
+def _lacking(script: _Script, found: ReadScript, facts: ScriptSummary) -> tuple[Finding, ...]:
+    """What is imported and would be missing in an environment of PyTorch alone; elsewhere the caller's own is used."""
+    missing = [name for name in found.imported if name not in imports.BROUGHT]
+    if not missing or not facts.distributed or facts.requirements:
+        return ()
+    names = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} imported"
+    position = Position(script.shown, found.imported[missing[0]], 1)
+    return (
+        Finding(
+            "KF129",
+            f"{names}, and no file beside the script names packages: the job gets PyTorch alone",
+            Stage.YAML,
+            Severity.WARNING,
+            position=position,
+            hint="write them into requirements.txt; --runtime plain-python runs it in the Python that is there",
+            excerpt=excerpts.excerpt(script.content.decode("utf-8", "replace"), position),
+        ),
+    )
 
 
 def _no_python(script: _Script, error: SyntaxError, *, is_refused: bool) -> Finding:

@@ -12,8 +12,15 @@ if TYPE_CHECKING:
 LAUNCHERS: Final = frozenset({"torchrun", "accelerate", "deepspeed", "torchtune", "tune", "composer", "torchtitan"})
 """Programs that start a script in processes of PyTorch."""
 
+_WRAPPERS: Final = frozenset({
+    "conda", "env", "hatch", "horovodrun", "mamba", "micromamba", "mpiexec", "mpirun", "nice", "nohup", "nsys",
+    "numactl", "pdm", "pipenv", "pixi", "poetry", "py-spy", "rye", "srun", "stdbuf", "taskset", "time", "timeout", "uv",
+    "xvfb-run",
+})  # fmt: skip
+"""Programs that run another one, which stands behind them."""
+
 _PYTHON_VALUES: Final = ("-W", "-X", "--check-hash-based-pycs")
-_SHELLS: Final = frozenset({"sh", "bash", "dash", "zsh", "ksh"})
+SHELLS: Final = frozenset({"sh", "bash", "dash", "zsh", "ksh"})
 _SUFFIXES: Final = (".py", ".pyz", ".sh", ".bash")
 
 
@@ -25,7 +32,7 @@ class Parts(NamedTuple):
         args: what comes behind it.
         script: its path as it is written; empty where the command names none.
         module: its name, behind ``-m``.
-        code: behind ``-c``.
+        code: the text of a Python or of a shell, behind ``-c``.
     """
 
     command: tuple[str, ...]
@@ -45,15 +52,35 @@ def parts(words: Sequence[str]) -> Parts:
     program = words[0].rpartition("/")[2]
     if program.startswith("python"):
         return _python(tuple(words))
-    if program in _SHELLS:
-        at = next((at for at, word in enumerate(words) if at and not word.startswith("-")), 0)
-        has_text = any(word.startswith("-") and not word.startswith("--") and "c" in word for word in words[1:at])
-        return _script(tuple(words), at) if at and not has_text else Parts(tuple(words))
+    if program in SHELLS:
+        return _shell(tuple(words))
     if program in LAUNCHERS:
         return _launched(tuple(words))
+    if program in _WRAPPERS:
+        return _wrapped(tuple(words))
     if "/" in words[0] or words[0].endswith(_SUFFIXES):
         return _script(tuple(words), 0)
     return Parts(tuple(words[:1]), tuple(words[1:]))
+
+
+def _shell(words: tuple[str, ...]) -> Parts:
+    at = next((at for at, word in enumerate(words) if at and not word.startswith("-")), 0)
+    if not at:
+        return Parts(words)
+    has_text = any(word.startswith("-") and not word.startswith("--") and "c" in word for word in words[1:at])
+    return Parts(words[: at + 1], words[at + 1 :], code=words[at]) if has_text else _script(words, at)
+
+
+def _wrapped(words: tuple[str, ...]) -> Parts:
+    """Of a program that runs another: the parts of that one, from its first word that is known here."""
+    for at, word in enumerate(words):
+        name = word.rpartition("/")[2]
+        if at and not word.startswith("-") and (name.startswith("python") or name in LAUNCHERS | SHELLS):
+            inner = parts(words[at:])
+            return inner._replace(command=(*words[:at], *inner.command))
+        if at and word.endswith(_SUFFIXES) and not word.startswith("-"):
+            return _script(words, at)
+    return Parts(words[:1], words[1:])
 
 
 def _python(words: tuple[str, ...]) -> Parts:

@@ -21,6 +21,12 @@ TORCH: Final = frozenset({
 })  # fmt: skip
 """PyTorch, and what cannot be imported without it or is of little use."""
 
+BROUGHT: Final = frozenset({
+    "torch", "torchgen", "functorch", "filelock", "fsspec", "jinja2", "markupsafe", "mpmath", "networkx", "setuptools",
+    "sympy", "triton", "typing_extensions",
+})  # fmt: skip
+"""What is there where PyTorch alone was installed."""
+
 _OTHER_ENGINES: Final = frozenset({"tensorflow", "jax", "flax", "keras"})
 """With one of these, transformers needs no PyTorch."""
 
@@ -32,11 +38,15 @@ class Imports(NamedTuple):
     """What was found.
 
     Attributes:
-        names: of modules that come from elsewhere, the first part of each, and where each is imported first.
+        names: of modules that come from elsewhere, the first part of each, and the line of its first import.
+        own: those of the script itself.
+        modules: that were read, the script first.
         broken: modules of the folder that are no Python, and why.
     """
 
-    names: dict[str, str]
+    names: dict[str, int]
+    own: dict[str, int]
+    modules: tuple[ast.Module, ...] = ()
     broken: tuple[tuple[str, SyntaxError], ...] = ()
 
     @property
@@ -64,19 +74,25 @@ def tree(text: str, path: str) -> ast.Module:
             raise SyntaxError(why, (path, 1, 1, None)) from error
 
 
-def of(script: ast.Module, path: str, folders: Sequence[str]) -> Imports:
-    """What a script imports; ``folders`` are where its own modules are looked for, best first."""
-    search = _Search(folders)
+def of(script: ast.Module, path: str, folders: Sequence[str], *, is_thorough: bool = False) -> Imports:
+    """What a script imports; ``folders`` are where its own modules are looked for, best first.
+
+    Reading ends when PyTorch was found, unless ``is_thorough``.
+    """
+    search = _Search(folders, is_thorough=is_thorough)
     search.look_at(script, path, package="")
+    own = dict(search.names)
     search.go_on()
-    return Imports(search.names, tuple(search.broken))
+    return Imports(search.names, own, tuple(search.modules), tuple(search.broken))
 
 
 class _Search:
     """Goes from module to module, until it is known that PyTorch is needed, or enough was read."""
 
-    def __init__(self, folders: Sequence[str]) -> None:
-        self.names: dict[str, str] = {}
+    def __init__(self, folders: Sequence[str], *, is_thorough: bool) -> None:
+        self._is_thorough = is_thorough
+        self.modules: list[ast.Module] = []
+        self.names: dict[str, int] = {}
         self.broken: list[tuple[str, SyntaxError]] = []
         self._folders = folders
         self._waiting: list[tuple[str, str]] = []
@@ -86,19 +102,20 @@ class _Search:
     def look_at(self, module: ast.Module, path: str, package: str) -> None:
         """Note what a module imports."""
         self._seen.add(os.path.realpath(path))
-        for name, members in _imported(module.body, package):
+        self.modules.append(module)
+        for line, name, members in _imported(module.body, package):
             found = self._own(name)
             # from ours import model: the member may be a module, too
             found += [one for member in members for one in self._own(f"{name}.{member}")] if found else []
             top = name.partition(".")[0]
             if not found and top and top not in sys.stdlib_module_names:
-                self.names.setdefault(top, path)
+                self.names.setdefault(top, line)
             self._waiting += found
 
     def go_on(self) -> None:
         """Read the modules of the folder that were named."""
         while self._waiting and len(self._seen) < _MOST_FILES and self._bytes < _MOST_BYTES:
-            if Imports(self.names).torch:
+            if not self._is_thorough and Imports(self.names, self.names).torch:
                 return
             path, package = self._waiting.pop(0)
             if os.path.realpath(path) in self._seen:
@@ -166,18 +183,18 @@ def _in_its_encoding(content: bytes) -> str:
     return content.decode(encoding)
 
 
-def _imported(body: Sequence[ast.stmt], package: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _imported(body: Sequence[ast.stmt], package: str) -> Iterator[tuple[int, str, tuple[str, ...]]]:
     """The modules that statements import, with what is taken from each; not what may be missing."""
     for statement in body:
+        line = statement.lineno
         if isinstance(statement, ast.Import):
-            yield from ((alias.name, ()) for alias in statement.names)
+            yield from ((line, alias.name, ()) for alias in statement.names)
         elif isinstance(statement, ast.ImportFrom):
-            name = _absolute(statement, package)
-            yield name, tuple(alias.name for alias in statement.names)
+            yield line, _absolute(statement, package), tuple(alias.name for alias in statement.names)
         else:
             for inner in _blocks(statement):
                 yield from _imported(inner, package)
-            yield from _by_name(statement)
+            yield from ((line, name, ()) for name in _by_name(statement))
 
 
 def _absolute(statement: ast.ImportFrom, package: str) -> str:
@@ -215,10 +232,10 @@ def _handles(handler: ast.ExceptHandler) -> bool:
     return not raises and any(kind is None or getattr(kind, "id", "") in _HANDLED for kind in kinds)
 
 
-def _by_name(statement: ast.stmt) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _by_name(statement: ast.stmt) -> Iterator[str]:
     """``x = importlib.import_module("torch")``."""
     value = getattr(statement, "value", None)
     if isinstance(value, ast.Call) and value.args and isinstance(value.args[0], ast.Constant):
         called = value.func.attr if isinstance(value.func, ast.Attribute) else getattr(value.func, "id", "")
         if called in ("import_module", "__import__") and isinstance(value.args[0].value, str):
-            yield value.args[0].value, ()
+            yield value.args[0].value

@@ -13,7 +13,7 @@ from kfrun.model.script import Parameter
 from kfrun.terminal import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 LIBRARIES: Final = (
     "argparse",
@@ -34,8 +34,16 @@ _LONGEST = 100
 _MANY: Final = ("+", "*", "...")
 
 
-def of(module: ast.Module) -> tuple[str, tuple[Parameter, ...]]:
-    """The library that reads a script's arguments, and what it takes as far as that is written out."""
+def of(modules: Sequence[ast.Module]) -> tuple[str, tuple[Parameter, ...]]:
+    """The library that reads a script's arguments, and what it takes as far as that is written out.
+
+    Of several modules, it is the first in which one is told of; the script's own comes first.
+    """
+    found = [one for one in map(_of_module, modules) if one[0]]
+    return next((one for one in found if one[1]), found[0] if found else ("", ()))
+
+
+def _of_module(module: ast.Module) -> tuple[str, tuple[Parameter, ...]]:
     imported = {name.partition(".")[0] for node in ast.walk(module) for name in _modules(node)}
     library = next((name for name in LIBRARIES if name in imported), "")
     if library not in ("argparse", "click"):
@@ -43,8 +51,28 @@ def of(module: ast.Module) -> tuple[str, tuple[Parameter, ...]]:
     name = "add_argument" if library == "argparse" else "option"
     calls = [node for node in ast.walk(module) if isinstance(node, ast.Call) and _called(node) in (name, "argument")]
     calls.sort(key=lambda call: (call.lineno, call.col_offset))
-    found = (_parameter(call) for call in calls if library == "click" or _called(call) == name)
-    return library, tuple(one for one in found if one is not None)[:_MOST]
+    commands = dict(_commands(module))
+    found = ((call, _parameter(call)) for call in calls if library == "click" or _called(call) == name)
+    own = (_behind(commands.get(_owner(call), ""), one) for call, one in found if one is not None)
+    return library, tuple(own)[:_MOST]
+
+
+def _commands(module: ast.Module) -> Iterator[tuple[str, str]]:
+    """The parsers of commands below a script, by their variables, and what each command is called."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and _called(node.value) == "add_parser":
+            name = _value(node.value.args[0], "") if node.value.args else ""
+            yield from ((target.id, str(name)) for target in node.targets if isinstance(target, ast.Name))
+
+
+def _owner(call: ast.Call) -> str:
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    return owner.id if isinstance(owner, ast.Name) else ""
+
+
+def _behind(command: str, one: Parameter) -> Parameter:
+    """An option of a command below the script, which stands behind the command's name."""
+    return one._replace(about=f"behind {command}: {one.about}", is_required=False) if command else one
 
 
 def _modules(node: ast.AST) -> Iterator[str]:
@@ -129,7 +157,8 @@ def _about(keywords: dict[str, ast.expr], kind: str, default: ast.expr | None, *
         parts.append("no default")
     text = _value(keywords.get("help"), "")
     words = ", ".join(filter(None, parts))
-    told = " ".join(str(text).split()) if isinstance(text, str) else ""
+    shown = "" if default is None else str(_value(default, None) or ast.unparse(default))
+    told = " ".join(text.replace("%(default)s", shown).replace("%%", "%").split()) if isinstance(text, str) else ""
     about = clean(": ".join(filter(None, (words, told))))
     return about if len(about) <= _LONGEST else f"{about[: _LONGEST - 1]}…"
 

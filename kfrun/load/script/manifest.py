@@ -63,7 +63,9 @@ class _ManifestText:
             yield "  annotations:"
             yield from annotations
         elif self._explained:
-            yield from self._say("  ", "Without packages it runs in the Python that is there. To have some installed:")
+            without = "Without packages it runs in the Python that is there."
+            without = "The runtime brings PyTorch, and nothing else." if self._runtime == TORCH else without
+            yield from self._say("  ", f"{without} To have some installed:")
             yield "  # annotations:"
             yield "  #   kfrun.dev/packages: numpy>=2"
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BLOCK: Final = pattern(r"(?m)^# /// script\s*$")
-_PROJECT: Final = pattern(r"(?m)^\s*\[\s*(?:project|tool\.poetry\.dependencies)\s*\]")
+_PROJECT: Final = pattern(r"(?m)^[ \t]*\[[ \t]*(?:project|tool\.poetry\.dependencies)\b(?![.-])")
 _MOST_BYTES: Final = 1024 * 1024
 
 LIKELY: Final = ("train.py", "main.py", "__main__.py", "training.py", "trainer.py", "run.py", "app.py")

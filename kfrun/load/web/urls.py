@@ -7,14 +7,17 @@ Proxies and certificates are those of the environment (``HTTPS_PROXY``, ``SSL_CE
 from __future__ import annotations
 
 import contextlib
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 from kfrun.errors import NotFound, Unavailable, UsageProblem
 from kfrun.load.web.hosts import is_this_machine
+from kfrun.model.values import NamedTuple
 from kfrun.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from http.client import HTTPConnection
     from urllib.error import HTTPError
 
@@ -51,6 +54,14 @@ def checked(url: str) -> str:
     raise UsageProblem(f"{url} cannot be read", hint="use an https:// URL or a file")
 
 
+class Answer(NamedTuple):
+    """What a server said: the content, or that it is as its ETag says."""
+
+    content: bytes
+    etag: str = ""
+    is_unchanged: bool = False
+
+
 def fetch(url: str, max_bytes: int) -> bytes:
     """The content of a checked URL, ``max_bytes`` and one more at most.
 
@@ -58,11 +69,20 @@ def fetch(url: str, max_bytes: int) -> bytes:
         NotFound: the server has no such file.
         Unavailable: it could not be fetched.
     """
+    return ask(url, max_bytes).content
+
+
+def ask(url: str, max_bytes: int, *, headers: Mapping[str, str] = MappingProxyType({}), secret: str = "") -> Answer:
+    """As `fetch`, with further headers; ``secret`` is that of Authorization, which no redirect gets.
+
+    Raises:
+        NotFound, Unavailable: see `fetch`.
+    """
     from threading import Thread
 
     # What takes its time is not only the body: names, connections, TLS, every single header. No library has one
     # time-out for all of it, and some of it cannot be interrupted.
-    fetching = _Fetching(url, max_bytes)
+    fetching = _Fetching(url, max_bytes, headers, secret)
     thread = Thread(target=fetching.run, daemon=True)
     thread.start()
     thread.join(TOTAL_SECONDS)
@@ -72,14 +92,15 @@ def fetch(url: str, max_bytes: int) -> bytes:
         raise _too_slow(url)
     if fetching.failure is not None:
         raise fetching.failure
-    return fetching.body
+    return fetching.answer
 
 
 class _Fetching:
-    """One URL on its way: ``body`` or ``failure``, unless it took too long."""
+    """One URL on its way: ``answer`` or ``failure``, unless it took too long."""
 
-    def __init__(self, url: str, max_bytes: int) -> None:
-        self.body = b""
+    def __init__(self, url: str, max_bytes: int, headers: Mapping[str, str], secret: str) -> None:
+        self.answer = Answer(b"")
+        self._headers, self._secret = headers, secret
         self.failure: Exception | None = None
         self._url = url
         self._max_bytes = max_bytes
@@ -89,7 +110,7 @@ class _Fetching:
     def run(self) -> None:
         """Fetch it."""
         try:
-            self.body = self._content()
+            self.answer = self._asked()
         except Exception as error:  # noqa: BLE001 - raised again by whoever waits
             self.failure = error
 
@@ -102,7 +123,7 @@ class _Fetching:
             with contextlib.suppress(OSError, AttributeError):  # without a connection yet, or any more
                 connection.sock.shutdown(SHUT_RDWR)
 
-    def _content(self) -> bytes:
+    def _asked(self) -> Answer:
         from http.client import HTTPException
         from urllib.error import HTTPError
         from urllib.request import Request
@@ -110,12 +131,18 @@ class _Fetching:
         from kfrun.load.web import connections
 
         url = self._url
-        request = Request(url, headers={"User-Agent": f"kfrun/{__version__}", "Accept": "*/*"})  # noqa: S310
+        headers = {"User-Agent": f"kfrun/{__version__}", "Accept": "*/*", **self._headers}
+        request = Request(url, headers=headers)  # noqa: S310
+        if self._secret:
+            request.add_unredirected_header("Authorization", self._secret)
         opener = connections.opener(url, checked, self._connections.append)
         try:
             with opener.open(request, timeout=SILENCE_SECONDS) as answer:
-                return self._body(answer)
+                return Answer(self._body(answer), answer.headers.get("ETag") or "")
         except HTTPError as error:
+            if error.code == 304:
+                error.close()
+                return Answer(b"", error.headers.get("ETag") or "", is_unchanged=True)
             _refused(url, error)
         except TimeoutError:
             raise _too_slow(url) from None

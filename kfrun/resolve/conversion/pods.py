@@ -123,7 +123,7 @@ def _rename_strangers(pod: Node, chosen: Node, path: FieldPath, notes: Notes) ->
 
 
 def _without_own_port(container: Node) -> None:
-    ports = [port for port in mappings(container.pop("ports", None)) if port.get("name") not in _PORTS]
+    ports = [port for port in mappings(container.pop("ports", None)) if str(port.get("name")) not in _PORTS]
     if ports:
         container["ports"] = ports
 

@@ -1,7 +1,6 @@
 """Finds the runtime that a TrainJob refers to.
 
-First match wins: documents given with the job, runtimes stored before, shipped ones.
-Remote sources take their place between stored and shipped in `Catalogue`.
+First match wins: documents given with the job, sources that somebody named, runtimes stored before, shipped ones.
 """
 
 from __future__ import annotations
@@ -44,6 +43,7 @@ class Catalogue:
             name the last counts, as it would after ``kubectl apply``.
         stored: runtimes applied before.
         shipped: those of `kfrun.resolve.runtimes.shipped`.
+        sources: runtimes of sources that are only referred to; the first of a name counts.
     """
 
     def __init__(
@@ -51,10 +51,18 @@ class Catalogue:
         documents: Sequence[Document | Packed] = (),
         stored: Sequence[Document] = (),
         shipped: Sequence[Document] = (),
+        *,
+        sources: Sequence[Document] = (),
     ) -> None:
-        # in the order of search; an empty name stands for the document's own source
-        self._layers: tuple[tuple[str, Sequence[Document | Packed]], ...]
-        self._layers = (("", documents[::-1]), (STORE, stored), (SHIPPED, shipped))
+        # in the order of search: whether its runtimes are referred to, and what is called where they were found;
+        # an empty name stands for the document's own source
+        self._layers: tuple[tuple[bool, str, Sequence[Document | Packed]], ...]
+        self._layers = (
+            (False, "", documents[::-1]),
+            (True, "", sources),
+            (True, STORE, stored),
+            (True, SHIPPED, shipped),
+        )
         self._looked_at: list[_Layer] = []
 
     def runtimes(self) -> Iterator[RuntimeSource]:
@@ -80,8 +88,8 @@ class Catalogue:
     def _by_key(self) -> Iterator[_Layer]:
         """The layers in the order of search, each looked at once, and only when those before it did not do."""
         yield from self._looked_at
-        for found_in, documents in self._layers[len(self._looked_at) :]:
-            self._looked_at.append(_Layer(found_in, _by_runtime_key(documents)))
+        for is_referred, found_in, documents in self._layers[len(self._looked_at) :]:
+            self._looked_at.append(_Layer(found_in, _by_runtime_key(documents), is_referred))
             yield self._looked_at[-1]
 
 
@@ -90,10 +98,11 @@ class _Layer(NamedTuple):
 
     found_in: str
     items: dict[ObjectKey, Document | Packed]
+    is_referred: bool = False
 
     def source(self, key: ObjectKey) -> RuntimeSource:
         item = self.items[key]
-        return RuntimeSource(key, self.found_in or item.source, unpacked(item))
+        return RuntimeSource(key, self.found_in or item.source, unpacked(item), self.is_referred)
 
 
 def _by_runtime_key(documents: Iterable[Document | Packed]) -> dict[ObjectKey, Document | Packed]:

@@ -16,7 +16,7 @@ import argparse, sys
 def arguments():
     parser = argparse.ArgumentParser()
     group = parser.add_argument_group("training")
-    group.add_argument("-e", "--epochs", type=int, default=3, help="how often: all of it\\n# again")
+    group.add_argument("-e", "--epochs", type=int, default=3, help="how often (%(default)s)\\n# again")
     group.add_argument("--lr", default=1e-3, type=float)
     group.add_argument("--amp", action="store_true")
     group.add_argument("--shuffle", action=argparse.BooleanOptionalAction, default=True)
@@ -68,7 +68,7 @@ def test_a_manifest_says_of_each_field_what_it_is_and_is_what_run_would_make(kfr
 def test_the_options_of_argparse_are_arguments_with_their_defaults(kfrun: Kfrun) -> None:
     kfrun.write("train.py", ARGPARSE)
     text = kfrun.ok("init", "--stdout")
-    assert "    #   - --epochs=3  # int: how often: all of it # again\n" in text
+    assert "    #   - --epochs=3  # int: how often (3) # again\n" in text
     assert "    #   - --optimizer=adam  # one of 'sgd', 'adam'\n" in text
     assert "    #   - --seed=SEED  # int, default sys.maxsize\n" in text
     assert "--version" not in text
@@ -78,6 +78,12 @@ def test_the_options_of_argparse_are_arguments_with_their_defaults(kfrun: Kfrun)
     kfrun.write("job.yaml", uncommented(text).replace("--seed=SEED", "--seed=1"))
     shown = kfrun.ok("run", "-q", "job.yaml")
     assert "'epochs': 3, 'lr': 0.001, 'amp': True, 'shuffle': False, 'layers': [64, 32]" in shown
+
+
+def test_options_that_another_module_of_the_folder_declares_are_found(kfrun: Kfrun) -> None:
+    kfrun.write("train.py", "import torch\nfrom config import arguments\n")
+    kfrun.write("config.py", ARGPARSE)
+    assert "    #   - --epochs=3  # int: how often" in kfrun("init", "--stdout").stdout
 
 
 def test_what_a_script_cannot_do_without_is_told(kfrun: Kfrun) -> None:
@@ -173,6 +179,25 @@ def test_the_examples_are_listed_and_copied_with_what_they_need(kfrun: Kfrun) ->
         kfrun.ok("validate", f"all/{name}/job.yaml")
 
 
+def test_the_options_of_a_script_are_completed_behind_it(kfrun: Kfrun) -> None:
+    kfrun.write("train.py", ARGPARSE)
+    for line in ("kfrun run --nodes 2 train.py --e", "kfrun run -m train --e"):
+        assert [one.split("\t")[1] for one in kfrun.ok(_KFRUN_COMPLETE=line).splitlines()] == ["--epochs"]
+    assert "--nodes" in kfrun.ok(_KFRUN_COMPLETE="kfrun run --n")
+    kfrun.write("train.py", "def (")
+    assert kfrun.ok(_KFRUN_COMPLETE="kfrun run train.py --e").strip() == ""
+
+
 def test_the_names_of_the_examples_are_completed(kfrun: Kfrun) -> None:
     shown = kfrun.ok(_KFRUN_COMPLETE="kfrun init --example q")
     assert shown.split("\t")[1] == "quickstart"
+
+
+def test_the_options_of_a_command_below_a_script_are_told_to_stand_behind_it(kfrun: Kfrun) -> None:
+    kfrun.write(
+        "train.py",
+        "import argparse\np = argparse.ArgumentParser()\nfit = p.add_subparsers().add_parser('fit')\n"
+        "fit.add_argument('--depth', required=True, type=int)\n",
+    )
+    done = kfrun("init", "--stdout")
+    assert "- --depth=DEPTH  # behind fit: int, required" in done.stdout

@@ -165,6 +165,27 @@ def test_two_scripts_of_one_name_do_not_take_each_others_job(project: Kfrun) -> 
     project.ok("run", "-q", "--name", "my-churn", "train.py")
 
 
+def test_a_script_keeps_its_job_however_and_from_wherever_it_is_run(project: Kfrun) -> None:
+    project.ok("run", "-q", "train.py")
+    project.write("run.sh", "")
+    for words in (
+        ("./train.py",),
+        (str(project.folder / "train.py"),),
+        ("--", "python", "-u", "train.py"),
+        ("-m", "train"),
+    ):
+        project.ok("run", "-q", *words)
+    project.folder = project.folder.parent
+    project.ok("run", "-q", "my churn/train.py")
+    project.ok("run", "-q", "--", "python", "my churn/train.py")
+    project.folder /= "my churn"
+    project.ok("run", "-q", "train.py")
+    assert project.ok("get", "trainjobs", "-o", "name").split() == ["trainjob.trainer.kubeflow.org/my-churn"]
+    # a program has no script: its arguments may be others
+    project.ok("run", "-q", "--", "sh", "-c", "exit 0")
+    project.ok("run", "-q", "--", "sh", "-c", "exit 0; echo other")
+
+
 def test_a_script_whose_job_runs_is_refused_with_ways_out(project: Kfrun) -> None:
     project.write("train.py", "import time\nprint('started', flush=True)\ntime.sleep(60)\n")
     running = project.start("run", "-q", "train.py")
@@ -179,6 +200,15 @@ def test_a_script_whose_job_runs_is_refused_with_ways_out(project: Kfrun) -> Non
     running.communicate(timeout=60)
     assert running.returncode == 130
     eventually(lambda: not project.processes(), what="the job has ended")
+
+
+def test_a_script_is_started_and_left(project: Kfrun) -> None:
+    done = project("run", "-d", "-q", "-n", "team", "train.py", "-d")
+    assert (done.returncode, done.stdout) == (0, "trainjob.trainer.kubeflow.org/my-churn created\n")
+    assert done.stderr == "kfrun logs -f my-churn -n team follows it\n"
+    project.ok("wait", "-n", "team", "my-churn")
+    assert json.loads(project.ok("logs", "-n", "team", "my-churn"))[1:] == ["-d"]
+    assert "leave one away" in project("run", "-d", "--rm", "train.py").stderr
 
 
 def test_pytorch_is_started_by_torchrun(project: Kfrun) -> None:
@@ -270,6 +300,20 @@ def test_secrets_among_the_arguments_are_not_shown(project: Kfrun) -> None:
     done = project("run", "train.py", "--api-key", "hunter2", "--token=hunter2")
     assert "hunter2" not in done.stderr
     assert "hunter2" in done.stdout
+
+
+def test_a_very_long_command_line_is_run_whole_and_shown_in_part(project: Kfrun) -> None:
+    words = ["x" * 5000, *(f"data/{number:04}.npz" for number in range(127))]
+    done = project("run", "train.py", *words)
+    assert json.loads(done.stdout)[1:] == words
+    shown = done.stderr.partition("\n\n")[0].splitlines()
+    assert len(shown) == 62
+    assert max(map(len, shown)) <= 202
+    assert shown[-1].endswith("more lines")
+    done = project("run", "train.py", *words, "one more")
+    assert done.returncode == 1
+    assert "the list has 129 items; at most 128 are allowed" in done.stderr
+    assert "kfrun run -- sh -c" in done.stderr
 
 
 def test_a_manifest_is_an_argument_and_flags_may_follow_it(project: Kfrun, tmp_path: Path) -> None:

@@ -37,11 +37,12 @@ def test_each_line_of_an_installer_moves_the_progress(tmp_path: Path, lines: lis
     log = io.BytesIO()
     progress = Progress(log, str(tmp_path / "line"), tmp_path / "environment")
     assert progress.text() == "making the environment"
-    for line, expected in lines:
-        progress.write(f"{line}\n".encode())
+    for said, expected in lines:
+        progress.write(f"{said}\n".encode())
         assert progress.text() == expected
-    assert log.getvalue().decode() == "".join(f"{line}\n" for line, _ in lines)
-    eventually(lambda: (tmp_path / "line").read_text() == lines[-1][1])
+    assert log.getvalue().decode() == "".join(f"{said}\n" for said, _ in lines)
+    line = tmp_path / "line"
+    eventually(lambda: line.exists() and line.read_text() == lines[-1][1])
 
 
 def test_what_is_installed_is_counted_where_it_lies(tmp_path: Path) -> None:

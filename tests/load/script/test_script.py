@@ -164,9 +164,13 @@ def test_a_script_that_names_its_packages_itself_and_files_that_are_named_come_f
         ("torchrun --nproc-per-node 2 train.py a", "torchrun --nproc-per-node 2 train.py", "a"),
         ("accelerate launch -m ours a", "accelerate launch -m ours", "a"),
         ("bash -e run.sh a", "bash -e run.sh", "a"),
-        ("bash -c ls a", "bash -c ls a", ""),
+        ("bash -c ls a", "bash -c ls", "a"),
         ("./run.sh a", "./run.sh", "a"),
         ("make train", "make", "train"),
+        ("env -u X A=1 python -m ours a", "env -u X A=1 python -m ours", "a"),
+        ("uv run train.py --lr 1", "uv run train.py", "--lr 1"),
+        ("nice -n 5 torchrun train.py a", "nice -n 5 torchrun train.py", "a"),
+        ("env A=1 make train", "env", "A=1 make train"),
         ("python", "python", ""),
     ],
 )
@@ -222,6 +226,32 @@ def test_what_cannot_be_run_is_told_with_the_way_out(
     assert hint in refusal.value.hint
 
 
+def test_packages_that_nothing_names_are_told_where_an_environment_is_built(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        train_py="import os\nimport torch, sympy\nimport helper\nimport numpy\nfrom tqdm import tqdm\n",
+        helper_py="",
+    )
+    (warning,) = read(tmp_path, "train.py").warnings
+    assert (warning.code, str(warning.position), warning.excerpt) == ("KF129", "train.py:4:1", "import numpy")
+    assert warning.message.startswith("numpy, tqdm are imported, and no file beside the script names packages")
+    assert read(tmp_path, "train.py", requirements=("none",)).warnings == ()
+    write(tmp_path, requirements_txt="")
+    assert read(tmp_path, "train.py").warnings == ()
+
+
+def test_folders_with_a_main_module_links_and_texts_of_shells_are_read(tmp_path: Path) -> None:
+    write(tmp_path, tool____main_____py="", real__train_py="import net\n", real__net_py="import torch\n")
+    (tmp_path / "tool").mkdir(exist_ok=True)
+    (tmp_path / "tool" / "__main__.py").write_text("import torch\n")
+    (tmp_path / "train.py").symlink_to("real/train.py")
+    found = read(tmp_path, "tool", "a").facts
+    assert (found.command, found.args, found.distributed, found.title) == (("python", "tool"), ("a",), "torch", "tool")
+    assert read(tmp_path, "train.py").facts.distributed == "torch"
+    assert read(tmp_path, "bash", "-c", "torchrun train.py", is_command=True).facts.distributed == "torchrun"
+    assert read(tmp_path, "python", "-c", "import torch", is_command=True).facts.distributed == "torch"
+
+
 def test_a_module_that_is_not_there_is_refused_unless_a_command_names_it(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="there is no module nothing"):
         read(tmp_path, "nothing", is_module=True)
@@ -241,6 +271,7 @@ def test_a_module_that_is_not_there_is_refused_unless_a_command_names_it(tmp_pat
         ("x.txt", "numpy==2\n", filekinds.PACKAGES),
         ("x", "kind: TrainJob\nimport torch\n", ""),
         ("x.yaml", "import torch\n", ""),
+        ("<stdin>", "steps:\n  do:\n--- x\n1F\nnumpy==2\n", ""),
         ("x", "hello\n", ""),
     ],
 )

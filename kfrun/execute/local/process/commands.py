@@ -121,7 +121,8 @@ def _fault(call: _Call) -> tuple[str, str] | None:
     from kfrun.execute.local.process import launch
 
     executable = launch.find_executable(name, call.path, call.folder)
-    may_come = "/" not in name and call.has_packages and not any(map(str.isspace, name))
+    is_own = "/" not in name and os.path.isfile(os.path.join(call.folder, name))
+    may_come = "/" not in name and call.has_packages and not is_own and not any(map(str.isspace, name))
     if executable is None and not may_come:
         from kfrun.execute.local.process import causes
 
@@ -269,6 +270,6 @@ def _where(resolution: Resolution, place: FieldPath) -> tuple[Document, FieldPat
         if origin is not None and origin.layer == "patch":
             return resolution.job, ("spec", "runtimePatches")
     runtime = resolution.runtime
-    if runtime is None or runtime.found_in in ("shipped", "store"):
+    if runtime is None or runtime.is_referred:
         return resolution.job, ("spec", "runtimeRef")
     return runtime.document, ("spec", "template", *place, "command")

@@ -63,7 +63,6 @@ def job(kfrun: Kfrun, command: list[str], name: str = "job.yaml") -> Path:
         (["./windows.sh"], "KF603", 'exec: "./windows.sh": cannot be started', "carriage return"),
         (["./lost.sh"], "KF603", 'exec: "./lost.sh": cannot be started', "/opt/absent, which is not there"),
         (["./env.sh"], "KF603", 'exec: "./env.sh": cannot be started', "asks for absent, which no folder of PATH has"),
-        (["python train.py"], "KF603", 'exec: "python train.py"', "[python, train.py]"),
     ],
 )
 @pytest.mark.usefixtures("folder")
@@ -197,3 +196,23 @@ def test_validate_finds_the_script_of_the_folder_above(kfrun: Kfrun) -> None:
     (kfrun.folder / "k8s").mkdir()
     path = job(kfrun, ["python", "train.py"], "k8s/job.yaml")
     assert "set kfrun.dev/source: .." in kfrun("validate", path).stdout
+
+
+def test_one_text_in_place_of_a_list_is_told_once_by_a_plan(kfrun: Kfrun, folder: Path) -> None:
+    done = kfrun("plan", "-f", job(kfrun, ["python train.py"]))
+    assert done.returncode == 0
+    assert done.stderr.count("warning KF") == 1
+    assert "KF725" in done.stderr
+    refused = kfrun("run", "-q", "-f", folder / "job.yaml")
+    assert refused.returncode == 1
+    assert 'error KF603: exec: "python train.py"' in refused.stderr
+
+
+def test_no_packages_are_installed_for_a_script_that_no_interpreter_is_named_for(kfrun: Kfrun, folder: Path) -> None:
+    annotated = "{name: job, annotations: {kfrun.dev/packages: six}}"
+    path = job(kfrun, ["train.py"])
+    path.write_text(path.read_text().replace("{name: job}", annotated))
+    done = kfrun("run", "-q", "-f", path)
+    assert done.returncode == 1
+    assert "KF603" in done.stderr
+    assert "[python, train.py]" in done.stderr

@@ -1,0 +1,1 @@
+"""Manifests that other programs make."""
