@@ -169,7 +169,7 @@ def _wanted(backend: Backend, settings: Settings, targets: tuple[str, ...]) -> l
             f"which {targets[0]}? name one, or say -l LABELS or --all",
             f"kfrun delete {targets[0]} --all removes every one of them",
         )
-    if "/" not in targets[0] and (len(targets) == 1 or not is_kind):
+    if not any("/" in target for target in targets) and (len(targets) == 1 or not is_kind):
         targets = ("trainjob", *targets)
     return [_key(backend, target, settings.namespace) for target in kinds.parse(targets)]
 
@@ -219,7 +219,8 @@ def _delete(backend: Backend, keys: Sequence[ObjectKey], how: _How) -> list[tupl
 
 def _await(backend: Backend, waiting: list[tuple[ObjectKey, str]], timeout: float | None, how: _How) -> None:
     for key, uid in waiting:
-        with attach.detachable(f"{key.name} is being deleted; kfrun wait {key.name} --for=delete waits for it"):
+        way = f"kfrun wait {key.name}{attach.namespace_flag(key.namespace)} --for=delete waits for it"
+        with attach.detachable(f"{key.name} is being deleted; {way}"):
             is_gone = Waits(backend, timeout).gone(key, uid)
         if not is_gone:
             raise WaitTimeout(

@@ -92,6 +92,40 @@ def test_logs_of_one_job_by_its_label_are_its_logs(jobs: Line) -> None:
     assert jobs("logs", "-l", "app=a", "--prefix=false")[1].count("hello from") == 2
 
 
+def test_previous_logs_of_several_jobs_are_those_that_there_are(jobs: Line) -> None:
+    code, _, err = jobs("logs", "-l", "app=a", "-p")
+    assert (code, err.count("there are no previous logs")) == (1, 3)
+    assert jobs("replace", "-q", "one.yaml")[0] == jobs("wait", "one")[0] == 0
+    code, out, err = jobs("logs", "-l", "app=a", "-p")
+    assert (code, out) == (0, "[one/node-0] hello from one\n")
+    assert err.startswith("two: there are no previous logs")
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (["--environment"], "there is no installer's output of one, two"),
+        (["-c", "none"], "there are no such logs of one, two"),
+        (["--run", "7"], "there are no logs of one, two"),
+    ],
+)
+def test_logs_that_none_of_several_jobs_has_are_an_error(jobs: Line, asked: list[str], message: str) -> None:
+    code, out, err = jobs("logs", "-l", "app=a", *asked)
+    assert (code, out) == (1, "")
+    assert message in err
+
+
+def test_labels_are_completed(jobs: Line, monkeypatch: pytest.MonkeyPatch, kfrun: Kfrun) -> None:
+    def offered(text: str) -> list[str]:
+        line = f"kfrun logs -l {text}"
+        monkeypatch.setenv("_KFRUN_COMPLETE", line)
+        monkeypatch.setitem(kfrun.env, "_KFRUN_COMPLETE", line)
+        return [row.partition("\t")[2] for row in jobs()[1].splitlines()]
+
+    assert offered("ap") == ["app=a", "app=b"]
+    assert offered("tier=x,app=a") == ["tier=x,app=a"]
+
+
 def test_logs_go_by_labels_of_pods_where_no_job_has_them(jobs: Line) -> None:
     assert jobs("logs", "-l", "jobset.sigs.k8s.io/jobset-name=two") == (0, "hello from two\n", "")
 
@@ -217,6 +251,8 @@ def test_a_grace_period_can_be_made_longer_than_the_manifests(kfrun: Kfrun) -> N
         (["delete", "-l", "a=b", "-f", "x.yaml"], "-f FILE says what to delete"),
         (["delete", "pods", "--all"], "Pod objects belong to their TrainJob"),
         (["delete", "tj"], "which tj? name one"),
+        (["delete", "x", "tj/y"], '"x" has no type'),
+        (["describe", "x", "tj/y"], '"x" has no type'),
         (["delete", "job", "--now", "--grace-period=3"], "--now and --grace-period cannot be specified together"),
         (["delete", "job", "--force", "--grace-period=3"], "--force and --grace-period greater than 0 cannot"),
         (["delete", "job", "--grace-period=-2"], "-2 is not in the range"),
