@@ -25,7 +25,7 @@ VIOLATIONS = {
     "execute/local/supervisor.py": "import kfrun.execute.local.process.record",
     "execute/local/pods/variables.py": "import kfrun.execute.local.runtimes",
     "execute/memory/job.py": "import kfrun.execute.local.ledger",
-    "flow/waits.py": "import kfrun.execute.memory, kfrun.observe.store",
+    "flow/waits/__init__.py": "import kfrun.execute.memory, kfrun.observe.store",
     "cli/verbs/get.py": "import kfrun.cli.verbs.describe",
     "load/data.py": "import asyncio, jinja2, wcwidth",
 }

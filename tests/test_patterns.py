@@ -12,7 +12,7 @@ from kfrun.execute.environments import credentials
 from kfrun.execute.local.pods import variables
 from kfrun.execute.local.process import causes
 from kfrun.execute.local.process.addresses import Addresses
-from kfrun.flow import conditions
+from kfrun.flow.waits import conditions
 from kfrun.load import placeholders, values
 from kfrun.load.kubeyaml import foreign
 from kfrun.load.lines import entries

@@ -10,7 +10,7 @@ from kfrun.cli import console, kinds
 from kfrun.errors import KfrunError
 from kfrun.execute import choice
 from kfrun.flow.objects.shipped import around
-from kfrun.model.kinds import TRAIN_JOB
+from kfrun.model.kinds import TRAIN_JOB, TRAINER_KINDS
 from kfrun.observe.outcome import node_of
 from kfrun.observe.selection import Selection
 
@@ -152,6 +152,11 @@ def releases(_: click.Context, _parameter: click.Parameter, incomplete: str) -> 
     from kfrun.validate.schema.schemas import FOLDERS
 
     return [word for word in FOLDERS if word.startswith(incomplete)]
+
+
+def trainer_kinds(_: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Kinds of Kubeflow Trainer."""
+    return _beginning((kind.lower() for kind in TRAINER_KINDS), incomplete)
 
 
 def event_types(_: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -54,6 +54,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("Without one of the policies", "kfrun lint --disable KF701 job.yaml"),
         ("Which policies there are, and which are on", "kfrun lint --list"),
     ),
+    "schema": (
+        ("What an editor completes and checks manifests by", "kfrun schema > trainer.json"),
+        ("Of one kind, as an earlier release has it", "kfrun schema trainjob --trainer-version v2.1"),
+    ),
     "render": (
         ("The objects that the Trainer controller would create", "kfrun render -f job.yaml"),
         ("And where each field comes from", "kfrun render -f job.yaml --explain"),

@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "suspend": ("kfrun.cli.verbs.suspend:command", "Stop the pods of a job, keep the job."),
     "resume": ("kfrun.cli.verbs.resume:command", "Start a suspended job."),
     "delete": ("kfrun.cli.verbs.delete:command", "Stop and remove jobs and runtimes."),
+    "schema": ("kfrun.cli.verbs.schema:command", "Print the JSON Schemas of manifests, for editors."),
     "runtimes": ("kfrun.cli.verbs.runtimes:command", "List and show the runtimes that jobs can refer to."),
     "env": ("kfrun.cli.verbs.env:command", "List and prune Python environments."),
     "doctor": ("kfrun.cli.verbs.doctor:command", "Look for what could keep jobs from running here."),
@@ -54,7 +55,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 GROUPS: dict[str, tuple[str, ...]] = {
     "Start": ("run", "init", "apply", "create", "replace", "rerun", "stop", "suspend", "resume"),
     "Look": ("get", "describe", "logs", "events", "wait"),
-    "Check": ("plan", "diff", "validate", "lint", "render", "convert", "explain", "runtimes"),
+    "Check": ("plan", "diff", "validate", "lint", "render", "convert", "explain", "schema", "runtimes"),
     "Tidy": ("delete", "env", "doctor", "config", "completion", "version"),
 }
 """Heading in the help -> its verbs; a test says that every verb has one."""

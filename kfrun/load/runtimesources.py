@@ -45,7 +45,7 @@ class Fetching(NamedTuple):
     refresh: bool = False
 
 
-class _Part(NamedTuple):
+class _SourceFile(NamedTuple):
     """A file of a source: its name in it, and its content."""
 
     name: str
@@ -85,7 +85,7 @@ def _split(source: str) -> tuple[str, str]:
     return name, pin
 
 
-def _require_pinned(name: str, parts: Sequence[_Part], pin: str) -> None:
+def _require_pinned(name: str, parts: Sequence[_SourceFile], pin: str) -> None:
     if pin and (found := digest(parts)) != pin:
         raise Unavailable(
             f"{name} is not what it is pinned to: its sha256 is {found}, and {pin} was asked for",
@@ -93,7 +93,7 @@ def _require_pinned(name: str, parts: Sequence[_Part], pin: str) -> None:
         )
 
 
-def digest(parts: Sequence[_Part]) -> str:
+def digest(parts: Sequence[_SourceFile]) -> str:
     """Of one file that of its content; of several, of the lines that ``sha256sum`` prints of them, by name."""
     sums = [hashlib.sha256(part.content).hexdigest() for part in parts]
     if len(parts) == 1:
@@ -102,13 +102,13 @@ def digest(parts: Sequence[_Part]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _parts(name: str, fetching: Fetching) -> Iterator[_Part]:
+def _parts(name: str, fetching: Fetching) -> Iterator[_SourceFile]:
     if name.startswith(_GITHUB):
         return _of_github(name, fetching)
     if name.startswith(("https://", "http://")):
         from kfrun.load.web import kept
 
-        return iter([_Part(name.rpartition("/")[2], kept.fetched(name, fetching))])
+        return iter([_SourceFile(name.rpartition("/")[2], kept.fetched(name, fetching))])
     if name.startswith("file://"):
         parts = urlsplit(name)
         if parts.netloc not in ("", "localhost"):
@@ -122,21 +122,21 @@ def _parts(name: str, fetching: Fetching) -> Iterator[_Part]:
     return _of_disk(name)
 
 
-def _of_disk(path: str) -> Iterator[_Part]:
+def _of_disk(path: str) -> Iterator[_SourceFile]:
     if not os.path.isdir(path):
-        yield _Part(os.path.basename(path), content.raw(Source(path)))
+        yield _SourceFile(os.path.basename(path), content.raw(Source(path)))
         return
     found = folders.files(path, folders.Exclusion(), recursive=True)
     names = [name for name, failure in found if failure is None and not name.endswith(folders.TEMPLATES)]
     if not names:
         raise NotFound(f"no .json, .yaml or .yml file in the folder {path}, where runtimes are to be")
-    yield from (_Part(os.path.relpath(name, path), content.raw(Source(name))) for name in names)
+    yield from (_SourceFile(os.path.relpath(name, path), content.raw(Source(name))) for name in names)
 
 
 # GitHub
 
 
-def _of_github(name: str, fetching: Fetching) -> Iterator[_Part]:
+def _of_github(name: str, fetching: Fetching) -> Iterator[_SourceFile]:
     """A file, or all of a folder, of a repository, by GitHub's API for contents."""
     from kfrun.load.web import kept
 
@@ -151,11 +151,11 @@ def _of_github(name: str, fetching: Fetching) -> Iterator[_Part]:
     path = path.strip("/")
     if path.endswith(folders.SUFFIXES):
         url = f"{place}/{kept.quoted(path)}{query}"
-        yield _Part(path.rpartition("/")[2], kept.fetched(url, fetching, accept=_ACCEPT_RAW, shown=name))
+        yield _SourceFile(path.rpartition("/")[2], kept.fetched(url, fetching, accept=_ACCEPT_RAW, shown=name))
         return
     for entry in _listed(f"{place}/{kept.quoted(path)}{query}", name, fetching):
         url = f"{place}/{kept.quoted(entry)}{query}"
-        yield _Part(entry, kept.fetched(url, fetching, accept=_ACCEPT_RAW, shown=f"{name}: {entry}"))
+        yield _SourceFile(entry, kept.fetched(url, fetching, accept=_ACCEPT_RAW, shown=f"{name}: {entry}"))
 
 
 def _listed(url: str, name: str, fetching: Fetching) -> list[str]:

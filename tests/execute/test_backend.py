@@ -9,9 +9,9 @@ import pytest
 from kfrun.errors import Conflict, InvalidInput, NotFound, Refused, Unsupported
 from kfrun.execute.answers import Check
 from kfrun.execute.backend import Step
-from kfrun.flow import conditions, execution
+from kfrun.flow import execution
 from kfrun.flow.follower import Follower
-from kfrun.flow.waits import Waits
+from kfrun.flow.waits import Waits, conditions
 from kfrun.model.change import Unchanged
 from kfrun.model.kinds import RUNTIMES, TRAIN_JOB
 from kfrun.model.state import is_finished

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kfrun.execute.memory.logs import MemoryLogs, MemoryText
-from kfrun.flow.installation import _Lines
+from kfrun.flow.follower.installation import _Lines
 from kfrun.observe.logtexts import LogFile
 
 FILE = LogFile("install", "", "install", "", "", "", 0, "", 0.0, 0)

@@ -10,7 +10,7 @@ import click
 from kfrun.cli import kinds, options
 from kfrun.cli.query import JOBS, Crowd
 from kfrun.cli.rows import facts_of
-from kfrun.flow import epilogue
+from kfrun.flow.follower import epilogue
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.observe import selection
 from kfrun.observe.outcome import node_of

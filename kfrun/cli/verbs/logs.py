@@ -195,7 +195,7 @@ class _Show:
 
     def _follow_installer(self) -> None:
         """Tell on standard error what the installer says, until the job has something to say."""
-        from kfrun.flow.installation import Installation
+        from kfrun.flow.follower.installation import Installation
 
         key, live = self._job.key, console.live if console.has_live_line() else None
         installation = Installation(self._backend, self._job, self._logs, tell=options.tell, live=live)
@@ -276,7 +276,7 @@ class _ShowSeveral(_Show):
             raise NotFound(f"there are no previous logs of {', '.join(job.key.name for job in self._jobs)}")
 
     def _follow(self, reader: LogReader, *, with_installer: bool) -> None:
-        from kfrun.flow.installation import Installation
+        from kfrun.flow.follower.installation import Installation
 
         active = [job for job in self._jobs if with_installer and not is_finished(job.data)]
         watched = [

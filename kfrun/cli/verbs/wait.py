@@ -8,8 +8,8 @@ import click
 
 from kfrun.cli import attach, durations, kinds, options
 from kfrun.errors import NotFound
-from kfrun.flow import conditions, waits
-from kfrun.flow.waits import Waits
+from kfrun.flow import waits
+from kfrun.flow.waits import Waits, conditions
 from kfrun.model.kinds import API_VERSION, TRAIN_JOB
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import is_finished, true_condition
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from kfrun.cli.query import Crowd
     from kfrun.execute.backend import Backend
-    from kfrun.flow.conditions import Awaited
     from kfrun.flow.waits import Vain
+    from kfrun.flow.waits.conditions import Awaited
     from kfrun.model.state import StoredObject
     from kfrun.observe.outcome import Outcome
 
@@ -108,7 +108,7 @@ def _tell_why(backend: Backend, job: StoredObject, end: Outcome) -> None:
     """The last words of a job that failed, and what to do."""
     if end.succeeded:
         return
-    from kfrun.flow import epilogue
+    from kfrun.flow.follower import epilogue
 
     found = epilogue.of(backend, job, end)
     for line in found.told:

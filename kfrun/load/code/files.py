@@ -11,7 +11,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from kfrun.load import ignored
+from kfrun.load.folders import ignored
 from kfrun.model.code import SOURCES
 from kfrun.model.values import NamedTuple
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from kfrun.load.code.memory import Memory
-    from kfrun.load.ignored import Ignored
+    from kfrun.load.folders.ignored import Ignored
 
 MANIFESTS: Final = (".yaml", ".yml", ".json")
 """Files that may be manifests."""

@@ -54,7 +54,7 @@ def checked(url: str) -> str:
     raise UsageProblem(f"{url} cannot be read", hint="use an https:// URL or a file")
 
 
-class Answer(NamedTuple):
+class Fetched(NamedTuple):
     """What a server said: the content, or that it is as its ETag says."""
 
     content: bytes
@@ -72,7 +72,7 @@ def fetch(url: str, max_bytes: int) -> bytes:
     return ask(url, max_bytes).content
 
 
-def ask(url: str, max_bytes: int, *, headers: Mapping[str, str] = MappingProxyType({}), secret: str = "") -> Answer:
+def ask(url: str, max_bytes: int, *, headers: Mapping[str, str] = MappingProxyType({}), secret: str = "") -> Fetched:
     """As `fetch`, with further headers; ``secret`` is that of Authorization, which no redirect gets.
 
     Raises:
@@ -99,7 +99,7 @@ class _Fetching:
     """One URL on its way: ``answer`` or ``failure``, unless it took too long."""
 
     def __init__(self, url: str, max_bytes: int, headers: Mapping[str, str], secret: str) -> None:
-        self.answer = Answer(b"")
+        self.answer = Fetched(b"")
         self._headers, self._secret = headers, secret
         self.failure: Exception | None = None
         self._url = url
@@ -123,7 +123,7 @@ class _Fetching:
             with contextlib.suppress(OSError, AttributeError):  # without a connection yet, or any more
                 connection.sock.shutdown(SHUT_RDWR)
 
-    def _asked(self) -> Answer:
+    def _asked(self) -> Fetched:
         from http.client import HTTPException
         from urllib.error import HTTPError
         from urllib.request import Request
@@ -138,11 +138,11 @@ class _Fetching:
         opener = connections.opener(url, checked, self._connections.append)
         try:
             with opener.open(request, timeout=SILENCE_SECONDS) as answer:
-                return Answer(self._body(answer), answer.headers.get("ETag") or "")
+                return Fetched(self._body(answer), answer.headers.get("ETag") or "")
         except HTTPError as error:
             if error.code == 304:
                 error.close()
-                return Answer(b"", error.headers.get("ETag") or "", is_unchanged=True)
+                return Fetched(b"", error.headers.get("ETag") or "", is_unchanged=True)
             _refused(url, error)
         except TimeoutError:
             raise _too_slow(url) from None

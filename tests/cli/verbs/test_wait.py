@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from kfrun.errors import UsageProblem
-from kfrun.flow import conditions
+from kfrun.flow.waits import conditions
 from kfrun.observe.store import Store
 from tests.observe.runs import add, condition, pod, terminated, trainjob
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kfrun.load import code, ignored
+from kfrun.load import code
 from kfrun.load.code import files
+from kfrun.load.folders import ignored
 from tests.conftest import eventually
 from tests.load.git.gitrepos import git
 

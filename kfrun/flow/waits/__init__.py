@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from kfrun.execute.backend import Backend
-    from kfrun.flow.conditions import Awaited
+    from kfrun.flow.waits.conditions import Awaited
     from kfrun.model.source import ObjectKey
     from kfrun.model.state import StoredObject
     from kfrun.observe.outcome import Outcome

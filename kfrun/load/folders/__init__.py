@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from kfrun import paths, terminal
 from kfrun.errors import NotFound, Unavailable
-from kfrun.load import ignored
-from kfrun.load.ignored import Ignored
+from kfrun.load.folders import ignored
+from kfrun.load.folders.ignored import Ignored
 from kfrun.patterns import pattern
 
 if TYPE_CHECKING:

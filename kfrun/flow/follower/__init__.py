@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from kfrun.errors import Refused
-from kfrun.flow.installation import Installation, span
+from kfrun.flow.follower.installation import Installation, span
 from kfrun.model import kinds
 from kfrun.model.state import HELP
 from kfrun.observe import logs
@@ -152,7 +152,7 @@ class Follower:
 
     def tell_end(self, outcome: Outcome) -> None:
         """How it ended and how long it took; of a failed job why, as far as its last lines tell."""
-        from kfrun.flow import epilogue
+        from kfrun.flow.follower import epilogue
 
         name = self._job.key.name
         end = epilogue.of(self._backend, self._job, outcome, of_script=self.of_script)
