@@ -147,7 +147,7 @@ def test_several_jobs_are_followed_to_the_end_of_the_last(line: Line, kfrun: Kfr
     assert {f"[{name}/node-{n}] end of {name}" for name in ("one", "two") for n in (0, 1)} <= set(out.splitlines())
 
 
-@pytest.mark.parametrize("verb", ["logs", "describe", "delete", "stop", "suspend", "resume", "get"])
+@pytest.mark.parametrize("verb", ["logs", "describe", "events", "delete", "stop", "suspend", "resume", "get"])
 def test_where_nothing_has_the_labels_it_is_said(jobs: Line, verb: str) -> None:
     assert jobs(verb, *(["trainjobs"] if verb == "get" else []), "-l", "app=none") == (
         0, "", "No resources found in default namespace.\n",
@@ -173,6 +173,17 @@ def test_what_has_the_labels_is_described(jobs: Line) -> None:
         assert [line.split()[1] for line in out.splitlines() if line.startswith("Name:")] == ["one", "two"]
     assert jobs("describe", "pods", "-l", "jobset.sigs.k8s.io/jobset-name=two")[1].count("hello from two") == 1
     assert jobs("describe", "-A")[1].count("Namespace:") == 3
+
+
+def test_what_happened_to_what_has_the_labels_is_told(jobs: Line) -> None:
+    for asked in (["-l", "app=a"], ["tj", "-l", "app=a", "-A"]):
+        rows = jobs("events", *asked)[1]
+        assert "/one" in rows
+        assert "/two" in rows
+        assert "three" not in rows
+    rows = jobs("events", "-l", "app=a", "--for", "tj/one")[1]
+    assert ("/one" in rows, "two" in rows) == (True, False)
+    assert "job/two-node-0" in jobs("events", "-l", "app=a", "--for", "jobs")[1]
 
 
 def test_jobs_are_suspended_resumed_and_stopped_by_labels(sleepers: Line) -> None:
