@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kfrun.execute import choice
 from kfrun.flow import applysets, desired, documents, sourcecode
+from kfrun.model.kinds import RUNTIMES
 from kfrun.model.values import NamedTuple, replace
 from kfrun.plan import code, planner
 from kfrun.plan.compare import digest
@@ -105,6 +106,8 @@ def of(
     """
     read = documents.with_arguments(read, observed, wishes.arguments, settings)
     state = desired.prepare(read, observed, settings=settings, anew=wishes.force)
-    state = state._replace(jobs=tuple(map(complete, state.jobs)))
+    # who runs a job now wants nothing left behind: a run keeps the runtime that it was made with
+    objects = tuple(one for one in state.objects if not (wishes.rerun and one.key.kind in RUNTIMES))
+    state = state._replace(jobs=tuple(map(complete, state.jobs)), objects=objects)
     limits = planner.Limits(settings.strict, settings.backend, choice.served(settings))
     return Ready(planner.plan(state.jobs, state.objects, observed, wishes, limits), state, observed, wishes, settings)

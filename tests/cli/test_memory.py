@@ -68,7 +68,7 @@ def terminal(
 def test_run_shows_the_plan_the_output_and_the_end(terminal: Terminal) -> None:
     code, out, err = terminal("run", "-f", terminal.job())
     assert (code, out) == (0, "hello from node-0\n")
-    assert "Plan: 2 to create." in err
+    assert "Plan: 1 to create." in err
     assert "job: Complete after " in err
 
 

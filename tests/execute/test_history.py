@@ -204,3 +204,15 @@ def test_folders_of_the_history_are_no_leftovers(kfrun: Kfrun) -> None:
     with choice.open_backend(settings) as backend:
         backend.tidy("default")
     assert [kfrun.ok("logs", "job", "--run", number) for number in "123"] == ["again\n"] * 3
+
+
+def test_a_runtime_of_the_input_stays_with_the_run_and_is_left_to_no_other(kfrun: Kfrun) -> None:
+    kfrun.write("both.yaml", manifest("job", ["echo", "mine"]))
+    kfrun.ok("run", "-q", "-f", "both.yaml")
+    assert kfrun("get", "trainingruntimes", "-o", "name").stdout == ""
+    assert kfrun.ok("rerun", "-q", "job") == "mine\n"
+    kfrun.ok("apply", "-q", "-f", "both.yaml")
+    assert kfrun.ok("get", "trainingruntimes", "-o", "name").startswith("trainingruntime")
+    kfrun.write("both.yaml", manifest("job", ["echo", "other"]))
+    kfrun.ok("run", "-q", "-f", "both.yaml")
+    assert "mine" in kfrun.ok("get", "trainingruntime", "job", "-o", "yaml")
