@@ -59,7 +59,10 @@ def show_plan(ready: Ready) -> None:
 
 
 def store(wishes: Wishes, check: Callable[[Ready], None], *, is_dry: bool, output: str | None, quiet: bool) -> None:
-    """Carry manifests out that ``check`` does not refuse, and say what was done, or print what is stored then."""
+    """Carry manifests out that ``check`` does not refuse, and say what was done, or print what is stored then.
+
+    With ``is_dry`` say what would be done, or print what would be stored.
+    """
     from kfrun.execute import choice
     from kfrun.flow import execution, plans
 
@@ -73,14 +76,19 @@ def store(wishes: Wishes, check: Callable[[Ready], None], *, is_dry: bool, outpu
         execution.require_possible(ready, backend, caller, warn=warn)
         if not quiet:
             show_plan(ready)
-        if is_dry:
-            return
-        execution.carry_out(ready, backend, caller, say=options.say if output is None else lambda _: None)
+        if not is_dry:
+            execution.carry_out(ready, backend, caller, say=options.say if output is None else lambda _: None)
+        elif output is None:
+            for line in execution.lines(ready):
+                options.say(f"{line} (dry run)")
         if output is not None:
             from kfrun.report import objects
 
-            keys = [*(document.key for document in ready.desired.objects), *ready.keys]
-            found = [item.data for item in (backend.find(*key[1:]) for key in keys) if item is not None]
+            found = [document.data for document in ready.desired.objects]
+            found += [ready.desired.trainjobs[key] for key in ready.keys]
+            if not is_dry:
+                keys = [*(document.key for document in ready.desired.objects), *ready.keys]
+                found = [item.data for item in (backend.find(*key[1:]) for key in keys) if item is not None]
             options.data(objects.formatter(output, single=len(found) == 1)(found))
 
 

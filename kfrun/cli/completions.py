@@ -9,7 +9,7 @@ from click.shell_completion import CompletionItem
 from kfrun.cli import console, kinds
 from kfrun.errors import KfrunError
 from kfrun.execute import choice
-from kfrun.flow.shippedobjects import around
+from kfrun.flow.objects.shipped import around
 from kfrun.model.kinds import TRAIN_JOB, TRAINER_KINDS
 from kfrun.observe.outcome import node_of
 from kfrun.observe.selection import Selection

@@ -91,6 +91,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "events": (
         ("What happened to a job", "kfrun events hello"),
+        ("What happened to all jobs with a label", "kfrun events -l app=demo"),
         ("What happened in every namespace, warnings only", "kfrun events -A --types Warning"),
     ),
     "wait": (

@@ -220,7 +220,7 @@ def planning(function: Function) -> Function:
 def storing(function: Function) -> Function:
     """What ``create`` and ``replace`` say: parameters ``dry_run``, ``output`` and ``quiet``."""
     function = click.option(
-        "--dry-run", type=click.Choice(["none", "client"]), default="none", help="client: show the plan only."
+        "--dry-run", type=click.Choice(["none", "client"]), default="none", help="client: say what would be done only."
     )(function)
     function = click.option(
         "-o", "--output", type=click.Choice(["name", "yaml", "json"]),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kfrun.cli import console, kinds
 from kfrun.errors import NotFound, UsageProblem
-from kfrun.flow import shippedobjects
+from kfrun.flow.objects import shipped
 from kfrun.model.kinds import CLUSTER_SCOPED, TRAIN_JOB
 from kfrun.model.values import NamedTuple, dataclass
 from kfrun.observe import selection
@@ -56,7 +56,7 @@ class Query:
 
     def read(self, backend: Backend) -> list[StoredObject]:
         """The objects, each once, in the order asked for."""
-        place = shippedobjects.around(backend, self.kinds)
+        place = shipped.around(backend, self.kinds)
         return self.ordered(item for wanted in self.selections for item in place.objects(wanted))
 
     def ordered(self, objects: Iterable[StoredObject]) -> list[StoredObject]:
@@ -73,7 +73,7 @@ class Query:
 
     def missing(self, backend: Backend) -> list[NotFound]:
         """An error for each name that is nowhere."""
-        errors, place = [], shippedobjects.around(backend, self.kinds)
+        errors, place = [], shipped.around(backend, self.kinds)
         for target in self.targets:
             name = target.name
             wanted = [] if name is None else [Selection(kind, self.namespace, name) for kind in target.kinds]

@@ -49,7 +49,7 @@ def read(
     found = load(wishes.filenames, values, settings, recursive=wishes.recursive, note=note, only_objects=only)
     found = of_kinds(found, is_own) if only else found
     if wishes.create:
-        from kfrun.flow import creations
+        from kfrun.flow.objects import creations
 
         return tuple(map(creations.named, found))
     return found

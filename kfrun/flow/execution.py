@@ -92,6 +92,11 @@ def carry_out(ready: Ready, backend: Backend, caller: Caller, *, say: Callable[[
     applysets.settle(backend, chosen, keys, prune=ready.wishes.prune)
 
 
+def lines(ready: Ready) -> list[str]:
+    """Kubectl's line for each object that the plan touches."""
+    return [f"{action.key.resource} {word}" for action in ready.plan.actions if (word := _word(action))]
+
+
 def _steps(ready: Ready) -> list[Step]:
     jobs_by_key = {job.resolution.trainjob: job for job in ready.plan.jobs}
     objects = {document.key: document.data for document in ready.desired.objects}

@@ -21,7 +21,7 @@ def write(kfrun: Kfrun, *names: str, file: str = "jobs.yaml", command: str = "tr
 
 
 def stored(kfrun: Kfrun) -> set[str]:
-    kinds = "trainjobs,runtimes"
+    kinds = "trainjobs,trainingruntimes"
     return {line.rpartition("/")[2] for line in kfrun.ok("get", kinds, "-o", "name").splitlines()}
 
 

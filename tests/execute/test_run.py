@@ -217,6 +217,24 @@ def test_a_cancellation_does_not_take_a_deletion_back(kfrun: Kfrun) -> None:
     assert kfrun("get", "tj", "job").returncode == 1
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "comes_to"),
+    [
+        ("cancel", "delete by 5.0", "delete by 5.0"),
+        ("delete", "delete by 5.0", "delete by 5.0"),
+        ("delete by 5.0", "delete", "delete by 5.0"),
+        ("delete by 10.0", "delete by 9.0", "delete by 9.0"),
+        ("delete by 9.0", "delete by 10.0", "delete by 9.0"),
+        ("delete by 5.0", "kill", "delete now"),
+        ("delete now", "delete by 5.0", "delete now"),
+    ],
+)
+def test_of_two_deletions_the_sooner_counts(old: str, new: str, comes_to: str) -> None:
+    from kfrun.execute import objects
+
+    assert objects.stronger(old, new) == comes_to
+
+
 def test_an_apply_that_was_planned_before_a_suspension_does_not_undo_it(
     kfrun: Kfrun, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,6 +76,7 @@ def test_any_object():
     }  # fmt: skip
     assert describe.generic(obj, [], NOW) == (
         "Name:         r\nNamespace:    <none>\nLabels:       <none>\nAnnotations:  <none>\nCreated:      <none>\n"
-        "UID:          <none>\nAPI Version:  trainer.kubeflow.org/v1alpha1\nKind:         TrainingRuntime\nSpec:\n"
+        "UID:          <none>\nAPI Version:  trainer.kubeflow.org/v1alpha1\nKind:         TrainingRuntime\n"
+        "From:         shipped\nSpec:\n"
         "  mlPolicy:\n    numNodes: 2\n    torch: <none>\n  flag: true\nEvents:  <none>\n"
     )

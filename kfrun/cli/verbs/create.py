@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kfrun.cli import attach, options
-from kfrun.flow import creations
+from kfrun.flow.objects import creations
 
 if TYPE_CHECKING:
     from kfrun.model.wishes import Wishes

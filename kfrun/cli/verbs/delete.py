@@ -9,7 +9,7 @@ import click
 from kfrun.cli import attach, durations, kinds, options, switches
 from kfrun.cli.query import JOBS
 from kfrun.errors import KfrunError, NotFound, UsageProblem, WaitTimeout
-from kfrun.flow import shippedobjects
+from kfrun.flow.objects import shipped
 from kfrun.flow.waits import Waits
 from kfrun.model.kinds import API_VERSION, CLUSTER_SCOPED, TRAIN_JOB, TRAINER_KINDS
 from kfrun.model.source import ObjectKey
@@ -169,7 +169,7 @@ def _wanted(backend: Backend, settings: Settings, targets: tuple[str, ...]) -> l
             f"which {targets[0]}? name one, or say -l LABELS or --all",
             f"kfrun delete {targets[0]} --all removes every one of them",
         )
-    if "/" not in targets[0] and (len(targets) == 1 or not is_kind):
+    if not any("/" in target for target in targets) and (len(targets) == 1 or not is_kind):
         targets = ("trainjob", *targets)
     return [_key(backend, target, settings.namespace) for target in kinds.parse(targets)]
 
@@ -198,11 +198,11 @@ def _key(backend: Backend, target: kinds.Target, namespace: str) -> ObjectKey:
 def _delete(backend: Backend, keys: Sequence[ObjectKey], how: _How) -> list[tuple[ObjectKey, str]]:
     """Ask for every deletion at once, so that all jobs stop in parallel; returns those to wait for."""
     missing: list[KfrunError] = []
-    waiting, place = [], shippedobjects.around(backend, [key.kind for key in keys])
+    waiting, place = [], shipped.around(backend, [key.kind for key in keys])
     for key in keys:
         found = backend.find(*key[1:])
         if found is None:
-            missing.append(shippedobjects.refusal(key) or selection.missing(place, *key[1:]))
+            missing.append(shipped.refusal(key) or selection.missing(place, *key[1:]))
         elif how.is_dry:
             how.say(key)
         else:
@@ -219,7 +219,8 @@ def _delete(backend: Backend, keys: Sequence[ObjectKey], how: _How) -> list[tupl
 
 def _await(backend: Backend, waiting: list[tuple[ObjectKey, str]], timeout: float | None, how: _How) -> None:
     for key, uid in waiting:
-        with attach.detachable(f"{key.name} is being deleted; kfrun wait {key.name} --for=delete waits for it"):
+        way = f"kfrun wait {key.name}{attach.namespace_flag(key.namespace)} --for=delete waits for it"
+        with attach.detachable(f"{key.name} is being deleted; {way}"):
             is_gone = Waits(backend, timeout).gone(key, uid)
         if not is_gone:
             raise WaitTimeout(

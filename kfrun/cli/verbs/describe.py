@@ -55,7 +55,7 @@ def command(targets: tuple[str, ...], namespace: str | None, all_namespaces: boo
 def _targets(arguments: tuple[str, ...], chosen: Crowd) -> list[kinds.Target]:
     if not arguments:
         return [JOBS]
-    typed = "/" in arguments[0] or arguments[0].split(",")[0].lower() in kinds.KINDS
+    typed = any("/" in argument for argument in arguments) or arguments[0].split(",")[0].lower() in kinds.KINDS
     found = kinds.parse(arguments if typed else ("trainjob", *arguments))
     if chosen.selector is not None:
         chosen.refuse([target.name for target in found])

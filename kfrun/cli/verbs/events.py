@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kfrun.cli import attach, kinds, options
+from kfrun.cli.query import Crowd, chosen_jobs
 from kfrun.cli.rows import Tables
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.observe.selection import Selection
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 @options.verb("events")
 @click.argument("names", nargs=-1, metavar="[[TYPE] NAME]", shell_complete=options.complete("trainjobs"))
 @options.namespace
-@click.option("-A", "--all-namespaces", is_flag=True, help="Events of every namespace.")
+@options.all_namespaces
+@options.selector
 @click.option(
     "--for", "about", metavar="TYPE/NAME", shell_complete=options.complete("targets"),
     help="Only events on this object: pod/NAME, jobset/NAME.",
@@ -45,20 +47,27 @@ def command(
     names: tuple[str, ...],
     namespace: str | None,
     all_namespaces: bool,
+    selector: str | None,
     about: str | None,
     types: str | None,
     output: str,
     watch: bool,
     no_headers: bool,
 ) -> None:
-    """Tell what happened, oldest first. With NAME, to that TrainJob and everything that belongs to it."""
+    """Tell what happened, oldest first. With NAME, to that TrainJob and everything that belongs to it.
+
+    With -l LABELS, to the TrainJobs that have them.
+    """
     settings = options.load_settings(namespace=namespace)
     place = None if all_namespaces else settings.namespace
     with options.backend(settings, create=watch) as backend:
-        name, about = _subject(kinds.one(names), about)
+        owners = None if selector is None else _owners(backend, settings.namespace, names, selector, place)
+        if owners == frozenset():
+            return
+        name, about = _subject(None if owners else kinds.one(names), about)
         owner = kinds.trainjob(backend, settings.namespace, name).uid if name else ""
         wanted = Selection("Event", place, owner=owner)
-        only = _Filter(about, types)
+        only = _Filter(about, types, owners)
         tables = Tables(backend, wide=False, namespaces=all_namespaces, headers=not no_headers)
         if watch:
             _follow(backend, wanted, only, partial(_write, output=output, tables=tables, watch=True))
@@ -67,6 +76,14 @@ def command(
         _write(found, output=output, tables=tables, watch=False)
         if not found and output == "table":
             options.tell("No events found" + ("." if place is None else f" in {place} namespace."))
+
+
+def _owners(
+    backend: Backend, namespace: str, names: tuple[str, ...], selector: str, place: str | None
+) -> frozenset[str]:
+    """The uids of the TrainJobs with the labels; says so where there are none."""
+    jobs = chosen_jobs(backend, namespace, names, Crowd(selector, everywhere=place is None), "tell")
+    return frozenset(job.uid for job in jobs)
 
 
 def _subject(name: str | None, about: str | None) -> tuple[str | None, str | None]:
@@ -78,7 +95,8 @@ def _subject(name: str | None, about: str | None) -> tuple[str | None, str | Non
 class _Filter:
     """Which events to tell."""
 
-    def __init__(self, about: str | None, types: str | None) -> None:
+    def __init__(self, about: str | None, types: str | None, owners: frozenset[str] | None) -> None:
+        self._owners = owners
         self._about = kinds.parse([about])[0] if about else None
         self._types = {part.strip().lower() for part in types.split(",")} if types else None
 
@@ -87,6 +105,8 @@ class _Filter:
         return sorted((item for item in events if self._wants(item)), key=lambda item: item.data["lastTimestamp"])
 
     def _wants(self, item: StoredObject) -> bool:
+        if self._owners is not None and item.owner not in self._owners:
+            return False
         about = item.data["involvedObject"]
         if self._about is not None and (
             about["kind"] not in self._about.kinds or self._about.name not in (None, about["name"])

@@ -263,6 +263,7 @@ class _ShowSeveral(_Show):
         if not previous or len(self._jobs) == 1:
             super().write(follow=follow, previous=previous, environment=environment)
             return
+        missing = 0
         for job in self._jobs:
             try:
                 _ShowSeveral(self._backend, [job], self._options, self._number).write(
@@ -270,6 +271,9 @@ class _ShowSeveral(_Show):
                 )
             except NotFound as error:
                 options.tell(f"{job.key.name}: {error.message}")
+                missing += 1
+        if missing == len(self._jobs):
+            raise NotFound(f"there are no previous logs of {', '.join(job.key.name for job in self._jobs)}")
 
     def _follow(self, reader: LogReader, *, with_installer: bool) -> None:
         from kfrun.flow.follower.installation import Installation
@@ -294,5 +298,7 @@ class _ShowSeveral(_Show):
                     installation.close()
 
     def _explain_nothing(self, source: LogSource, *, environment: bool) -> None:
-        there = "installer's output" if environment else "logs of that kind" if source.files() else "logs yet"
-        raise NotFound(f"there are no {there} of {', '.join(job.key.name for job in self._jobs)}")
+        there = (
+            "is no installer's output" if environment else "are no such logs" if source.files() else "are no logs yet"
+        )
+        raise NotFound(f"there {there} of {', '.join(job.key.name for job in self._jobs)}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kfrun.cli import attach, options
-from kfrun.flow import creations
+from kfrun.flow.objects import creations
 
 if TYPE_CHECKING:
     from kfrun.model.wishes import Wishes

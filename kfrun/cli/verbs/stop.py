@@ -42,7 +42,8 @@ def command(
         active = [job for job in jobs if not (crowd.everything and is_finished(job.data))]
         stopping = [job for job in active if _is_asked(backend, job, now=now)]
         for job in stopping if wait else ():
-            with attach.detachable(f"{job.key.name} is being stopped; kfrun wait {job.key.name} waits for it"):
+            way = f"kfrun wait {job.key.name}{attach.namespace_flag(job.key.namespace)} waits for it"
+            with attach.detachable(f"{job.key.name} is being stopped; {way}"):
                 ended = Waits(backend, seconds).stopped(job)
             _tell(ended.job)
 

@@ -119,7 +119,8 @@ def _tell_why(backend: Backend, job: StoredObject, end: Outcome) -> None:
 
 def _tell_suspended(job: StoredObject) -> None:
     if not is_finished(job.data) and true_condition(job.data, "Suspended") is not None:
-        options.tell(f"{job.key.name} is suspended: kfrun resume {job.key.name} starts it")
+        way = f"kfrun resume {job.key.name}{attach.namespace_flag(job.key.namespace)}"
+        options.tell(f"{job.key.name} is suspended: {way} starts it")
 
 
 def _tell_that_it_came(key: ObjectKey, what: Awaited) -> None:
@@ -133,5 +134,6 @@ def _tell_in_vain(vain: Vain) -> int:
     state = "Complete" if end.succeeded else "Failed"
     why = f"it is {state}: {end.message or end.reason}"
     options.tell(f"error: {vain.what.text} of {name} cannot come any more: {why}")
-    options.tell(f"hint: kfrun wait {name} waits for the end, however it comes")
+    flag = attach.namespace_flag(vain.job.key.namespace)
+    options.tell(f"hint: kfrun wait {name}{flag} waits for the end, however it comes")
     return end.exit_code or 1

@@ -55,6 +55,20 @@ def test_nothing_is_created_beside_what_is_there(line: Line, kfrun: Kfrun) -> No
     assert line("get", "tj", "-o", "name")[1] == "trainjob.trainer.kubeflow.org/one\n"
 
 
+@pytest.mark.parametrize(("verb", "word"), [("create", "created"), ("replace", "replaced")])
+def test_a_dry_run_says_what_would_be_done(line: Line, kfrun: Kfrun, verb: str, word: str) -> None:
+    kfrun.write("job.yaml", job())
+    if verb == "replace":
+        assert line("apply", "-q", "--wait", "-f", "job.yaml")[0] == 0
+    before = line("get", "tj", "-o", "yaml")
+    dry = (verb, "-q", "--dry-run=client", "-f", "job.yaml")
+    assert f"trainjob.trainer.kubeflow.org/job {word} (dry run)\n" in line(*dry)[1]
+    runtime, trainjob = json.loads(line(*dry, "-o", "json")[1])["items"]
+    assert (runtime["kind"], trainjob["spec"]["trainer"]) == ("TrainingRuntime", {"numNodes": 1})
+    assert line(*dry, "-o", "name")[1].splitlines()[1] == "trainjob.trainer.kubeflow.org/job"
+    assert line("get", "tj", "-o", "yaml") == before
+
+
 def test_each_call_makes_a_name_of_generate_name_and_prints_it(line: Line, kfrun: Kfrun) -> None:
     runtime, _, own = unnamed().partition("---\n")
     kfrun.write("runtime.yaml", runtime)

@@ -92,6 +92,40 @@ def test_logs_of_one_job_by_its_label_are_its_logs(jobs: Line) -> None:
     assert jobs("logs", "-l", "app=a", "--prefix=false")[1].count("hello from") == 2
 
 
+def test_previous_logs_of_several_jobs_are_those_that_there_are(jobs: Line) -> None:
+    code, _, err = jobs("logs", "-l", "app=a", "-p")
+    assert (code, err.count("there are no previous logs")) == (1, 3)
+    assert jobs("replace", "-q", "one.yaml")[0] == jobs("wait", "one")[0] == 0
+    code, out, err = jobs("logs", "-l", "app=a", "-p")
+    assert (code, out) == (0, "[one/node-0] hello from one\n")
+    assert err.startswith("two: there are no previous logs")
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (["--environment"], "there is no installer's output of one, two"),
+        (["-c", "none"], "there are no such logs of one, two"),
+        (["--run", "7"], "there are no logs of one, two"),
+    ],
+)
+def test_logs_that_none_of_several_jobs_has_are_an_error(jobs: Line, asked: list[str], message: str) -> None:
+    code, out, err = jobs("logs", "-l", "app=a", *asked)
+    assert (code, out) == (1, "")
+    assert message in err
+
+
+def test_labels_are_completed(jobs: Line, monkeypatch: pytest.MonkeyPatch, kfrun: Kfrun) -> None:
+    def offered(text: str) -> list[str]:
+        line = f"kfrun logs -l {text}"
+        monkeypatch.setenv("_KFRUN_COMPLETE", line)
+        monkeypatch.setitem(kfrun.env, "_KFRUN_COMPLETE", line)
+        return [row.partition("\t")[2] for row in jobs()[1].splitlines()]
+
+    assert offered("ap") == ["app=a", "app=b"]
+    assert offered("tier=x,app=a") == ["tier=x,app=a"]
+
+
 def test_logs_go_by_labels_of_pods_where_no_job_has_them(jobs: Line) -> None:
     assert jobs("logs", "-l", "jobset.sigs.k8s.io/jobset-name=two") == (0, "hello from two\n", "")
 
@@ -113,7 +147,7 @@ def test_several_jobs_are_followed_to_the_end_of_the_last(line: Line, kfrun: Kfr
     assert {f"[{name}/node-{n}] end of {name}" for name in ("one", "two") for n in (0, 1)} <= set(out.splitlines())
 
 
-@pytest.mark.parametrize("verb", ["logs", "describe", "delete", "stop", "suspend", "resume", "get"])
+@pytest.mark.parametrize("verb", ["logs", "describe", "events", "delete", "stop", "suspend", "resume", "get"])
 def test_where_nothing_has_the_labels_it_is_said(jobs: Line, verb: str) -> None:
     assert jobs(verb, *(["trainjobs"] if verb == "get" else []), "-l", "app=none") == (
         0, "", "No resources found in default namespace.\n",
@@ -139,6 +173,17 @@ def test_what_has_the_labels_is_described(jobs: Line) -> None:
         assert [line.split()[1] for line in out.splitlines() if line.startswith("Name:")] == ["one", "two"]
     assert jobs("describe", "pods", "-l", "jobset.sigs.k8s.io/jobset-name=two")[1].count("hello from two") == 1
     assert jobs("describe", "-A")[1].count("Namespace:") == 3
+
+
+def test_what_happened_to_what_has_the_labels_is_told(jobs: Line) -> None:
+    for asked in (["-l", "app=a"], ["tj", "-l", "app=a", "-A"]):
+        rows = jobs("events", *asked)[1]
+        assert "/one" in rows
+        assert "/two" in rows
+        assert "three" not in rows
+    rows = jobs("events", "-l", "app=a", "--for", "tj/one")[1]
+    assert ("/one" in rows, "two" in rows) == (True, False)
+    assert "job/two-node-0" in jobs("events", "-l", "app=a", "--for", "jobs")[1]
 
 
 def test_jobs_are_suspended_resumed_and_stopped_by_labels(sleepers: Line) -> None:
@@ -217,6 +262,8 @@ def test_a_grace_period_can_be_made_longer_than_the_manifests(kfrun: Kfrun) -> N
         (["delete", "-l", "a=b", "-f", "x.yaml"], "-f FILE says what to delete"),
         (["delete", "pods", "--all"], "Pod objects belong to their TrainJob"),
         (["delete", "tj"], "which tj? name one"),
+        (["delete", "x", "tj/y"], '"x" has no type'),
+        (["describe", "x", "tj/y"], '"x" has no type'),
         (["delete", "job", "--now", "--grace-period=3"], "--now and --grace-period cannot be specified together"),
         (["delete", "job", "--force", "--grace-period=3"], "--force and --grace-period greater than 0 cannot"),
         (["delete", "job", "--grace-period=-2"], "-2 is not in the range"),

@@ -323,6 +323,29 @@ def test_deletion_stops_gracefully_and_writes_no_condition() -> None:
     assert trainjob.is_over(machine.state)
 
 
+@pytest.mark.parametrize(("manifests", "asked"), [(30, 4.0), (1, 9.0)])
+def test_a_deletion_may_have_a_grace_period_of_its_own(manifests: int, asked: float) -> None:
+    machine = Machine(workload(child(nodes=2, pod=grace(manifests))))
+    machine.taken()
+    machine.state.request = f"delete by {asked}"
+    machine.turn()
+    assert machine.taken() == ["term job-node-0-0/node", "term job-node-0-1/node"]
+    machine.at(asked - 0.1)
+    assert machine.taken() == []
+    machine.at(asked)
+    assert machine.taken() == ["kill job-node-0-0", "kill job-node-0-1"]
+
+
+def test_a_second_deletion_only_makes_the_grace_period_shorter() -> None:
+    machine = Machine(workload(child(pod=grace(30))))
+    machine.state.request = "delete"
+    machine.turn()
+    machine.taken()
+    machine.state.request = "delete by 5.0"
+    machine.at(5)
+    assert machine.taken() == ["kill job-node-0-0"]
+
+
 def test_init_containers_run_one_after_another_before_the_main_ones() -> None:
     machine = Machine(workload(child(containers=2, pod=inits({"name": "one"}, {"name": "two"}))))
     assert machine.taken() == ["start job-node-0-0/one"]
