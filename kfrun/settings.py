@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PROJECT_FILE = "kfrun.toml"
-TABLES = ("lint",)
+TABLES = ("lint", "clusters")
 """Tables of the files that are read by the verb that they are for, see `tables`."""
 
 INSTALLERS = ("auto", "uv", "pip")

@@ -16,8 +16,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "apply": (
         ("Start what is new of a manifest, and return", "kfrun apply -f job.yaml"),
         ("Stay until the jobs have ended, and print what they print", "kfrun apply --follow -f job.yaml"),
-        ("Start a finished job anew that was changed", "kfrun apply --replace -f job.yaml"),
-        ("Stop a running job that was changed, and start it anew", "kfrun apply --force -f job.yaml"),
+        ("Start a job anew that was changed, and stop it first if it runs", "kfrun apply --force -f job.yaml"),
     ),
     "create": (
         ("Start a job; one of its name must not be there", "kfrun create -f job.yaml"),
@@ -68,7 +67,6 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "explain": (
         ("The fields of a kind", "kfrun explain trainjob"),
-        ("One field", "kfrun explain trainjob.spec.trainer.numNodes"),
         ("A field of the pods, which a runtime holds in its template", "kfrun explain pod.spec.containers"),
         ("The code of a finding", "kfrun explain KF203"),
     ),
@@ -83,10 +81,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("About all jobs with a label", "kfrun describe -l app=demo"),
     ),
     "logs": (
-        ("What the nodes of a job printed", "kfrun logs hello"),
-        ("Follow it until the job ends", "kfrun logs -f hello"),
+        ("Follow what the nodes of a job print, until it ends", "kfrun logs -f hello"),
         ("What an earlier run printed", "kfrun logs hello --run 1"),
-        ("The last lines of all jobs with a label", "kfrun logs -l app=demo"),
         ("The last lines of one node, with their times", "kfrun logs hello --node 0 --tail 20 --timestamps"),
     ),
     "events": (
@@ -110,23 +106,52 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "delete": (
         ("Stop a job and remove it with its logs", "kfrun delete hello"),
         ("What a manifest names, whether it is there or not", "kfrun delete -f job.yaml --ignore-not-found"),
-        ("Every job of the namespace, at once", "kfrun delete --all --now"),
         ("See first what has a label", "kfrun delete trainjobs,runtimes -l app=demo --dry-run"),
     ),
-    "runtimes": (("The runtimes that a job can refer to", "kfrun runtimes list"),),
-    "runtimes list": (("Their names only", "kfrun runtimes list -o name"),),
-    "runtimes show": (("A runtime, ready to be changed and applied", "kfrun runtimes show torch-distributed"),),
-    "runtimes packages": (("What it brings along", "kfrun runtimes packages torch-distributed"),),
-    "env": (("The Python environments of jobs, and their sizes", "kfrun env list"),),
-    "env list": (("For scripts", "kfrun env list -o json"),),
+    "runtimes": (
+        ("The runtimes that a job can refer to", "kfrun runtimes list"),
+        ("One of them, as a manifest", "kfrun runtimes show plain-python"),
+    ),
+    "runtimes list": (
+        ("Those of the namespace team, too", "kfrun runtimes list -n team"),
+        ("Their names only", "kfrun runtimes list -o name"),
+    ),
+    "runtimes show": (
+        ("A runtime, ready to be changed and applied", "kfrun runtimes show torch-distributed"),
+        ("For scripts", "kfrun runtimes show torch-distributed -o json"),
+    ),
+    "runtimes packages": (
+        ("What it brings along", "kfrun runtimes packages torch-distributed"),
+        ("One of the namespace team, or of all", "kfrun runtimes packages torch-distributed -n team"),
+    ),
+    "env": (
+        ("The Python environments of jobs, and their sizes", "kfrun env list"),
+        ("What could be removed of them", "kfrun env prune --dry-run"),
+    ),
+    "env list": (
+        ("The one that was used last comes first", "kfrun env list"),
+        ("For scripts", "kfrun env list -o json"),
+    ),
     "env prune": (
         ("What would be removed", "kfrun env prune --dry-run"),
         ("Only what no job was given for a week", "kfrun env prune --unused-for 7d"),
     ),
     "doctor": (("Can jobs run here?", "kfrun doctor"), ("For scripts", "kfrun doctor -o json")),
-    "completion": (("Complete in this shell, from now on", 'eval "$(kfrun completion bash)"'),),
-    "config": (("Every setting, and where it comes from", "kfrun config view --origin"),),
-    "config view": (("As a file of settings", "kfrun config view"),),
-    "version": (("For scripts", "kfrun version -o json"),),
+    "completion": (
+        ("Complete in this shell, from now on", 'eval "$(kfrun completion bash)"'),
+        ("In every fish", "mkdir -p completions && kfrun completion fish > completions/kfrun.fish"),
+    ),
+    "config": (
+        ("Every setting", "kfrun config view"),
+        ("And where it comes from", "kfrun config view --origin"),
+    ),
+    "config view": (
+        ("As a file of settings", "kfrun config view"),
+        ("For scripts", "kfrun config view --origin -o json"),
+    ),
+    "version": (
+        ("The version", "kfrun version"),
+        ("For scripts", "kfrun version -o json"),
+    ),
 }
 """Verb -> what it is for, and the command line."""

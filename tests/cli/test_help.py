@@ -56,6 +56,7 @@ def test_every_verb_stands_in_one_group() -> None:
 def test_every_verb_has_examples_and_its_help_shows_them(capsys: pytest.CaptureFixture[str]) -> None:
     verbs = {" ".join(path) for path, _ in commands(main.cli)}
     assert verbs == set(EXAMPLES)
+    assert {len(examples) for examples in EXAMPLES.values()} == {2, 3}
     for verb, examples in EXAMPLES.items():
         assert __main__.main([*verb.split(), "--help"]) == 0
         shown = capsys.readouterr().out

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kfrun.cli.check.reports import OutputTarget
+    from kfrun.flow.checker.releases import Respect
     from kfrun.flow.checker.stages import Until
     from kfrun.model.source import Document, Finding, ObjectKey
     from kfrun.model.wishes import Values
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
     shell_complete=options.complete("releases"),
     help="The release of Kubeflow Trainer to go by: v2.0, v2.1, v2.2, v2.3, or head; of several, or with commas, one "
     "table tells what each says.",
+)  # fmt: skip
+@click.option(
+    "--clusters", "clusters_file", metavar="FILE", shell_complete=options.complete("any_files"),
+    help="A TOML file with tables [clusters.NAME]: trainer-version, runtimes and registries; one table tells what each "
+    "says.",
 )  # fmt: skip
 @click.option(
     "--previous",
@@ -79,6 +85,7 @@ def command(
     runtime_sources: tuple[str, ...] | None,
     refresh: bool | None,
     trainer_versions: tuple[str, ...],
+    clusters_file: str | None,
     previous: tuple[str, ...],
     previous_ref: str | None,
     previous_stored: bool,
@@ -103,12 +110,11 @@ def command(
     if until != "job" and backend is not None:
         raise UsageProblem("--backend is asked at the last stage only", "leave --until out, or --backend")
     options.listen()
-    each = _each(
-        trainer_versions, namespace=namespace, missing_runtime=missing_runtime, exclude=exclude,
-        runtime_sources=runtime_sources, refresh=refresh,
-    )  # fmt: skip
-    settings, outcome = each[0], ""
-    names = reports.named(paths, filenames)
+    each = _each(trainer_versions, clusters_file, {
+        "namespace": namespace, "missing_runtime": missing_runtime, "exclude": exclude,
+        "runtime_sources": runtime_sources, "refresh": refresh,
+    })  # fmt: skip
+    settings, outcome, names = each[0].settings, "", reports.named(paths, filenames)
     asked = Asked(
         settings, until, backend=backend, only_own_kinds=skip_other_kinds, with_scripts=True,
         stored=stored, missing_runtime=settings.missing_runtime,
@@ -127,7 +133,7 @@ def command(
         from kfrun.flow.checker import remembered
 
         asked = asked._replace(values=given)
-        if len(each) == 1:
+        if len(each) == 1 and clusters_file is None:
             documents, findings = remembered.check_new(names, asked, recursive=recursive, cache=cache)
         else:
             from kfrun.flow.checker import releases
@@ -143,17 +149,26 @@ def command(
     return exits.REFUSED if report.refused else exits.SUCCESS
 
 
-def _require_comparable(until: Until, each: Sequence[Settings]) -> None:
+def _require_comparable(until: Until, each: Sequence[Respect]) -> None:
     if until != "job":
         raise UsageProblem("--until goes with new objects only", "leave it out, or the older objects")
     if len(each) > 1:
-        raise UsageProblem("older objects are compared by one --trainer-version", "give one of them at a time")
+        raise UsageProblem("older objects are compared by one release", "give one --trainer-version at a time")
 
 
-def _each(versions: tuple[str, ...], **flags: Any) -> list[Settings]:
-    """The settings for each release that is named, or those for the one of the settings."""
+def _each(versions: tuple[str, ...], clusters_file: str | None, flags: dict[str, Any]) -> list[Respect]:
+    """What the input is checked in respect of: each release or cluster that is named, or what the settings say."""
+    if clusters_file is not None:
+        from kfrun.cli.check import clusters
+
+        if versions:
+            raise UsageProblem("--clusters says which release each has", "leave --trainer-version away")
+        return clusters.read(clusters_file, **flags)
+    from kfrun.flow.checker.releases import Respect
+
     named: list[str | None] = [one.strip() for given in versions for one in given.split(",")]
-    return [options.load_settings(trainer_version=version, **flags) for version in named or [None]]
+    found = (options.load_settings(trainer_version=version, **flags) for version in named or [None])
+    return [Respect(one.trainer_version, one) for one in found]
 
 
 def _text(

@@ -1,4 +1,4 @@
-"""Several releases of the Trainer asked about one input, which is read once, and what each says in one table."""
+"""Several releases of the Trainer, or clusters, asked about one input, and what each says in one table."""
 
 from __future__ import annotations
 
@@ -7,15 +7,31 @@ from typing import TYPE_CHECKING
 from kfrun.flow import documents as documents_of
 from kfrun.flow.checker import pipeline, remembered
 from kfrun.flow.checker.verdicts import Verdicts
+from kfrun.model.source import Severity
 from kfrun.model.values import NamedTuple, replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from kfrun.flow.checker.stages import Asked
+    from kfrun.flow.checker.structure import Text
     from kfrun.model.packed import Packed
-    from kfrun.model.source import Finding, Severity
+    from kfrun.model.source import Finding
     from kfrun.settings import Settings
+
+
+class Respect(NamedTuple):
+    """What an input is checked in respect of: a release, or a cluster.
+
+    Attributes:
+        name: as the table calls it.
+        settings: with its release, and the sources of its runtimes.
+        registries: how images may begin there; empty for any.
+    """
+
+    name: str
+    settings: Settings
+    registries: tuple[str, ...] = ()
 
 
 class Several(NamedTuple):
@@ -30,18 +46,40 @@ class Several(NamedTuple):
     by_release: Mapping[str, Sequence[Finding]]
 
 
-def check(names: Sequence[str], asked: Asked, settings: Sequence[Settings], *, recursive: bool, cache: bool) -> Several:
-    """Check the objects as new ones, by the release of each of the settings."""
+def check(names: Sequence[str], asked: Asked, each: Sequence[Respect], *, recursive: bool, cache: bool) -> Several:
+    """Check the objects as new ones, in respect of each release or cluster."""
     texts = pipeline.opened(names, recursive=recursive, exclusion=documents_of.exclusion(asked.settings))
     documents: Sequence[Packed] = ()
-    by_release: dict[str, Sequence[Finding]] = {}
-    for one in settings:
-        if one.trainer_version in by_release:
+    found: dict[str, Sequence[Finding]] = {}
+    for one in each:
+        if one.name in found:
             continue
-        way = asked._replace(settings=one)
+        way = asked._replace(settings=one.settings)
         done = remembered.check(texts, way, Verdicts.open(way)) if cache else pipeline.check(texts, way)
-        documents, by_release[one.trainer_version] = done.documents, done.findings
-    return Several(documents, _once(by_release), by_release)
+        documents, found[one.name] = done.documents, (*done.findings, *_images(texts, way, one.registries))
+    return Several(documents, _once(found), found)
+
+
+def _images(texts: Sequence[Text], asked: Asked, registries: tuple[str, ...]) -> Sequence[Finding]:
+    """Images that a cluster would not take (KF718)."""
+    if not registries:
+        return ()
+    from kfrun.load import sources
+    from kfrun.load.content import Source
+    from kfrun.validate.lint import table
+    from kfrun.validate.lint.subject import Choice
+
+    read = (sources.parsed(one.text, Source(one.name, folder=one.folder), asked.values)[0] for one in texts)
+    choice = Choice(
+        enabled=frozenset({"KF718"}),
+        disabled=frozenset({"all"}),
+        severities={"KF718": Severity.ERROR},
+        registries=registries,
+    )
+    namespace = asked.settings.namespace
+    given = [documents_of.in_namespace(document, namespace) for documents in read for document in documents]
+    found = table.check(given, lambda _: None, choice)
+    return [one for one in found if one.code == "KF718"]
 
 
 def _once(by_release: Mapping[str, Sequence[Finding]]) -> list[Finding]:

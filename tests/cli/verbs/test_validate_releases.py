@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kfrun.__main__ import main
-from tests.cli.manifests import JOB
+from tests.cli.manifests import JOB, RUNTIME
 
 NEW = JOB.replace("[python, train.py]", "[python, -V]") + "  runtimePatches:\n  - manager: acme.com/x\n"
 SOUND = JOB.replace("[python, train.py]", "[python, -V]").replace("mnist", "sound")
@@ -63,3 +63,48 @@ def test_the_input_is_read_once_and_older_objects_go_by_one_release(no_home, mon
     line = ["validate", "job.yaml", "--previous", "job.yaml"]
     assert main([*line, "--trainer-version", "2.2,2.3"]) == 2
     assert main([*line, "--trainer-version", "2.2"]) == 0
+
+
+CLUSTERS = """
+[clusters.prod]
+trainer-version = "2.1"
+registries = ["registry.example.com/"]
+[clusters.lab]
+trainer-version = "v2.3"
+runtimes = ["rt.yaml"]
+"""
+
+
+def test_a_file_of_clusters_is_asked_in_one_table(no_home, capsys):
+    Path("deep").mkdir()
+    Path("deep/clusters.toml").write_text(CLUSTERS)
+    Path("deep/rt.yaml").write_text(RUNTIME)
+    own = SOUND.replace("name: plain-python", "kind: TrainingRuntime\n    name: mine").replace("sound", "own")
+    own += "    image: registry.example.com/x:1\n"
+    image = f"{SOUND}    image: docker.io/acme/x:1\n".replace("sound", "image")
+    Path("job.yaml").write_text(f"{SOUND}---\n{own}---\n{image}")
+    assert main(["validate", "job.yaml", "--clusters", "deep/clusters.toml"]) == 1
+    shown = capsys.readouterr().out
+    rows = [line.split()[2:] for line in shown.splitlines()[-4:]]
+    assert rows == [["prod", "lab"], ["valid", "valid"], ["1", "refused", "valid"], ["1", "refused", "valid"]]
+    assert ["KF718" in shown, "KF401" in shown, "[prod]" in shown, "[lab]" in shown] == [True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "names no cluster"),
+        ("[clusters.a]\nversion = 1\n", "clusters.a.version: unknown key"),
+        ("[clusters.a]\ntrainer-version = 2\n", "expected a text"),
+        ('[clusters.a]\nruntimes = "x"\n', "expected a list of texts"),
+        ("[clusters\n", "cannot be read as TOML"),
+        ('[clusters]\na = "x"\n', "expected a table"),
+    ],
+)
+def test_a_wrong_file_of_clusters_is_told(no_home, capsys, text, message):
+    Path("job.yaml").write_text(SOUND)
+    Path("c.toml").write_text(text)
+    assert main(["validate", "job.yaml", "--clusters", "c.toml"]) == 2
+    assert message in capsys.readouterr().err
+    assert main(["validate", "job.yaml", "--clusters", "absent.toml"]) == 1
+    assert main(["validate", "job.yaml", "--clusters", "c.toml", "--trainer-version", "2.2"]) == 2
