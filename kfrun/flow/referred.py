@@ -72,11 +72,11 @@ class _Later(Sequence["Document"]):
 
 def _told_of_older(found: Sequence[Document], version: str) -> Sequence[Document]:
     """The runtimes; where resolve reads some of an earlier release as `kfrun convert` would, a line says so."""
-    from kfrun.resolve.conversion import trainer
+    from kfrun.resolve.runtimes.catalogue import is_older
     from kfrun.validate.schema import schemas
 
     if version not in schemas.BEFORE_PATCHES:
-        for source in dict.fromkeys(one.source for one in found if trainer.is_older(one)):
+        for source in dict.fromkeys(one.source for one in found if is_older(one)):
             listener.tell(
                 f"warning: {source} has runtimes of an earlier release: they are read as kfrun convert writes them"
             )

@@ -84,9 +84,9 @@ def resolve(
 
 def _is_older(runtime: RuntimeSource) -> bool:
     """Whether somebody else's runtime is of an earlier release: what it says of the processes is the job's now."""
-    from kfrun.resolve.conversion import trainer
+    from kfrun.resolve.runtimes.catalogue import is_older
 
-    return runtime.is_referred and trainer.is_older(runtime.document)
+    return runtime.is_referred and is_older(runtime.document)
 
 
 def trainer_container(job: Document, catalogue: Catalogue, *, version: str) -> Node:

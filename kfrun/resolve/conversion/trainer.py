@@ -47,11 +47,6 @@ def modern(job_document: Document, source: RuntimeSource) -> tuple[Document, Run
     return replace(job_document, data=data), replace(source, document=document), found
 
 
-def is_older(document: Document) -> bool:
-    """Whether a runtime has fields that v2.2 dropped."""
-    return not {"numProcPerNode", "elasticPolicy"}.isdisjoint(_torch(document.data))
-
-
 def job(document: Document, notes: Notes, processes: Mapping[tuple[str, str, str], int]) -> Node:
     """A TrainJob without the fields that v2.2 dropped."""
     data = copy.deepcopy(document.data)
