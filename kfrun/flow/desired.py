@@ -100,7 +100,7 @@ def _desired(resolution: Resolution, stored: ObservedJob | None, settings: Setti
 def _with_own_runtime(resolution: Resolution, runtime: Mapping[str, Any], settings: Settings) -> Resolution:
     """A job keeps the runtime that it was created with until it is replaced, as on a cluster."""
     from kfrun.resolve import resolver
-    from kfrun.resolve.runtimes.catalogue import Catalogue
+    from kfrun.resolve.runtimes.catalogue import Catalogue, is_older
 
     if resolution.runtime is None or resolution.runtime.document.data == runtime:
         return resolution
@@ -109,7 +109,10 @@ def _with_own_runtime(resolution: Resolution, runtime: Mapping[str, Any], settin
     copy = [replace(own_copy, folder=today.folder, requirements=today.requirements)]
     # What was shipped stays so: its image is a default, not a wish that a process would not honour.
     was_shipped = resolution.runtime.found_in == "shipped"
-    catalogue = Catalogue(shipped=copy) if was_shipped else Catalogue(copy)
+    if was_shipped:
+        catalogue = Catalogue(shipped=copy)
+    else:  # what an earlier release wrote is read as it was when the job was created
+        catalogue = Catalogue(sources=copy) if is_older(copy[0]) else Catalogue(copy)
     own = resolver.resolve(resolution.job, catalogue, version=settings.trainer_version)
     # A manifest that names another runtime is refused by the planner: runtimeRef cannot change.
     return resolution if own.jobset is None else own

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, overload
 
 from kfrun.flow import listener
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from kfrun.model.packed import Packed
     from kfrun.model.source import Document
     from kfrun.resolve.runtimes.catalogue import Catalogue
@@ -25,11 +24,11 @@ def catalogue(given: Sequence[Document | Packed], stored: Sequence[Document], se
     from kfrun.resolve.runtimes.catalogue import Catalogue
     from kfrun.resolve.runtimes.shipped import shipped
 
-    return Catalogue(given, stored, shipped(), sources=of(settings))
+    return Catalogue(given, stored, shipped(), sources=_Later(settings))
 
 
 def of(settings: Settings) -> Sequence[Document]:
-    """The runtimes of the sources, as today's release spells them; read once for the same settings.
+    """The runtimes of the sources; read once for the same settings.
 
     Raises:
         NotFound, Unavailable, UsageProblem: see `kfrun.load.runtimesources.read`.
@@ -40,7 +39,8 @@ def of(settings: Settings) -> Sequence[Document]:
         from kfrun.load import runtimesources
 
         fetching = runtimesources.Fetching(settings.cache_dir, os.environ, listener.tell, settings.refresh)
-        _Latest.found, _Latest.settings = _modern(runtimesources.read(settings.runtime_sources, fetching)), settings
+        found = runtimesources.read(settings.runtime_sources, fetching)
+        _Latest.found, _Latest.settings = _told_of_older(found, settings.trainer_version), settings
     return _Latest.found
 
 
@@ -51,20 +51,33 @@ class _Latest:
     found: Sequence[Document] = ()
 
 
-def _modern(found: Sequence[Document]) -> list[Document]:
-    """What an earlier release wrote read as `kfrun convert` would write it; one line says of which sources."""
-    from kfrun.model.values import replace
-    from kfrun.resolve.conversion import notes, trainer
+class _Later(Sequence["Document"]):
+    """The runtimes of the sources, read when first looked at: many jobs bring their own."""
 
-    converted, sources = [], dict[str, None]()
-    for document in found:
-        data = trainer.runtime(document, notes.Notes(document))
-        if data != document.data:
-            sources[document.source] = None
-            document = replace(document, data=data)  # noqa: PLW2901
-        converted.append(document)
-    for source in sources:
-        listener.tell(
-            f"warning: {source} has runtimes of an earlier release: they are read as kfrun convert writes them"
-        )
-    return converted
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def __len__(self) -> int:
+        return len(of(self._settings))
+
+    @overload
+    def __getitem__(self, index: int) -> Document: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Document]: ...
+
+    def __getitem__(self, index: int | slice) -> Document | Sequence[Document]:
+        return of(self._settings)[index]
+
+
+def _told_of_older(found: Sequence[Document], version: str) -> Sequence[Document]:
+    """The runtimes; where resolve reads some of an earlier release as `kfrun convert` would, a line says so."""
+    from kfrun.resolve.runtimes.catalogue import is_older
+    from kfrun.validate.schema import schemas
+
+    if version not in schemas.BEFORE_PATCHES:
+        for source in dict.fromkeys(one.source for one in found if is_older(one)):
+            listener.tell(
+                f"warning: {source} has runtimes of an earlier release: they are read as kfrun convert writes them"
+            )
+    return found

@@ -59,11 +59,11 @@ def resolve(
     )
     if not isinstance(found, RuntimeSource):
         return replace(result, findings=(*findings, found))
-    if version in schemas.BEFORE_PATCHES:
+    if version in schemas.BEFORE_PATCHES or _is_older(found):
         from kfrun.resolve.conversion import trainer
 
         job, found, notes = trainer.modern(job, found)
-        findings += notes
+        findings += notes if version in schemas.BEFORE_PATCHES else ()
     try:
         build = _build(job, key, found, version)
         build.material = material
@@ -82,12 +82,19 @@ def resolve(
     )
 
 
+def _is_older(runtime: RuntimeSource) -> bool:
+    """Whether somebody else's runtime is of an earlier release: what it says of the processes is the job's now."""
+    from kfrun.resolve.runtimes.catalogue import is_older
+
+    return runtime.is_referred and is_older(runtime.document)
+
+
 def trainer_container(job: Document, catalogue: Catalogue, *, version: str) -> Node:
     """The container that trains as the runtime and the job's patches have it; empty where it is not known."""
     found = catalogue.find(job)
     if not isinstance(found, RuntimeSource):
         return {}
-    if version in schemas.BEFORE_PATCHES:
+    if version in schemas.BEFORE_PATCHES or _is_older(found):
         from kfrun.resolve.conversion import trainer
 
         job, found, _ = trainer.modern(job, found)

@@ -52,6 +52,7 @@ class Web:
         self.files: dict[str, Any] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.secret = ""
+        self.refusal = 404
         web = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -70,7 +71,7 @@ class Web:
                 )
                 etag = f'"{hashlib.sha256(content).hexdigest()[:8]}"'
                 is_same = found is not None and self.headers.get("If-None-Match") == etag
-                self.send_response(404 if found is None else 304 if is_same else 200)
+                self.send_response(web.refusal if found is None else 304 if is_same else 200)
                 self.send_header("ETag", etag)
                 self.send_header("Content-Length", "0" if is_same else str(len(content)))
                 self.end_headers()
@@ -303,3 +304,47 @@ def test_what_was_sound_with_another_runtime_is_looked_at_again(kfrun: Kfrun) ->
     kfrun.write("rt.yaml", runtime(name="other"))
     assert kfrun("validate", "job.yaml", "--runtimes", "rt.yaml").returncode == 1
     assert kfrun("validate", "job.yaml").returncode == 1
+
+
+@pytest.mark.usefixtures("job")
+def test_the_processes_of_an_earlier_release_are_those_of_the_job(kfrun: Kfrun) -> None:
+    kfrun.write("rt.yaml", runtime().replace("mlPolicy: {numNodes: 1}", "mlPolicy: {torch: {numProcPerNode: 2}}"))
+    shown = kfrun.ok("render", "job.yaml", "--runtimes", "rt.yaml")
+    assert 'name: PET_NPROC_PER_NODE\n                value: "2"' in shown
+    assert kfrun.ok("render", "job.yaml", "--runtimes", "rt.yaml", "--trainer-version", "v2.1") == shown
+    kfrun.ok("apply", "job.yaml", "--runtimes", "rt.yaml", "--wait")
+    assert "Nothing to do (1 unchanged)" in kfrun.ok("plan", "job.yaml", "--runtimes", "rt.yaml")
+    assert "here" in kfrun.ok("rerun", "job")
+
+
+def test_no_source_is_read_where_every_job_brings_its_runtime(kfrun: Kfrun, web: Web) -> None:
+    kfrun.write("both.yaml", runtime() + "---\n" + JOB)
+    for verb in ("validate", "lint", "plan", "render", "run"):
+        kfrun.ok(verb, "-f", "both.yaml", "--runtimes", f"{web.url}/rt.yaml")
+    assert web.asked == []
+
+
+@pytest.mark.usefixtures("job")
+def test_a_secret_goes_along_where_a_repository_was_renamed(kfrun: Kfrun, web: Web) -> None:
+    web.secret, web.files = "Bearer own", {"/rt.yaml": runtime(), "/old.yaml": f"{web.url}/rt.yaml"}
+    assert ran(kfrun, "--runtimes", f"{web.url}/old.yaml", KFRUN_TOKEN_127_0_0_1="own") == "here\n"
+
+
+@pytest.mark.usefixtures("job")
+def test_the_default_of_netrc_is_for_no_host(kfrun: Kfrun, web: Web) -> None:
+    web.files["/rt.yaml"] = runtime()
+    netrc = kfrun.write("netrc", "machine example.com login a password b\ndefault login me password mine\n")
+    ran(kfrun, "--runtimes", f"{web.url}/rt.yaml", NETRC=str(netrc))
+    assert "Authorization" not in web.asked[0][1]
+
+
+@pytest.mark.usefixtures("job")
+def test_what_was_kept_is_not_used_for_whom_the_server_refuses(kfrun: Kfrun, web: Web) -> None:
+    web.files["/rt.yaml"] = runtime()
+    ran(kfrun, "--runtimes", f"{web.url}/rt.yaml")
+    web.secret, web.refusal = "Bearer other", 401
+    done = kfrun("run", "-f", "job.yaml", "--runtimes", f"{web.url}/rt.yaml", "--refresh")
+    assert done.returncode == 3
+    assert "401" in done.stderr
+    web.refusal = 503
+    assert "is used as it was" in kfrun("run", "-f", "job.yaml", "--runtimes", f"{web.url}/rt.yaml", "--refresh").stderr

@@ -173,4 +173,14 @@ class _Redirects(HTTPRedirectHandler):
             raise Unavailable(f"{req.full_url} redirects elsewhere: {error.message}") from None
         if req.type == "https" and urlsplit(newurl).scheme != "https":
             raise Unavailable(f"{req.full_url} redirects elsewhere: {newurl} is not https")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+        following = super().redirect_request(req, fp, code, msg, headers, newurl)
+        secret = req.unredirected_hdrs.get("Authorization")
+        if following is not None and secret and _origin(newurl) == _origin(req.full_url):  # a repository was renamed
+            following.add_unredirected_header("Authorization", secret)
+        return following
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    """What a secret is for; it is no other origin's business."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port

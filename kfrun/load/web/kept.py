@@ -59,7 +59,7 @@ def fetched(url: str, fetching: Fetching, *, accept: str = "*/*", shown: str = "
     try:
         answer = urls.ask(url, MAX_BYTES, headers=headers, secret=_secret(url, fetching.environ))
     except Unavailable as error:
-        if known is None:
+        if known is None or isinstance(error, urls.SecretRefused):
             raise Unavailable(f"{shown or url}: {error.message}", error.hint or _token_hint(url)) from None
         fetching.tell(f"warning: {error.message}; {shown or url} is used as it was {_ago(now - known.time)} ago")
         return known.content
@@ -98,7 +98,8 @@ def _of_netrc(host: str, environ: Any) -> str:
 
     path = environ.get("NETRC") or os.path.join(environ.get("HOME", ""), ".netrc")
     try:
-        found = netrc.netrc(path).authenticators(host) if os.path.isfile(path) else None
+        # not its entry "default", which is for any host
+        found = netrc.netrc(path).hosts.get(host) if os.path.isfile(path) else None
     except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
         return ""
     if not found or not found[2]:

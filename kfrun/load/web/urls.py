@@ -54,6 +54,10 @@ def checked(url: str) -> str:
     raise UsageProblem(f"{url} cannot be read", hint="use an https:// URL or a file")
 
 
+class SecretRefused(Unavailable):
+    """The server answers, and not to this caller."""
+
+
 class Fetched(NamedTuple):
     """What a server said: the content, or that it is as its ETag says."""
 
@@ -171,5 +175,12 @@ def _refused(url: str, error: HTTPError) -> NoReturn:
     with contextlib.closing(error):
         if error.code in (404, 410):
             raise NotFound(f"{url}: the server has no such file ({error.code})") from None
-        hint = "fetch it yourself and pipe it to -f -" if error.code in (401, 403) else None
-        raise Unavailable(f"{url} could not be fetched: {error.code} {error.reason}", hint=hint) from None
+        message = f"{url} could not be fetched: {error.code} {error.reason}"
+        if error.code == 401 or (error.code == 403 and not _is_busy(error)):
+            raise SecretRefused(message, hint="fetch it yourself and pipe it to -f -") from None
+        raise Unavailable(message) from None
+
+
+def _is_busy(error: HTTPError) -> bool:
+    """Whether a 403 only says that somebody has asked too often."""
+    return error.headers.get("X-RateLimit-Remaining") == "0" or "Retry-After" in error.headers

@@ -5,7 +5,7 @@ First match wins: documents given with the job, sources that somebody named, run
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kfrun.model.kinds import (
     API_VERSION,
@@ -112,6 +112,14 @@ def _by_runtime_key(documents: Iterable[Document | Packed]) -> dict[ObjectKey, D
         if key is not None:
             found.setdefault(key, document)
     return found
+
+
+def is_older(runtime: Document) -> bool:
+    """Whether a runtime has fields that v2.2 dropped."""
+    policy: Any = runtime.data.get("spec")
+    for part in ("mlPolicy", "torch"):
+        policy = policy.get(part) if isinstance(policy, dict) else None
+    return isinstance(policy, dict) and ("numProcPerNode" in policy or "elasticPolicy" in policy)
 
 
 def wanted_runtime(job: Document) -> ObjectKey | None:
