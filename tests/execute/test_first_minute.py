@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+import uv
 
 from tests.conftest import eventually
 from tests.execute.environments.environment_setup import make_wheel
+from tests.test_packaging import ROOT, build
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +26,8 @@ TRAIN = '''\
 import argparse
 import json
 import os
+import subprocess
+import sys
 import time
 
 import tinypkg
@@ -67,29 +73,45 @@ def stranger(kfrun: Kfrun) -> Kfrun:
     return kfrun
 
 
-def test_from_a_script_to_its_checkpoint_in_a_minute_without_a_line_of_yaml(stranger: Kfrun) -> None:
-    typed: list[tuple[str, ...]] = []
+@pytest.fixture
+def environ(stranger: Kfrun, tmp_path: Path) -> dict[str, str]:
+    """An environment of the stranger's own, without kfrun, and a folder with what `pip install kfrun` would find."""
+    build(ROOT, "wheel", tmp_path / "dist")
+    subprocess.run([uv.find_uv_bin(), "venv", "--quiet", "--python", sys.executable, tmp_path / "venv"], check=True)
+    kept = {name: value for name, value in stranger.env.items() if not name.startswith(("PYTHON", "VIRTUAL"))}
+    return {**kept, "PATH": f"{tmp_path / 'venv' / 'bin'}:{kept['PATH']}", "VIRTUAL_ENV": str(tmp_path / "venv")}
+
+
+def test_from_nothing_to_a_checkpoint_in_a_minute_without_a_line_of_yaml(
+    stranger: Kfrun, environ: dict[str, str], tmp_path: Path
+) -> None:
+    typed: list[str] = []
     checkpoint = stranger.folder / "checkpoints" / "last.json"
 
-    def kfrun(*words: str) -> str:
-        typed.append(words)
-        return stranger.ok(*words)
+    def shell(line: str, **more: str) -> str:
+        typed.append(line)
+        done = subprocess.run(
+            line, shell=True, cwd=stranger.folder, env={**environ, **more}, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
 
     def saved() -> dict[str, object]:
         found: dict[str, object] = json.loads(checkpoint.read_text())
         return found
 
     started = time.monotonic()
-    assert kfrun("run", "train.py", "--epochs", "2").splitlines()[-1] == "epoch 1 weight 0.5550"
+    (wheel,) = (tmp_path / "dist").iterdir()
+    # kfrun's own packages come from where this machine has them, the stranger's from their index alone
+    shell(f"env -u UV_CACHE_DIR {uv.find_uv_bin()} pip install --quiet '{wheel}'")
+    assert shell("kfrun run train.py --epochs 2").splitlines()[-1] == "epoch 1 weight 0.5550"
     assert saved() == {"epoch": 1, "weight": 0.555, "lr": 0.1, "package": "1.0"}
-    assert "epoch 2" in kfrun("rerun", "my-churn", "--", "--epochs", "3", "--lr", "0.2")
-    assert saved()["lr"] == 0.2
     checkpoint.unlink()
-    kfrun("rerun", "-d", "my-churn", "--", "--epochs", "100000")
+    shell("kfrun rerun -d my-churn -- --epochs 100000 --lr 0.2")
     eventually(checkpoint.exists, what="it trains in the background")
-    kfrun("stop", "my-churn")
-    assert "Cancelled" in kfrun("get", "trainjobs")
-    assert saved()["package"] == "1.0"
+    shell("kfrun stop my-churn")
+    assert saved()["lr"] == 0.2
+    assert "Cancelled" in shell("kfrun get")
     assert time.monotonic() - started < SECONDS
     assert len(typed) <= COMMANDS
     assert yaml_files(stranger.folder) == []
