@@ -46,9 +46,7 @@ def obstacles(ready: Ready, caller: Caller) -> list[Finding]:
     if ready.plan.refusals or ready.plan.is_empty:
         return []
     found = choice.preflight(ready.settings, starting(ready), ready.wishes, caller)
-    # That no program has the name of a whole command line was told already.
-    told = {one.object for one in ready.desired.warnings if one.code == "KF725"}
-    return [replace(one, severity=Severity.WARNING) for one in found if one.code != "KF603" or one.object not in told]
+    return _untold([replace(one, severity=Severity.WARNING) for one in found], ready)
 
 
 def require_possible(
@@ -59,11 +57,18 @@ def require_possible(
     Raises:
         InvalidInput: with why not, in the present state or at this place.
     """
-    findings = [*ready.plan.refusals, *backend.preflight(starting(ready), ready.wishes, caller)]
+    of_place = _untold(backend.preflight(starting(ready), ready.wishes, caller), ready)
+    findings = [*ready.plan.refusals, *of_place]
     if any(one.severity is Severity.ERROR for one in findings):
         raise InvalidInput(findings)
     if findings:
         warn(findings)
+
+
+def _untold(findings: Sequence[Finding], ready: Ready) -> list[Finding]:
+    """The findings without warnings of what was told already: that no program has the name of a command line."""
+    told = {one.object for one in ready.desired.warnings if one.code == "KF725"}
+    return [one for one in findings if one.severity is Severity.ERROR or one.code != "KF603" or one.object not in told]
 
 
 def carry_out(ready: Ready, backend: Backend, caller: Caller, *, say: Callable[[str], None] = lambda _: None) -> None:

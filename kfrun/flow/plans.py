@@ -106,8 +106,7 @@ def of(
     """
     read = documents.with_arguments(read, observed, wishes.arguments, settings)
     state = desired.prepare(read, observed, settings=settings, anew=wishes.force)
-    # who runs a job now wants nothing left behind: a run keeps the runtime that it was made with
-    objects = tuple(one for one in state.objects if not (wishes.rerun and one.key.kind in RUNTIMES))
+    objects = tuple(one for one in state.objects if not (wishes.transient and one.key.kind in RUNTIMES))
     state = state._replace(jobs=tuple(map(complete, state.jobs)), objects=objects)
     limits = planner.Limits(settings.strict, settings.backend, choice.served(settings))
     return Ready(planner.plan(state.jobs, state.objects, observed, wishes, limits), state, observed, wishes, settings)

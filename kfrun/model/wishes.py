@@ -44,6 +44,7 @@ class Wishes(NamedTuple):
         replace: a finished job that was changed may be replaced.
         create: every object has to be new; names are made of ``generateName``.
         rerun: start every job now: a finished one is replaced, a running one refused.
+        transient: only jobs are recorded: a runtime of the input is kept with the run that it was for.
         force: as ``replace``; a job that has not finished is stopped first where it cannot be changed as it runs.
         apply_set: name of the set that the input is applied as, empty for none.
         prune: delete what was in the set and left the input.
@@ -69,12 +70,18 @@ class Wishes(NamedTuple):
     replace: bool = False
     create: bool = False
     rerun: bool = False
+    transient: bool = False
     force: bool = False
     apply_set: str = ""
     prune: bool = False
     python: str | None = None
     clean_env: bool = False
     keep_environment: bool = False
+
+    @property
+    def to_run(self) -> Wishes:
+        """For whoever runs the jobs now and wants nothing else left behind."""
+        return self._replace(rerun=True, transient=True)
 
     @property
     def settings(self) -> dict[str, str | bool | tuple[str, ...] | None]:

@@ -332,7 +332,8 @@ spec:
     path = write(folder, "packages: tinypkg==1.0", runtime_txt="tinypkg==2.0\nother\n")
     text = path.read_text().replace("{name: plain-python}", "{name: ours, kind: TrainingRuntime}")
     path.write_text(text + runtime)
-    assert kfrun.ok("run", "-q", "-f", path) == "other==1.0 tinypkg==1.0\n"
+    kfrun.ok("apply", "-q", "--wait", "-f", path)
+    assert kfrun.ok("logs", "job") == "other==1.0 tinypkg==1.0\n"
     path.write_text(text)
     done = kfrun("run", "-q", "-f", path)
     assert done.returncode == 1

@@ -187,7 +187,7 @@ def remount(disk: Path, how: str) -> None:
 
 def test_what_only_reads_works_on_a_disk_for_reading(kfrun: Kfrun, disk: Path) -> None:
     job = kfrun.job("job", "echo hello; exit 7")
-    assert kfrun("run", "-q", "-f", job).returncode == 7
+    assert kfrun("apply", "-q", "--wait", "-f", job).returncode == 7
     eventually(lambda: not kfrun.processes())
     remount(disk, "ro")
     assert kfrun.ok("logs", "job") == "hello\n"

@@ -19,7 +19,7 @@ from kfrun.cli.check import reports
 from kfrun.cli.verbs import render
 from kfrun.errors import InvalidInput
 from kfrun.flow import documents, plans
-from kfrun.flow.checker import stages
+from kfrun.flow.checker import absence, stages
 from kfrun.flow.checker.stages import Asked
 from kfrun.load import kubeyaml
 from kfrun.load.given import Given
@@ -131,7 +131,7 @@ class _Steps:
 
     def take(self) -> None:
         checked = stages.check(self._documents, Observed(), Asked(self._settings))
-        self.found = checked.findings
+        self.found = absence.unasked(checked.findings)
         self._tell(checked.findings)
         self._update()
         self._lint()

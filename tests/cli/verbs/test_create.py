@@ -95,12 +95,20 @@ def test_other_verbs_say_who_takes_generate_name(home, verb: str) -> None:  # ty
     assert "generateName is for kfrun create -f" in done.out + done.err
 
 
-@pytest.mark.parametrize(("base", "code"), [("Bad_", "KF301"), ("5", "KF202"), ("''", "KF203"), ("x" * 80, "")])
+@pytest.mark.parametrize(("base", "code"), [("Bad_", "KF301"), ("5", "KF202"), ("''", "KF203")])
 def test_a_base_of_a_name_is_checked_where_it_stands(home, base: str, code: str) -> None:  # type: ignore[no-untyped-def]
     home.path.parent.joinpath("job.yaml").write_text(JOB.replace("name: mnist", f"generateName: {base}", 1))
     done = home("create", "--dry-run=client", "-f", "job.yaml")
     assert (done.code, code in done.err) == (1, True)
     assert "job.yaml:" in done.err
+
+
+def test_a_base_that_is_too_long_is_cut_as_a_cluster_does(home) -> None:  # type: ignore[no-untyped-def]
+    home.path.parent.joinpath("job.yaml").write_text(JOB.replace("name: mnist", f"generateName: {'x' * 80}", 1))
+    done = home("create", "--dry-run=client", "-f", "job.yaml")
+    (name,) = re.findall(r"trainjob\S+/(x+\w{5}) created", done.out)
+    assert (done.code, len(name)) == (0, 63)
+    assert "job.yaml:4:17: warning KF351" in done.err
 
 
 def test_a_name_wins_over_its_base(home) -> None:  # type: ignore[no-untyped-def]

@@ -11,7 +11,7 @@ from kfrun.errors import UsageProblem
 from kfrun.execute.backend import working_folder
 from kfrun.execute.local.process.launch import ProcessSettings, find_executable
 from kfrun.execute.local.runtime import Launch
-from kfrun.model.source import Finding, Stage
+from kfrun.model.source import Finding, Severity, Stage
 from kfrun.model.values import replace
 from kfrun.settings import size
 
@@ -53,7 +53,10 @@ def preflight(resolution: Resolution, wishes: Wishes, caller: Caller) -> list[Fi
         if os.path.isabs(working_dir) and not os.path.isdir(working_dir):
             message = f'the working directory "{working_dir}" does not exist on this machine'
             found.append(_finding(resolution, message, path, _position(resolution, path)))
-    of_commands = () if found else commands.check(resolution, _settings(resolution, wishes, caller))
+    of_commands = [] if found else list(commands.check(resolution, _settings(resolution, wishes, caller)))
+    if not wishes.transient:
+        # Who records a job, and does not run it now, gets what a cluster does: it takes such a job and lets it fail.
+        of_commands = [replace(one, severity=Severity.WARNING) for one in of_commands]
     from kfrun.resolve.runtimes import placement
 
     return placement.inside([*found, *_missing_packages(resolution), *of_commands], resolution)

@@ -66,17 +66,17 @@ def job(kfrun: Kfrun, command: list[str], name: str = "job.yaml") -> Path:
     ],
 )
 @pytest.mark.usefixtures("folder")
-def test_what_cannot_start_is_refused_before_and_warned_of_by_plan(
+def test_what_cannot_start_is_refused_by_run_and_warned_of_by_plan_and_apply(
     kfrun: Kfrun, command: list[str], code: str, message: str, hint: str
 ) -> None:
     path = job(kfrun, command)
-    for verb in (("run",), ("apply", "-q"), ("plan",)):
-        done = kfrun(*verb, "-f", path)
-        severity = "warning" if verb == ("plan",) else "error"
-        assert done.returncode == (0 if verb == ("plan",) else 1), done.stderr
+    for verb, severity in (("plan", "warning"), ("run", "error"), ("apply", "warning")):
+        assert kfrun.ok("get", "trainjobs", "-o", "name") == ""
+        done = kfrun(verb, "-q", "-f", path) if verb != "plan" else kfrun(verb, "-f", path)
+        assert done.returncode == (1 if severity == "error" else 0), done.stderr
         assert f"job.yaml:7:14: {severity} {code}: {message}" in done.stderr
         assert hint in done.stderr
-    assert kfrun.ok("get", "trainjobs", "-o", "name") == ""
+    assert kfrun("wait", "job").returncode > 0
 
 
 @pytest.mark.parametrize(
@@ -198,11 +198,12 @@ def test_validate_finds_the_script_of_the_folder_above(kfrun: Kfrun) -> None:
     assert "set kfrun.dev/source: .." in kfrun("validate", path).stdout
 
 
-def test_one_text_in_place_of_a_list_is_told_once_by_a_plan(kfrun: Kfrun, folder: Path) -> None:
-    done = kfrun("plan", "-f", job(kfrun, ["python train.py"]))
-    assert done.returncode == 0
-    assert done.stderr.count("warning KF") == 1
-    assert "KF725" in done.stderr
+def test_one_text_in_place_of_a_list_is_told_once(kfrun: Kfrun, folder: Path) -> None:
+    path = job(kfrun, ["python train.py"])
+    for done in (kfrun("plan", "-f", path), kfrun("apply", "-q", "-f", path)):
+        assert done.returncode == 0
+        assert done.stderr.count("warning KF") == 1
+        assert "KF725" in done.stderr
     refused = kfrun("run", "-q", "-f", folder / "job.yaml")
     assert refused.returncode == 1
     assert 'error KF603: exec: "python train.py"' in refused.stderr
