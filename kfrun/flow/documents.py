@@ -14,7 +14,7 @@ from kfrun.model.source import Finding, Stage
 from kfrun.model.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from kfrun.load.given import Given
     from kfrun.model.source import Document, ObjectKey
@@ -64,11 +64,16 @@ def of_kinds(found: Sequence[Document], is_asked_for: Callable[[ObjectKey], bool
     kept = tuple(item for item in found if is_asked_for(item.key))
     if not kept:
         raise NotFound("there is nothing in the input but what is to be passed over", "leave --skip-other-kinds out")
-    others = [f"{item.key.kind} {item.key.name}".rstrip() for item in found if not is_asked_for(item.key)]
-    if others:
-        more = f" and {len(others) - _MOST} more" if len(others) > _MOST else ""
-        listener.tell(f"passed over objects of other kinds: {', '.join(others[:_MOST])}{more}")
+    tell_passed_over(item.key for item in found if not is_asked_for(item.key))
     return kept
+
+
+def tell_passed_over(others: Iterable[ObjectKey]) -> None:
+    """Tell which objects of other kinds are passed over, if any are."""
+    names = [f"{key.kind} {key.name}".rstrip() for key in others]
+    if names:
+        more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+        listener.tell(f"passed over objects of other kinds: {', '.join(names[:_MOST])}{more}")
 
 
 def load(

@@ -10,13 +10,16 @@ if TYPE_CHECKING:
 
 class _Listener:
     hear: Callable[[str], object] = staticmethod(lambda _: None)
+    told: frozenset[str] = frozenset()
 
 
 def listen(hear: Callable[[str], object]) -> None:
     """Have ``hear`` get what there is to say, a line each."""
-    _Listener.hear = staticmethod(hear)
+    _Listener.hear, _Listener.told = staticmethod(hear), frozenset()
 
 
 def tell(line: str) -> None:
-    """Say a line to whoever listens."""
-    _Listener.hear(line)
+    """Say a line to whoever listens, once."""
+    if line not in _Listener.told:
+        _Listener.told |= {line}
+        _Listener.hear(line)

@@ -43,7 +43,7 @@ RESOLVE: Final = "resolve the conflict: keep one side, and remove the lines <<<<
 _GO: Final = "a template of Helm or Go that nobody rendered"
 _JINJA: Final = "a template that nobody rendered"
 _UNFILLED: Final = "a placeholder that nobody filled in"
-_HELM: Final = "render the template first: helm template CHART | kfrun … -f -"
+_HELM: Final = "render the template first: kfrun validate --helm CHART, helm template CHART | kfrun validate -f -"
 _RENDER: Final = "kfrun renders Jinja2 when values are given: --set NAME=VALUE or --values FILE"
 _ENVSUBST: Final = "substitute the variables first: envsubst < FILE | kfrun … -f -"
 _PIPELINE: Final = "only the CI system that it is written for replaces the variable: give kfrun the file after that"

@@ -43,9 +43,15 @@ def test_other_kinds_are_refused_or_passed_over(kfrun, verb, code):
         assert "KF207" in "".join(kfrun(verb, "-f", "all.yaml", code=3 if verb == "diff" else 1))
     shown, told = kfrun(verb, "-f", "all.yaml", "--skip-other-kinds", code=code)
     assert "KF207" not in told
-    if verb not in ("validate", "lint"):  # they count what they looked at
-        assert LINE in told
-        assert "Service" not in shown
+    assert told.count(LINE) == 1
+    assert "Service" not in shown
+
+
+@pytest.mark.parametrize("words", [[], ["--no-cache"], ["--previous", "all.yaml"], ["--trainer-version", "2.2,2.3"]])
+def test_every_way_of_checking_tells_once_what_it_passes_over(kfrun, words):
+    for _ in range(2):
+        _, told = kfrun("validate", "all.yaml", "--skip-other-kinds", *words)
+        assert told == LINE
 
 
 def test_delete_takes_the_jobs_of_such_a_file(kfrun):

@@ -130,8 +130,8 @@ def test_what_other_tools_render_is_passed_over_with_a_line_each(kfrun: Kfrun, v
         "passed over templates of other programs: ./ansible/nginx.yml.j2",
         "passed over Helm templates: ./go/a.yaml, ./go/b.yaml",
     ]
-    assert told[0].endswith("; helm template ./charts/x | kfrun validate -f - checks what one makes")
-    assert told[1].endswith("; kubectl kustomize ./kust | kfrun validate -f - checks what one makes")
+    assert told[0].endswith("; kfrun validate --helm ./charts/x checks what one makes")
+    assert told[1].endswith("; kfrun validate -k ./kust checks what one makes")
 
 
 def test_templates_of_trainjobs_are_read(kfrun: Kfrun) -> None:
@@ -150,9 +150,9 @@ def test_a_script_in_a_manifest_that_holds_a_template_is_no_template(kfrun: Kfru
 @pytest.mark.parametrize(
     ("name", "text", "hint"),
     [
-        ("charts/x", "", "helm template charts/x | kfrun validate -f -"),
-        ("a.yaml", HELM, "helm template CHART | kfrun"),
-        ("b.yaml", "metadata:\n  name: {{ .Release.Name }}\n", "helm template CHART | kfrun"),
+        ("charts/x", "", "kfrun validate --helm charts/x"),
+        ("a.yaml", HELM, "kfrun validate --helm CHART"),
+        ("b.yaml", "metadata:\n  name: {{ .Release.Name }}\n", "kfrun validate --helm CHART"),
         ("c.yml.j2", "port: {{ port }}\n", "another program's template"),
     ],
 )

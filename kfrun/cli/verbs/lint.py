@@ -88,7 +88,9 @@ def command(
     found, refused = documents.gather(
         names, lambda: documents.read_values(values), settings, recursive=recursive, only_objects=skip_other_kinds
     )
-    found = tuple(item for item in found if not skip_other_kinds or is_own(item.key))
+    if skip_other_kinds:
+        documents.tell_passed_over(item.key for item in found if not is_own(item.key))
+        found = tuple(item for item in found if is_own(item.key))
     around = _Surroundings(found, settings, stored=stored)
     findings = (*refused, *around.missing(), *table.check(found, around.runtime, chosen, around.effects))
     report = Report("lint", found, findings, reports.severities(fail_on))

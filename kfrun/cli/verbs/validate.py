@@ -107,8 +107,8 @@ def command(
     Every object is checked as a new one, or with --previous, --previous-ref or --previous-stored as an update of what
     it was: what cannot change is refused then, too. kfrun plan always compares with what is stored.
     """
-    if until != "job" and backend is not None:
-        raise UsageProblem("--backend is asked at the last stage only", "leave --until out, or --backend")
+    if until != "job":
+        _require_no_later_stage(backend, runtime_sources, stored=stored)
     options.listen()
     each = _each(trainer_versions, clusters_file, {
         "namespace": namespace, "missing_runtime": missing_runtime, "exclude": exclude,
@@ -147,6 +147,14 @@ def command(
     report = Report("validate", documents, findings, reports.severities(fail_on))
     reports.write(report, outputs, text=lambda: _text(report, before, settings, outcome, quiet=quiet))
     return exits.REFUSED if report.refused else exits.SUCCESS
+
+
+def _require_no_later_stage(backend: str | None, runtime_sources: tuple[str, ...] | None, *, stored: bool) -> None:
+    if backend is not None:
+        raise UsageProblem("--backend is asked at the last stage only", "leave --until out, or --backend")
+    if runtime_sources or stored:
+        hint = "leave --until out, or --runtimes and --stored"
+        raise UsageProblem("no runtime is looked for before the last stage", hint)
 
 
 def _require_comparable(until: Until, each: Sequence[Respect]) -> None:

@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from kfrun.execute import choice
+from kfrun.flow import documents, listener
 from kfrun.flow.checker import absence, stages, structure, workers
 from kfrun.flow.checker.structure import Text
 from kfrun.load import sources
@@ -64,7 +65,30 @@ def check(texts: Sequence[Text], asked: Asked) -> CheckedInput:
     """Everything that a cluster would say of the objects in these texts."""
     parts = structure.examine(texts, asked)
     refused = refusals(texts, parts, asked)
-    return CheckedInput((), refused) if refused else together(parts, asked, store(asked))
+    if refused:
+        return CheckedInput((), refused)
+    stored = store(asked)
+    tell(parts, asked, stored)
+    return together(parts, asked, stored)
+
+
+def tell(parts: Sequence[Part], asked: Asked, stored: Callable[[], Observed]) -> None:
+    """Tell what is passed over, and which runtimes of this machine's store count."""
+    objects = [one for part in parts for one in part.documents]
+    if asked.only_own_kinds:
+        documents.tell_passed_over(one.packed.key for one in objects if not is_asked_for(one, asked))
+    if not asked.stored or asked.until != "job":
+        return
+    given = {runtime_key(one.packed.key) for one in objects}
+    wanted = {one.wanted for one in objects if one.wanted is not None} - given
+    found = [item.key for item in stored().runtimes if runtime_key(item.key) in wanted] if wanted else ()
+    if found:
+        from kfrun.flow import referred
+
+        nearer = {runtime_key(item.key) for item in referred.of(asked.settings)}
+        for key in found:
+            if runtime_key(key) not in nearer:
+                listener.tell(f"{key.resource} is the one stored on this machine (--stored)")
 
 
 def store(asked: Asked) -> Callable[[], Observed]:

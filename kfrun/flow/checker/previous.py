@@ -76,6 +76,7 @@ def check(comparison: Comparison, asked: Asked) -> CheckedUpdate:
     if refused and not found:
         return CheckedUpdate(found, refused, {})
     if only_own_kinds:
+        documents.tell_passed_over(item.key for item in found if not is_own(item.key))
         found = tuple(item for item in found if is_own(item.key))
     known = _known(found, comparison, asked)
     older, unread = (_stored(known), ()) if comparison.stored else _older(comparison, values(), settings)

@@ -52,6 +52,7 @@ def check(texts: Sequence[Text], asked: Asked, verdicts: Verdicts) -> CheckedInp
     if refused:
         return CheckedInput((), refused)
     memory.look_at_what_is_doubtful()
+    pipeline.tell(memory.parts, asked, memory.store)
     if not memory.looked_at:
         return CheckedInput([item.one.packed for item in memory.objects], ())
     checked = pipeline.together(memory.parts, asked, memory.store)
@@ -165,8 +166,15 @@ class _Memory:
                 item.one.wanted for item in items
             )
             if self._digests[index] and is_sound:
-                verdicts.learn(self._digests[index], [self._learnt(item, runtimes) for item in items])
+                learnt = [self._learnt(item, runtimes) for item in items]
+                verdicts.learn(self._digests[index], [*learnt, *self._passed_over(index)])
         verdicts.save()
+
+    def _passed_over(self, text: int) -> Iterator[Remembered]:
+        """Objects of a text that nothing was asked about: next time, too, it is told that they are there."""
+        for one in self.parts[text].documents:
+            if not pipeline.is_asked_for(one, self._asked):
+                yield Remembered(one.packed.key, None)
 
     def _learnt(self, item: _Placed, runtimes: Mapping[ObjectKey, _Placed]) -> Remembered:
         wanted = item.one.wanted

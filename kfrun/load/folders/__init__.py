@@ -29,9 +29,9 @@ HELM: Final = "Helm templates"
 FOREIGN: Final = "templates of other programs"
 
 _WAYS: Final = {
-    CHART: "helm template {} | kfrun validate -f - checks what one makes",
-    KUSTOMIZATION: "kubectl kustomize {} | kfrun validate -f - checks what one makes",
-    HELM: "helm template CHART | kfrun validate -f - checks what a chart makes",
+    CHART: "kfrun validate --helm {} checks what one makes",
+    KUSTOMIZATION: "kfrun validate -k {} checks what one makes",
+    HELM: "kfrun validate --helm CHART checks what a chart makes",
     FOREIGN: "a template of a TrainJob names trainer.kubeflow.org",
 }
 _MOST: Final = 3
@@ -94,7 +94,7 @@ def files(folder: str, exclusion: Exclusion, *, recursive: bool) -> Iterator[tup
     if _is_chart(folder):
         raise NotFound(
             f"{folder} is a Helm chart",
-            f"helm template {terminal.quoted(folder)} | kfrun validate -f - checks what it makes",
+            f"kfrun validate --helm {terminal.quoted(folder)} checks what it makes",
         )
     top = paths.absolute(folder, "/" if folder.startswith("/") else os.getcwd())
     opened = [(iter(entries), exclusion.below(exclusion.of(top), top))]

@@ -34,6 +34,7 @@ spec:
 """
 MISSING = 'KF401: ClusterTrainingRuntime "company" was not found'
 HINT = "--stored looks among those that were applied on this machine, too"
+USED = "clustertrainingruntime.trainer.kubeflow.org/company is the one stored on this machine (--stored)"
 
 
 @pytest.fixture
@@ -62,7 +63,10 @@ def test_a_stored_runtime_is_only_found_when_asked_for(stored, verb):
     shown = stored(verb, "-f", "job.yaml", code=1)
     assert MISSING in shown
     assert HINT in shown
-    assert MISSING not in stored(verb, "-f", "job.yaml", "--stored")
+    found = stored(verb, "-f", "job.yaml", "--stored")
+    assert MISSING not in found
+    assert USED in found or verb == "render"
+    assert (USED in stored(verb, "-f", "job.yaml", "--stored")) == (verb == "validate")
     assert MISSING in stored(verb, "-f", "job.yaml", code=1)
 
 
@@ -71,6 +75,17 @@ def test_every_way_of_checking_says_the_same_with_and_without_a_store(kfrun, wor
     before = kfrun("validate", "job.yaml", *words, code=1)
     kfrun("apply", "-q", "-f", "runtime.yaml")
     assert kfrun("validate", "job.yaml", *words, code=1) == before
+
+
+@pytest.mark.parametrize("words", [("-f", "runtime.yaml"), ("--runtimes", "runtime.yaml")])
+def test_a_stored_runtime_is_not_told_of_where_another_wins(stored, words):
+    assert USED not in stored("validate", "-f", "job.yaml", *words, "--stored")
+
+
+@pytest.mark.parametrize("words", [("--runtimes", "runtime.yaml"), ("--stored",)])
+@pytest.mark.parametrize("until", ["schema", "rule"])
+def test_who_looks_for_no_runtime_says_so(kfrun, until, words):
+    assert "no runtime is looked for before" in kfrun("validate", "job.yaml", "--until", until, *words, code=2)
 
 
 def test_older_objects_of_the_store_have_their_runtime_there(stored):
