@@ -98,6 +98,19 @@ def test_without_an_origin_findings_stand_in_the_kustomization(kfrun):
     assert Path("kubectl.args").read_text().splitlines() == ["kustomize", "./over"]
 
 
+@pytest.mark.parametrize("name", ["mnist", "dev-mnist-2"])
+def test_an_overlay_of_what_is_written_in_braces_is_found_at_its_value(kfrun, name):
+    made = SOUND.replace("runtimeRef:\n    name: plain-python", "runtimeRef:\n    name: company")
+    made = made.replace("name: mnist\n", f"name: {name}\n{ORIGIN}", 1)
+    assert "company" in made
+    install("kustomize", made)
+    Path("base/job.yaml").write_text(
+        "# two\nkind: TrainJob\napiVersion: trainer.kubeflow.org/v1alpha1\nmetadata: {name: mnist}\n"
+        "spec: {runtimeRef: {name: company}}\n---\nkind: ConfigMap\napiVersion: v1\nmetadata: {name: company}\n"
+    )
+    assert kfrun("validate", "-k", "over", code=1).startswith("base/job.yaml:5:27: error KF401")
+
+
 @pytest.mark.skipif(REAL is None, reason="there is no kubectl")
 def test_a_real_kustomize_is_understood(kfrun, monkeypatch):
     assert REAL is not None

@@ -1,15 +1,16 @@
 """What was made, at the places that it comes from.
 
 What is found stands in the file that a document comes from, where the program says which one that is: helm in a comment
-``# Source: ``, kustomize in an annotation, with ``buildMetadata: [originAnnotations]``. The line there is the one that
-says the same, or sets the same key, if only one does; else the first. Without a file it stands in what was named.
+``# Source: ``, kustomize in an annotation, with ``buildMetadata: [originAnnotations]``. It stands where that file has
+the same value at the same path; else in the line that says the same, or sets the same key, if only one does; else in
+the first. Without a file it stands in what was named.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kfrun import paths
 from kfrun.load.excerpts import excerpt
@@ -18,7 +19,7 @@ from kfrun.model.source import Position
 from kfrun.model.values import NamedTuple, replace
 
 if TYPE_CHECKING:
-    from kfrun.model.source import Document, FieldPath, Finding, Positions
+    from kfrun.model.source import Document, FieldPath, Finding
 
 _BREAK: Final = re.compile(r"^---[ \t]*\r?\n", re.MULTILINE)
 _OF_HELM: Final = re.compile(r"^# Source: [^/\n]+/(\S[^\n]*)$", re.MULTILINE)
@@ -48,19 +49,23 @@ class _Origin(NamedTuple):
 class _PlacedInOrigin:
     """The positions of a document that was made, in the file that it comes from."""
 
-    __slots__ = ("_lines", "_origin", "_positions")
+    __slots__ = ("_lines", "_made", "_origin", "_source")
     is_rendered = True
 
-    def __init__(self, positions: Positions, lines: list[str], origin: _Origin) -> None:
-        self._positions, self._lines, self._origin = positions, lines, origin
+    def __init__(self, made: Document, lines: list[str], origin: _Origin, source: Document | None) -> None:
+        self._made, self._lines, self._origin, self._source = made, lines, origin, source
 
     def value(self, path: FieldPath) -> Position:
         """Where the value at ``path`` comes from."""
-        return _origin_of(self._positions.value(path), self._lines, self._origin)
+        if self._source is not None and _are_same(self._made.data, self._source.data, path):
+            return self._source.positions.value(path)
+        return _origin_of(self._made.positions.value(path), self._lines, self._origin)
 
     def key(self, path: FieldPath) -> Position:
         """Where the key of ``path`` comes from."""
-        return _origin_of(self._positions.key(path), self._lines, self._origin)
+        if self._source is not None and _are_same(self._made.data, self._source.data, path):
+            return self._source.positions.key(path)
+        return _origin_of(self._made.positions.key(path), self._lines, self._origin)
 
 
 def parse(text: str, name: str) -> tuple[list[Document], list[Finding]]:
@@ -74,8 +79,9 @@ def parse(text: str, name: str) -> tuple[list[Document], list[Finding]]:
         folder = paths.absolute(os.path.dirname(origin.file) or ".", os.getcwd())
         found, wrong = kubeyaml.parse(part, origin.file, folder=folder)
         lines = part.splitlines()
+        sources = kubeyaml.parse(origin.text, origin.file)[0] if found and origin.lines else []
         for one in found:
-            placed = _PlacedInOrigin(one.positions, lines, origin)
+            placed = _PlacedInOrigin(one, lines, origin, _source(one, sources))
             documents.append(replace(one, positions=placed, text=origin.text, index=len(documents)))
         findings += [_found_in(origin, lines, one) for one in wrong if one.code != "KF112"]
     return documents, findings
@@ -106,6 +112,23 @@ def _origin(part: str, name: str) -> _Origin:
 def _origin_of(position: Position, lines: list[str], origin: _Origin) -> Position:
     written = lines[position.line - 1] if 0 < position.line <= len(lines) else ""
     return origin.position(written)
+
+
+def _source(made: Document, sources: list[Document]) -> Document | None:
+    """The document of a file that became this one; programs change names at their ends. None where that is not sure."""
+    found = [one for one in sources if one.key.kind == made.key.kind and one.key.name in made.key.name]
+    named = [one for one in found if one.key.name == made.key.name]
+    return next((kept[0] for kept in (named, found) if len(kept) == 1), None)
+
+
+def _are_same(made: Any, source: Any, path: FieldPath) -> bool:
+    """Whether both have the same value at ``path``."""
+    for step in path:
+        try:
+            made, source = made[step], source[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return bool(made == source)
 
 
 def _found_in(origin: _Origin, lines: list[str], one: Finding) -> Finding:
