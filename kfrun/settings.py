@@ -403,5 +403,5 @@ def _check_text(key: str, value: str, name: str) -> str:
 
 def _require(holds: object, name: str, value: object, expected: str) -> None:
     if not holds:
-        shown = value if isinstance(value, str) else repr(value)
+        shown = value if isinstance(value, str) and value else repr(value)
         raise UsageProblem(f"{name}: expected {expected}, got {shown}")

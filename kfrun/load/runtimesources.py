@@ -37,12 +37,14 @@ class Fetching(NamedTuple):
         environ: holds tokens, and the address of GitHub's API.
         tell: gets a line about what could not be asked for.
         refresh: ask again, however young what is kept is.
+        any_age: what is kept will do, however old it is.
     """
 
     cache_dir: str
     environ: Mapping[str, str]
     tell: Callable[[str], object]
     refresh: bool = False
+    any_age: bool = False
 
 
 class _SourceFile(NamedTuple):
@@ -64,7 +66,7 @@ def read(sources: Sequence[str], fetching: Fetching) -> list[Document]:
 
 def _runtimes(source: str, fetching: Fetching) -> Iterator[Document]:
     name, pin = _split(source)
-    parts = sorted(_parts(name, fetching))
+    parts = sorted(_parts(name, fetching._replace(any_age=bool(pin))))
     if pin and digest(parts) != pin:
         parts = sorted(_parts(name, fetching._replace(refresh=True)))
     _require_pinned(name, parts, pin)
@@ -73,7 +75,10 @@ def _runtimes(source: str, fetching: Fetching) -> Iterator[Document]:
         text, refusal = content.decoded(part.content, shown)
         found, wrong = ([], [refusal]) if refusal else kubeyaml.parse(text, shown)
         if wrong and wrong[0] is not None:
-            raise Unavailable(f"{wrong[0].position or shown}: {wrong[0].message}", "runtimes cannot be taken from it")
+            message = f"{wrong[0].position or shown}: {wrong[0].message}"
+            if len(parts) == 1:
+                raise Unavailable(message, "runtimes cannot be taken from it")
+            fetching.tell(f"warning: {message}; runtimes are taken from the other files")
         yield from (replace(document, source=name) for document in found if document.key.kind in RUNTIMES)
 
 
@@ -105,7 +110,11 @@ def digest(parts: Sequence[_SourceFile]) -> str:
 def _parts(name: str, fetching: Fetching) -> Iterator[_SourceFile]:
     if name.startswith(_GITHUB):
         return _of_github(name, fetching)
+    if name == "-":
+        raise UsageProblem("runtimes are not read from stdin by --runtimes", "give them with -f -, or name a file")
     if name.startswith(("https://", "http://")):
+        if "#" in name:
+            raise UsageProblem(f"{name}: nothing but #sha256= may stand behind a URL", "a query begins with ?")
         from kfrun.load.web import kept
 
         return iter([_SourceFile(name.rpartition("/")[2], kept.fetched(name, fetching))])

@@ -220,6 +220,19 @@ def test_a_pin_holds_a_source_to_what_it_held(kfrun: Kfrun, web: Web) -> None:
     assert ran(kfrun, "--runtimes", f"rt#sha256={hashlib.sha256(sums.encode()).hexdigest()}") == "here\n"
 
 
+@pytest.mark.usefixtures("job")
+def test_what_is_kept_of_a_pinned_source_is_never_too_old(kfrun: Kfrun, web: Web) -> None:
+    web.files["/rt.yaml"] = text = runtime("one")
+    source = f"{web.url}/rt.yaml#sha256={hashlib.sha256(text.encode()).hexdigest()}"
+    assert ran(kfrun, "--runtimes", source) == "one\n"
+    (kept,) = (kfrun.home / "cache" / "sources").iterdir()
+    data = json.loads(kept.read_text())
+    kept.write_text(json.dumps({**data, "time": data["time"] - 900_000}))
+    web.close()
+    done = kfrun("run", "-q", "--runtimes", source, "-f", "job.yaml")
+    assert (done.returncode, done.stdout, "warning" in done.stderr) == (0, "one\n", False)
+
+
 @pytest.mark.parametrize(
     ("source", "path"),
     [("github://acme/rts/jobs/rt.yaml@v1", "jobs/rt.yaml?ref=v1"), ("github://acme/rts/jobs/rt.yaml", "jobs/rt.yaml")],
@@ -285,6 +298,8 @@ def own(kfrun: Kfrun, web: Web) -> dict[str, str]:
         ("github://acme/../x", 2, "names no repository"),
         ("rt.yaml#sha256=12", 2, "64 hexadecimal digits"),
         ("https://user:password@example.com/x", 2, "user name or password"),
+        ("https://example.com/x#v1", 2, "nothing but #sha256= may stand behind a URL"),
+        ("-", 2, "are not read from stdin"),
     ],
 )
 @pytest.mark.usefixtures("job")
@@ -294,6 +309,16 @@ def test_what_is_no_source_is_told(kfrun: Kfrun, source: str, code: int, message
     kfrun.write("rt.yaml", runtime())
     done = kfrun("validate", "job.yaml", "--runtimes", source)
     assert (done.returncode, message in done.stderr) == (code, True), done.stderr
+
+
+@pytest.mark.usefixtures("job")
+def test_a_file_that_cannot_be_read_leaves_the_others_of_its_folder(kfrun: Kfrun) -> None:
+    (kfrun.folder / "rt").mkdir()
+    kfrun.write("rt/bad.yaml", "a: [\n")
+    kfrun.write("rt/good.yaml", runtime())
+    done = kfrun("validate", "job.yaml", "--runtimes", "rt", "--trainer-version", "2.2,2.3")
+    assert done.returncode == 0
+    assert done.stderr.count("warning: rt: bad.yaml:2:1: a value is missing") == 1
 
 
 @pytest.mark.usefixtures("job")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kfrun.model.source import Finding, ObjectKey
 
 MISSING: Final = "KF401"
-_STORED: Final = "--stored looks among those that were applied on this machine, too"
+_STORED: Final = "--stored looks among those that were applied on this machine, too, --runtimes SRC elsewhere"
 
 
 def weighed(findings: Iterable[Finding], wanted: ObjectKey | None, missing_runtime: str) -> list[Finding]:

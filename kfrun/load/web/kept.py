@@ -52,7 +52,7 @@ def fetched(url: str, fetching: Fetching, *, accept: str = "*/*", shown: str = "
     path = paths.join(fetching.cache_dir, "sources", f"{digests.blake2(f'{accept} {url}'.encode())}.json")
     copy = None if fetching.refresh else _read(path)
     now = time.time()
-    if copy is not None and 0 <= now - copy.time < FRESH_SECONDS:
+    if copy is not None and (fetching.any_age or 0 <= now - copy.time < FRESH_SECONDS):
         return copy.content
     known = copy if copy is not None else _read(path)
     headers = {"Accept": accept, **({"If-None-Match": known.etag} if known is not None and known.etag else {})}
@@ -60,11 +60,13 @@ def fetched(url: str, fetching: Fetching, *, accept: str = "*/*", shown: str = "
         answer = urls.ask(url, MAX_BYTES, headers=headers, secret=_secret(url, fetching.environ))
     except Unavailable as error:
         if known is None or isinstance(error, urls.SecretRefused):
-            raise Unavailable(f"{shown or url}: {error.message}", error.hint or _token_hint(url)) from None
+            raise Unavailable(
+                f"{shown or url}: {error.message}", error.hint or _token_hint(url, fetching.environ)
+            ) from None
         fetching.tell(f"warning: {error.message}; {shown or url} is used as it was {_ago(now - known.time)} ago")
         return known.content
     except NotFound as error:
-        raise NotFound(f"{shown or url}: {error.message}", _token_hint(url)) from None
+        raise NotFound(f"{shown or url}: {error.message}", _token_hint(url, fetching.environ)) from None
     content = known.content if answer.is_unchanged and known is not None else answer.content
     if len(content) > MAX_BYTES:
         raise Unavailable(f"{shown or url}: more than {MAX_BYTES // 2**20} MiB are too much")
@@ -83,13 +85,20 @@ def _ago(seconds: float) -> str:
 def _secret(url: str, environ: Any) -> str:
     """The header Authorization for a host; empty where there is none for it."""
     parts = urlsplit(url)
-    host, api = parts.hostname or "", urlsplit(environ.get("GITHUB_API_URL") or "").hostname
+    host = parts.hostname or ""
     own = environ.get(f"KFRUN_TOKEN_{host.replace('.', '_').replace('-', '_')}")
-    github = environ.get("GITHUB_TOKEN") or environ.get("GH_TOKEN") if host in (*_GITHUB_HOSTS, api) else None
+    github = (
+        environ.get("GITHUB_TOKEN") or environ.get("GH_TOKEN") if host in (*_GITHUB_HOSTS, _api_host(environ)) else None
+    )
     token = own or github
     if token:
         return f"Bearer {token.strip()}"
     return _of_netrc(host, environ)
+
+
+def _api_host(environ: Any) -> str | None:
+    """Of GitHub's API, where a company has its own."""
+    return urlsplit(environ.get("GITHUB_API_URL") or "").hostname
 
 
 def _of_netrc(host: str, environ: Any) -> str:
@@ -107,9 +116,9 @@ def _of_netrc(host: str, environ: Any) -> str:
     return "Basic " + base64.b64encode(f"{found[0] or ''}:{found[2]}".encode()).decode("ascii")
 
 
-def _token_hint(url: str) -> str:
+def _token_hint(url: str, environ: Any) -> str:
     host = urlsplit(url).hostname or ""
-    if host.endswith("github.com"):
+    if host in (*_GITHUB_HOSTS, _api_host(environ)):
         return "of a private repository GITHUB_TOKEN has to hold a token"
     return f"a token for it may be in KFRUN_TOKEN_{host.replace('.', '_').replace('-', '_')} or in netrc"
 

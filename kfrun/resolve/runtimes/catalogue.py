@@ -180,7 +180,7 @@ def _near(wanted: ObjectKey, present: list[ObjectKey]) -> str:
 
     usable = [key.name for key in present if (key.kind, key.namespace) == (wanted.kind, wanted.namespace)]
     if not usable:
-        return f"there is no {wanted.kind} at all: give its file with -f"
+        return f"there is no {wanted.kind} at all: give its file with -f, or with --runtimes where it lies"
     near = difflib.get_close_matches(wanted.name, usable, n=1, cutoff=_NEAR)
     listed = ", ".join(sorted(usable)[:_SHOWN]) + (" …" if len(usable) > _SHOWN else "")
     return f'did you mean "{near[0]}"? available: {listed}' if near else f"available: {listed}"

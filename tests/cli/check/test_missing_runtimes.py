@@ -33,7 +33,7 @@ spec:
                       image: example.com/train:1.2
 """
 MISSING = 'KF401: ClusterTrainingRuntime "company" was not found'
-HINT = "--stored looks among those that were applied on this machine, too"
+HINT = "--stored looks among those that were applied on this machine, too, --runtimes SRC elsewhere"
 USED = "clustertrainingruntime.trainer.kubeflow.org/company is the one stored on this machine (--stored)"
 
 
