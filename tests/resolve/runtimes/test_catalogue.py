@@ -82,7 +82,8 @@ def test_a_long_list_is_cut():
 
 
 def test_an_empty_catalogue_says_so():
-    assert _hint(Catalogue(), _job()) == "there is no ClusterTrainingRuntime at all: give its file with -f, or with --runtimes where it lies"
+    told = "there is no ClusterTrainingRuntime at all: give its file with -f, or with --runtimes where it lies"
+    assert _hint(Catalogue(), _job()) == told
 
 
 def test_the_same_name_elsewhere_is_pointed_out():
