@@ -70,7 +70,7 @@ def of_kinds(found: Sequence[Document], is_asked_for: Callable[[ObjectKey], bool
 
 def tell_passed_over(others: Iterable[ObjectKey]) -> None:
     """Tell which objects of other kinds are passed over, if any are."""
-    names = [f"{key.kind} {key.name}".rstrip() for key in others]
+    names = [f"{key.kind} {key.name}".strip() or "one without a kind" for key in others]
     if names:
         more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
         listener.tell(f"passed over objects of other kinds: {', '.join(names[:_MOST])}{more}")
