@@ -46,7 +46,7 @@ def make(
     ready = plans.of(
         [_manifest(stored)],
         _with_snapshot(observed, stored),
-        wishes.to_run,
+        wishes.to_run(),
         settings,
         complete=plans.completion(observed, settings, of_all=True),
     )

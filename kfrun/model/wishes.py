@@ -78,7 +78,6 @@ class Wishes(NamedTuple):
     clean_env: bool = False
     keep_environment: bool = False
 
-    @property
     def to_run(self) -> Wishes:
         """For whoever runs the jobs now and wants nothing else left behind."""
         return self._replace(rerun=True, transient=True)

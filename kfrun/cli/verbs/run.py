@@ -58,7 +58,7 @@ def command(wishes: Wishes, remove: bool, detach: bool, quiet: bool) -> int:
         caller = options.caller()
         ready = _script(wishes, settings, backend, caller, quiet=quiet) if wishes.script else None
         if ready is None:
-            ready = plans.make(wishes.to_run, settings, backend.observe, warn=options.warn(settings))
+            ready = plans.make(wishes.to_run(), settings, backend.observe, warn=options.warn(settings))
             execution.require_possible(ready, backend, caller, warn=options.warn(settings))
             _require_one_job(ready)
         if not quiet:

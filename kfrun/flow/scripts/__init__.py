@@ -104,7 +104,7 @@ def plan(
     observed = observe([document.key for document in read])
     complete = plans.completion(observed, settings, of_all=False)
     try:
-        ready = plans.of(read, observed, wishes.to_run, settings, complete=complete)
+        ready = plans.of(read, observed, wishes.to_run(), settings, complete=complete)
     except InvalidInput as refusal:
         raise InvalidInput([_with_way_out(one, made) for one in refusal.findings]) from refusal
     require_own(ready, made)
