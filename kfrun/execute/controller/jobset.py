@@ -67,13 +67,20 @@ def _note_suspension(p: Pass, *, suspend: bool) -> None:
 
 
 def _create_jobs(p: Pass) -> None:
+    """Create the Jobs whose turn it is; after a restart once nothing of before runs any more.
+
+    On a cluster a Job is made anew as soon as the one of its name is gone. Here all wait for the last one: its pods
+    would find the ports taken, or meet those of before at the rendezvous.
+    """
     existing = {job.name: job for job in _current(p)}
+    if any(not pod.ended and pod.counted_out for pod in p.state.pods):
+        return
     blocked: str | None = None
     for child in p.workload.jobs:
         if blocked is not None and blocked != child.replicated_job:
             return
         if child.name in existing:
-            if p.workload.in_order and not _is_ready(p, existing[child.name]):
+            if p.workload.in_order and not _is_started(p, existing[child.name]):
                 blocked = child.replicated_job
             continue
         if all(_is_met(p, name, status) for name, status in child.depends_on):
@@ -83,8 +90,9 @@ def _create_jobs(p: Pass) -> None:
 
 
 def _job(p: Pass, child: ChildJob) -> JobState:
+    number = sum(job.name == child.name for job in p.state.jobs)
+    uid = job_uid(p.state.uid, child.name, number)
     restarts = p.state.jobset.restarts
-    uid = job_uid(p.state.uid, child.name, restarts)
     return JobState(child.name, uid, child.replicated_job, child.index, p.now, restart_attempt=restarts)
 
 

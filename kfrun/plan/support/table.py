@@ -69,8 +69,6 @@ def _jobset(table: Reasons, spec: Node, path: FieldPath) -> Iterator[NotEnforced
 
 
 def _job(table: Reasons, spec: Node, path: FieldPath) -> Iterator[NotEnforced]:
-    if spec.get("completionMode", "Indexed") != "Indexed":
-        yield NotEnforced(field_text((*path, "completionMode")), "every pod gets an index")
     yield from _named(table["JobSpec"], spec, path)
     yield from _pod(table, spec["template"]["spec"], (*path, "template", "spec"))
 
