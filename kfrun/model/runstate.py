@@ -157,12 +157,16 @@ class JobSetState:
     Attributes:
         restarts: of all its Jobs together.
         restarts_towards_max: those that count, and those of single Jobs.
+        made: how many Jobs of each name there have been.
+        pods_made: how many pods.
     """
 
     created: float | None = None
     deleted: bool = False
     restarts: int = 0
     restarts_towards_max: int = 0
+    made: dict[str, int] = field(default_factory=dict)
+    pods_made: int = 0
     conditions: list[Condition] = field(default_factory=list)
 
     @property
@@ -258,11 +262,19 @@ def _read(data: dict[str, Any]) -> dict[str, Any]:
     return {
         **data,
         "conditions": _conditions(data),
-        "jobset": JobSetState(**{**data.get("jobset", {}), "conditions": _conditions(data.get("jobset", {}))}),
+        "jobset": _jobset(data),
         "jobs": [_job(uid, job) for job in data.get("jobs", ())],
         "pods": [_pod(uid, pod) for pod in data.get("pods", ())],
         "first_failure": FirstFailure(**failure) if failure else None,
     }
+
+
+def _jobset(data: dict[str, Any]) -> JobSetState:
+    known, made = data.get("jobset", {}), dict[str, int]()
+    for job in data.get("jobs", ()):
+        made[job["name"]] = made.get(job["name"], 0) + 1
+    counted = {"made": made, "pods_made": len(data.get("pods", ()))}
+    return JobSetState(**{**counted, **known, "conditions": _conditions(known)})
 
 
 def _job(uid: str, data: dict[str, Any]) -> JobState:

@@ -138,6 +138,11 @@ class ChildJob:
         return self.job_template.spec.get("activeDeadlineSeconds")
 
     @property
+    def ttl(self) -> int | None:
+        """Seconds that the Job stays after its end, None for ever."""
+        return self.job_template.spec.get("ttlSecondsAfterFinished")
+
+    @property
     def restart_policy(self) -> str:
         """``OnFailure`` or ``Never``."""
         policy: str = self.job_template.pod["restartPolicy"]
@@ -219,12 +224,14 @@ class Workload:
     @property
     def failure_policy(self) -> dict[str, Any] | None:
         """What JobSet does when a Job has failed; None: it fails."""
-        return self.jobset["spec"].get("failurePolicy")
+        policy: dict[str, Any] | None = self.jobset["spec"].get("failurePolicy")
+        return policy
 
     @property
     def ttl(self) -> int | None:
         """Seconds that the JobSet stays after its end, None for ever."""
-        return self.jobset["spec"].get("ttlSecondsAfterFinished")
+        seconds: int | None = self.jobset["spec"].get("ttlSecondsAfterFinished")
+        return seconds
 
     @property
     def replicated_jobs(self) -> tuple[tuple[str, int], ...]:

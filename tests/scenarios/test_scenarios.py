@@ -28,7 +28,14 @@ LOCAL: dict[str, str] = {
     "workdir-missing-is-made": "kfrun makes no folders outside its own",
 }
 """Cases whose local meaning differs on purpose; each has a test of its own below."""
-HONOURED = {"core", "JobSet ordering and policies", "pods with several containers", "jax policy"}
+HONOURED = {
+    "core",
+    "failure policies",
+    "pod failure policies",
+    "JobSet ordering and policies",
+    "pods with several containers",
+    "jax policy",
+}
 """What of agreement.yaml's capabilities there is."""
 _END_SECONDS = 40.0
 

@@ -19,7 +19,8 @@ _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 
 def advance(p: Pass, job: JobState, *, suspend: bool) -> None:
     """Bring one Job a step further."""
-    if job.finished or job.deleted:
+    if job.finished:
+        _expire(p, job)
         return
     child = p.child(job.name)
     if suspend:
@@ -49,6 +50,18 @@ def remove(p: Pass, job: JobState) -> None:
     job.deleted = True
     for pod in p.pods_of(job):
         pods.stop(p, pod, p.grace(p.child(job.name)))
+        pod.deleted = True
+
+
+def _expire(p: Pass, job: JobState) -> None:
+    """Remove a finished Job when its own ttl is over; its JobSet, which misses it, makes it anew."""
+    ttl, end = p.child(job.name).ttl, job.condition("Complete") or job.condition("Failed")
+    if ttl is None or end is None:
+        return
+    if p.now >= end.since + ttl:
+        remove(p, job)
+    else:
+        p.wake(end.since + ttl)
 
 
 def _suspend(p: Pass, job: JobState, child: ChildJob) -> None:
@@ -113,12 +126,16 @@ def _count_failure(p: Pass, job: JobState, child: ChildJob, pod: PodState) -> No
             job.index_failures[index] = job.index_failures.get(index, 0) + 1
     if matched is not None and action == "FailJob":
         _fail_with(p, job, "PodFailurePolicy", matched.message)
-    elif child.backoff_limit_per_index is not None and is_own_end:
-        if action == "FailIndex" or job.index_failures.get(index, 0) > child.backoff_limit_per_index:
-            job.failed_indexes = sorted({*job.failed_indexes, pod.index})
+    elif is_own_end and _is_index_spent(job, child, index, action):
+        job.failed_indexes = sorted({*job.failed_indexes, pod.index})
     if job.failed > child.backoff_limit:
         _fail_with(p, job, "BackoffLimitExceeded", "Job has reached the specified backoff limit")
     job.next_try[index] = p.now + p.back_off.wait(max(1, job.index_failures.get(index, job.failed)))
+
+
+def _is_index_spent(job: JobState, child: ChildJob, index: str, action: str) -> bool:
+    limit = child.backoff_limit_per_index
+    return limit is not None and (action == "FailIndex" or job.index_failures.get(index, 0) > limit)
 
 
 def _judge(p: Pass, job: JobState, child: ChildJob) -> None:
@@ -133,9 +150,7 @@ def _judge(p: Pass, job: JobState, child: ChildJob) -> None:
         return
     rule = next((number for number, one in enumerate(child.success_rules) if _is_enough(one, job)), None)
     if rule is not None:
-        set_condition(
-            job.conditions, "SuccessCriteriaMet", "SuccessPolicy", f"Matched rules at index {rule}", p.now
-        )
+        set_condition(job.conditions, "SuccessCriteriaMet", "SuccessPolicy", f"Matched rules at index {rule}", p.now)
     elif completed == child.completions:
         message = "Reached expected number of succeeded pods"
         set_condition(job.conditions, "SuccessCriteriaMet", "CompletionsReached", message, p.now)
@@ -145,12 +160,14 @@ def _is_enough(rule: dict[str, Any], job: JobState) -> bool:
     """Whether a rule of the Job's successPolicy is met."""
     wanted = podfailures.index_numbers(rule["succeededIndexes"]) if rule.get("succeededIndexes") else None
     found = set(job.completed_indexes) if wanted is None else wanted & set(job.completed_indexes)
-    return len(found) >= rule.get("succeededCount", len(wanted or ()))
+    return len(found) >= int(rule.get("succeededCount", len(wanted or ())))
 
 
 def _stop_pods(p: Pass, job: JobState, child: ChildJob) -> bool:
     """Remove the pods that have not ended. Whether all have."""
     active = [pod for pod in p.pods_of(job) if not pod.ended]
+    if sum(pods.spare(p, pod) for pod in active):
+        return False
     for pod in active:
         if not pod.deleted:
             p.event("Job", job.name, "SuccessfulDelete", f"Deleted pod: {pod.name}")
@@ -203,17 +220,15 @@ def _create_missing(p: Pass, job: JobState, child: ChildJob) -> None:
 def _create(p: Pass, job: JobState, child: ChildJob, index: int) -> PodState:
     attempt = job.tries.get(str(index), 0)
     job.tries[str(index)] = attempt + 1
-    name = f"{child.hostname(index)}-{_suffix(p.state.uid, len(p.state.pods))}"
+    name = f"{child.hostname(index)}-{_suffix(p.state.uid, p.state.jobset.pods_made)}"
     template = child.job_template
     containers = [
         ContainerState(c["name"], init=True, sidecar=c.get("restartPolicy") == "Always")
         for c in template.init_containers
     ]
     containers += [ContainerState(c["name"]) for c in template.containers]
-    pod = PodState(
-        name, job.name, job.uid, index, attempt, p.now, containers, restart_attempt=p.state.jobset.restarts
-    )
-    p.state.pods.append(pod)
+    pod = PodState(name, job.name, job.uid, index, attempt, p.now, containers, restart_attempt=p.state.jobset.restarts)
+    p.add(pod)
     p.event("Job", job.name, "SuccessfulCreate", f"Created pod: {pod.name}")
     return pod
 

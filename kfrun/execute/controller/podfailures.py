@@ -36,14 +36,16 @@ def _of_codes(wanted: dict[str, Any] | None, pod: PodState, namespace: str) -> s
         return ""
     for container in sorted(pod.containers, key=lambda item: item.init):
         if wanted.get("containerName") in (None, container.name) and _fits(wanted, container):
-            return f"Container {container.name} for pod {namespace}/{pod.name} failed with exit code {container.exit_code}"
+            return (
+                f"Container {container.name} for pod {namespace}/{pod.name} failed with exit code {container.exit_code}"
+            )
     return ""
 
 
 def _fits(wanted: dict[str, Any], container: ContainerState) -> bool:
     if container.status != "terminated" or not container.exit_code:
         return False
-    return (container.exit_code in wanted["values"]) == (wanted["operator"] == "In")
+    return (container.exit_code in wanted["values"]) is (wanted["operator"] == "In")
 
 
 def _of_conditions(rule: dict[str, Any], pod: PodState, namespace: str) -> str:
