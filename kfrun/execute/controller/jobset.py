@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kfrun.model.runstate import PodState
     from kfrun.model.workload import ChildJob
 
-_KEPT = 200
+_KEPT = 50
 """Pods of attempts that are over."""
 _RESTARTING = "RestartingJobSet"
 _SUSPENDED = "jobset is suspended"
@@ -64,8 +64,9 @@ def settle(p: Pass) -> None:
             pods.advance(p, pod, p.child(pod.job))
 
 
-def _progress(p: Pass) -> tuple[int, int]:
-    return len(p.state.jobs), sum(job.finished for job in p.state.jobs)
+def _progress(p: Pass) -> tuple[int, int, int]:
+    jobs = p.state.jobs
+    return len(jobs), sum(job.finished for job in jobs), sum(job.deleted for job in jobs)
 
 
 def _is_decided(p: Pass) -> bool:

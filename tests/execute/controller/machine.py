@@ -71,6 +71,9 @@ class Machine:
                     return pod, item
         raise AssertionError(f"{container} of {index} does not run: {self.state.pods}")
 
+    def started(self, index: int = 0, container: str = "node") -> None:
+        self.tell(Started(self.attempt(index, container), self.now))
+
     def at(self, now: float) -> None:
         self.now = now
         self.turn()
