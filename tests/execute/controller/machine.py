@@ -26,6 +26,7 @@ class Machine:
         self.log: list[str] = []
         self.events: list[tuple[str, str]] = []
         self.wake_at: float | None = None
+        self.asked: set[Attempt] = set()
         self.turn()
 
     def turn(self, p: Pass | None = None) -> None:
@@ -40,6 +41,10 @@ class Machine:
         self.wake_at = p.wake_at
         assert RunState.from_json(self.state.to_json()) == self.state
         starts = [command for command in p.commands if isinstance(command, StartContainer)]
+        for command in starts:
+            one = attempt(*p.container(command.pod, command.container))
+            assert one not in self.asked, "an attempt is asked for once"
+            self.asked.add(one)
         if starts and not self.slow:
             p = self.begin()
             for command in starts:
