@@ -30,6 +30,7 @@ LOCAL: dict[str, str] = {
 """Cases whose local meaning differs on purpose; each has a test of its own below."""
 HONOURED = {
     "core",
+    "ttl",
     "failure policies",
     "pod failure policies",
     "JobSet ordering and policies",
@@ -137,13 +138,19 @@ class Run:
         deadline = time.monotonic() + _END_SECONDS
         while time.monotonic() < deadline:
             self.look()
-            observer = self.observer
-            if observer is not None and (observer.deleted or (observer.finished and observer.ended)):
-                return
-            if self._never_ends():
+            if self._is_over() or self._never_ends():
                 return
             time.sleep(0.002)
         pytest.fail("the job did not end")
+
+    def _is_over(self) -> bool:
+        observer = self.observer
+        if observer is None or observer.deleted:
+            return observer is not None
+        return observer.finished and observer.ended and (not self._has_ttl() or observer.expired())
+
+    def _has_ttl(self) -> bool:
+        return any("ttlSecondsAfterFinished" in str(item) for item in self.documents)
 
     def _never_ends(self) -> bool:
         """The observation itself ended without a terminal condition or a deletion."""
