@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from kfrun.model.values import NamedTuple
+from kfrun.plan.support import messagepatterns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     Node = dict[str, Any]
 
 _ALL = "RestartJobSet"
-_OF_GO = {r"\z": r"\Z", "[[:alpha:]]": "[A-Za-z]", "[[:digit:]]": "[0-9]", "[[:alnum:]]": "[0-9A-Za-z]"}
-"""How a pattern of the API is written here, where that differs."""
 
 
 class Decision(NamedTuple):
@@ -90,18 +88,8 @@ def _fits(rule: Node, job: JobState) -> bool:
     return (
         (not reasons or condition.reason in reasons)
         and (not targets or job.replicated_job in targets)
-        and (not patterns or any(_is_found(pattern, condition.message) for pattern in patterns))
+        and (not patterns or any(messagepatterns.is_found(pattern, condition.message) for pattern in patterns))
     )
-
-
-def _is_found(pattern: str, message: str) -> bool:
-    """Whether a pattern is found in a message; one that cannot be read is in none, as upstream."""
-    for theirs, ours in _OF_GO.items():
-        pattern = pattern.replace(theirs, ours)
-    try:
-        return re.search(pattern, message) is not None
-    except (re.error, OverflowError, RecursionError):
-        return False
 
 
 def _first(failed: Sequence[JobState]) -> JobState:
