@@ -249,6 +249,12 @@ def _paid_processors() -> int | None:
     return None
 
 
+def capacity() -> dict[str, int]:
+    """What this machine has of CPUs and of bytes of memory, by the API's names of these resources."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {"cpu": processors(), "memory": memory}
+
+
 def make_private_folder(path: str | Path) -> None:
     """Make a folder, and those above it that are missing, for this user alone (0700).
 

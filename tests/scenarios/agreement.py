@@ -126,6 +126,8 @@ def _normal_log(log: str, env_names: set[str]) -> list[str]:
 
 
 def _with_placeholders(line: str) -> str:
+    line = _POD_NAME.sub("<pod>", line)
+    line = re.sub(r"(?<=['/ ])default\b", "<ns>", line)
     line = re.sub(r"job-[a-z]+-\d+-\d+(\.job)?(\.<ns>|\.default)?(\.svc\.cluster\.local)?", "<host>", line)
     for name in {socket.gethostname(), socket.getfqdn(), "127.0.0.1", "localhost"}:
         line = line.replace(name, "<host>")

@@ -6,6 +6,8 @@ yet is listed in ``later.yaml`` with the reason; for those the plan must name wh
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import time
 from pathlib import Path
@@ -14,23 +16,29 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from kfrun.load import kubeyaml
 from tests.scenarios.agreement import differences
 from tests.scenarios.observation import Observer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.conftest import Kfrun
 
 HERE = Path(__file__).parent
 LATER: dict[str, str] = yaml.safe_load((HERE / "later.yaml").read_text())
 LOCAL: dict[str, str] = {
     "killed-by-segv": "a process is not pid 1: it dies of the signal",
+    "missing-configmap-env": "nobody looks away while the pod starts, so that it is seen to end",
     "workdir-missing-is-made": "kfrun makes no folders outside its own",
 }
 """Cases whose local meaning differs on purpose; each has a test of its own below."""
 HONOURED = {
     "core",
     "ttl",
+    "volumes",
+    "volumes (hostPath), retries",
+    "env sources",
+    "pods with several containers, and an emptyDir volume",
     "failure policies",
     "pod failure policies",
     "JobSet ordering and policies",
@@ -39,6 +47,8 @@ HONOURED = {
 }
 """What of agreement.yaml's capabilities there is."""
 _END_SECONDS = 40.0
+_LAST_SECONDS = 2.0
+"""How long a job is looked at that goes on for ever."""
 
 
 def _cases(config: pytest.Config) -> list[Path]:
@@ -66,8 +76,7 @@ def _load(path: Path) -> Any:
 
 
 def _documents(case: Path) -> list[dict[str, Any]]:
-    documents, _ = kubeyaml.parse((case / "manifest.yaml").read_text(), "manifest.yaml")
-    return [document.data for document in documents]
+    return list(yaml.safe_load_all((case / "manifest.yaml").read_text()))
 
 
 def _merge(base: Any, patch: Any) -> Any:
@@ -89,6 +98,8 @@ class Run:
     def __init__(self, kfrun: Kfrun, case: Path) -> None:
         self.kfrun = kfrun
         self.documents = _documents(case)
+        for path in re.findall(r"path: (/tmp/kfrun-scenarios/[\w-]+)", (case / "manifest.yaml").read_text()):
+            shutil.rmtree(path, ignore_errors=True)
         self.observed = _load(case / "observed.yaml")
         steps = case / "steps.yaml"
         self.steps = _load(steps) if steps.exists() else []
@@ -96,7 +107,8 @@ class Run:
         self.observer: Observer | None = None
 
     def apply(self) -> tuple[bool, str]:
-        path = self.kfrun.write("manifest.yaml", yaml.safe_dump_all(self.documents, sort_keys=False))
+        # In JSON texts stay texts: a bare y of YAML is a boolean to kubectl.
+        path = self.kfrun.write("manifest.yaml", "\n---\n".join(map(json.dumps, self.documents)))
         return self._watched("apply", "-q", "-f", str(path))
 
     def _watched(self, *args: str) -> tuple[bool, str]:
@@ -113,6 +125,8 @@ class Run:
     def step(self, wish: Any) -> tuple[bool, str]:
         if wish == "delete":
             return self._watched("delete", "trainjob", "job")
+        if "create" in wish:
+            return self._watched("create", "-f", str(self.kfrun.write("created.yaml", json.dumps(wish["create"]))))
         before = self.documents
         self.documents = [
             _merge(item, wish) if item["kind"] == "TrainJob" else item for item in self.documents if item["kind"]
@@ -135,10 +149,10 @@ class Run:
             time.sleep(0.002)
 
     def to_the_end(self) -> None:
-        deadline = time.monotonic() + _END_SECONDS
+        last, deadline = time.monotonic() + _LAST_SECONDS, time.monotonic() + _END_SECONDS
         while time.monotonic() < deadline:
             self.look()
-            if self._is_over() or self._never_ends():
+            if self._is_over() or (self._never_ends() and (self._is_as_seen() or time.monotonic() > last)):
                 return
             time.sleep(0.002)
         pytest.fail("the job did not end")
@@ -148,6 +162,12 @@ class Run:
         if observer is None or observer.deleted:
             return observer is not None
         return observer.finished and observer.ended and (not self._has_ttl() or observer.expired())
+
+    def _is_as_seen(self) -> bool:
+        """Whether its pods are in the phases in which they were when nobody looked any more."""
+        assert self.observer is not None
+        found, seen = self.observer.report()["pods"], self.observed.get("pods", [])
+        return sorted(pod["phase"] for pod in found) == sorted(pod["phase"] for pod in seen)
 
     def _has_ttl(self) -> bool:
         return any("ttlSecondsAfterFinished" in str(item) for item in self.documents)
@@ -254,3 +274,30 @@ def test_a_missing_working_directory_is_refused(kfrun: Kfrun, pytestconfig: pyte
     assert done.returncode == 1
     assert '"/not/there" does not exist' in done.stderr
     assert "manifest.yaml:" in done.stderr
+
+
+def test_a_container_waits_for_its_configmap(kfrun: Kfrun, pytestconfig: pytest.Config) -> None:
+    shutil.copy(_case(pytestconfig, "missing-configmap-env") / "manifest.yaml", kfrun.folder / "manifest.yaml")
+    kfrun.ok("apply", "-f", "manifest.yaml")
+    with kfrun.store() as store:
+        found = _until(lambda: store.objects("Pod"))
+        assert _waiting(found[0].data) == "CreateContainerConfigError"
+        messages = [event.message for _, event in store.events() if event.reason == "Failed"]
+    assert messages == ['Error: configmap "nosuch" not found']
+    kfrun.write("map.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: nosuch}\ndata: {}\n")
+    kfrun.ok("create", "-f", "map.yaml")
+    assert kfrun("wait", "job", "--timeout=20s").returncode == 0
+
+
+def _waiting(pod: dict[str, Any]) -> str:
+    statuses = pod["status"].get("containerStatuses", [])
+    return next((item["state"]["waiting"]["reason"] for item in statuses if "waiting" in item["state"]), "")
+
+
+def _until(found: Callable[[], list[Any]]) -> list[Any]:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if items := [item for item in found() if _waiting(item.data) == "CreateContainerConfigError"]:
+            return items
+        time.sleep(0.01)
+    raise AssertionError("it never waits")

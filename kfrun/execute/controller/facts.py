@@ -41,11 +41,16 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """It has not started yet, for a reason like ``ContainerCreating`` or ``ImagePullBackOff``."""
+    """It has not started yet, for a reason like ``ContainerCreating`` or ``ImagePullBackOff``.
+
+    Attributes:
+        event: reason of the event that tells the message; none without one.
+    """
 
     attempt: Attempt
     reason: str
     message: str = ""
+    event: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,8 @@ def note(p: Pass, fact: Fact) -> None:
     match fact:
         case Waiting():
             if container.status == "starting":
+                if fact.event and container.message != fact.message:
+                    p.event("Pod", pod.name, fact.event, fact.message, warning=True)
                 container.reason, container.message = fact.reason, fact.message
         case Started():
             pod.phase = "Running"

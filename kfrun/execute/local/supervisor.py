@@ -22,6 +22,7 @@ from kfrun.execute.controller.facts import Attempt
 from kfrun.execute.local import jobfiles, runtimes, supervisors
 from kfrun.execute.local.ledger import Ledger
 from kfrun.execute.local.needs.need import Denied, Met, Needs, Unmet
+from kfrun.execute.local.starts import Starts
 from kfrun.model.kinds import TRAIN_JOB
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Supervisor:
         self._job = job
         self._runtime = runtimes.named(self._run.backend).of(self._run, job, self._state)
         self._needs = Needs(self._runtime.needs(self._store, job))
+        self._starts = Starts(self._store, self._run, job, self._runtime)
 
     def work(self) -> None:
         """Reconcile until the job is over, or rests, and everything of it is stored."""
@@ -201,25 +203,15 @@ class Supervisor:
                 continue
             attempt = Attempt.of(*p.container(command.pod, command.container))
             if isinstance(command, StartContainer):
-                self._start(p, attempt)
+                self._facts += self._starts.start(p, attempt)
             else:
                 self._runtime.terminate(attempt)
         self._runtime.kill(killed)
+        self._facts += self._starts.retry(p)
         for ended in self._state.pods:
             if ended.ended and ended.name not in self._removed:
-                self._runtime.remove_pod(ended)
+                self._starts.remove(ended)
                 self._removed.add(ended.name)
-
-    def _start(self, p: Pass, attempt: Attempt) -> None:
-        found = p.pod(attempt.pod)
-        try:
-            jobfiles.write_pod(self._run.folder, self._job.workload, found)
-            self._runtime.prepare_pod(found)
-        except OSError as error:
-            text = error.strerror or str(error)
-            self._facts.append(facts.Ended(attempt, facts.START_ERROR_CODE, facts.START_ERROR, text, time.time()))
-            return
-        self._runtime.start(attempt)
 
     # Waiting
 
@@ -231,7 +223,7 @@ class Supervisor:
         timeout = _IDLE_SECONDS
         if self._due is not None:
             timeout = min(timeout, self._due - time.time())
-        intervals = [self._runtime.poll_interval(), self._needs.poll_interval()]
+        intervals = [self._runtime.poll_interval(), self._needs.poll_interval(), self._starts.poll_interval()]
         if self._ledger.is_behind:
             intervals.append(_RETRY_SECONDS)
         timeout = min([timeout, *(interval for interval in intervals if interval is not None)])
@@ -266,8 +258,8 @@ class Supervisor:
             if restarted:
                 message = "the machine was restarted while the container ran"
                 facts.note(p, facts.Ended(attempt, 137, facts.NODE_RESTARTED, message, time.time()))
-            elif not self._runtime.adopt(attempt):
-                self._start(p, attempt)
+            elif not self._starts.adopt(p, attempt):
+                self._facts += self._starts.start(p, attempt)
             elif container.stopping:
                 # It was to be told to stop; whether it was, nobody knows. A second SIGTERM does no harm.
                 self._runtime.terminate(attempt)

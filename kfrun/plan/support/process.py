@@ -7,7 +7,6 @@ from typing import Final
 from kfrun.plan.support.table import Support
 
 _SCHEDULING = "there is only this machine to run on"
-_VOLUMES = "a process sees this machine's file system"
 _NAMES = "names are resolved as on this machine"
 _USER = "a process runs as the user who starts it"
 _RETRIES = "containers restart as their pod says"
@@ -27,6 +26,7 @@ _HONOURED: Final[dict[str, frozenset[str]]] = {
             "suspend",
             "coordinator",
             "ttlSecondsAfterFinished",
+            "volumeClaimPolicies",
         }
     ),
     "Network": frozenset({"enableDNSHostnames", "subdomain"}),
@@ -47,9 +47,11 @@ _HONOURED: Final[dict[str, frozenset[str]]] = {
             "ttlSecondsAfterFinished",
         }
     ),
-    "PodSpec": frozenset({"initContainers", "containers", "restartPolicy", "terminationGracePeriodSeconds"}),
-    "Container": frozenset({"name", "command", "args", "workingDir", "ports", "env", "restartPolicy"}),
-    "EnvVarSource": frozenset({"fieldRef"}),
+    "PodSpec": frozenset({"initContainers", "containers", "restartPolicy", "terminationGracePeriodSeconds", "volumes"}),
+    "Container": frozenset(
+        {"name", "command", "args", "workingDir", "ports", "env", "envFrom", "restartPolicy", "volumeMounts"}
+    ),
+    "EnvVarSource": frozenset({"fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef"}),
 }
 
 _WITHOUT_EFFECT: Final[dict[str, frozenset[str]]] = {
@@ -79,7 +81,6 @@ _WITHOUT_EFFECT: Final[dict[str, frozenset[str]]] = {
 _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
     "JobSetSpec": {
         "managedBy": "kfrun runs the JobSet whoever manages it",
-        "volumeClaimPolicies": _VOLUMES,
     },
     "Network": {},
     "ReplicatedJob": {},
@@ -87,7 +88,6 @@ _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
         "managedBy": "kfrun runs the Job whoever manages it",
     },
     "PodSpec": {
-        "volumes": _VOLUMES,
         "ephemeralContainers": "only containers and initContainers are run",
         "activeDeadlineSeconds": "deadlines of Jobs and of the TrainJob are kept, those of pods are not",
         "dnsPolicy": _NAMES,
@@ -120,11 +120,9 @@ _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
     },
     "Container": {
         "image": _IMAGE,
-        "envFrom": "ConfigMaps and Secrets are not read",
         "resources": "CPU, memory and devices are neither limited nor allocated",
         "restartPolicyRules": _RETRIES,
-        "volumeMounts": _VOLUMES,
-        "volumeDevices": _VOLUMES,
+        "volumeDevices": "a process gets no block devices",
         "livenessProbe": _PROBES,
         "readinessProbe": _PROBES,
         "startupProbe": _PROBES,
@@ -137,10 +135,7 @@ _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
         "tty": _TERMINAL,
     },
     "EnvVarSource": {
-        "resourceFieldRef": "resources are not counted",
-        "configMapKeyRef": "ConfigMaps are not read",
-        "secretKeyRef": "Secrets are not read",
-        "fileKeyRef": _VOLUMES,
+        "fileKeyRef": "files of variables are not read",
     },
 }
 

@@ -163,7 +163,7 @@ def test_what_the_user_sets_is_not_taken_for_injected():
 def test_a_coordinator_is_written_on_every_pod():
     of = runtime(jobset={"coordinator": {"replicatedJob": "node", "podIndex": 1}})
     (job,) = expand(resolved(trainjob(trainer={"numNodes": 2}), of)).jobs
-    assert job.pod_metadata(0)["labels"]["jobset.sigs.k8s.io/coordinator"] == "tj-node-0-1.tj"
+    assert job.pod_metadata(0, 0)["labels"]["jobset.sigs.k8s.io/coordinator"] == "tj-node-0-1.tj"
 
 
 def test_too_many_pods_are_refused():

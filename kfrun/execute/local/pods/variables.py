@@ -1,4 +1,4 @@
-"""The variables and arguments of a container: literal values, the downward API and ``$(VAR)``. Pure.
+"""The variables and arguments of a container: literal values, ConfigMaps, Secrets, the downward API, ``$(VAR)``. Pure.
 
 Each runtime brings the addresses that its containers see.
 """
@@ -6,12 +6,15 @@ Each runtime brings the addresses that its containers see.
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from kfrun.model.values import dataclass
+from kfrun.execute.local.pods import configs, resources
+from kfrun.execute.local.pods.configs import CONFIG_MAP, SECRET, Configs
+from kfrun.model.values import NamedTuple, dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from typing import Protocol
 
     class Substitution(Protocol):
@@ -70,15 +73,44 @@ class PodFacts:
         return fields.get(path, "")
 
 
+class Sources(NamedTuple):
+    """Where values come from beside the manifest.
+
+    Attributes:
+        configs: ConfigMaps and Secrets.
+        pod: the spec of the pod, for what a variable tells of another one of its containers.
+        machine: what there is at most of each resource.
+        files: by volume, the folder with the files of variables that it holds.
+    """
+
+    configs: Configs = Configs(configs.none, "")
+    pod: Mapping[str, Any] = MappingProxyType({})
+    machine: Mapping[str, int] = MappingProxyType({})
+    files: Mapping[str, str] = MappingProxyType({})
+
+    def container(self, name: str, default: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The container of that name; without one, ``default``."""
+        found = (*self.pod.get("initContainers", ()), *self.pod.get("containers", ()))
+        return next((item for item in found if item["name"] == name), default)
+
+
 def environment(
-    container: Mapping[str, Any], facts: PodFacts, local: Substitution, injected: Collection[str]
+    container: Mapping[str, Any],
+    facts: PodFacts,
+    local: Substitution,
+    injected: Collection[str],
+    sources: Sources | None = None,
 ) -> dict[str, str]:
     """The manifest's variables in order; ``$(VAR)`` sees only what was defined before it (Kubernetes' rule).
 
     What comes from where nobody reads here is left out; `kfrun.plan.support` names it. ``injected`` are the names of
     the variables that the ML policy put there.
+
+    Raises:
+        Missing: a ConfigMap, a Secret or a key that is not optional is not there.
     """
-    env: dict[str, str] = {}
+    sources = sources or Sources()
+    env = dict(_whole(container, sources.configs))
     for entry in container.get("env", ()):
         name, source = entry["name"], entry.get("valueFrom")
         if source is None:
@@ -87,7 +119,42 @@ def environment(
         elif "fieldRef" in source:
             # Unlike a literal value, a field is not searched for $(VAR).
             env[name] = local.text(facts.field(source["fieldRef"].get("fieldPath", "")))
+        else:
+            found = _referred(source, container, sources)
+            if found is not None:
+                env[name] = found
     return env
+
+
+def _whole(container: Mapping[str, Any], known: Configs) -> Iterator[tuple[str, str]]:
+    """Every entry of the objects that ``envFrom`` names; of one name the last counts."""
+    for item in container.get("envFrom", ()):
+        for field, kind in (("configMapRef", CONFIG_MAP), ("secretRef", SECRET)):
+            ref = item.get(field)
+            if ref is not None:
+                entries = known.entries(kind, ref.get("name", ""), optional=ref.get("optional", False))
+                for key, value in sorted(entries.items()):
+                    if "=" not in key:
+                        yield item.get("prefix", "") + key, _text(value)
+
+
+def _referred(source: Mapping[str, Any], container: Mapping[str, Any], sources: Sources) -> str | None:
+    """What a ``valueFrom`` names; None for what is optional and not there."""
+    for field, kind in (("configMapKeyRef", CONFIG_MAP), ("secretKeyRef", SECRET)):
+        ref = source.get(field)
+        if ref is not None:
+            optional = ref.get("optional", False)
+            found = sources.configs.value(kind, ref.get("name", ""), ref["key"], optional=optional)
+            return None if found is None else _text(found)
+    ref = source.get("resourceFieldRef")
+    if ref is not None:
+        return resources.told(ref, sources.container(ref.get("containerName", ""), container), sources.machine)
+    return None
+
+
+def _text(value: bytes) -> str:
+    """As the file system's names are: bytes that are no text reach the program as they are."""
+    return value.decode("utf-8", "surrogateescape")
 
 
 def arguments(container: Mapping[str, Any], local: Substitution, env: Mapping[str, str]) -> list[str]:

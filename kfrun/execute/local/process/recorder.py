@@ -15,11 +15,13 @@ import os
 import signal
 import struct
 import time
+from typing import TYPE_CHECKING
 
 from kfrun import host
 from kfrun.execute.controller.facts import START_ERROR, START_ERROR_CODE
+from kfrun.execute.local.process import enclosure, remains
 from kfrun.execute.local.process import record as records
-from kfrun.execute.local.process import remains
+from kfrun.execute.local.process.enclosure import Unstartable
 from kfrun.execute.local.process.launch import ATTEMPT_MARKER
 from kfrun.execute.local.process.orphan import code_of
 from kfrun.execute.local.process.pump import Pump
@@ -27,6 +29,9 @@ from kfrun.execute.local.process.record import Record
 from kfrun.execute.local.runtime import JOB_MARKER
 from kfrun.host import files, orphans
 from kfrun.model.values import dataclass, replace
+
+if TYPE_CHECKING:
+    from kfrun.host.namespaces import Bind
 
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _KEPT = {signal.SIGKILL, signal.SIGSTOP}
@@ -37,7 +42,8 @@ _KEPT = {signal.SIGKILL, signal.SIGSTOP}
 class Program:
     """What to run: absolute executable, argv, environment, working directory, log file and umask; and in which boot.
 
-    With ``limit`` the log is kept at so many bytes.
+    With ``limit`` the log is kept at so many bytes. With ``binds`` it is started in a mount namespace of its own, and
+    looked for there; ``own`` are folders in which places for them may be made.
     """
 
     executable: str
@@ -48,6 +54,8 @@ class Program:
     umask: int
     boot: str = ""
     limit: int = 0
+    binds: tuple[Bind, ...] = ()
+    own: tuple[str, ...] = ()
 
 
 class Starts:
@@ -150,11 +158,8 @@ def _record(program: Program, descriptor: int, teller: int) -> int:
     try:
         pump = Pump.new(program.log, program.limit) if program.limit else None
         pid = _start(program, pump)
-    except (OSError, ValueError) as error:
-        # ValueError: a NUL character in an argument or a variable; no system call can carry it.
-        from kfrun.execute.local.process import causes
-
-        message = causes.refused(program.argv, program.folder, program.executable, error)
+    except (OSError, ValueError, Unstartable) as error:
+        message = _said(program, error)
         ended = replace(record, state="exited", exit_code=START_ERROR_CODE, reason=START_ERROR, message=message)
         _write_surely(descriptor, replace(ended, at=time.time(), swept=True))
         return START_ERROR_CODE
@@ -170,6 +175,15 @@ def _record(program: Program, descriptor: int, teller: int) -> int:
     if pump is not None:
         pump.close()
     return code
+
+
+def _said(program: Program, error: OSError | ValueError | Unstartable) -> str:
+    if isinstance(error, Unstartable):
+        return str(error)
+    # ValueError: a NUL character in an argument or a variable; no system call can carry it.
+    from kfrun.execute.local.process import causes
+
+    return causes.refused(program.argv, program.folder, program.executable, error)
 
 
 def _wait(pid: int) -> int:
@@ -238,14 +252,15 @@ def _reap() -> None:
 
 
 def _start(program: Program, pump: Pump | None) -> int:
-    os.chdir(program.folder)
+    if not program.binds:
+        os.chdir(program.folder)
     log = files.open_regular(program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND) if pump is None else pump.inlet()
     null = os.open(os.devnull, os.O_RDONLY)
     os.umask(program.umask)
     host.restore_file_limit()
     actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
     try:
-        return _spawn_in_session(program, actions)
+        return enclosure.start(program, null, log) if program.binds else _spawn_in_session(program, actions)
     finally:
         os.close(log)
         os.close(null)

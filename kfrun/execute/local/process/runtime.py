@@ -14,21 +14,26 @@ from kfrun.execute.controller.facts import START_ERROR, START_ERROR_CODE, Attemp
 from kfrun.execute.local.needs.environment import EnvironmentNeed
 from kfrun.execute.local.needs.ports import PortsNeed
 from kfrun.execute.local.pods import variables
-from kfrun.execute.local.process import launch, leftovers, pump, record, recorder
+from kfrun.execute.local.pods.configs import Missing
+from kfrun.execute.local.process import enclosure, launch, leftovers, pump, record, recorder
 from kfrun.execute.local.process.addresses import LOOPBACK, Addresses, LocalAddresses
+from kfrun.execute.local.process.enclosure import Unstartable
 from kfrun.execute.local.process.watch import Traces, Watch
 from kfrun.execute.local.runtime import JOB_MARKER, ContainerUsage
+from kfrun.execute.local.volumes import mounts
+from kfrun.execute.local.volumes.mounts import Unusable
 from kfrun.host import files, orphans
+from kfrun.model.values import replace
 from kfrun.observe import segments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import ModuleType
     from typing import Self
 
     from kfrun.execute.controller.facts import Fact
     from kfrun.execute.local.jobfiles import RunFiles
     from kfrun.execute.local.needs.need import Need
+    from kfrun.execute.local.pods.inputs import Given
     from kfrun.model.runstate import PodState, RunState
     from kfrun.model.workload import ChildJob, Workload
     from kfrun.observe.store import Run, Store
@@ -61,6 +66,7 @@ class ProcessRuntime:
         self._watched: dict[Attempt, Watch] = {}
         self._starts = recorder.Starts()
         self._facts: list[Fact] = []
+        self._given: dict[Attempt, Given] = {}
 
     # ContainerRuntime
 
@@ -98,19 +104,22 @@ class ProcessRuntime:
         """See `ContainerRuntime.remove_pod`."""
         self._pods.pop(pod.name, None)
 
-    def start(self, attempt: Attempt) -> None:
+    def start(self, attempt: Attempt, given: Given) -> None:
         """See `ContainerRuntime.start`."""
+        self._given[attempt] = given
         try:
-            program = self._program(attempt)
+            program = self._program(attempt, given)
             pid = recorder.spawn(program, record.create(self._path(attempt, "attempt")), self._starts)
-        except (OSError, _NotFound) as error:
+        except (OSError, Unstartable, Missing, Unusable) as error:
             text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             self._facts.append(Ended(attempt, START_ERROR_CODE, START_ERROR, text, time.time()))
             return
         self._watch(attempt, pid, is_child=True)
 
-    def adopt(self, attempt: Attempt) -> bool:
+    def adopt(self, attempt: Attempt, given: Given | None) -> bool:
         """See `ContainerRuntime.adopt`."""
+        if given is not None:
+            self._given[attempt] = given
         path = self._path(attempt, "attempt")
         found = record.read(path)
         # Held and new: it was forked a moment ago and is about to write.
@@ -182,11 +191,18 @@ class ProcessRuntime:
             if item.never_started or (news and isinstance(news[-1], Ended)):
                 self._forget(item)
             if item.never_started:
-                self.start(item.attempt)
+                self._start_again(item.attempt)
         if any(item.is_lost for item in watches):
             seen.reap()
         facts, self._facts = self._facts, []
         return facts
+
+    def _start_again(self, attempt: Attempt) -> None:
+        if attempt in self._given:
+            self.start(attempt, self._given[attempt])
+            return
+        message = "what it was to be given is not there any more"
+        self._facts.append(Ended(attempt, START_ERROR_CODE, START_ERROR, message, time.time()))
 
     def _note_starts(self) -> None:
         started = self._starts.collect()
@@ -211,43 +227,36 @@ class ProcessRuntime:
 
     # Starting
 
-    def _program(self, attempt: Attempt) -> recorder.Program:
-        job, pod, container = self._find(attempt)
+    def _program(self, attempt: Attempt, given: Given) -> recorder.Program:
+        job, container = self._find(attempt)
         local = LocalAddresses(self._addresses, self._ports)
         injected = job.job_template.injected.get(attempt.container, ())
-        own = variables.environment(container, self._pod_facts(job, pod), local, injected)
+        own = variables.environment(container, given.facts, local, injected, given.sources)
+        binds = mounts.binds(container, given.volumes, own)
         marker, _, name = self._marker(attempt).partition("=")
         env = {**launch.base_environment(self._settings), **own, JOB_MARKER: self._uid, marker: name}
         argv = variables.arguments(container, local, own)
         folder = container.get("workingDir") or self._settings.folder
-        if not os.path.isdir(folder):
-            raise _NotFound(_causes().no_folder(folder))
         if not argv:
-            raise _NotFound("the container has no command")
-        executable = launch.find_executable(argv[0], env["PATH"], folder)
-        if executable is None:
-            raise _NotFound(_causes().missing(argv, folder, env["PATH"]))
-        log = self._path(attempt, "log")
-        return recorder.Program(
-            executable, tuple(argv), env, folder, log, self._settings.umask, self._boot, self._settings.log_max_size
-        )
+            raise Unstartable("the container has no command")
+        program = recorder.Program(
+            "", tuple(argv), env, folder, self._path(attempt, "log"), self._settings.umask, self._boot,
+            self._settings.log_max_size, tuple(binds), self._own_folders(given),
+        )  # fmt: skip
+        # With volumes it may lie in one of them: then it is looked for where these are.
+        if not binds:
+            return replace(program, executable=enclosure.executable(argv, folder, env["PATH"]))
+        enclosure.require_usable(binds)
+        return program
 
-    def _find(self, attempt: Attempt) -> tuple[ChildJob, PodState, dict[str, Any]]:
-        job, pod = self._pods[attempt.pod]
+    def _own_folders(self, given: Given) -> tuple[str, ...]:
+        """Where places for volumes may be made on the disk."""
+        return (self._settings.folder, *given.volumes.values())
+
+    def _find(self, attempt: Attempt) -> tuple[ChildJob, dict[str, Any]]:
+        job, _ = self._pods[attempt.pod]
         containers = (*job.job_template.init_containers, *job.job_template.containers)
-        return job, pod, next(item for item in containers if item["name"] == attempt.container)
-
-    def _pod_facts(self, job: ChildJob, pod: PodState) -> variables.PodFacts:
-        return variables.PodFacts(
-            name=pod.name,
-            namespace=self._workload.namespace,
-            uid=f"{self._uid}-{pod.name}",
-            **job.pod_metadata(pod.index, pod.restart_attempt),
-            service_account=job.job_template.pod.get("serviceAccountName", "default"),
-            node=os.uname().nodename,
-            addresses=(LOOPBACK,),
-            host_addresses=(LOOPBACK,),
-        )
+        return job, next(item for item in containers if item["name"] == attempt.container)
 
     def _path(self, attempt: Attempt, suffix: str) -> str:
         return f"{self._prefix(attempt)}.{suffix}"
@@ -267,6 +276,8 @@ class ProcessRuntime:
         self._sample(item, time.time())
         item.close()
         del self._watched[item.attempt]
+        if not item.never_started:
+            self._given.pop(item.attempt, None)
 
     def _marker(self, attempt: Attempt) -> str:
         """What every process of the attempt has in its environment, and no process of any other."""
@@ -284,14 +295,3 @@ class ProcessRuntime:
         except OSError:
             # No log yet, or no space for the index: times are then estimated on reading.
             return
-
-
-class _NotFound(Exception):
-    """What a container needs is not there."""
-
-
-def _causes() -> ModuleType:
-    # No supervisor carries them along: most start everything that they are asked for.
-    from kfrun.execute.local.process import causes
-
-    return causes

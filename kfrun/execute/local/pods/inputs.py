@@ -1,0 +1,104 @@
+"""What a container is given beside its manifest's own words: variables of ConfigMaps and Secrets, and its volumes."""
+
+from __future__ import annotations
+
+import os
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from kfrun import host
+from kfrun.execute.local.pods import variables
+from kfrun.execute.local.pods.configs import Configs, Missing
+from kfrun.execute.local.pods.variables import PodFacts, Sources
+from kfrun.execute.local.volumes.places import Unsupplied, Volumes
+from kfrun.model.values import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kfrun.execute.local.pods.configs import Find
+    from kfrun.model.runstate import PodState
+    from kfrun.model.workload import ChildJob, Workload
+
+
+class Unready(Exception):
+    """A container cannot start yet. Args: the reason that it waits for, the reason of the event, and its message."""
+
+
+class Given(NamedTuple):
+    """What a container is started with.
+
+    Attributes:
+        facts: what the downward API tells of its pod.
+        sources: where values of its variables come from.
+        volumes: the folder or file of each volume of its pod.
+    """
+
+    facts: PodFacts
+    sources: Sources = Sources()
+    volumes: Mapping[str, str] = MappingProxyType({})
+
+
+class Inputs:
+    """Gives the containers of one job what they need.
+
+    Args:
+        folder: the job's folder.
+        uid: the TrainJob's.
+        workload: what it runs.
+        find: looks up ConfigMaps and Secrets of its namespace.
+    """
+
+    def __init__(self, folder: str, uid: str, workload: Workload, find: Find) -> None:
+        self._uid = uid
+        self._workload = workload
+        self._find = find
+        self._volumes = Volumes(folder, uid, workload)
+
+    def give(self, job: ChildJob, pod: PodState, container: str, address: str) -> Given:
+        """What a container is started with; its pod's volumes are made. ``address`` is that of its pod.
+
+        Raises:
+            Unready: something is not there that it cannot start without.
+        """
+        spec = job.job_template.pod
+        facts = self._facts(job, pod, address)
+        sources = Sources(Configs(self._find, self._workload.namespace), spec, host.capacity())
+        try:
+            volumes = self._volumes.make(job, pod.name, facts, sources)
+        except Unsupplied as error:
+            name, why = error.args
+            message = f'MountVolume.SetUp failed for volume "{name}" : {why}'
+            raise Unready("ContainerCreating", "FailedMount", message) from error
+        try:
+            variables.environment(sources.container(container, {}), facts, _Plain(), (), sources)
+        except Missing as error:
+            raise Unready("CreateContainerConfigError", "Failed", f"Error: {error}") from error
+        return Given(facts, sources, volumes)
+
+    def remove(self, pod: str) -> None:
+        """Remove what was made for a pod that has ended."""
+        self._volumes.remove(pod)
+
+    def _facts(self, job: ChildJob, pod: PodState, address: str) -> PodFacts:
+        return PodFacts(
+            name=pod.name,
+            namespace=self._workload.namespace,
+            uid=f"{self._uid}-{pod.name}",
+            **job.pod_metadata(pod.index, pod.restart_attempt),
+            service_account=job.job_template.pod.get("serviceAccountName", "default"),
+            node=os.uname().nodename,
+            addresses=(address,),
+            host_addresses=(address,),
+        )
+
+
+class _Plain:
+    """Addresses as they are: nobody looks at the values."""
+
+    def variable(self, name: str, value: str, *, injected: bool) -> str:
+        del name, injected
+        return value
+
+    def text(self, text: str) -> str:
+        return text

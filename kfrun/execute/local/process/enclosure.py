@@ -1,0 +1,122 @@
+"""A program that is started with a view of its own of the file system: in a mount namespace with its pod's volumes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+from kfrun.execute.local.process import launch
+from kfrun.host import namespaces
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+    from kfrun.execute.local.process.recorder import Program
+
+_KEPT = {signal.SIGKILL, signal.SIGSTOP}
+_LONGEST = 4000
+_SYSTEM = frozenset({"/", "/dev", "/proc", "/sys"})
+
+
+class Unstartable(Exception):
+    """Why a program cannot be started, in words for whoever wrote the manifest."""
+
+
+def executable(argv: Sequence[str], folder: str, path: str) -> str:
+    """The file of a command, as it is seen from here.
+
+    Raises:
+        Unstartable: it, or the folder that it is to run in, is not there.
+    """
+    if not os.path.isdir(folder):
+        raise Unstartable(_causes().no_folder(folder))
+    found = launch.find_executable(argv[0], path, folder)
+    if found is None:
+        raise Unstartable(_causes().missing(argv, folder, path))
+    return found
+
+
+def require_usable(binds: Sequence[namespaces.Bind]) -> None:
+    """Refuse volumes in the place of what every program needs.
+
+    Raises:
+        Unstartable: one is.
+    """
+    for bind in binds:
+        if bind.target in _SYSTEM:
+            raise Unstartable(f"a volume cannot be mounted at {bind.target}: nothing would run there")
+
+
+def start(program: Program, null: int, log: int) -> int:
+    """Start a program where its volumes are; the pid of its main process.
+
+    Raises:
+        Unstartable: it cannot be.
+        OSError: there is no process to spare.
+    """
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            os.write(writing, _run(program, null, log).encode("utf-8", "surrogateescape")[:_LONGEST])
+        finally:
+            os._exit(127)
+    os.close(writing)
+    # The program's own start closes the other end.
+    with os.fdopen(reading, "rb") as said:
+        text = said.read().decode("utf-8", "surrogateescape")
+    if text:
+        os.waitpid(pid, 0)
+        raise Unstartable(text)
+    return pid
+
+
+def _run(program: Program, null: int, log: int) -> str:
+    """Become the program; comes back only with the reason why that is impossible."""
+    try:
+        os.setsid()
+        stage = f"{os.path.dirname(program.log)}/stage"
+        os.makedirs(stage, 0o700, exist_ok=True)
+        namespaces.enter(program.binds, stage, program.own)
+    except OSError as error:
+        return f"its volumes cannot be mounted: {error.strerror}: {error.filename or 'a namespace of its own'}"
+    file = ""
+    try:
+        file = executable(program.argv, program.folder, program.env["PATH"])
+        os.chdir(program.folder)
+        _exec(program, file, null, log)
+    except Unstartable as error:
+        return f"{error}{_hidden(program)}"
+    except (OSError, ValueError) as error:
+        return str(_causes().refused(program.argv, program.folder, file, error))
+    return "it did not become its program"
+
+
+def _exec(program: Program, file: str, null: int, log: int) -> None:
+    for source, target in ((null, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    # As a container would find them, whatever the caller's shell or nohup ignored.
+    for number in signal.valid_signals() - _KEPT:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    os.execve(file, program.argv, program.env)  # noqa: S606 (no shell is wanted)
+
+
+def _hidden(program: Program) -> str:
+    """Which volumes lie where this machine has its programs."""
+    folders = program.env["PATH"].split(os.pathsep)
+    found = [
+        bind.target
+        for bind in program.binds
+        if any(folder == bind.target or folder.startswith(f"{bind.target}/") for folder in folders)
+    ]
+    return f"; a volume hides what this machine has at {', '.join(found)}" if found else ""
+
+
+def _causes() -> ModuleType:
+    # No supervisor carries them along: most start everything that they are asked for.
+    from kfrun.execute.local.process import causes
+
+    return causes

@@ -1,0 +1,40 @@
+"""Persistent volume claims: a folder each, kept beside the jobs' own until somebody deletes it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from kfrun import host
+
+if TYPE_CHECKING:
+    from kfrun.model.workload import Workload
+
+
+def folder(job_folder: str, workload: Workload, claim: str) -> str:
+    """The folder of a claim, made if it is new.
+
+    One that the JobSet itself makes and deletes lies with the job; every other one beside all jobs of its namespace.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if claim in _own(workload):
+        path = os.path.join(job_folder, "claims", claim)
+    else:
+        # STATE/jobs/NAMESPACE/NAME/UID
+        state = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(job_folder))))
+        path = os.path.join(state, "claims", workload.namespace, claim)
+    host.make_private_folder(os.path.dirname(path))
+    os.makedirs(path, 0o755, exist_ok=True)
+    return path
+
+
+def _own(workload: Workload) -> set[str]:
+    """The claims that go with the JobSet: those of its ``volumeClaimPolicies``, unless they are to be retained."""
+    return {
+        f"{template['metadata']['name']}-{workload.jobset_name}"
+        for policy in workload.jobset["spec"].get("volumeClaimPolicies", ())
+        if policy.get("retentionPolicy", {}).get("whenDeleted", "Delete") == "Delete"
+        for template in policy.get("templates", ())
+    }

@@ -1,0 +1,119 @@
+"""Where a pod's volumes lie on this machine: made before its first container starts, removed when it has ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from kfrun.execute.local.pods.configs import Missing
+from kfrun.execute.local.volumes import claims, content, hostpaths
+from kfrun.host import files
+from kfrun.model.values import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kfrun.execute.local.pods.variables import PodFacts, Sources
+    from kfrun.model.workload import ChildJob, Workload
+
+_GENERATION = "..1"
+_MEMORY = "/dev/shm"  # noqa: S108 (a folder of our own in it)
+_SHARED, _STICKY, _READABLE = 0o777, 0o1777, 0o755
+
+
+class Unsupplied(Exception):
+    """A volume cannot be made now. Args: its name, and why, as a kubelet says it."""
+
+
+class Volumes(NamedTuple):
+    """The volumes of one job's pods.
+
+    Attributes:
+        folder: the job's.
+        uid: of the TrainJob.
+    """
+
+    folder: str
+    uid: str
+    workload: Workload
+
+    def make(self, job: ChildJob, pod: str, facts: PodFacts, sources: Sources) -> dict[str, str]:
+        """The folder or file of each of a pod's volumes that this machine has a place for; what is there is kept.
+
+        Raises:
+            Unsupplied: one cannot be made yet.
+        """
+        found = {}
+        for volume in job.job_template.pod.get("volumes", ()):
+            try:
+                place = self._place(volume, pod, facts, sources)
+            except (hostpaths.WrongType, Missing, OSError) as error:
+                raise Unsupplied(volume["name"], str(error)) from error
+            if place is not None:
+                found[volume["name"]] = place
+        return found
+
+    def _place(self, volume: Mapping[str, Any], pod: str, facts: PodFacts, sources: Sources) -> str | None:
+        if "hostPath" in volume:
+            hostpaths.require(volume["hostPath"]["path"], volume["hostPath"].get("type") or "")
+            return str(volume["hostPath"]["path"])
+        if "persistentVolumeClaim" in volume:
+            return claims.folder(self.folder, self.workload, volume["persistentVolumeClaim"]["claimName"])
+        if "ephemeral" in volume:
+            return claims.folder(self.folder, self.workload, f"{pod}-{volume['name']}")
+        own = f"{self._of(pod)}/{volume['name']}"
+        kind = next((kind for kind in content.KINDS if kind in volume), "")
+        if kind:
+            mode = _SHARED if kind in content.ON_DISK else _STICKY
+            _fill(own, content.files(volume, facts, sources), mode)
+            return own
+        if "emptyDir" not in volume and len(volume) > 1:
+            return None
+        return self._empty((volume.get("emptyDir") or {}).get("medium", ""), volume["name"], pod, own)
+
+    def _empty(self, medium: str, name: str, pod: str, own: str) -> str:
+        in_memory = medium == "Memory" and os.access(_MEMORY, os.W_OK)
+        path = f"{self._in_memory(pod)}/{name}" if in_memory else own
+        if not os.path.isdir(path):
+            os.makedirs(path, 0o700, exist_ok=True)
+            os.chmod(path, _STICKY if medium == "Memory" else _SHARED)
+        return path
+
+    def remove(self, pod: str) -> None:
+        """Remove what was made for a pod; claims and the machine's own paths stay."""
+        for path in (self._of(pod), self._in_memory(pod)):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _of(self, pod: str) -> str:
+        return f"{self.folder}/pods/{pod}/volumes"
+
+    def _in_memory(self, pod: str) -> str:
+        return f"{_MEMORY}/kfrun-{os.getuid()}-{self.uid}-{pod}"
+
+
+def _fill(folder: str, wanted: list[content.File], mode: int) -> None:
+    """Write the files of a volume, whole or not at all: what is there already is what it was first filled with.
+
+    They lie as a kubelet lays them: behind links, which programs may look at.
+    """
+    if os.path.isdir(folder):
+        return
+    new = f"{folder}.new"
+    shutil.rmtree(new, ignore_errors=True)
+    os.makedirs(f"{new}/{_GENERATION}", 0o700)
+    os.symlink(_GENERATION, f"{new}/..data")
+    for name in sorted({item.path.split("/")[0] for item in wanted}):
+        os.symlink(f"..data/{name}", f"{new}/{name}")
+    for item in wanted:
+        path = os.path.join(new, _GENERATION, item.path)
+        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+        with open(path, "wb", opener=files.opener) as file:
+            file.write(item.data)
+        os.chmod(path, item.mode)
+    for parent, _, _ in os.walk(new):
+        with contextlib.suppress(OSError):
+            os.chmod(parent, _READABLE)
+    os.chmod(new, mode)
+    os.rename(new, folder)

@@ -1,0 +1,203 @@
+"""A mount namespace of a process: what lies at a path is its own matter, and nothing on the machine is touched.
+
+Linux only; without privileges by a user namespace, in which everybody stays who they are. Elsewhere, or with
+``KFRUN_PORTABLE=1``, `are_possible` is False.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, Any
+
+from kfrun import host
+from kfrun.model.values import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_NEW_MOUNTS, _NEW_USER = 0x00020000, 0x10000000
+_READ_ONLY, _REMOUNT, _BIND, _MOVE, _RECURSIVE, _UNBINDABLE, _SLAVE = 1, 32, 4096, 8192, 16384, 1 << 17, 1 << 19
+_DETACH = 2
+_KEPT_FLAGS = {os.ST_NOSUID: 2, os.ST_NODEV: 4, os.ST_NOEXEC: 8, os.ST_NOATIME: 1024, os.ST_RELATIME: 1 << 21} if hasattr(os, "ST_NOATIME") else {}  # fmt: skip  # noqa: E501
+"""What a mount has of these it must keep when it becomes read-only: nobody else may take it away."""
+_USE_ERRNO = 0x8
+_CALLS: dict[str, Callable[..., int]] = {}
+_POSSIBLE: list[bool] = []
+
+
+class Bind(NamedTuple):
+    """What lies where.
+
+    Attributes:
+        source: a file or folder of the machine.
+        target: the absolute path at which it appears.
+    """
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+def are_possible() -> bool:
+    """Whether this user may make one; asked of the kernel once."""
+    if not _POSSIBLE:
+        _POSSIBLE.append(not host.is_portable() and _is_allowed())
+    return _POSSIBLE[0]
+
+
+def _is_allowed() -> bool:
+    try:
+        _load()
+        pid = os.fork()
+    except (ImportError, OSError, AttributeError, TypeError):
+        return False
+    if not pid:
+        code = 1
+        try:
+            _unshare()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def enter(binds: Sequence[Bind], stage: str, own: Sequence[str]) -> None:
+    """Leave the machine's view of files for one with ``binds``.
+
+    Where a target's place is not there, it is made: below the folders ``own``, on the disk, as mkdir does; elsewhere
+    in a copy of the folder that shows all of its entries and forgets what is new in it.
+
+    Args:
+        binds: those that lie within others behind these.
+        stage: an empty folder of this process's own.
+        own: folders in which this process may leave folders.
+
+    Raises:
+        OSError: one cannot be made; the file name is its target.
+    """
+    _unshare()
+    made: list[str] = []
+    for bind in binds:
+        try:
+            _make_place(bind, stage, [*own, *made])
+            _bind(bind)
+        except OSError as error:
+            raise OSError(error.errno, os.strerror(error.errno or 0), bind.target) from error
+        made.append(bind.target)
+
+
+def _unshare() -> None:
+    user, group = os.geteuid(), os.getegid()
+    if user or not _has_unshared(_NEW_MOUNTS):
+        _call("unshare", _NEW_MOUNTS | _NEW_USER)
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+            with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+                file.write(text)
+    _mount("none", "/", _SLAVE | _RECURSIVE)
+
+
+def _has_unshared(what: int) -> bool:
+    try:
+        return _call("unshare", what) == 0
+    except PermissionError:
+        return False
+
+
+def _make_place(bind: Bind, stage: str, own: Sequence[str]) -> None:
+    """See to it that there is something at the target to put the source on."""
+    if os.path.lexists(bind.target):
+        return
+    above = _nearest(bind.target)
+    if not any(_is_within(above, folder) for folder in own) and not _is_copy(above):
+        _copy(above, stage)
+    os.makedirs(os.path.dirname(bind.target), exist_ok=True)
+    if os.path.isdir(bind.source):
+        os.mkdir(bind.target)
+    else:
+        os.close(os.open(bind.target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+
+
+def _nearest(path: str) -> str:
+    """The deepest folder above a path that is there."""
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return os.path.realpath(path)
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder.rstrip('/')}/")
+
+
+_COPIES: list[str] = []
+
+
+def _is_copy(folder: str) -> bool:
+    return any(_is_within(folder, copy) and os.stat(folder).st_dev == os.stat(copy).st_dev for copy in _COPIES)
+
+
+def _copy(folder: str, stage: str) -> None:
+    """Put an empty folder in the place of one, with every entry of it bound into it."""
+    _mount("tmpfs", stage, 0, "tmpfs", "mode=755")
+    # What is bound below must not hold itself once more.
+    _mount("none", stage, _UNBINDABLE)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            _show(entry, f"{stage}/{entry.name}")
+    if folder == "/":
+        os.chdir(stage)
+        _call("pivot_root", b".", b".")
+        _call("umount2", b".", _DETACH)
+        os.chdir("/")
+    else:
+        _mount(stage, folder, _MOVE)
+    _COPIES.append(folder)
+
+
+def _show(entry: os.DirEntry[str], target: str) -> None:
+    mode = entry.stat(follow_symlinks=False).st_mode
+    if stat.S_ISLNK(mode):
+        os.symlink(os.readlink(entry.path), target)
+        return
+    if stat.S_ISDIR(mode):
+        os.mkdir(target)
+    else:
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    _mount(entry.path, target, _BIND | _RECURSIVE)
+
+
+def _bind(bind: Bind) -> None:
+    _mount(bind.source, bind.target, _BIND | _RECURSIVE)
+    if bind.read_only:
+        has = os.statvfs(bind.target).f_flag
+        kept = sum(flag for name, flag in _KEPT_FLAGS.items() if has & name)
+        _mount("none", bind.target, _REMOUNT | _BIND | _READ_ONLY | kept)
+
+
+def _mount(source: str, target: str, flags: int, kind: str = "none", data: str = "") -> None:
+    _call("mount", os.fsencode(source), os.fsencode(target), kind.encode(), flags, data.encode())
+
+
+def _call(name: str, *arguments: Any) -> int:
+    import _ctypes
+
+    _load()
+    result = _CALLS[name](*arguments)
+    if result < 0:
+        number = _ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+def _load() -> None:
+    """Have the system's calls at hand, so that forks need not look them up; see `kfrun.host.orphans.load`."""
+    if _CALLS:
+        return
+    import _ctypes
+
+    class Function(_ctypes.CFuncPtr):
+        _flags_ = _ctypes.FUNCFLAG_CDECL | _USE_ERRNO
+
+    library = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # the program itself
+    for name in ("unshare", "mount", "umount2", "pivot_root"):
+        _CALLS[name] = Function(_ctypes.dlsym(library, name))
