@@ -106,6 +106,7 @@ class Resolution:
         packages: what ``kfrun.dev/packages`` and its like ask for.
         source: ``kfrun.dev/source`` as written (relative to the manifest's folder); None when absent.
         backend: ``kfrun.dev/backend``; None when absent.
+        mounts: ``kfrun.dev/mount``: folders relative to the source folder, and the paths at which containers see them.
         origins: paths into ``jobset`` and where each came from; a path not listed has its nearest ancestor's.
         findings: errors make the resolution unusable; warnings do not.
     """
@@ -118,6 +119,7 @@ class Resolution:
     packages: PackageSet = PackageSet()
     source: str | None = None
     backend: str | None = None
+    mounts: tuple[tuple[str, str], ...] = ()
     origins: Mapping[FieldPath, Origin] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
 

@@ -32,6 +32,7 @@ class Extensions:
     packages: PackageSet = field(default_factory=PackageSet)
     source: str | None = None
     backend: str | None = None
+    mounts: tuple[tuple[str, str], ...] = ()
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -46,6 +47,7 @@ def read(job: Document, runtime: Document | None) -> Extensions:
 
     settings.source = chosen("source")
     settings.backend = chosen("backend")
+    settings.mounts = _mounts(chosen("mount"))
     settings.packages = PackageSet(
         index_urls=_index_urls(chosen("pip-index-urls")),
         python=chosen("python"),
@@ -71,6 +73,11 @@ def _annotations(document: Document) -> dict[str, str]:
 
 def _index_urls(text: str | None) -> tuple[str, ...]:
     return tuple(line.text for line in entries(text)) if text else ()
+
+
+def _mounts(text: str | None) -> tuple[tuple[str, str], ...]:
+    pairs = (line.text.partition("=") for line in entries(text or ""))
+    return tuple((folder.strip() or ".", path.strip().rstrip("/")) for folder, mark, path in pairs if mark)
 
 
 def package_finding(document: Document, requirement: str, found: Callable[..., Finding]) -> Finding | None:

@@ -56,6 +56,7 @@ def resolve(
         packages=settings.packages,
         source=settings.source,
         backend=settings.backend,
+        mounts=settings.mounts,
     )
     if not isinstance(found, RuntimeSource):
         return replace(result, findings=(*findings, found))

@@ -11,6 +11,7 @@ from kfrun import host
 from kfrun.errors import Conflict, Refused, Unavailable
 from kfrun.execute import objects
 from kfrun.execute.local import jobfiles, ledger, requests, runtimes, supervisors
+from kfrun.execute.local.volumes import claims
 from kfrun.model import change
 from kfrun.model.values import NamedTuple, asdict, replace
 from kfrun.observe import location
@@ -180,6 +181,9 @@ def _take_place(store: Store, step: Step, *, most: int) -> _Replaced:
     if run is not None and not run.ended:
         raise Refused(f"{key.resource} was changed by another kfrun meanwhile", "try again")
     gone = store.keep(_former(found, run), most=most) if run is not None else []
+    if run is not None:
+        # What its JobSet claimed goes with that, as on a cluster.
+        claims.remove(run.folder)
     known = {one.folder for one in store.former_runs(key.namespace, key.name)}
     store.forget(found.uid)
     if run is None:

@@ -52,6 +52,20 @@ _HONOURED: Final[dict[str, frozenset[str]]] = {
         {"name", "command", "args", "workingDir", "ports", "env", "envFrom", "restartPolicy", "volumeMounts"}
     ),
     "EnvVarSource": frozenset({"fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef"}),
+    "Volume": frozenset(
+        {
+            "name",
+            "emptyDir",
+            "hostPath",
+            "configMap",
+            "secret",
+            "downwardAPI",
+            "projected",
+            "persistentVolumeClaim",
+            "ephemeral",
+        }
+    ),
+    "VolumeProjection": frozenset({"configMap", "secret", "downwardAPI"}),
 }
 
 _WITHOUT_EFFECT: Final[dict[str, frozenset[str]]] = {
@@ -76,6 +90,8 @@ _WITHOUT_EFFECT: Final[dict[str, frozenset[str]]] = {
     ),
     "Container": frozenset({"imagePullPolicy", "resizePolicy"}),
     "EnvVarSource": frozenset(),
+    "Volume": frozenset(),
+    "VolumeProjection": frozenset(),
 }
 
 _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
@@ -137,6 +153,17 @@ _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
     "EnvVarSource": {
         "fileKeyRef": "files of variables are not read",
     },
+    "Volume": dict.fromkeys(
+        (
+            *("gcePersistentDisk", "awsElasticBlockStore", "gitRepo", "nfs", "iscsi", "glusterfs", "rbd", "flexVolume"),
+            *("cinder", "cephfs", "flocker", "fc", "azureFile", "vsphereVolume", "quobyte", "azureDisk"),
+            *("photonPersistentDisk", "portworxVolume", "scaleIO", "storageos", "csi", "image"),
+        ),
+        "nothing is mounted there: this machine has no such volumes",
+    ),
+    "VolumeProjection": dict.fromkeys(
+        ("serviceAccountToken", "clusterTrustBundle", "podCertificate"), "there is no cluster to be authorised at"
+    ),
 }
 
 SUPPORT: Final = Support(

@@ -86,6 +86,11 @@ def _job(table: Reasons, spec: Node, path: FieldPath) -> Iterator[NotEnforced]:
 
 def _pod(table: Reasons, spec: Node, path: FieldPath) -> Iterator[NotEnforced]:
     yield from _named(table["PodSpec"], spec, path)
+    for index, volume in enumerate(spec.get("volumes", []) if "volumes" not in table["PodSpec"] else ()):
+        below = (*path, "volumes", index)
+        yield from _named(table["Volume"], volume, below)
+        for number, source in enumerate((volume.get("projected") or {}).get("sources") or ()):
+            yield from _named(table["VolumeProjection"], source, (*below, "projected", "sources", number))
     for key in ("initContainers", "containers"):
         for index, container in enumerate(spec.get(key, [])):
             yield from _container(table, container, (*path, key, index))

@@ -74,8 +74,9 @@ def of_jobset(
     """
     spec: Node = jobset["spec"]
     subdomain = _subdomain(spec, jobset["metadata"]["name"])
+    claims = _claims(jobset)
     templates = tuple(
-        _job_template(item, subdomain, backoff_limit, injected.get(item["name"], {}))
+        _job_template(item, subdomain, backoff_limit, injected.get(item["name"], {}), claims)
         for item in spec.get("replicatedJobs", [])
     )
     success = spec.get("successPolicy", {})
@@ -170,11 +171,11 @@ def _subdomain(spec: Node, jobset: str) -> str:
 
 
 def _job_template(
-    replicated_job: Node, subdomain: str, backoff_limit: int, injected: dict[str, list[str]]
+    replicated_job: Node, subdomain: str, backoff_limit: int, injected: dict[str, list[str]], claims: dict[str, str]
 ) -> JobTemplate:
     template: Node = replicated_job["template"]
     metadata: Node = template.get("metadata", {})
-    spec = _job_spec(template["spec"], subdomain, backoff_limit)
+    spec = _job_spec(template["spec"], subdomain, backoff_limit, claims)
     return JobTemplate(
         name=replicated_job["name"],
         replicas=_replicas(replicated_job),
@@ -187,9 +188,29 @@ def _job_template(
     )
 
 
-def _job_spec(spec: Node, subdomain: str, backoff_limit: int) -> Node:
+def _claims(jobset: Node) -> dict[str, str]:
+    """By volume, the claims of the JobSet's volumeClaimPolicies."""
+    name = jobset["metadata"]["name"]
+    policies = jobset["spec"].get("volumeClaimPolicies", [])
+    volumes = [template["metadata"]["name"] for policy in policies for template in policy.get("templates", [])]
+    return {volume: f"{volume}-{name}" for volume in volumes}
+
+
+def _with_claims(pod: Node, claims: dict[str, str]) -> Node:
+    """A pod's spec with the volumes that JobSet adds: those claims that a container of it mounts by name."""
+    containers = (*pod.get("initContainers", ()), *pod.get("containers", ()))
+    mounted = {mount["name"] for container in containers for mount in container.get("volumeMounts", ())}
+    added = [
+        {"name": volume, "persistentVolumeClaim": {"claimName": claim}}
+        for volume, claim in claims.items()
+        if volume in mounted
+    ]
+    return {**pod, "volumes": [*pod.get("volumes", ()), *added]} if added else pod
+
+
+def _job_spec(spec: Node, subdomain: str, backoff_limit: int, claims: dict[str, str]) -> Node:
     """A Job's spec with what JobSet fills in, and the limit of retries."""
-    pod = {"restartPolicy": "OnFailure", **spec["template"]["spec"]}
+    pod = _with_claims({"restartPolicy": "OnFailure", **spec["template"]["spec"]}, claims)
     if subdomain:
         pod["subdomain"] = subdomain
     limit = _NO_LIMIT if "backoffLimitPerIndex" in spec else backoff_limit

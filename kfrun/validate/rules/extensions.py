@@ -24,6 +24,7 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "pip-index-urls": (),
     "python": (),
     "source": (),
+    "mount": (),
     "environment": ("shared", "isolated"),
     "backend": ("process", "docker", "podman", "kubernetes"),
     "lint-ignore": (),
@@ -88,8 +89,18 @@ def _source(value: str) -> tuple[str, str] | None:
     return None if value.strip() else ("it names no folder", "leave it out to use the manifest's folder")
 
 
+def _mount(value: str) -> tuple[str, str] | None:
+    """One folder a line, and the path at which containers see it."""
+    for line in entries(value):
+        _, mark, path = line.text.partition("=")
+        if not (mark and path.startswith("/") and path.strip("/") and ".." not in path.split("/")):
+            return f'"{line.text}" does not say which folder lies where', "write FOLDER=/PATH, as in .=/workspace"
+    return None
+
+
 _CHECKS: Final[dict[str, Callable[[str], tuple[str, str] | None]]] = {
     "pip-index-urls": _index_urls,
     "python": _python,
     "source": _source,
+    "mount": _mount,
 }

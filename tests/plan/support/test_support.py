@@ -15,7 +15,10 @@ from tests.resolve.reading import document, resolved, runtime, trainjob
 POD = "spec.replicatedJobs[0].template.spec.template.spec"
 
 
-TYPES = ["Container", "EnvVarSource", "JobSetSpec", "JobSpec", "Network", "PodSpec", "ReplicatedJob"]
+TYPES = [
+    *("Container", "EnvVarSource", "JobSetSpec", "JobSpec", "Network", "PodSpec", "ReplicatedJob"),
+    *("Volume", "VolumeProjection"),
+]
 
 
 def test_there_is_a_table_of_each_backend_that_can_be_chosen():
@@ -55,16 +58,24 @@ def _named(of, **trainer):
     ("of", "path"),
     [
         (runtime(container={"livenessProbe": {"exec": {"command": ["x"]}}}), f"{POD}.containers[0].livenessProbe"),
-        (runtime(container={"envFrom": [{"secretRef": {"name": "s"}}]}), f"{POD}.containers[0].envFrom"),
+        (runtime(container={"stdin": True}), f"{POD}.containers[0].stdin"),
         (runtime(container={"resources": {"limits": {"cpu": 1}}}), f"{POD}.containers[0].resources"),
         (runtime(container={"tty": True}), f"{POD}.containers[0].tty"),
         (
-            runtime(container={"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]}),
-            f"{POD}.containers[0].env[0].valueFrom.secretKeyRef",
+            runtime(
+                container={
+                    "env": [{"name": "A", "valueFrom": {"fileKeyRef": {"volumeName": "s", "path": "p", "key": "k"}}}]
+                }
+            ),
+            f"{POD}.containers[0].env[0].valueFrom.fileKeyRef",
         ),
         (runtime(nodeSelector={"a": "b"}), f"{POD}.nodeSelector"),
         (runtime(hostUsers=False), f"{POD}.hostUsers"),
-        (runtime(volumes=[{"name": "v", "emptyDir": {}}]), f"{POD}.volumes"),
+        (runtime(volumes=[{"name": "v", "nfs": {"server": "s", "path": "/"}}]), f"{POD}.volumes[0].nfs"),
+        (
+            runtime(volumes=[{"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]),
+            f"{POD}.volumes[0].projected.sources[0].serviceAccountToken",
+        ),
         (
             runtime(initContainers=[{"name": "i", "command": ["x"], "securityContext": {"runAsUser": 1}}]),
             f"{POD}.initContainers[0].securityContext",
@@ -86,6 +97,7 @@ def test_what_processes_do_not_honour_is_named(of, path):
     "of",
     [
         runtime(container={"resources": {}, "securityContext": {}, "tty": False, "imagePullPolicy": "Always"}),
+        runtime(volumes=[{"name": "v", "emptyDir": {}}, {"name": "w"}]),
         runtime(hostNetwork=True, imagePullSecrets=[{"name": "s"}], affinity={}, tolerations=[]),
         runtime(job={"completionMode": "Indexed", "suspend": True}),
         runtime(job={"completionMode": "NonIndexed", "podFailurePolicy": {"rules": [{"action": "Ignore"}]}}),

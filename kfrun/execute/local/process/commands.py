@@ -11,6 +11,7 @@ from itertools import dropwhile
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.execute.backend import working_folder
+from kfrun.execute.local.process import views
 from kfrun.model.source import Severity, Stage
 from kfrun.model.state import HELP
 from kfrun.model.values import NamedTuple, replace
@@ -50,6 +51,15 @@ class _Call(NamedTuple):
     has_packages: bool
 
 
+class _Surroundings(NamedTuple):
+    """What a container's command depends on beside the manifest: see `_Call`."""
+
+    folder: str
+    path: str
+    has_packages: bool
+    mounts: tuple[tuple[str, str], ...]
+
+
 def check(resolution: Resolution, settings: ProcessSettings) -> Iterator[Finding]:
     """What of a job's commands cannot be started: errors where nothing could still make it."""
     from kfrun.execute.local.process import launch
@@ -57,7 +67,8 @@ def check(resolution: Resolution, settings: ProcessSettings) -> Iterator[Finding
     jobs = (resolution.jobset or {}).get("spec", {}).get("replicatedJobs", ())
     is_later = len(jobs) > 1 or bool(resolution.job.data["spec"].get("suspend"))
     path, may_bring = launch.base_environment(settings)["PATH"], resolution.packages.needs_environment
-    for call, is_first in _calls(resolution, settings.folder, path, has_packages=may_bring):
+    surroundings = _Surroundings(settings.folder, path, may_bring, settings.mounts)
+    for call, is_first in _calls(resolution, surroundings):
         found = _fault(call)
         if found is not None:
             is_sure = is_first and not is_later and found[0] != "KF605"
@@ -72,14 +83,15 @@ def scripts(resolution: Resolution) -> Iterator[Finding]:
     """
     if resolution.job.folder is None or expand.own_images(resolution):
         return
-    for call, _ in _calls(resolution, working_folder(resolution, ""), "", has_packages=True):
+    surroundings = _Surroundings(working_folder(resolution, ""), "", True, views.mounted(resolution, ""))
+    for call, _ in _calls(resolution, surroundings):
         name = _script(call.argv) or call.argv[0]
         found = None if os.path.isabs(name) or (name == call.argv[0] and "/" not in name) else _fault(call)
         if found is not None:
             yield replace(_finding(resolution, call, found, Severity.ERROR), severity=Severity.WARNING)
 
 
-def _calls(resolution: Resolution, base: str, path: str, *, has_packages: bool) -> Iterator[tuple[_Call, bool]]:
+def _calls(resolution: Resolution, around: _Surroundings) -> Iterator[tuple[_Call, bool]]:
     """The commands that are known word by word, and whether nothing of their pod runs before them."""
     spec = (resolution.jobset or {}).get("spec", {})
     for number, group in enumerate(spec.get("replicatedJobs", ())):
@@ -90,18 +102,22 @@ def _calls(resolution: Resolution, base: str, path: str, *, has_packages: bool) 
         ]
         inits = len(pod.get("initContainers") or ())
         for started, (kind, index) in enumerate(names):
-            call = _call((*at, kind, index), pod[kind][index], base, path, has_packages=has_packages)
+            call = _call((*at, kind, index), pod[kind][index], around)
             if call is not None:
                 yield call, started == 0 if kind == "initContainers" else inits == 0
 
 
-def _call(place: FieldPath, container: dict[str, Any], base: str, path: str, *, has_packages: bool) -> _Call | None:
+def _call(place: FieldPath, container: dict[str, Any], around: _Surroundings) -> _Call | None:
     """A container's command; None where its words, its folder or its PATH are only known when it runs."""
-    command, own = container.get("command"), _own_path(container, path)
-    folder = container.get("workingDir") or base
-    if not command or own is None or "$(" in folder or not os.path.isdir(folder):
+    command, own = container.get("command"), _own_path(container, around.path)
+    view = views.View.of(container, around.mounts)
+    folder = view.here(container.get("workingDir") or around.folder)
+    if not command or own is None or folder is None or "$(" in folder or not os.path.isdir(folder):
         return None
-    return _Call(place, (*command, *(container.get("args") or ())), folder, own, has_packages)
+    words = [view.here(word) for word in (*command, *(container.get("args") or ()))]
+    # What lies in a volume is known when it runs.
+    known = tuple(word for word in words if word is not None)
+    return _Call(place, known, folder, own, around.has_packages) if len(known) == len(words) else None
 
 
 def _own_path(container: dict[str, Any], path: str) -> str | None:

@@ -23,7 +23,7 @@ _ELSEWHERE = frozenset(
     | {"UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_PROJECT_ENVIRONMENT", "UV_BREAK_SYSTEM_PACKAGES"}
 )
 """Variables that would send what a job with an environment installs into another one."""
-_LATER = ("has_environment", "own_environment", "log_max_size")
+_LATER = ("has_environment", "own_environment", "log_max_size", "mounts")
 """Attributes that older versions do not have."""
 _CLEAN = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
 
@@ -42,6 +42,7 @@ class ProcessSettings:
         has_environment: the job has a Python environment, shared or its own.
         own_environment: the one that it has to itself, and may install into.
         log_max_size: bytes at which the log of an attempt is kept, 0 for any number.
+        mounts: folders of the machine, and the paths at which its containers see them.
     """
 
     caller: dict[str, str]
@@ -54,6 +55,7 @@ class ProcessSettings:
     has_environment: bool = False
     own_environment: str = ""
     log_max_size: int = 0
+    mounts: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready form; `from_json` reads it back."""
@@ -68,8 +70,9 @@ class ProcessSettings:
             ValueError: it is damaged, or another version of kfrun wrote it.
         """
         try:
-            return cls(**{**data, "path": tuple(data["path"])})
-        except (TypeError, KeyError) as error:
+            mounts = tuple((folder, path) for folder, path in data.get("mounts", ()))
+            return cls(**{**data, "path": tuple(data["path"]), "mounts": mounts})
+        except (TypeError, KeyError, ValueError) as error:
             raise ValueError(f"what its processes are given cannot be read: {error}") from error
 
 

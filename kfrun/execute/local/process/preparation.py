@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import UsageProblem
 from kfrun.execute.backend import working_folder
+from kfrun.execute.local.process import views
 from kfrun.execute.local.process.launch import ProcessSettings, find_executable
 from kfrun.execute.local.runtime import Launch
 from kfrun.model.source import Finding, Severity, Stage
@@ -49,8 +50,10 @@ def preflight(resolution: Resolution, wishes: Wishes, caller: Caller) -> list[Fi
         message = f'the job\'s source folder "{folder}" does not exist'
         position = resolution.job.positions.value(path) if resolution.source else None
         found.append(_finding(resolution, message, path if resolution.source else (), position))
-    for path, working_dir in _working_dirs(resolution):
-        if os.path.isabs(working_dir) and not os.path.isdir(working_dir):
+    for path, working_dir, container in _working_dirs(resolution):
+        seen = views.View.of(container, views.mounted(resolution, caller.folder))
+        here = seen.here(working_dir) if os.path.isabs(working_dir) else None
+        if here is not None and not os.path.isdir(here):
             message = f'the working directory "{working_dir}" does not exist on this machine'
             found.append(_finding(resolution, message, path, _position(resolution, path)))
     of_commands = [] if found else list(commands.check(resolution, _settings(resolution, wishes, caller)))
@@ -124,6 +127,7 @@ def _settings(resolution: Resolution, wishes: Wishes, caller: Caller, *, log_max
         clean_env=wishes.clean_env,
         umask=_umask(),
         log_max_size=log_max_size,
+        mounts=views.mounted(resolution, caller.folder),
     )
 
 
@@ -191,8 +195,8 @@ def _request(
     )
 
 
-def _working_dirs(resolution: Resolution) -> Iterator[tuple[FieldPath, str]]:
-    """Every workingDir of the JobSet, with its path."""
+def _working_dirs(resolution: Resolution) -> Iterator[tuple[FieldPath, str, dict[str, Any]]]:
+    """Every workingDir of the JobSet, with its path and its container."""
     spec = (resolution.jobset or {}).get("spec", {})
     for number, group in enumerate(spec.get("replicatedJobs", ())):
         base: FieldPath = ("spec", "replicatedJobs", number, "template", "spec", "template", "spec")
@@ -200,7 +204,7 @@ def _working_dirs(resolution: Resolution) -> Iterator[tuple[FieldPath, str]]:
         for kind in ("initContainers", "containers"):
             for index, container in enumerate(pod.get(kind) or ()):
                 if container.get("workingDir"):
-                    yield (*base, kind, index, "workingDir"), container["workingDir"]
+                    yield (*base, kind, index, "workingDir"), container["workingDir"], container
 
 
 def _position(resolution: Resolution, path: FieldPath) -> Position | None:

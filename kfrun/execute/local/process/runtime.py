@@ -6,11 +6,12 @@ import os
 import signal
 import struct
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kfrun import host
 from kfrun.errors import Refused
-from kfrun.execute.controller.facts import START_ERROR, START_ERROR_CODE, Attempt, Ended
+from kfrun.execute.controller.facts import START_ERROR, START_ERROR_CODE, Attempt, Ended, Waiting
 from kfrun.execute.local.needs.environment import EnvironmentNeed
 from kfrun.execute.local.needs.ports import PortsNeed
 from kfrun.execute.local.pods import variables
@@ -22,7 +23,8 @@ from kfrun.execute.local.process.watch import Traces, Watch
 from kfrun.execute.local.runtime import JOB_MARKER, ContainerUsage
 from kfrun.execute.local.volumes import mounts
 from kfrun.execute.local.volumes.mounts import Unusable
-from kfrun.host import files, orphans
+from kfrun.host import files, namespaces, orphans
+from kfrun.host.namespaces import Bind
 from kfrun.model.values import replace
 from kfrun.observe import segments
 
@@ -232,11 +234,16 @@ class ProcessRuntime:
         local = LocalAddresses(self._addresses, self._ports)
         injected = job.job_template.injected.get(attempt.container, ())
         own = variables.environment(container, given.facts, local, injected, given.sources)
-        binds = mounts.binds(container, given.volumes, own)
+        binds = mounts.sorted_binds([*self._source(), *mounts.binds(container, given.volumes, own)])
+        local_paths = partial(mounts.rewritten, found=() if namespaces.are_possible() else binds) if binds else str
+        own = {name: local_paths(value) for name, value in own.items()}
         marker, _, name = self._marker(attempt).partition("=")
         env = {**launch.base_environment(self._settings), **own, JOB_MARKER: self._uid, marker: name}
-        argv = variables.arguments(container, local, own)
-        folder = container.get("workingDir") or self._settings.folder
+        argv = [local_paths(text) for text in variables.arguments(container, local, own)]
+        folder = local_paths(container.get("workingDir") or self._settings.folder)
+        if binds and not namespaces.are_possible():
+            self._facts.append(Waiting(attempt, "ContainerCreating", _told(binds, self._folder), "VolumesRewritten"))
+            binds = []
         if not argv:
             raise Unstartable("the container has no command")
         program = recorder.Program(
@@ -248,6 +255,9 @@ class ProcessRuntime:
             return replace(program, executable=enclosure.executable(argv, folder, env["PATH"]))
         enclosure.require_usable(binds)
         return program
+
+    def _source(self) -> list[Bind]:
+        return [Bind(folder, path) for folder, path in self._settings.mounts]
 
     def _own_folders(self, given: Given) -> tuple[str, ...]:
         """Where places for volumes may be made on the disk."""
@@ -295,3 +305,10 @@ class ProcessRuntime:
         except OSError:
             # No log yet, or no space for the index: times are then estimated on reading.
             return
+
+
+def _told(binds: Sequence[Bind], folder: str) -> str:
+    """What is done where nothing can be mounted."""
+    paths = ", ".join(bind.target for bind in binds)
+    where = f"{paths} in its command, arguments and variables are paths below {folder}"
+    return f"this system mounts nothing for a process: {where}"

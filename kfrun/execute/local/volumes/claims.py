@@ -30,6 +30,13 @@ def folder(job_folder: str, workload: Workload, claim: str) -> str:
     return path
 
 
+def remove(job_folder: str) -> None:
+    """Remove the claims that lie with a job."""
+    import shutil
+
+    shutil.rmtree(os.path.join(job_folder, "claims"), ignore_errors=True)
+
+
 def _own(workload: Workload) -> set[str]:
     """The claims that go with the JobSet: those of its ``volumeClaimPolicies``, unless they are to be retained."""
     return {

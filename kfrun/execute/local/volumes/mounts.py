@@ -9,7 +9,7 @@ from kfrun.execute.local.pods.variables import expand
 from kfrun.host.namespaces import Bind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 class Unusable(Exception):
@@ -17,7 +17,7 @@ class Unusable(Exception):
 
 
 def binds(container: Mapping[str, Any], volumes: Mapping[str, str], env: Mapping[str, str]) -> list[Bind]:
-    """What lies where for a container, those that lie within others behind these.
+    """What of its pod's volumes lies where for a container.
 
     Args:
         container: with its ``volumeMounts``.
@@ -28,7 +28,12 @@ def binds(container: Mapping[str, Any], volumes: Mapping[str, str], env: Mapping
         Unusable: a subPath leads out of its volume.
         OSError: a subPath cannot be made.
     """
-    return sorted(_binds(container, volumes, env), key=lambda item: item.target.count("/") if item.target != "/" else 0)
+    return list(_binds(container, volumes, env))
+
+
+def sorted_binds(found: Iterable[Bind]) -> list[Bind]:
+    """Those that lie within others behind these."""
+    return sorted(found, key=lambda item: item.target.rstrip("/").count("/"))
 
 
 def _binds(container: Mapping[str, Any], volumes: Mapping[str, str], env: Mapping[str, str]) -> Iterator[Bind]:
@@ -39,6 +44,23 @@ def _binds(container: Mapping[str, Any], volumes: Mapping[str, str], env: Mappin
         below = mount.get("subPath") or expand(mount.get("subPathExpr", ""), env)
         target = os.path.normpath(os.path.join("/", mount["mountPath"]))
         yield Bind(_within(folder, below), target, bool(mount.get("readOnly", False)))
+
+
+def rewritten(text: str, found: Sequence[Bind]) -> str:
+    """A text of the manifest with the paths of volumes as they are on the machine: for where nothing can be mounted."""
+    for bind in reversed(found):
+        parts = text.split(bind.target)
+        joined = parts[0]
+        for part in parts[1:]:
+            is_path = not _goes_on(part[:1]) and not _goes_on(joined[-1:])
+            joined += (bind.source if is_path else bind.target) + part
+        text = joined
+    return text
+
+
+def _goes_on(character: str) -> bool:
+    """Whether a name goes on with this character: then what is beside it is another path."""
+    return character.isalnum() or (bool(character) and character in "_.-/" and character != "/")
 
 
 def _within(folder: str, below: str) -> str:

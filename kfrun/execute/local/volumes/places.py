@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from typing import TYPE_CHECKING, Any
 
 from kfrun.execute.local.pods.configs import Missing
@@ -83,6 +82,8 @@ class Volumes(NamedTuple):
 
     def remove(self, pod: str) -> None:
         """Remove what was made for a pod; claims and the machine's own paths stay."""
+        import shutil
+
         for path in (self._of(pod), self._in_memory(pod)):
             shutil.rmtree(path, ignore_errors=True)
 
@@ -100,6 +101,8 @@ def _fill(folder: str, wanted: list[content.File], mode: int) -> None:
     """
     if os.path.isdir(folder):
         return
+    import shutil
+
     new = f"{folder}.new"
     shutil.rmtree(new, ignore_errors=True)
     os.makedirs(f"{new}/{_GENERATION}", 0o700)

@@ -1,0 +1,269 @@
+"""Volumes of jobs that run as local processes: what is mounted where, who sees it, and what is left of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Kfrun
+
+RUNTIME = {"apiVersion": "trainer.kubeflow.org/v1alpha1", "kind": "TrainingRuntime", "metadata": {"name": "rt"}}
+JOB = {
+    "apiVersion": "trainer.kubeflow.org/v1alpha1",
+    "kind": "TrainJob",
+    "metadata": {"name": "job"},
+    "spec": {"runtimeRef": {"kind": "TrainingRuntime", "name": "rt"}},
+}
+
+
+def container(script: str, *mounts: dict[str, Any], name: str = "node", **fields: Any) -> dict[str, Any]:
+    return {"name": name, "command": ["sh", "-ec", script], "volumeMounts": list(mounts), **fields}
+
+
+def mount(path: str, name: str = "v", **fields: Any) -> dict[str, Any]:
+    return {"name": name, "mountPath": path, **fields}
+
+
+def manifest(
+    *containers: dict[str, Any],
+    volumes: list[dict[str, Any]] | None = None,
+    pod: dict[str, Any] | None = None,
+    name: str = "job",
+    objects: tuple[dict[str, Any], ...] = (),
+    annotations: dict[str, str] | None = None,
+    jobset: dict[str, Any] | None = None,
+) -> str:
+    spec = {"containers": list(containers), "volumes": volumes or [], "terminationGracePeriodSeconds": 1, **(pod or {})}
+    labels = {"trainer.kubeflow.org/trainjob-ancestor-step": "trainer"}
+    template = {"metadata": {"labels": labels}, "spec": {"backoffLimit": 0, "template": {"spec": spec}}}
+    runtime = {**RUNTIME, "spec": {"template": {"spec": {"replicatedJobs": [{"name": "node", "template": template}]}}}}
+    runtime["spec"]["template"]["spec"] |= jobset or {}
+    job = {**JOB, "metadata": {"name": name, "annotations": annotations or {}}}
+    return "\n---\n".join(map(json.dumps, (*objects, runtime, job)))
+
+
+def run(kfrun: Kfrun, text: str, *args: str, code: int = 0, **env: str) -> str:
+    path = kfrun.write("manifest.yaml", text)
+    done = kfrun("run", "-q", "-f", str(path), *args, **env)
+    assert done.returncode == code, done.stderr
+    return done.stdout
+
+
+EMPTY = [{"name": "v", "emptyDir": {}}]
+
+
+def test_a_path_that_the_machine_has_not_is_the_pods_alone(kfrun: Kfrun) -> None:
+    said = run(kfrun, manifest(container("echo hi > /workspace/model/a; ls /workspace/model; ls -d /etc /usr /proc/self", mount("/workspace/model")), volumes=EMPTY))  # fmt: skip  # noqa: E501
+    assert said.split() == ["a", "/etc", "/proc/self", "/usr"]
+    assert not os.path.exists("/workspace")
+
+
+def test_a_folder_of_the_machine_is_seen_otherwise_by_the_pod_alone(kfrun: Kfrun, tmp_path: Path) -> None:
+    folder = tmp_path / "there"
+    folder.mkdir()
+    (folder / "old").touch()
+    said = run(kfrun, manifest(container(f"ls {folder}; touch {folder}/new", mount(str(folder))), volumes=EMPTY))
+    assert said == ""
+    assert [path.name for path in folder.iterdir()] == ["old"]
+
+
+def test_containers_of_a_pod_share_its_volumes_and_nothing_is_left(kfrun: Kfrun) -> None:
+    first = container("echo one > /data/file", mount("/data"), name="first")
+    text = manifest(
+        container("cat /elsewhere/file", mount("/elsewhere")), volumes=EMPTY, pod={"initContainers": [first]}
+    )
+    assert run(kfrun, text) == "[node-0] one\n"
+    assert list(kfrun.home.rglob("volumes")) == []
+
+
+def test_what_is_new_beside_a_volume_stays_on_the_machine_where_it_is_the_users(kfrun: Kfrun) -> None:
+    text = manifest(
+        container("echo x > /workspace/checkpoint; cat /workspace/train.txt", mount("/workspace/cache")),
+        volumes=EMPTY,
+        annotations={"kfrun.dev/mount": ".=/workspace"},
+    )
+    (kfrun.folder / "train.txt").write_text("source\n")
+    assert run(kfrun, text) == "source\n"
+    assert (kfrun.folder / "checkpoint").read_text() == "x\n"
+
+
+def test_a_manifest_with_paths_of_a_container_runs_with_the_source_folder_mapped(kfrun: Kfrun) -> None:
+    (kfrun.folder / "src").mkdir()
+    (kfrun.folder / "src" / "train.py").write_text("import os; print(os.getcwd(), __file__)\n")
+    own = {"name": "node", "command": ["python", "/workspace/train.py"], "workingDir": "/workspace"}
+    text = manifest(own, annotations={"kfrun.dev/mount": "src=/workspace"})
+    assert run(kfrun, text) == "/workspace /workspace/train.py\n"
+    own["command"][1] = "/workspace/none.py"
+    done = kfrun(
+        "run", "-f", str(kfrun.write("manifest.yaml", manifest(own, annotations={"kfrun.dev/mount": "src=/workspace"})))
+    )
+    assert done.returncode == 1
+    assert "none.py" in done.stderr
+
+
+@pytest.mark.parametrize("value", ["x", ".=relative", "=", ".=/", "a=/b/../c"])
+def test_a_mount_that_says_nothing_is_refused(kfrun: Kfrun, value: str) -> None:
+    text = manifest(container("true"), annotations={"kfrun.dev/mount": value})
+    done = kfrun("validate", "-f", str(kfrun.write("manifest.yaml", text)))
+    assert done.returncode == 1
+    assert "KF310" in done.stdout + done.stderr
+
+
+def test_read_only_means_it(kfrun: Kfrun, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    volumes = [{"name": "v", "hostPath": {"path": str(tmp_path / "data"), "type": "Directory"}}]
+    script = "touch /ro/a 2>/dev/null && exit 3; touch /rw/b"
+    run(kfrun, manifest(container(script, mount("/ro", readOnly=True), mount("/rw")), volumes=volumes))
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "make", "message"),
+    [
+        ("Directory", "", "is not a directory"),
+        ("File", "mkdir", "is not a file"),
+        ("Socket", "touch", "is not a socket"),
+        ("CharDevice", "touch", "is not a character device"),
+        ("DirectoryOrCreate", "touch", "is not a directory"),
+    ],
+)
+def test_a_host_path_of_another_type_keeps_the_pod_waiting(
+    kfrun: Kfrun, tmp_path: Path, kind: str, make: str, message: str
+) -> None:
+    path = tmp_path / "it"
+    if make:
+        path.touch() if make == "touch" else path.mkdir()
+    text = manifest(
+        container("true", mount("/v")), volumes=[{"name": "v", "hostPath": {"path": str(path), "type": kind}}]
+    )
+    kfrun.ok("apply", "-q", "-f", str(kfrun.write("manifest.yaml", text)))
+    said = until_event(kfrun, "FailedMount")
+    assert f'MountVolume.SetUp failed for volume "v" : hostPath type check failed: {path} {message}' in said
+    assert kfrun("delete", "trainjob", "job").returncode == 0
+
+
+def until_event(kfrun: Kfrun, reason: str) -> str:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with kfrun.store() as store:
+            found = [event.message for _, event in store.events() if event.reason == reason]
+        if found:
+            return found[0]
+        time.sleep(0.02)
+    raise AssertionError(f"no event {reason}")
+
+
+def test_paths_that_are_made_are_there_afterwards(kfrun: Kfrun, tmp_path: Path) -> None:
+    volumes = [
+        {"name": "v", "hostPath": {"path": str(tmp_path / "folder"), "type": "DirectoryOrCreate"}},
+        {"name": "f", "hostPath": {"path": str(tmp_path / "file"), "type": "FileOrCreate"}},
+    ]
+    run(kfrun, manifest(container("echo a > /v/a; echo b > /f", mount("/v"), mount("/f", "f")), volumes=volumes))
+    assert (tmp_path / "folder" / "a").read_text() == "a\n"
+    assert (tmp_path / "file").read_text() == "b\n"
+
+
+def test_a_part_of_a_volume_may_depend_on_variables(kfrun: Kfrun, tmp_path: Path) -> None:
+    env = [{"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}]
+    one = container("echo x > /v/a; cat /w", mount("/v", subPathExpr="$(POD)/x"), mount("/w", subPath="key"), env=env)
+    (tmp_path / "key").write_text("value\n")
+    volumes = [{"name": "v", "hostPath": {"path": str(tmp_path)}}]
+    assert run(kfrun, manifest(one, volumes=volumes)) == "value\n"
+    assert (tmp_path / "default" / "x" / "a").exists()
+
+
+def test_a_part_of_a_volume_cannot_lead_out_of_it(kfrun: Kfrun, tmp_path: Path) -> None:
+    (tmp_path / "volume").mkdir()
+    (tmp_path / "volume" / "link").symlink_to("/etc")
+    volumes = [{"name": "v", "hostPath": {"path": str(tmp_path / "volume")}}]
+    path = kfrun.write("manifest.yaml", manifest(container("ls /v", mount("/v", subPath="link")), volumes=volumes))
+    done = kfrun("run", "-q", "-f", str(path))
+    assert done.returncode == 128
+    assert "leads out of its volume" in done.stderr
+
+
+def test_a_claim_is_kept_from_job_to_job_and_one_of_the_jobset_goes_with_it(kfrun: Kfrun) -> None:
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
+    policy = {
+        "volumeClaimPolicies": [
+            {
+                "templates": [
+                    {
+                        "metadata": {"name": "own"},
+                        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+                    }
+                ]
+            }
+        ]
+    }
+    script = "ls /v /own; echo x > /v/kept; echo y > /own/gone"
+    text = manifest(container(script, mount("/v"), mount("/own", "own")), volumes=volumes, jobset=policy)
+    assert run(kfrun, text).split() == ["/own:", "/v:"]
+    assert run(kfrun, text).split() == ["/own:", "/v:", "kept"]
+    kfrun.ok("delete", "trainjob", "job")
+    assert [path.name for path in kfrun.home.rglob("kept")] == ["kept"]
+    assert list(kfrun.home.rglob("gone")) == []
+
+
+def test_a_volume_in_the_place_of_the_programs_says_so(kfrun: Kfrun) -> None:
+    path = kfrun.write("manifest.yaml", manifest(container("true", mount("/usr")), volumes=EMPTY))
+    done = kfrun("run", "-q", "-f", str(path))
+    assert done.returncode == 128
+    assert "a volume hides what this machine has at /usr" in done.stderr
+    path = kfrun.write("manifest.yaml", manifest(container("true", mount("/")), volumes=EMPTY))
+    done = kfrun("run", "-q", "-f", str(path))
+    assert (done.returncode, "cannot be mounted at /:" in done.stderr) == (128, True)
+
+
+def test_where_nothing_can_be_mounted_paths_are_rewritten_and_that_is_told(kfrun: Kfrun) -> None:
+    env = [{"name": "OUT", "value": "/workspace/out"}]
+    one = container("echo x > $OUT; cat /workspace/out; ls -d /workspaces || true", mount("/workspace"), env=env)
+    path = kfrun.write("manifest.yaml", manifest(one, volumes=EMPTY))
+    done = kfrun("run", "-q", "-f", str(path), KFRUN_PORTABLE="1")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "x")
+    assert "this system mounts nothing for a process: /workspace in its command" in done.stderr
+
+
+def test_objects_become_files_with_their_modes(kfrun: Kfrun) -> None:
+    objects = (
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "c"},
+            "data": {"k": "v"},
+            "binaryData": {"b": "AAE="},
+        },
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"token": "t"}},
+    )
+    volumes = [
+        {"name": "v", "configMap": {"name": "c"}},
+        {"name": "s", "secret": {"secretName": "s", "defaultMode": 0o400}},
+        {"name": "d", "downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+        {"name": "o", "secret": {"secretName": "none", "optional": True}},
+    ]
+    script = 'stat -Lc "%a %s" /v/k /v/b /s/token; cat /s/token; ls /o; grep -c job-name= /d/labels'
+    mounts = [mount("/v"), mount("/s", "s"), mount("/d", "d"), mount("/o", "o")]
+    said = run(kfrun, manifest(container(script, *mounts), volumes=volumes, objects=objects))
+    assert said.split("\n")[:4] == ["644 1", "644 2", "400 1", "t3"]
+
+
+def test_a_missing_key_keeps_the_pod_waiting(kfrun: Kfrun) -> None:
+    objects = ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"k": "v"}},)
+    volumes = [{"name": "v", "configMap": {"name": "c", "items": [{"key": "none", "path": "x"}]}}]
+    text = manifest(container("true", mount("/v")), volumes=volumes, objects=objects)
+    kfrun.ok("apply", "-q", "-f", str(kfrun.write("manifest.yaml", text)))
+    assert "configmap references non-existent config key: none" in until_event(kfrun, "FailedMount")
+    kfrun.ok("stop", "job")
+    assert kfrun("wait", "job", "--timeout", "20s").returncode == 130
+
+
+def test_a_job_without_volumes_gets_no_namespace(kfrun: Kfrun) -> None:
+    said = run(kfrun, manifest(container("readlink /proc/self/ns/mnt")))
+    assert said.strip() == os.readlink("/proc/self/ns/mnt")
