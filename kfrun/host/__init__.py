@@ -252,7 +252,7 @@ def _paid_processors() -> int | None:
 def capacity() -> dict[str, int]:
     """What this machine has of CPUs and of bytes of memory, by the API's names of these resources."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return {"cpu": processors(), "memory": memory}
+    return {"cpu": os.cpu_count() or 1, "memory": memory}
 
 
 def make_private_folder(path: str | Path) -> None:

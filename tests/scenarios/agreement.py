@@ -83,7 +83,7 @@ def _pods(pods: list[dict[str, Any]], env_names: set[str], *, limit_reached: boo
     rows = []
     for pod in pods:
         containers = []
-        for container in pod["containers"]:
+        for container in pod.get("containers", []):
             shown = {key: container.get(key) for key in ("name", "exitCode", "reason", "restartCount")}
             if limit_reached and "lastExitCode" in container:
                 # The needless further attempt on the cluster; here the one before it was the last.
@@ -109,6 +109,9 @@ def _without_unseen_logs(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """A deleted pod's log is gone on the cluster, and kept here: only logs that the cluster has are compared."""
     for wanted, got in zip(theirs, ours, strict=False):
+        if not wanted["containers"] and got["phase"] == "Pending":
+            # Nothing had started, and there was no word of them yet.
+            got["containers"] = []
         for left, right in zip(wanted["containers"], got["containers"], strict=False):
             if left.get("log") is None:
                 left.pop("log", None)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kfrun import host
-from kfrun.execute.local.pods import variables
+from kfrun.execute.local.pods import resources, variables
 from kfrun.execute.local.pods.configs import Configs, Missing
 from kfrun.execute.local.pods.variables import PodFacts, Sources
 from kfrun.execute.local.volumes.places import Unsupplied, Volumes
@@ -62,8 +62,10 @@ class Inputs:
             Unready: something is not there that it cannot start without.
         """
         spec = job.job_template.pod
+        machine = host.capacity()
+        _require_room(spec, machine)
         facts = self._facts(job, pod, address)
-        sources = Sources(Configs(self._find, self._workload.namespace), spec, host.capacity())
+        sources = Sources(Configs(self._find, self._workload.namespace), spec, machine)
         try:
             volumes = self._volumes.make(job, pod.name, facts, sources)
         except Unsupplied as error:
@@ -91,6 +93,22 @@ class Inputs:
             addresses=(address,),
             host_addresses=(address,),
         )
+
+
+def _require_room(pod: Mapping[str, Any], machine: dict[str, int]) -> None:
+    """Whether the whole machine would do; what is in use just now does not count.
+
+    Raises:
+        Unready: it would not.
+    """
+    if not resources.lacking(pod, machine):
+        return
+    from kfrun.host import devices
+
+    missing = resources.lacking(pod, {**machine, **devices.counts()})
+    if missing:
+        why = ", ".join(f"1 Insufficient {name}" for name in missing)
+        raise Unready("", "FailedScheduling", f"0/1 nodes are available: {why}.")
 
 
 class _Plain:

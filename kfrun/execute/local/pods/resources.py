@@ -43,3 +43,43 @@ def told(ref: Mapping[str, Any], container: Mapping[str, Any], machine: Mapping[
     else:
         found = quantity(machine.get(name, 0) if limit is None else limit)
     return str(-(-found // (quantity(ref.get("divisor", 0)) or 1)))
+
+
+def lacking(pod: Mapping[str, Any], machine: Mapping[str, int]) -> list[str]:
+    """The resources of which a pod requests more than a whole machine has, by name.
+
+    What its containers request together, or its init containers one after another, beside the sidecars so far.
+    """
+    wanted = _requests(pod)
+    return sorted(name for name, number in wanted.items() if number > machine.get(name, 0) and _is_counted(name))
+
+
+def _is_counted(name: str) -> bool:
+    return name in ("cpu", "memory") or "/" in name
+
+
+def _requests(pod: Mapping[str, Any]) -> dict[str, Fraction]:
+    beside: dict[str, Fraction] = {}
+    most: dict[str, Fraction] = {}
+    for container in pod.get("initContainers", ()):
+        if container.get("restartPolicy") == "Always":
+            beside = _sum(beside, _of(container))
+        else:
+            most = _most(most, _sum(beside, _of(container)))
+    for container in pod.get("containers", ()):
+        beside = _sum(beside, _of(container))
+    return _most(most, beside)
+
+
+def _of(container: Mapping[str, Any]) -> dict[str, Fraction]:
+    resources = container.get("resources") or {}
+    named = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
+    return {name: quantity(value) for name, value in named.items()}
+
+
+def _sum(one: dict[str, Fraction], other: dict[str, Fraction]) -> dict[str, Fraction]:
+    return {name: one.get(name, Fraction()) + other.get(name, Fraction()) for name in {*one, *other}}
+
+
+def _most(one: dict[str, Fraction], other: dict[str, Fraction]) -> dict[str, Fraction]:
+    return {name: max(one.get(name, Fraction()), other.get(name, Fraction())) for name in {*one, *other}}
