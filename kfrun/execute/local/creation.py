@@ -11,7 +11,7 @@ from kfrun import host
 from kfrun.errors import Conflict, Refused, Unavailable
 from kfrun.execute import objects
 from kfrun.execute.local import jobfiles, ledger, requests, runtimes, supervisors
-from kfrun.execute.local.volumes import claims
+from kfrun.execute.local.supply import claims
 from kfrun.model import change
 from kfrun.model.values import NamedTuple, asdict, replace
 from kfrun.observe import location

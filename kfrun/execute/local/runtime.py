@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kfrun.execute.controller.facts import Attempt, Fact
     from kfrun.execute.local.jobfiles import RunFiles
     from kfrun.execute.local.needs.need import Need
-    from kfrun.execute.local.pods.inputs import Given
+    from kfrun.execute.local.supply.inputs import Supplies
     from kfrun.model.resolution import Resolution
     from kfrun.model.runstate import PodState, RunState
     from kfrun.model.source import Finding
@@ -119,13 +119,13 @@ if TYPE_CHECKING:
         def remove_pod(self, pod: PodState) -> None:
             """Remove what `prepare_pod` made: all containers have ended. May be asked again by the next supervisor."""
 
-        def start(self, attempt: Attempt, given: Given) -> None:
+        def start(self, attempt: Attempt, given: Supplies) -> None:
             """Start an attempt with what it is given.
 
             `Started` follows, or `Waiting`; or `Ended` with reason StartError if it cannot be.
             """
 
-        def adopt(self, attempt: Attempt, given: Given | None) -> bool:
+        def adopt(self, attempt: Attempt, given: Supplies | None) -> bool:
             """Watch an attempt that an earlier supervisor started; False when it never was (start it then).
 
             ``given`` is what it was started with, None if that is not there any more.

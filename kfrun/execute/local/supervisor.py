@@ -22,7 +22,7 @@ from kfrun.execute.controller.facts import Attempt
 from kfrun.execute.local import jobfiles, runtimes, supervisors
 from kfrun.execute.local.ledger import Ledger
 from kfrun.execute.local.needs.need import Denied, Met, Needs, Unmet
-from kfrun.execute.local.starts import Starts
+from kfrun.execute.local.supply.starts import HeldStarts
 from kfrun.model.kinds import TRAIN_JOB
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Supervisor:
         self._job = job
         self._runtime = runtimes.named(self._run.backend).of(self._run, job, self._state)
         self._needs = Needs(self._runtime.needs(self._store, job))
-        self._starts = Starts(self._store, self._run, job, self._runtime)
+        self._starts = HeldStarts(self._store, self._run, job, self._runtime)
 
     def work(self) -> None:
         """Reconcile until the job is over, or rests, and everything of it is stored."""

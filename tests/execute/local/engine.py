@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kfrun.execute.controller.facts import Fact
+    from kfrun.execute.local.supply.inputs import Supplies
     from kfrun.model.runstate import PodState, RunState
     from kfrun.model.workload import Workload
     from kfrun.observe.store import Run
@@ -116,7 +117,8 @@ class FakeRuntime:
     def remove_pod(self, pod: PodState) -> None:
         self.engine.log.append(f"remove {pod.name[:-6]}")
 
-    def start(self, attempt: Attempt) -> None:
+    def start(self, attempt: Attempt, given: Supplies) -> None:
+        assert given.facts.name == attempt.pod
         run = self._store.run(self._run.uid)
         assert run is not None
         pod = next(item for item in json.loads(run.state)["pods"] if item["name"] == attempt.pod)
@@ -124,7 +126,8 @@ class FakeRuntime:
         self.engine.containers[attempt] = False
         self.engine.log.append(f"start {attempt.pod[:-6]}.{attempt.restarts}")
 
-    def adopt(self, attempt: Attempt) -> bool:
+    def adopt(self, attempt: Attempt, given: Supplies | None) -> bool:
+        assert given is not None
         if self.engine.away:
             self.engine.tell(Lost(attempt, "EngineLost", "it does not answer"))
             return True
@@ -132,6 +135,10 @@ class FakeRuntime:
         if known and self.engine.containers[attempt]:
             self.engine.tell(Started(attempt, 5.0))
         return known
+
+    def address(self, pod: PodState) -> str:
+        del pod
+        return "192.0.2.1"
 
     def terminate(self, attempt: Attempt) -> None:
         self.engine.log.append(f"terminate {attempt.pod[:-6]}")

@@ -156,7 +156,10 @@ def test_a_job_that_is_made_anew_under_its_name_is_another_one(store: Store, fol
     state = site.supervisor._state
     (before,) = state.jobs
     before.deleted, state.jobset.restarts = True, 1
+    state.pods[0].kill_at = 6.0
     site.turn()
+    assert store.objects("Job", "default") == [], "what was before it still runs"
+    site.turn(Ended(site.attempt(), 143, "Error", "", 7.0))
     (shown,) = [item.data for item in store.objects("Job", "default")]
     assert (shown["metadata"]["uid"], shown["status"]["failed"]) == (f"{before.uid}-r1", 0)
     pods = [item.data for item in store.objects("Pod", "default")]

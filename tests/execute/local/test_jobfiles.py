@@ -74,7 +74,7 @@ def test_the_files_of_the_version_before_are_read(folder: str) -> None:
     assert [f"{child.hostname(index)}.{workload.subdomain}" for index in range(child.completions)] == [
         pod["host"] for pod in former["workload"]["jobs"][0]["pods"]
     ]
-    assert child.template_metadata()["labels"] == former["workload"]["jobs"][0]["labels"]
+    assert child.template_metadata(0)["labels"] == former["workload"]["jobs"][0]["labels"]
     policy = ["PET_NNODES", "PET_NPROC_PER_NODE", "PET_NODE_RANK", "PET_MASTER_ADDR", "PET_MASTER_PORT"]
     assert child.job_template.injected == {"node": policy}
     named = support.of("process").not_enforced(workload.jobset, own_images=workload.own_images)

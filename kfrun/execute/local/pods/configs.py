@@ -15,7 +15,7 @@ CONFIG_MAP, SECRET = "ConfigMap", "Secret"
 _WORDS = {CONFIG_MAP: "configmap", SECRET: "secret"}
 
 
-class Missing(Exception):
+class MissingConfig(Exception):
     """Something that is not optional is not there; the message is the kubelet's."""
 
 
@@ -36,7 +36,7 @@ class Configs:
         """What is in an object by key, empty if it may be missing and is.
 
         Raises:
-            Missing: it is not there.
+            MissingConfig: it is not there.
         """
         key = kind, name
         if key not in self._known:
@@ -44,18 +44,18 @@ class Configs:
             self._known[key] = None if found is None else _entries(found)
         entries = self._known[key]
         if entries is None and not optional:
-            raise Missing(f'{_WORDS[kind]} "{name}" not found')
+            raise MissingConfig(f'{_WORDS[kind]} "{name}" not found')
         return entries or {}
 
     def value(self, kind: str, name: str, key: str, *, optional: bool = False) -> bytes | None:
         """What is at a key; None if it may be missing and is.
 
         Raises:
-            Missing: the object or the key is not there.
+            MissingConfig: the object or the key is not there.
         """
         found = self.entries(kind, name, optional=optional).get(key)
         if found is None and not optional:
-            raise Missing(f"couldn't find key {key} in {kind} {self._namespace}/{name}")
+            raise MissingConfig(f"couldn't find key {key} in {kind} {self._namespace}/{name}")
         return found
 
 

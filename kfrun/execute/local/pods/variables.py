@@ -107,7 +107,7 @@ def environment(
     the variables that the ML policy put there.
 
     Raises:
-        Missing: a ConfigMap, a Secret or a key that is not optional is not there.
+        MissingConfig: a ConfigMap, a Secret or a key that is not optional is not there.
     """
     sources = sources or Sources()
     env = dict(_whole(container, sources.configs))
@@ -129,13 +129,10 @@ def environment(
 def _whole(container: Mapping[str, Any], known: Configs) -> Iterator[tuple[str, str]]:
     """Every entry of the objects that ``envFrom`` names; of one name the last counts."""
     for item in container.get("envFrom", ()):
-        for field, kind in (("configMapRef", CONFIG_MAP), ("secretRef", SECRET)):
-            ref = item.get(field)
-            if ref is not None:
-                entries = known.entries(kind, ref.get("name", ""), optional=ref.get("optional", False))
-                for key, value in sorted(entries.items()):
-                    if "=" not in key:
-                        yield item.get("prefix", "") + key, _text(value)
+        kind, ref = (CONFIG_MAP, item["configMapRef"]) if "configMapRef" in item else (SECRET, item.get("secretRef"))
+        entries = {} if ref is None else known.entries(kind, ref.get("name", ""), optional=ref.get("optional", False))
+        prefix = item.get("prefix", "")
+        yield from ((prefix + key, _text(value)) for key, value in sorted(entries.items()) if "=" not in key)
 
 
 def _referred(source: Mapping[str, Any], container: Mapping[str, Any], sources: Sources) -> str | None:

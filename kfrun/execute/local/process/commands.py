@@ -11,7 +11,7 @@ from itertools import dropwhile
 from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.execute.backend import working_folder
-from kfrun.execute.local.process import views
+from kfrun.execute.local.supply import views
 from kfrun.model.source import Severity, Stage
 from kfrun.model.state import HELP
 from kfrun.model.values import NamedTuple, replace
@@ -51,7 +51,7 @@ class _Call(NamedTuple):
     has_packages: bool
 
 
-class _Surroundings(NamedTuple):
+class _Around(NamedTuple):
     """What a container's command depends on beside the manifest: see `_Call`."""
 
     folder: str
@@ -67,7 +67,7 @@ def check(resolution: Resolution, settings: ProcessSettings) -> Iterator[Finding
     jobs = (resolution.jobset or {}).get("spec", {}).get("replicatedJobs", ())
     is_later = len(jobs) > 1 or bool(resolution.job.data["spec"].get("suspend"))
     path, may_bring = launch.base_environment(settings)["PATH"], resolution.packages.needs_environment
-    surroundings = _Surroundings(settings.folder, path, may_bring, settings.mounts)
+    surroundings = _Around(settings.folder, path, may_bring, settings.mounts)
     for call, is_first in _calls(resolution, surroundings):
         found = _fault(call)
         if found is not None:
@@ -83,7 +83,7 @@ def scripts(resolution: Resolution) -> Iterator[Finding]:
     """
     if resolution.job.folder is None or expand.own_images(resolution):
         return
-    surroundings = _Surroundings(working_folder(resolution, ""), "", True, views.mounted(resolution, ""))
+    surroundings = _Around(working_folder(resolution, ""), "", True, views.mounted(resolution, ""))
     for call, _ in _calls(resolution, surroundings):
         name = _script(call.argv) or call.argv[0]
         found = None if os.path.isabs(name) or (name == call.argv[0] and "/" not in name) else _fault(call)
@@ -91,7 +91,7 @@ def scripts(resolution: Resolution) -> Iterator[Finding]:
             yield replace(_finding(resolution, call, found, Severity.ERROR), severity=Severity.WARNING)
 
 
-def _calls(resolution: Resolution, around: _Surroundings) -> Iterator[tuple[_Call, bool]]:
+def _calls(resolution: Resolution, around: _Around) -> Iterator[tuple[_Call, bool]]:
     """The commands that are known word by word, and whether nothing of their pod runs before them."""
     spec = (resolution.jobset or {}).get("spec", {})
     for number, group in enumerate(spec.get("replicatedJobs", ())):
@@ -107,7 +107,7 @@ def _calls(resolution: Resolution, around: _Surroundings) -> Iterator[tuple[_Cal
                 yield call, started == 0 if kind == "initContainers" else inits == 0
 
 
-def _call(place: FieldPath, container: dict[str, Any], around: _Surroundings) -> _Call | None:
+def _call(place: FieldPath, container: dict[str, Any], around: _Around) -> _Call | None:
     """A container's command; None where its words, its folder or its PATH are only known when it runs."""
     command, own = container.get("command"), _own_path(container, around.path)
     view = views.View.of(container, around.mounts)

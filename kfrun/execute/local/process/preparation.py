@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import UsageProblem
 from kfrun.execute.backend import working_folder
-from kfrun.execute.local.process import views
 from kfrun.execute.local.process.launch import ProcessSettings, find_executable
 from kfrun.execute.local.runtime import Launch
+from kfrun.execute.local.supply import views
 from kfrun.model.source import Finding, Severity, Stage
 from kfrun.model.values import replace
 from kfrun.settings import size

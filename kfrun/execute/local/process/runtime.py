@@ -15,14 +15,14 @@ from kfrun.execute.controller.facts import START_ERROR, START_ERROR_CODE, Attemp
 from kfrun.execute.local.needs.environment import EnvironmentNeed
 from kfrun.execute.local.needs.ports import PortsNeed
 from kfrun.execute.local.pods import variables
-from kfrun.execute.local.pods.configs import Missing
+from kfrun.execute.local.pods.configs import MissingConfig
 from kfrun.execute.local.process import enclosure, launch, leftovers, pump, record, recorder
 from kfrun.execute.local.process.addresses import LOOPBACK, Addresses, LocalAddresses
 from kfrun.execute.local.process.enclosure import Unstartable
 from kfrun.execute.local.process.watch import Traces, Watch
 from kfrun.execute.local.runtime import JOB_MARKER, ContainerUsage
-from kfrun.execute.local.volumes import mounts
-from kfrun.execute.local.volumes.mounts import Unusable
+from kfrun.execute.local.supply import mounts
+from kfrun.execute.local.supply.mounts import Unusable
 from kfrun.host import files, namespaces, orphans
 from kfrun.host.namespaces import Bind
 from kfrun.model.values import replace
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from kfrun.execute.controller.facts import Fact
     from kfrun.execute.local.jobfiles import RunFiles
     from kfrun.execute.local.needs.need import Need
-    from kfrun.execute.local.pods.inputs import Given
+    from kfrun.execute.local.supply.inputs import Supplies
     from kfrun.model.runstate import PodState, RunState
     from kfrun.model.workload import ChildJob, Workload
     from kfrun.observe.store import Run, Store
@@ -68,7 +68,7 @@ class ProcessRuntime:
         self._watched: dict[Attempt, Watch] = {}
         self._starts = recorder.Starts()
         self._facts: list[Fact] = []
-        self._given: dict[Attempt, Given] = {}
+        self._given: dict[Attempt, Supplies] = {}
 
     # ContainerRuntime
 
@@ -106,19 +106,19 @@ class ProcessRuntime:
         """See `ContainerRuntime.remove_pod`."""
         self._pods.pop(pod.name, None)
 
-    def start(self, attempt: Attempt, given: Given) -> None:
+    def start(self, attempt: Attempt, given: Supplies) -> None:
         """See `ContainerRuntime.start`."""
         self._given[attempt] = given
         try:
             program = self._program(attempt, given)
             pid = recorder.spawn(program, record.create(self._path(attempt, "attempt")), self._starts)
-        except (OSError, Unstartable, Missing, Unusable) as error:
+        except (OSError, Unstartable, MissingConfig, Unusable) as error:
             text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             self._facts.append(Ended(attempt, START_ERROR_CODE, START_ERROR, text, time.time()))
             return
         self._watch(attempt, pid, is_child=True)
 
-    def adopt(self, attempt: Attempt, given: Given | None) -> bool:
+    def adopt(self, attempt: Attempt, given: Supplies | None) -> bool:
         """See `ContainerRuntime.adopt`."""
         if given is not None:
             self._given[attempt] = given
@@ -229,7 +229,7 @@ class ProcessRuntime:
 
     # Starting
 
-    def _program(self, attempt: Attempt, given: Given) -> recorder.Program:
+    def _program(self, attempt: Attempt, given: Supplies) -> recorder.Program:
         job, container = self._find(attempt)
         local = LocalAddresses(self._addresses, self._ports)
         injected = job.job_template.injected.get(attempt.container, ())
@@ -259,7 +259,7 @@ class ProcessRuntime:
     def _source(self) -> list[Bind]:
         return [Bind(folder, path) for folder, path in self._settings.mounts]
 
-    def _own_folders(self, given: Given) -> tuple[str, ...]:
+    def _own_folders(self, given: Supplies) -> tuple[str, ...]:
         """Where places for volumes may be made on the disk."""
         return (self._settings.folder, *given.volumes.values())
 

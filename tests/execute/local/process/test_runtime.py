@@ -15,7 +15,10 @@ from kfrun import host
 from kfrun.errors import Refused
 from kfrun.execute.controller.facts import Attempt, Ended, Started
 from kfrun.execute.local import jobfiles
+from kfrun.execute.local.pods import configs
 from kfrun.execute.local.process import launch, leftovers, record, runtime
+from kfrun.execute.local.process.addresses import LOOPBACK
+from kfrun.execute.local.supply.inputs import Inputs
 from kfrun.model.runstate import ContainerState, PodState
 from tests import workloads
 from tests.conftest import eventually
@@ -23,6 +26,8 @@ from tests.conftest import eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from kfrun.execute.local.supply.inputs import Supplies
 
 ATTEMPT = Attempt("tj-node-0-0-abcde", "node", 0)
 
@@ -46,7 +51,12 @@ class Machine:
         """As a supervisor starts it."""
         jobfiles.write_pod(str(self.folder), self.workload, self.pod)
         self.runtime.prepare_pod(self.pod)
-        self.runtime.start(ATTEMPT)
+        self.runtime.start(ATTEMPT, self.given())
+
+    def given(self) -> Supplies:
+        uid = str(self.folder)
+        found = Inputs(uid, uid, self.workload, configs.none)
+        return found.give(self.workload.jobs[0], self.pod, "node", LOOPBACK)
 
     def fact(self, kind: type) -> Started | Ended:
         """The first fact of that kind, which must come, and be told by a descriptor or soon."""
@@ -189,7 +199,7 @@ def test_an_adopted_container_ends_with_its_own_code(folder: Path) -> None:
     machine.start()
     recorder = machine.running().recorder
     machine.runtime = machine.make()
-    assert machine.runtime.adopt(ATTEMPT)
+    assert machine.runtime.adopt(ATTEMPT, machine.given())
     assert machine.fact(Started).at == machine.running().at
     (folder / "go").touch()
     assert machine.exit().exit_code == 4
@@ -198,10 +208,10 @@ def test_an_adopted_container_ends_with_its_own_code(folder: Path) -> None:
 
 def test_what_was_never_started_cannot_be_adopted(folder: Path) -> None:
     machine = Machine(folder, "true")
-    assert not machine.runtime.adopt(ATTEMPT)
+    assert not machine.runtime.adopt(ATTEMPT, machine.given())
     jobfiles.write_pod(str(folder), machine.workload, machine.pod)
     os.close(record.create(str(machine.pod_folder / "node.0.attempt")))
-    assert not machine.runtime.adopt(ATTEMPT)
+    assert not machine.runtime.adopt(ATTEMPT, machine.given())
 
 
 def test_the_marker_of_an_attempt_names_its_job(folder: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_program_that_cleared_its_environment_is_adopted_by_its_pid(folder: Pa
     found = kill_recorder(machine)
     os.waitpid(found.recorder, 0)
     machine.runtime = machine.make()
-    assert machine.runtime.adopt(ATTEMPT)
+    assert machine.runtime.adopt(ATTEMPT, machine.given())
     machine.fact(Started)
     machine.runtime.kill([ATTEMPT])
     assert machine.exit().exit_code == 137
@@ -98,7 +98,7 @@ def test_a_pid_of_somebody_else_is_not_adopted(folder: Path) -> None:
             os.close(record.create(str(machine.pod_folder / "node.0.attempt")))
             running = record.Record("running", pid=other.pid, at=time.time(), **known)
             record.rewrite(str(machine.pod_folder / "node.0.attempt"), running)
-            assert machine.runtime.adopt(ATTEMPT)
+            assert machine.runtime.adopt(ATTEMPT, machine.given())
             machine.runtime.kill([ATTEMPT])
             assert machine.exit().reason == "RecorderLost"
             assert other.poll() is None, "it was not killed for it"
@@ -145,7 +145,7 @@ def test_what_wrote_something_and_cannot_be_found_is_not_started_a_second_time(f
     os.close(record.create(str(machine.pod_folder / "node.0.attempt")))
     record.rewrite(str(machine.pod_folder / "node.0.attempt"), record.Record("starting"))
     (machine.pod_folder / "node.0.log").write_text("it ran\n")
-    assert machine.runtime.adopt(ATTEMPT)
+    assert machine.runtime.adopt(ATTEMPT, machine.given())
     assert machine.exit().reason == "RecorderLost"
 
 
@@ -155,7 +155,7 @@ def test_what_left_no_trace_of_a_start_is_started(folder: Path) -> None:
     machine.runtime.prepare_pod(machine.pod)
     os.close(record.create(str(machine.pod_folder / "node.0.attempt")))
     record.rewrite(str(machine.pod_folder / "node.0.attempt"), record.Record("starting"))
-    assert machine.runtime.adopt(ATTEMPT)
+    assert machine.runtime.adopt(ATTEMPT, machine.given())
     assert machine.exit().exit_code == 3
 
 
@@ -178,7 +178,7 @@ def test_an_end_in_the_instant_of_the_recorders_death_is_still_there_to_see(
     first = machine.fact(Started)
     assert isinstance(first, Started)
     machine.runtime = machine.make()
-    assert machine.runtime.adopt(ATTEMPT)
+    assert machine.runtime.adopt(ATTEMPT, machine.given())
     machine.facts.clear()
     machine.fact(Started)
     (folder / "go").touch()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kfrun.execute.local.pods import resources
-from kfrun.execute.local.pods.configs import CONFIG_MAP, SECRET, Missing
+from kfrun.execute.local.pods.configs import CONFIG_MAP, SECRET, MissingConfig
 from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _LACKS = {
 }
 
 
-class File(NamedTuple):
+class VolumeFile(NamedTuple):
     """A file of a volume: its relative path, what is in it, and its mode."""
 
     path: str
@@ -33,17 +33,17 @@ class File(NamedTuple):
     mode: int
 
 
-def files(volume: Node, facts: PodFacts, sources: Sources) -> list[File]:
+def files(volume: Node, facts: PodFacts, sources: Sources) -> list[VolumeFile]:
     """The files of such a volume; of two with one path the last counts.
 
     Raises:
-        Missing: an object or a key is not there and not optional.
+        MissingConfig: an object or a key is not there and not optional.
     """
     found = {item.path: item for item in _files(volume, facts, sources)}
     return sorted(found.values())
 
 
-def _files(volume: Node, facts: PodFacts, sources: Sources) -> Iterator[File]:
+def _files(volume: Node, facts: PodFacts, sources: Sources) -> Iterator[VolumeFile]:
     if "projected" in volume:
         mode = volume["projected"].get("defaultMode", _MODE)
         for source in volume["projected"].get("sources") or ():
@@ -55,7 +55,7 @@ def _files(volume: Node, facts: PodFacts, sources: Sources) -> Iterator[File]:
     yield from _of_kind(kind, volume[kind] or {}, facts, sources)
 
 
-def _of_kind(kind: str, source: Node, facts: PodFacts, sources: Sources) -> Iterator[File]:
+def _of_kind(kind: str, source: Node, facts: PodFacts, sources: Sources) -> Iterator[VolumeFile]:
     if kind == "downwardAPI":
         yield from _downward(source, facts, sources)
     elif kind == "configMap":
@@ -64,20 +64,20 @@ def _of_kind(kind: str, source: Node, facts: PodFacts, sources: Sources) -> Iter
         yield from _of_object(SECRET, source.get("secretName") or source.get("name", ""), source, sources)
 
 
-def _of_object(kind: str, name: str, source: Node, sources: Sources) -> Iterator[File]:
+def _of_object(kind: str, name: str, source: Node, sources: Sources) -> Iterator[VolumeFile]:
     optional, mode = source.get("optional", False), source.get("defaultMode", _MODE)
     entries = sources.configs.entries(kind, name, optional=optional)
     items = source.get("items")
     if not items:
-        yield from (File(key, data, mode) for key, data in entries.items())
+        yield from (VolumeFile(key, data, mode) for key, data in entries.items())
     for item in items or ():
         if item["key"] in entries:
-            yield File(item["path"], entries[item["key"]], item.get("mode", mode))
+            yield VolumeFile(item["path"], entries[item["key"]], item.get("mode", mode))
         elif not optional:
-            raise Missing(f"{_LACKS[kind]} key: {item['key']}")
+            raise MissingConfig(f"{_LACKS[kind]} key: {item['key']}")
 
 
-def _downward(source: Node, facts: PodFacts, sources: Sources) -> Iterator[File]:
+def _downward(source: Node, facts: PodFacts, sources: Sources) -> Iterator[VolumeFile]:
     for item in source.get("items") or ():
         mode = item.get("mode", source.get("defaultMode", _MODE))
         if "fieldRef" in item:
@@ -85,7 +85,7 @@ def _downward(source: Node, facts: PodFacts, sources: Sources) -> Iterator[File]
         else:
             ref = item["resourceFieldRef"]
             text = resources.told(ref, sources.container(ref.get("containerName", ""), {}), sources.machine)
-        yield File(item["path"], text.encode("utf-8", "surrogateescape"), mode)
+        yield VolumeFile(item["path"], text.encode("utf-8", "surrogateescape"), mode)
 
 
 def _field(path: str, facts: PodFacts) -> str:

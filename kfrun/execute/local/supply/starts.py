@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun.execute.controller import facts
 from kfrun.execute.local import jobfiles
-from kfrun.execute.local.pods.inputs import Inputs, Unready
+from kfrun.execute.local.supply.inputs import Inputs, Unready
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
     from kfrun.execute.controller.facts import Attempt, Fact
     from kfrun.execute.local.jobfiles import RunFiles
-    from kfrun.execute.local.pods.inputs import Given
     from kfrun.execute.local.runtime import ContainerRuntime
+    from kfrun.execute.local.supply.inputs import Supplies
     from kfrun.model.runstate import PodState
     from kfrun.observe.store import Run, Store
 
@@ -22,7 +22,7 @@ _RETRY_SECONDS = 0.5
 _KILLED = 137
 
 
-class Starts:
+class HeldStarts:
     """The starts of one job's containers.
 
     Args:
@@ -82,7 +82,7 @@ class Starts:
             given = None
         return self._runtime.adopt(attempt, given)
 
-    def _give(self, p: Pass, pod: PodState, container: str) -> Given:
+    def _give(self, p: Pass, pod: PodState, container: str) -> Supplies:
         return self._inputs.give(p.child(pod.job), pod, container, self._runtime.address(pod))
 
     def remove(self, pod: PodState) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun import host
 from kfrun.execute.local.pods import resources, variables
-from kfrun.execute.local.pods.configs import Configs, Missing
+from kfrun.execute.local.pods.configs import Configs, MissingConfig
 from kfrun.execute.local.pods.variables import PodFacts, Sources
-from kfrun.execute.local.volumes.places import Unsupplied, Volumes
+from kfrun.execute.local.supply.places import Unsupplied, Volumes
 from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Unready(Exception):
     """A container cannot start yet. Args: the reason that it waits for, the reason of the event, and its message."""
 
 
-class Given(NamedTuple):
+class Supplies(NamedTuple):
     """What a container is started with.
 
     Attributes:
@@ -55,7 +55,7 @@ class Inputs:
         self._find = find
         self._volumes = Volumes(folder, uid, workload)
 
-    def give(self, job: ChildJob, pod: PodState, container: str, address: str) -> Given:
+    def give(self, job: ChildJob, pod: PodState, container: str, address: str) -> Supplies:
         """What a container is started with; its pod's volumes are made. ``address`` is that of its pod.
 
         Raises:
@@ -73,10 +73,10 @@ class Inputs:
             message = f'MountVolume.SetUp failed for volume "{name}" : {why}'
             raise Unready("ContainerCreating", "FailedMount", message) from error
         try:
-            variables.environment(sources.container(container, {}), facts, _Plain(), (), sources)
-        except Missing as error:
+            variables.environment(sources.container(container, {}), facts, _Untouched(), (), sources)
+        except MissingConfig as error:
             raise Unready("CreateContainerConfigError", "Failed", f"Error: {error}") from error
-        return Given(facts, sources, volumes)
+        return Supplies(facts, sources, volumes)
 
     def remove(self, pod: str) -> None:
         """Remove what was made for a pod that has ended."""
@@ -111,7 +111,7 @@ def _require_room(pod: Mapping[str, Any], machine: dict[str, int]) -> None:
         raise Unready("", "FailedScheduling", f"0/1 nodes are available: {why}.")
 
 
-class _Plain:
+class _Untouched:
     """Addresses as they are: nobody looks at the values."""
 
     def variable(self, name: str, value: str, *, injected: bool) -> str:

@@ -6,8 +6,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from kfrun.execute.local.pods.configs import Missing
-from kfrun.execute.local.volumes import claims, content, hostpaths
+from kfrun.execute.local.pods.configs import MissingConfig
+from kfrun.execute.local.supply import claims, content, hostpaths
 from kfrun.host import files
 from kfrun.model.values import NamedTuple
 
@@ -48,7 +48,7 @@ class Volumes(NamedTuple):
         for volume in job.job_template.pod.get("volumes", ()):
             try:
                 place = self._place(volume, pod, facts, sources)
-            except (hostpaths.WrongType, Missing, OSError) as error:
+            except (hostpaths.WrongType, MissingConfig, OSError) as error:
                 raise Unsupplied(volume["name"], str(error)) from error
             if place is not None:
                 found[volume["name"]] = place
@@ -94,7 +94,7 @@ class Volumes(NamedTuple):
         return f"{_MEMORY}/kfrun-{os.getuid()}-{self.uid}-{pod}"
 
 
-def _fill(folder: str, wanted: list[content.File], mode: int) -> None:
+def _fill(folder: str, wanted: list[content.VolumeFile], mode: int) -> None:
     """Write the files of a volume, whole or not at all: what is there already is what it was first filled with.
 
     They lie as a kubelet lays them: behind links, which programs may look at.

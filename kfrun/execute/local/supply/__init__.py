@@ -1,0 +1,1 @@
+"""What containers are given before they start: variables of objects, and volumes, which a runtime only has to bind."""
