@@ -13,7 +13,6 @@ from tests.conformance import comparison
 
 FOLDER = Path(__file__).parents[1] / "conformance" / "cases"
 CASES = sorted(path.name for path in FOLDER.iterdir())
-CLAIMED = {"claimName": "initializer-tj"}
 WITH_CHILDREN = [case for case in CASES if "\n  childJobs:" in (FOLDER / case / "expected.yaml").read_text()]
 
 
@@ -64,10 +63,7 @@ def test_expands_to_the_jobs_that_jobset_creates(case):
 
 
 def _as_applied(pod):
-    """Without what the JobSet makes claims for, which is no part of its template, and without what admission adds."""
-    volumes = [one for one in pod.pop("volumes", []) if one.get("persistentVolumeClaim") != CLAIMED]
-    if volumes:
-        pod["volumes"] = volumes
+    """Without what admission adds."""
     for port in (port for container in pod["containers"] for port in container.get("ports", ())):
         assert port.pop("protocol") == "TCP"
     for container in pod.get("initContainers", ()):

@@ -159,7 +159,7 @@ def test_a_job_that_is_made_anew_under_its_name_is_another_one(store: Store, fol
     state.pods[0].kill_at = 6.0
     site.turn()
     assert store.objects("Job", "default") == [], "what was before it still runs"
-    site.turn(Ended(site.attempt(), 143, "Error", "", 7.0))
+    site.turn(Ended(site.attempt(restarts=1), 143, "Error", "", 7.0))
     (shown,) = [item.data for item in store.objects("Job", "default")]
     assert (shown["metadata"]["uid"], shown["status"]["failed"]) == (f"{before.uid}-r1", 0)
     pods = [item.data for item in store.objects("Pod", "default")]

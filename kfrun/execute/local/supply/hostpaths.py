@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _CHECKS: dict[str, tuple[Callable[[int], bool], str]] = {
     "Directory": (stat.S_ISDIR, "a directory"),
-    "VolumeFile": (stat.S_ISREG, "a file"),
+    "File": (stat.S_ISREG, "a file"),
     "Socket": (stat.S_ISSOCK, "a socket"),
     "CharDevice": (stat.S_ISCHR, "a character device"),
     "BlockDevice": (stat.S_ISBLK, "a block device"),
