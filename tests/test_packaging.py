@@ -19,10 +19,14 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "kfrun/"
 DATA = PACKAGE + "_data/"
 RELEASES = ("v2.0", "v2.1", "v2.2", "v2.3")
-EXAMPLES = ("failing", "quickstart", "torch-ddp")
+EXAMPLES = ("failing", "jax", "quickstart", "torch-ddp", "torch-elastic", "xgboost")
+FRAMEWORKS = ("deepspeed", "flux", "jax", "mlx", "mpi", "torch", "xgboost")
+RUNTIMES = {
+    *("plain-python", *(f"{name}-distributed" for name in FRAMEWORKS)),
+    *(f"torchtune-{model}" for model in ("llama3.2-1b", "llama3.2-3b", "qwen2.5-1.5b")),
+}
 SHIPPED = {
-    "runtimes/plain-python.yaml",
-    "runtimes/torch-distributed.yaml",
+    *(f"runtimes/{name}.yaml" for name in RUNTIMES),
     *(f"examples/{name}/{file}" for name in EXAMPLES for file in ("README.md", "job.yaml", "train.py")),
     *(
         f"schemas/{version}/{name}"
@@ -157,7 +161,7 @@ def test_an_installed_wheel_knows_its_version_and_runtimes(installed):
     assert installed("version").stdout == f"kfrun {__version__}\n"
     listed = installed("runtimes", "list", "-o", "name")
     assert listed.returncode == 0, listed.stderr
-    assert {line.rpartition("/")[2] for line in listed.stdout.splitlines()} == {"plain-python", "torch-distributed"}
+    assert {line.rpartition("/")[2] for line in listed.stdout.splitlines()} == RUNTIMES
 
 
 def test_an_installed_wheel_validates_and_runs_a_job(installed):
