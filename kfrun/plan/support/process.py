@@ -140,8 +140,6 @@ SUPPORT: Final = Support(
         "usage": "a process is not metered: this machine's own tools, top for instance, show what it takes",
     },
     policies={
-        "mpi": f"{_UNABLE}: the launcher reaches the nodes through sshd, with a key and a hostfile that are mounted as "
-        "volumes",
         "flux": f"{_UNABLE}: Flux is brought by an init container, its scripts and its certificate are mounted as "
         "volumes",
     },

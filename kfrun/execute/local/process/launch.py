@@ -23,7 +23,7 @@ _ELSEWHERE = frozenset(
     | {"UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_PROJECT_ENVIRONMENT", "UV_BREAK_SYSTEM_PACKAGES"}
 )
 """Variables that would send what a job with an environment installs into another one."""
-_LATER = ("has_environment", "own_environment", "log_max_size")
+_LATER = ("has_environment", "own_environment", "log_max_size", "mpi_hosts")
 """Attributes that older versions do not have."""
 _CLEAN = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
 
@@ -42,6 +42,7 @@ class ProcessSettings:
         has_environment: the job has a Python environment, shared or its own.
         own_environment: the one that it has to itself, and may install into.
         log_max_size: bytes at which the log of an attempt is kept, 0 for any number.
+        mpi_hosts: the hostfile of an MPI job, empty for others.
     """
 
     caller: dict[str, str]
@@ -54,6 +55,7 @@ class ProcessSettings:
     has_environment: bool = False
     own_environment: str = ""
     log_max_size: int = 0
+    mpi_hosts: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready form; `from_json` reads it back."""

@@ -114,6 +114,8 @@ def launch(resolution: Resolution, way: Way) -> Callable[[str], Launch]:
 
 def _settings(resolution: Resolution, wishes: Wishes, caller: Caller, *, log_max_size: int = 0) -> ProcessSettings:
     """The caller's surroundings."""
+    from kfrun.execute.local.process import mpi
+
     python = _interpreter(wishes.python, caller)
     return ProcessSettings(
         caller=dict(caller.environ),
@@ -124,6 +126,7 @@ def _settings(resolution: Resolution, wishes: Wishes, caller: Caller, *, log_max
         clean_env=wishes.clean_env,
         umask=_umask(),
         log_max_size=log_max_size,
+        mpi_hosts=mpi.hostfile(resolution),
     )
 
 

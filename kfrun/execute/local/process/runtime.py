@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kfrun.execute.controller.facts import Fact
     from kfrun.execute.local.jobfiles import RunFiles
     from kfrun.execute.local.needs.need import Need
+    from kfrun.execute.local.process.mpi import Launchpad
     from kfrun.model.runstate import PodState, RunState
     from kfrun.model.workload import ChildJob, Workload
     from kfrun.observe.store import Run, Store
@@ -57,6 +58,7 @@ class ProcessRuntime:
         self._ports = ports
         self._boot = host.boot_id()
         self._addresses = Addresses.of(workload)
+        self._launchpad = _launchpad(f"{folder}/mpi", settings.mpi_hosts)
         self._pods: dict[str, tuple[ChildJob, PodState]] = {}
         self._watched: dict[Attempt, Watch] = {}
         self._starts = recorder.Starts()
@@ -90,7 +92,9 @@ class ProcessRuntime:
         return [EnvironmentNeed(self._folder, self._uid, job, self._settings.caller), ports]
 
     def prepare_pod(self, pod: PodState) -> None:
-        """See `ContainerRuntime.prepare_pod`: processes share the machine, there is nothing to make."""
+        """See `ContainerRuntime.prepare_pod`: processes share the machine, only MPI's want files."""
+        if self._launchpad is not None:
+            self._launchpad.prepare()
         job = next(item for item in self._workload.jobs if item.name == pod.job)
         self._pods[pod.name] = job, pod
 
@@ -219,6 +223,9 @@ class ProcessRuntime:
         marker, _, name = self._marker(attempt).partition("=")
         env = {**launch.base_environment(self._settings), **own, JOB_MARKER: self._uid, marker: name}
         argv = variables.arguments(container, local, own)
+        if self._launchpad is not None:
+            host = job.hostname(pod.index)
+            env, argv = self._launchpad.environment(env, own, host), self._launchpad.arguments(argv, host)
         folder = container.get("workingDir") or self._settings.folder
         if not os.path.isdir(folder):
             raise _NotFound(_causes().no_folder(folder))
@@ -288,6 +295,14 @@ class ProcessRuntime:
 
 class _NotFound(Exception):
     """What a container needs is not there."""
+
+
+def _launchpad(folder: str, hosts: str) -> Launchpad | None:
+    if not hosts:
+        return None
+    from kfrun.execute.local.process import mpi
+
+    return mpi.Launchpad(folder, hosts)
 
 
 def _causes() -> ModuleType:
