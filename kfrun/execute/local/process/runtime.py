@@ -101,6 +101,8 @@ class ProcessRuntime:
     def remove_pod(self, pod: PodState) -> None:
         """See `ContainerRuntime.remove_pod`."""
         self._pods.pop(pod.name, None)
+        if self._launchpad is not None and not self._pods:
+            self._launchpad.clear()
 
     def start(self, attempt: Attempt) -> None:
         """See `ContainerRuntime.start`."""

@@ -33,6 +33,11 @@ _HERE: Final = {
     **dict.fromkeys(("OMPI_MCA_hwloc_base_binding_policy", "PRTE_MCA_hwloc_default_binding_policy"), "none"),
     "OMPI_MCA_mpi_yield_when_idle": "1",
 }
+_SCRATCH: Final = (
+    *("OMPI_MCA_orte_tmpdir_base", "PRTE_MCA_prte_tmpdir_base"),
+    *("OMPI_MCA_btl_vader_backing_directory", "OMPI_MCA_btl_sm_backing_directory"),
+)
+"""Where what is killed leaves files, shared memory among them."""
 _AS_ROOT: Final = (
     *("OMPI_ALLOW_RUN_AS_ROOT", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"),
     *("PRTE_ALLOW_RUN_AS_ROOT", "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM"),
@@ -68,20 +73,27 @@ class Launchpad(NamedTuple):
         Raises:
             OSError: they cannot be written.
         """
+        for folder in (self._programs, self._scratch):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
         if os.path.exists(self._hostfile):
             return
-        os.makedirs(self._programs, mode=0o700, exist_ok=True)
         words = shlex.join([*self._agent("start"), self.folder])
         _write(f"{self._programs}/{_PROGRAM}", f'#!/bin/sh\nexec {words} "$@"\n', 0o700)
         _write(self._hostfile, self.hosts, 0o600)
 
+    def clear(self) -> None:
+        """Remove what ranks that were killed have left; none runs."""
+        import shutil
+
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
     def environment(self, base: Mapping[str, str], own: Mapping[str, str], host: str) -> dict[str, str]:
         """The variables of a container: ``base``, what mpirun needs here, and ``own`` of the manifest."""
         as_root = dict.fromkeys(_AS_ROOT, "1") if os.geteuid() == 0 else {}
-        here = {**_HERE, "PRTE_MCA_prte_default_hostfile": self._hostfile, **as_root}
+        here = {**_HERE, **dict.fromkeys(_SCRATCH, self._scratch), "PRTE_MCA_prte_default_hostfile": self._hostfile}
         path = own.get("PATH", base.get("PATH", os.defpath))
         mine = {name: self.text(value) for name, value in own.items()}
-        return {**base, **here, **mine, _HOST: host, "PATH": f"{self._programs}{os.pathsep}{path}"}
+        return {**base, **here, **as_root, **mine, _HOST: host, "PATH": f"{self._programs}{os.pathsep}{path}"}
 
     def arguments(self, argv: list[str], host: str) -> list[str]:
         """The command of a container."""
@@ -94,6 +106,10 @@ class Launchpad(NamedTuple):
     @property
     def _hostfile(self) -> str:
         return f"{self.folder}/hostfile"
+
+    @property
+    def _scratch(self) -> str:
+        return f"{self.folder}/tmp"
 
     @property
     def _programs(self) -> str:
