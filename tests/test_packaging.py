@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "kfrun/"
 DATA = PACKAGE + "_data/"
 RELEASES = ("v2.0", "v2.1", "v2.2", "v2.3")
-EXAMPLES = ("failing", "jax", "quickstart", "torch-ddp", "torch-elastic", "xgboost")
+EXAMPLES = ("failing", "jax", "mpi", "quickstart", "torch-ddp", "torch-elastic", "xgboost")
 FRAMEWORKS = ("deepspeed", "flux", "jax", "mlx", "mpi", "torch", "xgboost")
 RUNTIMES = {
     *("plain-python", *(f"{name}-distributed" for name in FRAMEWORKS)),

@@ -7,7 +7,6 @@ what all nodes being one machine makes necessary.
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -28,7 +27,7 @@ _LOOPBACK: Final = "127.0.0.1/8"
 _HERE: Final = {
     # Of Open MPI 4, and of the PRRTE of Open MPI 5.
     **dict.fromkeys(("OMPI_MCA_plm_rsh_agent", "PRTE_MCA_plm_ssh_agent"), _PROGRAM),
-    **dict.fromkeys(("OMPI_MCA_oob_tcp_if_include", "OMPI_MCA_btl_tcp_if_include", "PRTE_MCA_prte_if_include"), _LOOPBACK),
+    **dict.fromkeys(("OMPI_MCA_oob_tcp_if_include", "OMPI_MCA_btl_tcp_if_include"), _LOOPBACK),
     # Each node would bind its first rank to the first core, and wait busily for those that it keeps from running.
     **dict.fromkeys(("OMPI_MCA_hwloc_base_binding_policy", "PRTE_MCA_hwloc_default_binding_policy"), "none"),
     "OMPI_MCA_mpi_yield_when_idle": "1",
@@ -77,6 +76,8 @@ class Launchpad(NamedTuple):
             os.makedirs(folder, mode=0o700, exist_ok=True)
         if os.path.exists(self._hostfile):
             return
+        import shlex
+
         words = shlex.join([*self._agent("start"), self.folder])
         _write(f"{self._programs}/{_PROGRAM}", f'#!/bin/sh\nexec {words} "$@"\n', 0o700)
         _write(self._hostfile, self.hosts, 0o600)
@@ -109,7 +110,7 @@ class Launchpad(NamedTuple):
 
     @property
     def _scratch(self) -> str:
-        return f"{self.folder}/tmp"
+        return f"{self.folder}/scratch"
 
     @property
     def _programs(self) -> str:

@@ -1,6 +1,6 @@
-"""The launch agent of MPI jobs: what ssh and sshd are on a cluster. Run as a program, by its path; knows nothing of kfrun.
+"""The launch agent of MPI jobs: ssh and sshd of a cluster, in one. A program, run by its path; knows nothing of kfrun.
 
-``agent.py serve FOLDER HOST`` is the main process of a pod that mpirun starts ranks in: whatever it is asked for it starts
+``agent.py serve FOLDER HOST`` is the main process of a pod that mpirun starts ranks in: what it is asked for it starts
 as its child, so that it has the pod's environment, folder and log, and ends with the pod. ``agent.py start FOLDER
 [OPTIONS] HOST WORDS...`` asks the agent of a host, as mpirun asks ssh. They meet at a socket in FOLDER.
 
@@ -15,13 +15,11 @@ import os
 import pwd
 import signal
 import socket
-import subprocess
 import sys
 import time
 
 _WITH_VALUE = frozenset("BbcDEeFIiJLlmOopQRSWw")
 """Options of ssh that another word follows."""
-_PATIENCE = 10.0
 _UNREACHABLE = 255
 """ssh's exit code when there is no connection."""
 _NEW_USER, _NEW_HOST_NAME = 0x10000000, 0x04000000
@@ -60,9 +58,10 @@ def _answer(connection: socket.socket) -> int:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with connection.makefile("rw") as stream:
         asked = json.loads(stream.readline())
-        _say(f"starts {asked['words'][0].split(maxsplit=1)[0]} for {asked['from']}")
-        done = subprocess.run(_in_shell(asked["words"]), stdin=subprocess.DEVNULL, check=False)
-        stream.write(f"{done.returncode}\n")
+        _say(f"starts ranks of {asked['from']}")
+        shell = _in_shell(asked["words"])
+        code = os.spawnv(os.P_WAIT, shell[0], shell)
+        stream.write(f"{code if code >= 0 else 128 - code}\n")
     return 0
 
 
@@ -77,12 +76,15 @@ def _name_host(host: str) -> str:
     if _leave_host_name():
         socket.sethostname(host)
         return ""
-    # Nothing that two pods share is named for the machine then.
+    # Without what is named for the machine then: its ranks and its daemons would find those of other pods.
     os.environ.setdefault("OMPI_MCA_btl", "tcp,self")
+    os.environ.setdefault("PMIX_MCA_gds", "hash")
     return "; they keep the machine's name, and use TCP among themselves"
 
 
 def _leave_host_name() -> bool:
+    if os.environ.get("KFRUN_PORTABLE") == "1":
+        return False
     try:
         import ctypes
 
@@ -101,7 +103,8 @@ def _leave_host_name() -> bool:
 
 
 def _say(text: str) -> None:
-    print(f"launch agent: {text}", flush=True)
+    sys.stdout.write(f"launch agent: {text}\n")
+    sys.stdout.flush()
 
 
 # The side of ssh
@@ -109,7 +112,7 @@ def _say(text: str) -> None:
 
 def start(folder: str, words: list[str]) -> int:
     """Have a command started on a host, and end as it ends."""
-    host, command = _parse(words)
+    options, host, command = _parse(words)
     if not command:
         return _fail(f"no command for {host or 'any host'}")
     me = os.environ.get("KFRUN_HOST", "")
@@ -118,32 +121,35 @@ def start(folder: str, words: list[str]) -> int:
         _name_host(host)
         shell = _in_shell(command)
         os.execv(shell[0], shell)
-    connection = _connect(folder, host)
+    attempts = next((int(word[19:]) for word in options if word.startswith("ConnectionAttempts=")), 1)
+    connection = _connect(folder, host, attempts)
     if connection is None:
         return _fail(f"nobody answers at {host}: its pod does not run, or its container runs something else than sshd")
     with connection, connection.makefile("rw") as stream:
         stream.write(json.dumps({"from": me, "words": command}) + "\n")
         stream.flush()
         code = stream.readline()
-    return int(code) % 256 if code else _fail(f"the pod {host} ended")
+    return int(code) if code else _fail(f"the pod {host} ended")
 
 
-def _parse(words: list[str]) -> tuple[str, list[str]]:
-    """The host's own name, and the command, of words for ssh."""
-    rest = list(words)
+def _parse(words: list[str]) -> tuple[list[str], str, list[str]]:
+    """Options, the host's own name, and the command, of words for ssh."""
+    options, rest = [], list(words)
     while rest and rest[0].startswith("-"):
-        option = rest.pop(0)
-        if option == "--":
+        options.append(rest.pop(0))
+        if options[-1] == "--":
             break
-        if option[-1] in _WITH_VALUE and len(option) == 2:
+        if options[-1][-1] in _WITH_VALUE and len(options[-1]) == 2:
+            options += rest[:1]
             del rest[:1]
     host = rest.pop(0) if rest else ""
-    return host.rpartition("@")[2].partition(".")[0], rest
+    return options, host.rpartition("@")[2].partition(".")[0], rest
 
 
-def _connect(folder: str, host: str) -> socket.socket | None:
+def _connect(folder: str, host: str, attempts: int) -> socket.socket | None:
     os.chdir(folder)
-    until = time.monotonic() + _PATIENCE
+    # ssh waits a second between its attempts
+    until = time.monotonic() + attempts
     while host and "/" not in host:
         connection = socket.socket(socket.AF_UNIX)
         try:
@@ -159,7 +165,7 @@ def _connect(folder: str, host: str) -> socket.socket | None:
 
 
 def _fail(text: str) -> int:
-    print(f"launch agent: {text}", file=sys.stderr)
+    sys.stderr.write(f"launch agent: {text}\n")
     return _UNREACHABLE
 
 
