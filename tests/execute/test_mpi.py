@@ -6,7 +6,7 @@ import json
 import os
 import re
 import signal
-from pathlib import Path
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +15,8 @@ from tests.conftest import eventually
 from tests.engines import openmpi
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import Kfrun
 
 JOB = """\
@@ -173,3 +175,16 @@ def test_a_node_that_waits_for_no_ranks_is_named(mpi: Kfrun) -> None:
     done = mpi("run", "-f", path)
     assert done.returncode == 255
     assert "nobody answers at deaf-node-0-0" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="MLX runs there")
+def test_a_job_of_mlx_is_refused_where_there_is_no_mlx(kfrun: Kfrun) -> None:
+    text = JOB[JOB.index("---") :].replace("kind: TrainingRuntime, name: {name}", "name: mlx-distributed")
+    path = kfrun.write("job.yaml", text.format(name="mlx", count=2, command="[mpirun, train]"))
+    done = kfrun("run", "-f", path)
+    assert done.returncode == 1
+    assert (
+        f"error KF606: jobs of the framework mlx run as local processes on macOS only, and this is {sys.platform}"
+        in (done.stderr)
+    )
+    assert kfrun("get", "trainjobs").stdout == ""

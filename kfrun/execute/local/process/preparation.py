@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 CODES = {
     "KF601": "a folder that the job runs in does not exist",
     "KF602": "a package is to be installed from a folder that holds none",
+    "KF606": "a framework whose programs run on another operating system",
 }
+
+
+FRAMEWORK = "trainer.kubeflow.org/framework"
 
 
 def check(wishes: Wishes, caller: Caller) -> None:
@@ -59,7 +63,8 @@ def preflight(resolution: Resolution, wishes: Wishes, caller: Caller) -> list[Fi
         of_commands = [replace(one, severity=Severity.WARNING) for one in of_commands]
     from kfrun.resolve.runtimes import placement
 
-    return placement.inside([*found, *_missing_packages(resolution), *of_commands], resolution)
+    found += (*_foreign(resolution), *_missing_packages(resolution))
+    return placement.inside([*found, *of_commands], resolution)
 
 
 def scripts(resolution: Resolution) -> Iterator[Finding]:
@@ -67,6 +72,20 @@ def scripts(resolution: Resolution) -> Iterator[Finding]:
     from kfrun.execute.local.process import commands
 
     return commands.scripts(resolution)
+
+
+def _foreign(resolution: Resolution) -> Iterator[Finding]:
+    """A framework that is installed on macOS alone, elsewhere."""
+    runtime = resolution.runtime
+    labels = runtime.document.data["metadata"].get("labels") if runtime is not None else None
+    if runtime is None or sys.platform == "darwin" or (labels or {}).get(FRAMEWORK) != "mlx":
+        return
+    from kfrun.resolve.findings import finding
+
+    message = f"jobs of the framework mlx run as local processes on macOS only, and this is {sys.platform}"
+    hint = "`kfrun validate` and `kfrun render` do work; run it on a Mac or on a cluster"
+    path: FieldPath = ("metadata", "labels", FRAMEWORK)
+    yield finding("KF606", message, runtime.document, path, stage=Stage.BACKEND, hint=hint)
 
 
 def _missing_packages(resolution: Resolution) -> Iterator[Finding]:
