@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "kfrun/"
 DATA = PACKAGE + "_data/"
 RELEASES = ("v2.0", "v2.1", "v2.2", "v2.3")
-EXAMPLES = ("failing", "jax", "mpi", "quickstart", "torch-ddp", "torch-elastic", "xgboost")
+EXAMPLES = ("deepspeed", "failing", "jax", "mpi", "quickstart", "torch-ddp", "torch-elastic", "xgboost")
 FRAMEWORKS = ("deepspeed", "flux", "jax", "mlx", "mpi", "torch", "xgboost")
 RUNTIMES = {
     *("plain-python", *(f"{name}-distributed" for name in FRAMEWORKS)),
@@ -124,7 +124,7 @@ def test_every_shipped_file_of_the_checkout_is_in_the_wheel():
 
 
 def test_an_installation_without_a_clone_has_something_to_run(installed):
-    assert installed("init", "--example").stdout.split("\n")[0].split()[0] == "failing"
+    assert installed("init", "--example").stdout.split("\n")[0].split()[0] == "deepspeed"
     done = installed("init", "--example", "failing", "an example")
     assert done.returncode == 0, done.stderr
     assert "next: kfrun run -f 'an example/job.yaml'" in done.stderr

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/job.yaml"))
 UNSET = ("KFRUN_HOME", "PYTHONUNBUFFERED")
 KEYS = {"exitCode", "condition", "logs", "logsAbsent", "files", "alone"}
-WITH_MPI = {"mpi"}
+WITH_MPI = {"deepspeed", "mpi"}
 WITHIN = 1e-3
 """How far the losses of several processes and of one may lie apart, relatively: they add up in another order."""
 
@@ -38,6 +38,8 @@ class Kfrun:
             "KFRUN_CACHE_DIR": str(cache),
             "PYTHONPATH": str(ROOT),
             "NO_COLOR": "1",
+            # compiled once
+            "TORCH_EXTENSIONS_DIR": str(cache / "torch-extensions"),
         }
         self._folder = folder
 
@@ -105,7 +107,7 @@ def assert_same_alone(kfrun: Kfrun, example: Path, together: str, *, changes: li
     """One process learns what several did: the number that ``same`` finds in the log is that of ``together``."""
     shutil.rmtree(example / "output")
     flags = [word for one in changes for word in ("--set", one)]
-    done = kfrun("run", "-n", "alone", "-f", f"{example.name}/job.yaml", *flags)
+    done = kfrun("run", "-n", "alone", "-f", f"{example.name}/job.yaml", *flags, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     (one,), (several,) = (re.findall(same, text) for text in (done.stdout, together))
     assert float(several) == pytest.approx(float(one), rel=WITHIN)
@@ -133,7 +135,7 @@ print(right.float().mean().item() > 0.9)
 def test_every_example_has_a_manifest_code_and_an_explanation():
     folders = sorted(path for path in (ROOT / "examples").iterdir() if path.is_dir())
     assert folders == EXAMPLES
-    assert {"failing", "jax", "mpi", "quickstart", "torch-ddp", "torch-elastic", "xgboost"} <= {
+    assert {"deepspeed", "failing", "jax", "mpi", "quickstart", "torch-ddp", "torch-elastic", "xgboost"} <= {
         folder.name for folder in folders
     }
     for folder in folders:
