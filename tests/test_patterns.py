@@ -19,6 +19,7 @@ from kfrun.load.lines import entries
 from kfrun.observe import selection
 from kfrun.patterns import split_outside
 from kfrun.plan import compare
+from kfrun.plan.support import messagepatterns
 from kfrun.report import diff, objects, table, yamljson
 from kfrun.report.jsonpath import JsonPath
 from kfrun.resolve import packages
@@ -36,6 +37,7 @@ LATER = {
     "kfrun.execute.local.process.addresses: host",
     "kfrun.load.template: f'(?<!\\\\w){re.escape(word)}(?!\\\\w)'",
     "kfrun.load.placeholders: expression",
+    "kfrun.plan.support.messagepatterns: _of_python(pattern)",
     "kfrun.patterns: *self._arguments",
     'kfrun.settings: f"""^[^\\\\S\\\\n]*+\\\\[*+[^\\\\S\\\\n]*+["\']?{re.escape(key)}["\']?\\\\s*[]=.]"""',
     "kfrun.validate.schema.hints: pattern",
@@ -125,6 +127,7 @@ def command(text):
 
 
 WORK = {
+    "message pattern": lambda text: messagepatterns.is_found(text, "a" * 500),
     "expand": lambda text: variables.expand(text, {"A": "B"}),
     "environment": environment,
     "field": FACTS.field,

@@ -12,6 +12,8 @@ CLUSTER_RUNTIME, NAMESPACED_RUNTIME = RUNTIMES = ("ClusterTrainingRuntime", "Tra
 TRAINER_KINDS = (TRAIN_JOB, *RUNTIMES)
 CORE_KINDS = ("ConfigMap", "Secret", "PersistentVolumeClaim", "Namespace")
 """Core objects that a training spec leans on; apiVersion ``v1``."""
+OF_JOBSETS = ("JobSet", "Job", "Pod")
+"""What the controllers make of a TrainJob."""
 
 JOBSET_NAME_LABEL = "jobset.sigs.k8s.io/jobset-name"
 """Names a Job's JobSet."""

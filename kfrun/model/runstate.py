@@ -27,10 +27,10 @@ def is_true(conditions: list[Condition], *kinds: str) -> bool:
     return any(item.type in kinds and item.status == "True" for item in conditions)
 
 
-def job_uid(trainjob_uid: str, name: str, restart_attempt: int) -> str:
-    """The uid of a child Job: another one for each restart of its JobSet, though the name stays the same."""
+def job_uid(trainjob_uid: str, name: str, number: int) -> str:
+    """The uid of a child Job: another one for each that was made of that name, by restarts."""
     # Names of child Jobs end with a number of digits alone: none is another one's with this behind it.
-    return f"{trainjob_uid}-{name}" + (f"-r{restart_attempt}" if restart_attempt else "")
+    return f"{trainjob_uid}-{name}" + (f"-r{number}" if number else "")
 
 
 @dataclass(slots=True)
@@ -78,6 +78,7 @@ class PodState:
         kill_at: when SIGKILL follows SIGTERM; None while the pod is not being stopped.
         deleted: stopped and removed before it ended by itself; its log is kept.
         counted: its end has been counted by its Job.
+        restart_attempt: how often the JobSet had been restarted before.
     """
 
     name: str
@@ -93,6 +94,7 @@ class PodState:
     deleted: bool = False
     counted: bool = False
     reason: str = ""
+    restart_attempt: int = 0
 
     @property
     def ready(self) -> bool:
@@ -114,6 +116,7 @@ class JobState:
         uid: of `job_uid`.
         deleted: the JobSet removed it.
         next_try: earliest creation of a replacement, by index.
+        index_failures: how often each index has failed, where that is limited.
     """
 
     name: str
@@ -129,6 +132,8 @@ class JobState:
     tries: dict[str, int] = field(default_factory=dict)
     next_try: dict[str, float] = field(default_factory=dict)
     completed_indexes: list[int] = field(default_factory=list)
+    failed_indexes: list[int] = field(default_factory=list)
+    index_failures: dict[str, int] = field(default_factory=dict)
     deleted: bool = False
 
     def condition(self, kind: str) -> Condition | None:
@@ -147,11 +152,21 @@ class JobState:
 
 @dataclass(slots=True)
 class JobSetState:
-    """The JobSet. ``created`` None means that it does not exist yet."""
+    """The JobSet. ``created`` None means that it does not exist yet.
+
+    Attributes:
+        restarts: of all its Jobs together.
+        restarts_towards_max: those that count, and those of single Jobs.
+        made: how many Jobs of each name there have been.
+        pods_made: how many pods.
+    """
 
     created: float | None = None
     deleted: bool = False
     restarts: int = 0
+    restarts_towards_max: int = 0
+    made: dict[str, int] = field(default_factory=dict)
+    pods_made: int = 0
     conditions: list[Condition] = field(default_factory=list)
 
     @property
@@ -247,11 +262,19 @@ def _read(data: dict[str, Any]) -> dict[str, Any]:
     return {
         **data,
         "conditions": _conditions(data),
-        "jobset": JobSetState(**{**data.get("jobset", {}), "conditions": _conditions(data.get("jobset", {}))}),
+        "jobset": _jobset(data),
         "jobs": [_job(uid, job) for job in data.get("jobs", ())],
         "pods": [_pod(uid, pod) for pod in data.get("pods", ())],
         "first_failure": FirstFailure(**failure) if failure else None,
     }
+
+
+def _jobset(data: dict[str, Any]) -> JobSetState:
+    known, made = data.get("jobset", {}), dict[str, int]()
+    for job in data.get("jobs", ()):
+        made[job["name"]] = made.get(job["name"], 0) + 1
+    counted = {"made": made, "pods_made": len(data.get("pods", ()))}
+    return JobSetState(**{**counted, **known, "conditions": _conditions(known)})
 
 
 def _job(uid: str, data: dict[str, Any]) -> JobState:

@@ -10,6 +10,7 @@ from typing import Any
 
 from kfrun.model.values import NamedTuple, dataclass, field
 
+_RESTART = "jobset.sigs.k8s.io/restart-attempt"
 _INDEX = "batch.kubernetes.io/job-completion-index"
 
 
@@ -105,9 +106,41 @@ class ChildJob:
         return limit
 
     @property
+    def is_indexed(self) -> bool:
+        """Whether its pods are told their index; the others are only counted by theirs."""
+        return bool(self.job_template.spec["completionMode"] == "Indexed")
+
+    @property
+    def backoff_limit_per_index(self) -> int | None:
+        """Retries of each index, None where they are counted for the Job alone."""
+        return self.job_template.spec.get("backoffLimitPerIndex")
+
+    @property
+    def max_failed_indexes(self) -> int | None:
+        """How many indexes may fail before the Job does, None for all."""
+        return self.job_template.spec.get("maxFailedIndexes")
+
+    @property
+    def pod_failure_rules(self) -> list[dict[str, Any]]:
+        """What is to be done about pods that failed in a certain way; the first rule that fits counts."""
+        rules: list[dict[str, Any]] = self.job_template.spec.get("podFailurePolicy", {}).get("rules", [])
+        return rules
+
+    @property
+    def success_rules(self) -> list[dict[str, Any]]:
+        """What is enough for success before all pods have succeeded."""
+        rules: list[dict[str, Any]] = self.job_template.spec.get("successPolicy", {}).get("rules", [])
+        return rules
+
+    @property
     def active_deadline(self) -> int | None:
         """Seconds, None for no limit."""
         return self.job_template.spec.get("activeDeadlineSeconds")
+
+    @property
+    def ttl(self) -> int | None:
+        """Seconds that the Job stays after its end, None for ever."""
+        return self.job_template.spec.get("ttlSecondsAfterFinished")
 
     @property
     def restart_policy(self) -> str:
@@ -122,24 +155,29 @@ class ChildJob:
         return seconds
 
     def hostname(self, index: int) -> str:
-        """The hostname of a pod."""
-        return f"{self.name}-{index}"
+        """The hostname of a pod, with which its name begins."""
+        return f"{self.name}-{index}" if self.is_indexed else self.name
 
     def node(self, index: int) -> str:
         """How users name a pod: ``node-0``, or ``worker-2-0`` where the replicatedJob has several Jobs."""
         job = self.job_template
         return f"{job.name}-{index}" if job.replicas == 1 else f"{job.name}-{self.index}-{index}"
 
-    def template_metadata(self) -> dict[str, dict[str, str]]:
+    def added_by(self, restart: int) -> dict[str, str]:
+        """What JobSet writes on it after that many restarts of the JobSet."""
+        return {**self.added, _RESTART: str(restart)}
+
+    def template_metadata(self, restart: int) -> dict[str, dict[str, str]]:
         """Labels and annotations of its pod template."""
         own = self.job_template.spec["template"].get("metadata", {})
-        return {key: {**own.get(key, {}), **self.added} for key in ("labels", "annotations")}
+        return {key: {**own.get(key, {}), **self.added_by(restart)} for key in ("labels", "annotations")}
 
-    def pod_metadata(self, index: int) -> dict[str, dict[str, str]]:
+    def pod_metadata(self, index: int, restart: int) -> dict[str, dict[str, str]]:
         """Labels and annotations of a pod."""
-        found = self.template_metadata()
-        found["labels"] |= {_INDEX: str(index), "batch.kubernetes.io/job-name": self.name, "job-name": self.name}
-        found["annotations"][_INDEX] = str(index)
+        found = self.template_metadata(restart)
+        found["labels"] |= {"batch.kubernetes.io/job-name": self.name, "job-name": self.name}
+        if self.is_indexed:
+            found["labels"][_INDEX] = found["annotations"][_INDEX] = str(index)
         return found
 
 
@@ -182,6 +220,18 @@ class Workload:
         """Name of the JobSet, which is the TrainJob's."""
         name: str = self.jobset["metadata"]["name"]
         return name
+
+    @property
+    def failure_policy(self) -> dict[str, Any] | None:
+        """What JobSet does when a Job has failed; None: it fails."""
+        policy: dict[str, Any] | None = self.jobset["spec"].get("failurePolicy")
+        return policy
+
+    @property
+    def ttl(self) -> int | None:
+        """Seconds that the JobSet stays after its end, None for ever."""
+        seconds: int | None = self.jobset["spec"].get("ttlSecondsAfterFinished")
+        return seconds
 
     @property
     def replicated_jobs(self) -> tuple[tuple[str, int], ...]:

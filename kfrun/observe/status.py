@@ -94,8 +94,10 @@ def job_object(workload: Workload, state: RunState, job: JobState, child: ChildJ
     pods = _pods_of(state, job)
     status: dict[str, Any] = {"active": _active(pods), "failed": job.failed, "ready": sum(pod.ready for pod in pods)}
     status["succeeded"] = len(job.completed_indexes)
-    if job.completed_indexes:
+    if job.completed_indexes and child.is_indexed:
         status["completedIndexes"] = index_ranges(job.completed_indexes)
+    if child.backoff_limit_per_index is not None:
+        status["failedIndexes"] = index_ranges(job.failed_indexes)
     if job.started is not None:
         status["startTime"] = timestamp(job.started)
     if job.completed is not None:
@@ -103,11 +105,11 @@ def job_object(workload: Workload, state: RunState, job: JobState, child: ChildJ
     if job.conditions:
         status["conditions"] = conditions_json(job.conditions)
     wanted = child.job_template
-    template = {**wanted.spec["template"], "metadata": child.template_metadata()}
+    template = {**wanted.spec["template"], "metadata": child.template_metadata(job.restart_attempt)}
     spec = {**wanted.spec, "suspend": state.suspend, "template": template}
     metadata = _metadata(workload, job.name, job.uid, job.created)
     metadata["ownerReferences"] = _owner("JobSet", workload.jobset_name, f"{state.uid}-jobset")
-    added = {**child.added, "jobset.sigs.k8s.io/restart-attempt": str(job.restart_attempt)}
+    added = child.added_by(job.restart_attempt)
     metadata["labels"] = {**wanted.labels, **added}
     metadata["annotations"] = {**wanted.annotations, **added}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec, "status": status}
@@ -115,11 +117,12 @@ def job_object(workload: Workload, state: RunState, job: JobState, child: ChildJ
 
 def pod_object(workload: Workload, state: RunState, pod: PodState, child: ChildJob) -> dict[str, Any]:
     """A pod as `kubectl get pod -o yaml` would show it."""
-    metadata = _metadata(workload, pod.name, f"{state.uid}-{pod.name}", pod.created) | child.pod_metadata(pod.index)
+    metadata = _metadata(workload, pod.name, f"{state.uid}-{pod.name}", pod.created)
+    metadata |= child.pod_metadata(pod.index, pod.restart_attempt)
     metadata["ownerReferences"] = _owner("Job", pod.job, pod.job_uid)
     if pod.kill_at is not None:
         metadata["deletionGracePeriodSeconds"] = child.grace
-    spec = {**child.job_template.pod, "hostname": child.hostname(pod.index)}
+    spec = {**child.job_template.pod, **({"hostname": child.hostname(pod.index)} if child.is_indexed else {})}
     status: dict[str, Any] = {"phase": pod.phase, **_lost(pod)}
     for key, init in (("initContainerStatuses", True), ("containerStatuses", False)):
         rows = [_container_status(item) for item in pod.containers if item.init == init]

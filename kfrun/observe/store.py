@@ -130,6 +130,13 @@ class Store(Database):
             ).fetchone()
         return None if row is None else _stored(row)
 
+    def limited(self) -> list[StoredObject]:
+        """The JobSets and Jobs that have a ttl, of all namespaces: see `kfrun.observe.expiry`."""
+        query = f"SELECT {_COLUMNS} FROM objects WHERE kind IN ('JobSet', 'Job') AND instr(data, ?)"
+        with self._translated():
+            rows = self._db.execute(query, ('"ttlSecondsAfterFinished":',)).fetchall()
+        return [_stored(row) for row in rows]
+
     def objects(
         self, kind: str, namespace: str | None = None, *, owner: str | None = None, begins: str = ""
     ) -> list[StoredObject]:

@@ -68,7 +68,15 @@ def _jobset(jobset: dict[str, Any]) -> dict[str, Any]:
 
 def _jobs(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     keys = ("name", "deleted", "restartAttempt", "conditions", "succeeded", "failed", "completedIndexes")
-    return sorted(({key: job.get(key) for key in keys} for job in jobs), key=str)
+    rows = [{key: job.get(key) for key in keys} for job in jobs]
+    for row in rows:
+        row["conditions"] = [{**item, "message": _without_names(item["message"])} for item in row["conditions"]]
+    return sorted(rows, key=str)
+
+
+def _without_names(message: str) -> str:
+    """Pods are called otherwise on each run, and the namespace of the observation has no name."""
+    return _POD_NAME.sub(r"\1-*", message).replace("pod default/", "pod <ns>/")
 
 
 def _pods(pods: list[dict[str, Any]], env_names: set[str], *, limit_reached: bool) -> list[dict[str, Any]]:
@@ -77,6 +85,9 @@ def _pods(pods: list[dict[str, Any]], env_names: set[str], *, limit_reached: boo
         containers = []
         for container in pod["containers"]:
             shown = {key: container.get(key) for key in ("name", "exitCode", "reason", "restartCount")}
+            if limit_reached and "lastExitCode" in container:
+                # The needless further attempt on the cluster; here the one before it was the last.
+                shown |= {"exitCode": container["lastExitCode"], "reason": container["lastReason"]}
             log = container.get("log")
             shown["log"] = None if log is None else _normal_log(log, env_names)
             if pod.get("deleted") and shown["exitCode"] == _SIGTERM:
@@ -87,7 +98,7 @@ def _pods(pods: list[dict[str, Any]], env_names: set[str], *, limit_reached: boo
                 del shown["restartCount"], shown["log"]
             containers.append(shown)
         group = re.sub(r"-\d+-(\*|[a-z0-9]{5})$", "", pod["pod"])
-        row = {"job": group, "index": pod["index"], "phase": pod["phase"]}
+        row = {"job": group, "index": pod["index"], "phase": None if limit_reached else pod["phase"]}
         row["containers"] = sorted(containers, key=lambda container: container["name"])
         rows.append(row)
     return sorted(rows, key=lambda row: (row["job"], row["index"]))
@@ -129,5 +140,5 @@ def _events(events: list[dict[str, Any]]) -> set[tuple[str, ...]]:
             if reason in _COUNTED_POD_EVENTS:
                 rows.add((kind, reason))
         elif reason not in _IGNORED_EVENTS:
-            rows.add((kind, event["type"], reason, _POD_NAME.sub(r"\1-*", event["message"])))
+            rows.add((kind, event["type"], reason, _without_names(event["message"])))
     return rows

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 from kfrun.model.runstate import RunState
-from kfrun.observe import status
+from kfrun.observe import expiry, status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +64,10 @@ class Observer:
                 self._state = RunState.from_json(json.loads(run.state))
                 self._read_logs(run.folder)
 
+    def expired(self) -> bool:
+        """Whether the ttl of the JobSet is over."""
+        return any(expiry.is_over(item.data, time.time()) for item in self._store.objects("JobSet"))
+
     def glance(self) -> None:
         """Keep the state only: the last one of a job that is being deleted is there for some milliseconds."""
         run = self._store.run(self._uid)
@@ -98,7 +103,7 @@ class Observer:
         if state.jobset.created is None:
             return {}
         return {
-            "deleted": state.jobset.deleted or self.deleted,
+            "deleted": state.jobset.deleted or self.deleted or self.expired(),
             "restarts": state.jobset.restarts,
             "terminalState": state.jobset.terminal_state or None,
             "conditions": [{key: getattr(c, key) for key in _SHOWN} for c in state.jobset.conditions],
@@ -107,7 +112,7 @@ class Observer:
     def _job(self, state: RunState, job: Any) -> dict[str, Any]:
         shown: dict[str, Any] = {
             "name": job.name,
-            "deleted": job.deleted or state.jobset.deleted or self.deleted,
+            "deleted": job.deleted or state.jobset.deleted or self.deleted or self.expired(),
             "restartAttempt": str(job.restart_attempt),
             "conditions": [{key: getattr(c, key) for key in _SHOWN} for c in job.conditions],
         }

@@ -76,10 +76,14 @@ class Pass:
     events: list[Event] = field(default_factory=list)
     wake_at: float | None = None
     _pods: dict[str, PodState] = field(default_factory=dict)
+    _by_job: dict[str, list[PodState]] = field(default_factory=dict)
+    _children: dict[str, ChildJob] = field(default_factory=dict)
 
     def child(self, name: str) -> ChildJob:
         """The child Job of that name as the manifest wants it."""
-        return next(job for job in self.workload.jobs if job.name == name)
+        if not self._children:
+            self._children = {job.name: job for job in self.workload.jobs}
+        return self._children[name]
 
     def grace(self, child: ChildJob) -> float:
         """How long pods of a child Job have to end by themselves: as the manifest says, or whoever deletes them."""
@@ -88,7 +92,18 @@ class Pass:
 
     def pods_of(self, job: JobState) -> list[PodState]:
         """The pods of a child Job, all of them, in order of creation; none of an earlier Job of its name."""
-        return [pod for pod in self.state.pods if pod.job_uid == job.uid]
+        if not self._by_job:
+            for pod in self.state.pods:
+                self._by_job.setdefault(pod.job_uid, []).append(pod)
+        return self._by_job.get(job.uid, [])
+
+    def add(self, pod: PodState) -> None:
+        """A pod that is new."""
+        self.state.pods.append(pod)
+        self.state.jobset.pods_made += 1
+        self._pods[pod.name] = pod
+        if self._by_job:
+            self._by_job.setdefault(pod.job_uid, []).append(pod)
 
     def pod(self, name: str) -> PodState:
         """The pod of that name."""

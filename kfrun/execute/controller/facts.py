@@ -130,6 +130,9 @@ def _decides(pod: PodState, container: ContainerState) -> bool:
 
 def _is_spent(p: Pass, pod: PodState) -> bool:
     child = p.child(pod.job)
+    if child.pod_failure_rules or child.backoff_limit_per_index is not None or p.workload.failure_policy is not None:
+        # These decide, as about any other failure.
+        return False
     if child.restart_policy != "Never":
         return is_exhausted(pod, child)
     return sum(job.failed for job in p.state.jobs if job.uid == pod.job_uid) + 1 > child.backoff_limit

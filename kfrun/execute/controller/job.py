@@ -1,10 +1,11 @@
-"""The Job controller's part: Indexed Jobs with retries, a deadline and suspension (batch/v1)."""
+"""The Job controller's part: retries, policies, a deadline and suspension of one Job (batch/v1)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kfrun.execute.controller import pod as pods
+from kfrun.execute.controller import podfailures
 from kfrun.execute.controller.context import set_condition
 from kfrun.model.runstate import ContainerState, PodState
 
@@ -18,7 +19,8 @@ _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 
 def advance(p: Pass, job: JobState, *, suspend: bool) -> None:
     """Bring one Job a step further."""
-    if job.finished or job.deleted:
+    if job.finished:
+        _expire(p, job)
         return
     child = p.child(job.name)
     if suspend:
@@ -34,10 +36,11 @@ def advance(p: Pass, job: JobState, *, suspend: bool) -> None:
     for pod in p.pods_of(job):
         pods.advance(p, pod, child)
     _count(p, job, child)
+    _judge(p, job, child)
     if job.is_true("FailureTarget"):
         _fail(p, job, child)
-    elif len(job.completed_indexes) == child.completions:
-        _complete(p, job)
+    elif job.is_true("SuccessCriteriaMet"):
+        _complete(p, job, child)
     else:
         _create_missing(p, job, child)
 
@@ -47,6 +50,18 @@ def remove(p: Pass, job: JobState) -> None:
     job.deleted = True
     for pod in p.pods_of(job):
         pods.stop(p, pod, p.grace(p.child(job.name)))
+        pod.deleted = True
+
+
+def _expire(p: Pass, job: JobState) -> None:
+    """Remove a finished Job when its own ttl is over; its JobSet, which misses it, makes it anew."""
+    ttl, end = p.child(job.name).ttl, job.condition("Complete") or job.condition("Failed")
+    if ttl is None or end is None:
+        return
+    if p.now >= end.since + ttl:
+        remove(p, job)
+    else:
+        p.wake(end.since + ttl)
 
 
 def _suspend(p: Pass, job: JobState, child: ChildJob) -> None:
@@ -71,7 +86,7 @@ def _start(p: Pass, job: JobState) -> None:
 
 
 def _check_deadline(p: Pass, job: JobState, child: ChildJob) -> None:
-    if child.active_deadline is None or job.is_true("FailureTarget"):
+    if child.active_deadline is None or job.is_true("FailureTarget") or job.is_true("SuccessCriteriaMet"):
         return
     assert job.started is not None
     due = job.started + child.active_deadline
@@ -82,7 +97,7 @@ def _check_deadline(p: Pass, job: JobState, child: ChildJob) -> None:
 
 
 def _fail_with(p: Pass, job: JobState, reason: str, message: str) -> None:
-    if not job.is_true("FailureTarget"):
+    if not (job.is_true("FailureTarget") or job.is_true("SuccessCriteriaMet")):
         set_condition(job.conditions, "FailureTarget", reason, message, p.now)
 
 
@@ -102,33 +117,85 @@ def _count(p: Pass, job: JobState, child: ChildJob) -> None:
 
 
 def _count_failure(p: Pass, job: JobState, child: ChildJob, pod: PodState) -> None:
-    job.failed += 1
+    is_own_end = not (pod.deleted or job.is_true("FailureTarget"))
+    matched = podfailures.match(child, pod, p.workload.namespace) if is_own_end else None
+    action, index = matched.action if matched is not None else "Count", str(pod.index)
+    if action != "Ignore":
+        job.failed += 1
+        if is_own_end and child.backoff_limit_per_index is not None:
+            job.index_failures[index] = job.index_failures.get(index, 0) + 1
+    if matched is not None and action == "FailJob":
+        _fail_with(p, job, "PodFailurePolicy", matched.message)
+    elif is_own_end and _is_index_spent(job, child, index, action):
+        job.failed_indexes = sorted({*job.failed_indexes, pod.index})
     if job.failed > child.backoff_limit:
         _fail_with(p, job, "BackoffLimitExceeded", "Job has reached the specified backoff limit")
-    job.next_try[str(pod.index)] = p.now + p.back_off.wait(job.failed)
+    job.next_try[index] = p.now + p.back_off.wait(max(1, job.index_failures.get(index, job.failed)))
 
 
-def _fail(p: Pass, job: JobState, child: ChildJob) -> None:
-    """The FailureTarget condition stands: remove active pods, and fail once they are gone."""
+def _is_index_spent(job: JobState, child: ChildJob, index: str, action: str) -> bool:
+    limit = child.backoff_limit_per_index
+    return limit is not None and (action == "FailIndex" or job.index_failures.get(index, 0) > limit)
+
+
+def _judge(p: Pass, job: JobState, child: ChildJob) -> None:
+    """Whether what has succeeded and failed so far decides about the Job."""
+    failed, completed = len(job.failed_indexes), len(job.completed_indexes)
+    if child.max_failed_indexes is not None and failed > child.max_failed_indexes:
+        message = "Job has exceeded the specified maximal number of failed indexes"
+        _fail_with(p, job, "MaxFailedIndexesExceeded", message)
+    elif failed and failed + completed >= child.completions:
+        _fail_with(p, job, "FailedIndexes", "Job has failed indexes")
+    if job.is_true("FailureTarget") or job.is_true("SuccessCriteriaMet"):
+        return
+    rule = next((number for number, one in enumerate(child.success_rules) if _is_enough(one, job)), None)
+    if rule is not None:
+        set_condition(job.conditions, "SuccessCriteriaMet", "SuccessPolicy", f"Matched rules at index {rule}", p.now)
+    elif completed == child.completions:
+        message = "Reached expected number of succeeded pods"
+        set_condition(job.conditions, "SuccessCriteriaMet", "CompletionsReached", message, p.now)
+
+
+def _is_enough(rule: dict[str, Any], job: JobState) -> bool:
+    """Whether a rule of the Job's successPolicy is met."""
+    wanted = podfailures.index_numbers(rule["succeededIndexes"]) if rule.get("succeededIndexes") else None
+    found = set(job.completed_indexes) if wanted is None else wanted & set(job.completed_indexes)
+    return len(found) >= int(rule.get("succeededCount", len(wanted or ())))
+
+
+def _stop_pods(p: Pass, job: JobState, child: ChildJob) -> bool:
+    """Remove the pods that have not ended. Whether all have."""
     active = [pod for pod in p.pods_of(job) if not pod.ended]
+    if sum(pods.spare(p, pod) for pod in active):
+        return False
     for pod in active:
         if not pod.deleted:
             p.event("Job", job.name, "SuccessfulDelete", f"Deleted pod: {pod.name}")
         pods.stop(p, pod, p.grace(child))
         pods.advance(p, pod, child)
     if any(not pod.ended for pod in active):
-        return
+        return False
     _count(p, job, child)
+    return True
+
+
+def _fail(p: Pass, job: JobState, child: ChildJob) -> None:
+    """The FailureTarget condition stands: remove active pods, and fail once they are gone."""
+    if not _stop_pods(p, job, child):
+        return
     target = job.condition("FailureTarget")
     assert target is not None
     set_condition(job.conditions, "Failed", target.reason, target.message, p.now)
     p.event("Job", job.name, target.reason, target.message, warning=True)
 
 
-def _complete(p: Pass, job: JobState) -> None:
-    message = "Reached expected number of succeeded pods"
-    set_condition(job.conditions, "SuccessCriteriaMet", "CompletionsReached", message, p.now)
-    set_condition(job.conditions, "Complete", "CompletionsReached", message, p.now)
+def _complete(p: Pass, job: JobState, child: ChildJob) -> None:
+    """Success is certain: remove active pods, and complete once they are gone."""
+    if not _stop_pods(p, job, child):
+        return
+    met = job.condition("SuccessCriteriaMet")
+    assert met is not None
+    set_condition(job.conditions, "Complete", met.reason, met.message, p.now)
     job.completed = p.now
     p.event("Job", job.name, "Completed", "Job completed")
 
@@ -140,7 +207,7 @@ def _create_missing(p: Pass, job: JobState, child: ChildJob) -> None:
         return
     present = {pod.index for pod in p.pods_of(job) if not pod.counted}
     for index in range(child.completions):
-        if index in present or index in job.completed_indexes:
+        if index in present or index in job.completed_indexes or index in job.failed_indexes:
             continue
         due = job.next_try.get(str(index), 0.0)
         if due > p.now:
@@ -153,15 +220,15 @@ def _create_missing(p: Pass, job: JobState, child: ChildJob) -> None:
 def _create(p: Pass, job: JobState, child: ChildJob, index: int) -> PodState:
     attempt = job.tries.get(str(index), 0)
     job.tries[str(index)] = attempt + 1
-    name = f"{child.hostname(index)}-{_suffix(p.state.uid, len(p.state.pods))}"
+    name = f"{child.hostname(index)}-{_suffix(p.state.uid, p.state.jobset.pods_made)}"
     template = child.job_template
     containers = [
         ContainerState(c["name"], init=True, sidecar=c.get("restartPolicy") == "Always")
         for c in template.init_containers
     ]
     containers += [ContainerState(c["name"]) for c in template.containers]
-    pod = PodState(name, job.name, job.uid, index, attempt, p.now, containers)
-    p.state.pods.append(pod)
+    pod = PodState(name, job.name, job.uid, index, attempt, p.now, containers, restart_attempt=p.state.jobset.restarts)
+    p.add(pod)
     p.event("Job", job.name, "SuccessfulCreate", f"Created pod: {pod.name}")
     return pod
 

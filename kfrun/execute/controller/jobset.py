@@ -1,9 +1,10 @@
-"""The JobSet controller's part (JobSet v0.12): child Jobs in order, success and failure."""
+"""The JobSet controller's part (JobSet v0.12): child Jobs in order, restarts, success and failure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kfrun.execute.controller import failurepolicy
 from kfrun.execute.controller import job as jobs
 from kfrun.execute.controller import pod as pods
 from kfrun.execute.controller.context import set_condition
@@ -11,80 +12,141 @@ from kfrun.model.runstate import JobState, is_true, job_uid
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
+    from kfrun.execute.controller.failurepolicy import Decision
+    from kfrun.model.runstate import PodState
     from kfrun.model.workload import ChildJob
+
+_KEPT = 50
+"""Pods of attempts that are over."""
+_RESTARTING = "RestartingJobSet"
+_SUSPENDED = "jobset is suspended"
+_COMPLETED = "jobset completed successfully"
 
 
 def advance(p: Pass, *, suspend: bool) -> None:
     """Bring the JobSet a step further."""
+    settle(p)
     jobset = p.state.jobset
     if jobset.deleted or jobset.terminal_state:
-        settle(p)
         return
-    jobset.created = p.now if jobset.created is None else jobset.created
-    _note_suspension(p, suspend=suspend)
-    _create_jobs(p)
-    for job in _current(p):
-        jobs.advance(p, job, suspend=suspend)
-    if _fail(p) or _succeed(p):
-        settle(p)
-    else:
+    if jobset.created is None:
+        jobset.created = p.now
+    restarts = jobset.restarts
+    is_changed = True
+    while is_changed:
+        before = _progress(p)
+        _advance_jobs(p, suspend=suspend)
         # A Job that has just ended may be what another one waited for.
-        before = len(p.state.jobs)
-        _create_jobs(p)
-        for job in p.state.jobs[before:]:
-            jobs.advance(p, job, suspend=suspend)
+        is_changed = _respond(p) or _progress(p) != before
+        if _is_decided(p):
+            settle(p)
+            return
+        if jobset.restarts > restarts + 1:
+            # What fails at once and for ever is written down each time.
+            p.wake(p.now)
+            return
+    _forget(p)
+    _note_suspension(p, suspend=suspend)
 
 
 def remove(p: Pass) -> None:
     """Delete the JobSet with everything below it."""
     p.state.jobset.deleted = True
-    for job in p.state.jobs:
-        if not job.deleted:
-            jobs.remove(p, job)
+    for job in _current(p):
+        jobs.remove(p, job)
     settle(p)
 
 
 def settle(p: Pass) -> None:
     """Go on stopping what is being stopped."""
     for pod in p.state.pods:
-        if pod.kill_at is not None:
+        if pod.kill_at is not None and not pod.ended:
             pods.advance(p, pod, p.child(pod.job))
+
+
+def _progress(p: Pass) -> tuple[int, int, int]:
+    jobs = p.state.jobs
+    return len(jobs), sum(job.finished for job in jobs), sum(job.deleted for job in jobs)
+
+
+def _is_decided(p: Pass) -> bool:
+    return bool(p.state.jobset.terminal_state)
+
+
+def _forget(p: Pass) -> None:
+    """Of many attempts the state keeps the last: it is written as a whole with each change. Logs are kept."""
+    state = p.state
+    if len(state.pods) <= _KEPT:
+        return
+    removed = {job.uid for job in state.jobs if job.deleted}
+    over = [pod.name for pod in state.pods if pod.ended and (pod.job_uid in removed or _is_counted_failure(pod))]
+    gone = set(over[:-_KEPT])
+    if gone:
+        state.pods = [pod for pod in state.pods if pod.name not in gone]
+        shown = {pod.job_uid for pod in state.pods}
+        state.jobs = [job for job in state.jobs if not job.deleted or job.uid in shown]
+
+
+def _is_counted_failure(pod: PodState) -> bool:
+    return pod.counted and pod.phase == "Failed"
 
 
 def _current(p: Pass) -> list[JobState]:
     return [job for job in p.state.jobs if not job.deleted]
 
 
-def _note_suspension(p: Pass, *, suspend: bool) -> None:
-    conditions, name = p.state.jobset.conditions, p.workload.jobset_name
-    suspended = is_true(conditions, "Suspended")
-    if suspend and not suspended:
-        set_condition(conditions, "Suspended", "SuspendedJobs", "jobset is suspended", p.now)
-        p.event("JobSet", name, "SuspendedJobs", "jobset is suspended")
-    elif suspended and not suspend:
-        set_condition(conditions, "Suspended", "ResumeJobs", "jobset is resumed", p.now, status="False")
-        p.event("JobSet", name, "ResumeJobs", "jobset is resumed")
+# Jobs in their order
 
 
-def _create_jobs(p: Pass) -> None:
-    existing = {job.name: job for job in _current(p)}
-    blocked: str | None = None
-    for child in p.workload.jobs:
-        if blocked is not None and blocked != child.replicated_job:
-            return
-        if child.name in existing:
-            if p.workload.in_order and not _is_ready(p, existing[child.name]):
-                blocked = child.replicated_job
-            continue
-        if all(_is_met(p, name, status) for name, status in child.depends_on):
-            p.state.jobs.append(_job(p, child))
-            if p.workload.in_order:
-                blocked = child.replicated_job
+def _advance_jobs(p: Pass, *, suspend: bool) -> None:
+    """Create the Jobs whose turn it is, and bring all a step further."""
+    due = _due(p, suspend=suspend)
+    _create_jobs(p, due)
+    for job in _current(p):
+        # One that was created suspended is resumed when its turn comes, and not with all others.
+        is_held = job.is_true("Suspended") and job.replicated_job not in due
+        jobs.advance(p, job, suspend=suspend or is_held)
+    if not suspend and _are_all_ready(p):
+        _set_restarted(p, "JobsReady", "all jobs are ready")
+    if p.workload.in_order and not suspend:
+        _note_startup(p)
+
+
+def _due(p: Pass, *, suspend: bool) -> set[str]:
+    """The replicatedJobs whose Jobs may be there, and run."""
+    due: set[str] = set()
+    for template in p.workload.templates:
+        if all(_is_met(p, name, status) for name, status in template.depends_on):
+            due.add(template.name)
+            if p.workload.in_order and not suspend and not _is_met(p, template.name, "Ready"):
+                break
+    return due
+
+
+def _create_jobs(p: Pass, due: set[str]) -> None:
+    """Create the Jobs that are due; after a restart once nothing of before runs any more.
+
+    On a cluster a Job is made anew as soon as the one of its name is gone. Here all wait for the last one: its pods
+    would find the ports taken, or meet those of before at the rendezvous.
+    """
+    existing = {job.name for job in _current(p)}
+    missing = [child for child in p.workload.jobs if child.replicated_job in due and child.name not in existing]
+    if missing and not _is_removing(p):
+        p.state.jobs += [_job(p, child) for child in missing]
+
+
+def _is_removing(p: Pass) -> bool:
+    """Whether pods of Jobs that were removed still run."""
+    removed = {job.uid for job in p.state.jobs if job.deleted}
+    return bool(removed) and any(not pod.ended and pod.job_uid in removed for pod in p.state.pods)
 
 
 def _job(p: Pass, child: ChildJob) -> JobState:
+    made = p.state.jobset.made
+    number = made.get(child.name, 0)
+    made[child.name] = number + 1
+    uid = job_uid(p.state.uid, child.name, number)
     restarts = p.state.jobset.restarts
-    uid = job_uid(p.state.uid, child.name, restarts)
     return JobState(child.name, uid, child.replicated_job, child.index, p.now, restart_attempt=restarts)
 
 
@@ -98,25 +160,84 @@ def _is_met(p: Pass, name: str, status: str) -> bool:
 
 
 def _is_ready(p: Pass, job: JobState) -> bool:
-    ready = {pod.index for pod in p.pods_of(job) if pod.phase == "Succeeded" or pod.ready}
+    ready = {*job.completed_indexes, *(pod.index for pod in p.pods_of(job) if pod.ready)}
     return len(ready) >= p.child(job.name).completions
 
 
-def _fail(p: Pass) -> bool:
+def _are_all_ready(p: Pass) -> bool:
+    found = _current(p)
+    return len(found) == len(p.workload.jobs) and all(job.is_true("Complete") or _is_ready(p, job) for job in found)
+
+
+# Conditions
+
+
+def _condition(p: Pass, kind: str, reason: str, message: str, *, status: str = "True", warning: bool = False) -> None:
+    """Set one with its event; one that never was True is not set to False."""
+    conditions = p.state.jobset.conditions
+    if status == "False" and all(item.type != kind for item in conditions):
+        return
+    if set_condition(conditions, kind, reason, message, p.now, status=status):
+        p.event("JobSet", p.workload.jobset_name, reason, message, warning=warning)
+
+
+def _note_suspension(p: Pass, *, suspend: bool) -> None:
+    if suspend:
+        _condition(p, "Suspended", "SuspendedJobs", _SUSPENDED)
+        _set_restarted(p, "JobSetSuspended", _SUSPENDED)
+    elif not (p.workload.in_order and is_true(p.state.jobset.conditions, "StartupPolicyInProgress")):
+        _condition(p, "Suspended", "ResumeJobs", "jobset is resumed", status="False")
+
+
+def _note_startup(p: Pass) -> None:
+    """Of startupPolicy InOrder: one of the two conditions is True, and the other one no more."""
+    is_done = all(_is_met(p, template.name, "Ready") for template in p.workload.templates)
+    kind, other = "StartupPolicyCompleted", "StartupPolicyInProgress"
+    said = "in order startup policy has completed" if is_done else "in order startup policy is in progress"
+    if not is_done:
+        kind, other = other, kind
+    for item in p.state.jobset.conditions:
+        if item.type == other:
+            item.status = "False"
+    _condition(p, kind, f"InOrder{kind}", said)
+
+
+def _set_restarted(p: Pass, reason: str, message: str) -> None:
+    _condition(p, _RESTARTING, reason, message, status="False")
+
+
+# Failure and success
+
+
+def _respond(p: Pass) -> bool:
+    """Restart or fail because of failed Jobs, or complete. Whether any of these was done."""
     failed = [job for job in _current(p) if job.is_true("Failed")]
     if not failed:
-        return False
-
-    def since(job: JobState) -> float:
-        condition = job.condition("Failed")
-        return condition.since if condition else 0.0
-
-    first = min(failed, key=since)
-    message = f"jobset failed due to one or more job failures (first failed job: {first.name})"
-    set_condition(p.state.jobset.conditions, "Failed", "FailedJobs", message, p.now)
-    p.event("JobSet", p.workload.jobset_name, "FailedJobs", message, warning=True)
+        return _succeed(p)
+    jobset = p.state.jobset
+    decision = failurepolicy.decide(p.workload.failure_policy, failed, jobset.restarts_towards_max)
+    if decision.is_restart:
+        _restart(p, decision)
+        return True
+    _condition(p, "Failed", decision.reason, decision.message, warning=True)
+    _set_restarted(p, "JobSetFailed", "jobset failed")
     _remove_active(p)
     return True
+
+
+def _restart(p: Pass, decision: Decision) -> None:
+    """Delete what is to be made anew: all Jobs, or the one that failed."""
+    jobset = p.state.jobset
+    jobset.restarts_towards_max += decision.counts
+    if decision.is_of_all:
+        jobset.restarts += 1
+        reason = f"FailurePolicy_{decision.rule}" if decision.rule else "DefaultFailurePolicy"
+        _condition(p, _RESTARTING, reason, decision.message, warning=True)
+    p.event("JobSet", p.workload.jobset_name, decision.reason, decision.message, warning=True)
+    # What failed in an attempt that is repeated decides about nothing.
+    p.state.first_failure = None
+    for job in _current(p) if decision.is_of_all else [decision.job]:
+        jobs.remove(p, job)
 
 
 def _succeed(p: Pass) -> bool:
@@ -127,9 +248,8 @@ def _succeed(p: Pass) -> bool:
     wanted = 1 if p.workload.success_operator == "Any" else sum(number for _, number in counts)
     if succeeded < wanted:
         return False
-    message = "jobset completed successfully"
-    set_condition(p.state.jobset.conditions, "Completed", "AllJobsCompleted", message, p.now)
-    p.event("JobSet", p.workload.jobset_name, "AllJobsCompleted", message)
+    _condition(p, "Completed", "AllJobsCompleted", _COMPLETED)
+    _set_restarted(p, "JobSetCompleted", _COMPLETED)
     _remove_active(p)
     return True
 

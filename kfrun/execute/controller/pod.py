@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from kfrun.model.runstate import ContainerState, PodState
     from kfrun.model.workload import ChildJob
 
+_MOMENT = 0.1
+"""Seconds in which pods that were started together may end together."""
+
 
 def advance(p: Pass, pod: PodState, job: ChildJob) -> None:
     """Start what is due, stop what has to go, and find out whether the pod has ended."""
@@ -36,6 +39,19 @@ def stop(p: Pass, pod: PodState, grace: float) -> None:
     pod.deleted = True
     _terminate(p, pod, [c for c in pod.containers if c.active])
     _finish_stop(p, pod)
+
+
+def spare(p: Pass, pod: PodState) -> bool:
+    """Whether a pod that others decide to remove has only just begun: it gets a moment to end by itself.
+
+    Pods of one Job begin within milliseconds of each other, and may fail so. On a cluster nobody notices that sooner
+    than all have.
+    """
+    begun = [c.started for c in pod.containers if c.active and c.started is not None]
+    if not begun or pod.kill_at is not None or p.now >= max(begun) + _MOMENT:
+        return False
+    p.wake(max(begun) + _MOMENT)
+    return True
 
 
 def shorten_grace(p: Pass, pod: PodState, kill_at: float) -> None:

@@ -253,7 +253,7 @@ class LocalBackend(SealedPods):
 
     def find(self, kind: str, namespace: str, name: str) -> StoredObject | None:
         """See `Backend.find`."""
-        if self._behind:
+        if self._behind or kind in kinds.OF_JOBSETS:
             return next(iter(self.objects(_selection(kind, namespace, name))), None)
         return self._store.find(kind, namespace, name)
 
@@ -264,6 +264,10 @@ class LocalBackend(SealedPods):
         found = self._candidates(wanted)
         if self._behind:
             found = self._as_they_are(found, wanted)
+        if wanted.kind in kinds.OF_JOBSETS:
+            from kfrun.observe import expiry
+
+            found = expiry.left(found, self._store.limited(), time.time())
         return [item for item in found if selection.matches(item, wanted.labels)]
 
     def _as_they_are(self, stored: Iterable[StoredObject], wanted: Selection) -> list[StoredObject]:

@@ -18,7 +18,7 @@ from kfrun.model import change, kinds
 from kfrun.model.source import without_text
 from kfrun.model.state import JobRun, Observed, ObservedJob, PastRun
 from kfrun.model.values import asdict
-from kfrun.observe import outcome, status, watch
+from kfrun.observe import expiry, outcome, status, watch
 from kfrun.plan import jobs, prune, support
 from kfrun.resolve.pods import expand
 from kfrun.settings import RUNS_KEEP
@@ -349,11 +349,17 @@ class MemoryBackend(SealedPods):
 
     def find(self, kind: str, namespace: str, name: str) -> StoredObject | None:
         """See `Backend.find`."""
-        return self._shelf.get((kind, namespace, name))
+        found = self._shelf.get((kind, namespace, name))
+        return found if found is None or kind not in kinds.OF_JOBSETS else next(iter(self._left([found])), None)
+
+    def _left(self, found: list[StoredObject]) -> list[StoredObject]:
+        limited = [item for kind in ("JobSet", "Job") for item in self._shelf.of(kind)]
+        return expiry.left(found, limited, self.now)
 
     def objects(self, wanted: Selection) -> list[StoredObject]:
         """See `Backend.objects`."""
-        return self._shelf.select(wanted)
+        found = self._shelf.select(wanted)
+        return self._left(found) if wanted.kind in kinds.OF_JOBSETS else found
 
     def events(
         self, namespace: str | None = None, *, owner: str | None = None, after: int = 0

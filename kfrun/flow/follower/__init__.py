@@ -108,10 +108,12 @@ class Follower:
             self._reader = logs.LogReader(self._logs.run(), self._options, self._write)
             self._reader.backlog()
         while not self._logs.ended():
+            # That its packages are there comes before what the job then says, however quick it is.
+            self._tell_news()
             self._reader.advance()
             self._flush()
-            self._tell_news()
             pause(self._backend, self._logs, self._job, _LOOK_SECONDS)
+        self._tell_news()
         self._reader.finish()
         self._flush()
         self._tell_news()

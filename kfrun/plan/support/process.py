@@ -10,18 +10,42 @@ _SCHEDULING = "there is only this machine to run on"
 _VOLUMES = "a process sees this machine's file system"
 _NAMES = "names are resolved as on this machine"
 _USER = "a process runs as the user who starts it"
-_RETRIES = "retries are counted per Job only"
+_RETRIES = "containers restart as their pod says"
 _PROBES = "probes are not run"
 _TERMINAL = "a process gets no terminal and no input"
 _UNABLE = "cannot run as local processes"
 _IMAGE = "a process runs from this machine's programs and packages"
 
 _HONOURED: Final[dict[str, frozenset[str]]] = {
-    "JobSetSpec": frozenset({"replicatedJobs", "network", "successPolicy", "startupPolicy", "suspend", "coordinator"}),
+    "JobSetSpec": frozenset(
+        {
+            "replicatedJobs",
+            "network",
+            "successPolicy",
+            "failurePolicy",
+            "startupPolicy",
+            "suspend",
+            "coordinator",
+            "ttlSecondsAfterFinished",
+        }
+    ),
     "Network": frozenset({"enableDNSHostnames", "subdomain"}),
     "ReplicatedJob": frozenset({"name", "groupName", "template", "replicas", "dependsOn"}),
     "JobSpec": frozenset(
-        {"parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "template", "completionMode"}
+        {
+            "parallelism",
+            "completions",
+            "completionMode",
+            "activeDeadlineSeconds",
+            "backoffLimit",
+            "backoffLimitPerIndex",
+            "maxFailedIndexes",
+            "podFailurePolicy",
+            "podReplacementPolicy",
+            "successPolicy",
+            "template",
+            "ttlSecondsAfterFinished",
+        }
     ),
     "PodSpec": frozenset({"initContainers", "containers", "restartPolicy", "terminationGracePeriodSeconds"}),
     "Container": frozenset({"name", "command", "args", "workingDir", "ports", "env", "restartPolicy"}),
@@ -54,20 +78,12 @@ _WITHOUT_EFFECT: Final[dict[str, frozenset[str]]] = {
 
 _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
     "JobSetSpec": {
-        "failurePolicy": "the JobSet is not restarted",
         "managedBy": "kfrun runs the JobSet whoever manages it",
-        "ttlSecondsAfterFinished": "finished jobs stay until they are deleted",
         "volumeClaimPolicies": _VOLUMES,
     },
     "Network": {},
     "ReplicatedJob": {},
     "JobSpec": {
-        "podFailurePolicy": "exit codes do not decide about retries",
-        "successPolicy": "a Job succeeds when all of its pods do",
-        "backoffLimitPerIndex": _RETRIES,
-        "maxFailedIndexes": _RETRIES,
-        "ttlSecondsAfterFinished": "finished jobs stay until they are deleted",
-        "podReplacementPolicy": "failed pods are replaced when they have ended",
         "managedBy": "kfrun runs the Job whoever manages it",
     },
     "PodSpec": {

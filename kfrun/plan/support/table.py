@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kfrun.model.source import field_text
 from kfrun.model.values import dataclass, field
 from kfrun.model.workload import NotEnforced
+from kfrun.plan.support import messagepatterns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,11 +67,19 @@ def _jobset(table: Reasons, spec: Node, path: FieldPath) -> Iterator[NotEnforced
         below = (*path, "replicatedJobs", index, "template", "spec")
         yield from _job(table, replicated_job["template"]["spec"], below)
     yield from _named(table["JobSetSpec"], spec, path)
+    if "failurePolicy" not in table["JobSetSpec"]:
+        yield from _patterns(spec.get("failurePolicy", {}), (*path, "failurePolicy"))
+
+
+def _patterns(policy: Node, path: FieldPath) -> Iterator[NotEnforced]:
+    for number, rule in enumerate(policy.get("rules", [])):
+        for index, pattern in enumerate(rule.get("onJobFailureMessagePatterns", [])):
+            if not messagepatterns.is_usable(pattern):
+                below = (*path, "rules", number, "onJobFailureMessagePatterns", index)
+                yield NotEnforced(field_text(below), "such an expression is not searched here, and fits nothing")
 
 
 def _job(table: Reasons, spec: Node, path: FieldPath) -> Iterator[NotEnforced]:
-    if spec.get("completionMode", "Indexed") != "Indexed":
-        yield NotEnforced(field_text((*path, "completionMode")), "every pod gets an index")
     yield from _named(table["JobSpec"], spec, path)
     yield from _pod(table, spec["template"]["spec"], (*path, "template", "spec"))
 

@@ -181,7 +181,7 @@ def _job_template(
         labels=metadata.get("labels", {}),
         annotations=metadata.get("annotations", {}),
         spec=spec,
-        pod=_pod(spec["template"]["spec"]),
+        pod=_pod(spec["template"]["spec"], is_indexed=spec["completionMode"] == "Indexed"),
         depends_on=tuple(Dependency(item["name"], item["status"]) for item in replicated_job.get("dependsOn", [])),
         injected=injected,
     )
@@ -197,11 +197,11 @@ def _job_spec(spec: Node, subdomain: str, backoff_limit: int) -> Node:
     return {"completionMode": "Indexed", "backoffLimit": limit, **spec, "template": template}
 
 
-def _pod(spec: Node) -> Node:
+def _pod(spec: Node, *, is_indexed: bool) -> Node:
     """The spec of a pod as the Job controller makes it of its template."""
     pod = {"terminationGracePeriodSeconds": _GRACE, **spec}
     for key in ("initContainers", "containers"):
-        if key in pod:
+        if key in pod and is_indexed:
             pod[key] = [_with_index(container) for container in pod[key]]
     return pod
 
@@ -246,7 +246,6 @@ def _labels(jobset: Node, subdomain: str) -> dict[str, dict[str, str]]:
         job["name"]: {
             "jobset-name": name,
             "replicatedjob-name": job["name"],
-            "restart-attempt": "0",
             "replicatedjob-replicas": str(_replicas(job)),
             "global-replicas": str(sum(sizes.values())),
             "group-name": job.get("groupName", "default"),

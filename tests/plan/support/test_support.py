@@ -70,12 +70,10 @@ def _named(of, **trainer):
             f"{POD}.initContainers[0].securityContext",
         ),
         (
-            runtime(job={"podFailurePolicy": {"rules": [{"action": "Ignore"}]}}),
-            "spec.replicatedJobs[0].template.spec.podFailurePolicy",
+            runtime(jobset={"failurePolicy": {"rules": [{"onJobFailureMessagePatterns": ["a+", "(a+)+"]}]}}),
+            "spec.failurePolicy.rules[0].onJobFailureMessagePatterns[1]",
         ),
-        (runtime(job={"completionMode": "NonIndexed"}), "spec.replicatedJobs[0].template.spec.completionMode"),
-        (runtime(jobset={"failurePolicy": {"maxRestarts": 1}}), "spec.failurePolicy"),
-        (runtime(jobset={"ttlSecondsAfterFinished": 5}), "spec.ttlSecondsAfterFinished"),
+        (runtime(job={"managedBy": "example.com/me"}), "spec.replicatedJobs[0].template.spec.managedBy"),
     ],
 )
 def test_what_processes_do_not_honour_is_named(of, path):
@@ -90,6 +88,8 @@ def test_what_processes_do_not_honour_is_named(of, path):
         runtime(container={"resources": {}, "securityContext": {}, "tty": False, "imagePullPolicy": "Always"}),
         runtime(hostNetwork=True, imagePullSecrets=[{"name": "s"}], affinity={}, tolerations=[]),
         runtime(job={"completionMode": "Indexed", "suspend": True}),
+        runtime(job={"completionMode": "NonIndexed", "podFailurePolicy": {"rules": [{"action": "Ignore"}]}}),
+        runtime(jobset={"failurePolicy": {"maxRestarts": 1}, "ttlSecondsAfterFinished": 5}),
         runtime(initContainers=[{"name": "i", "command": ["x"], "restartPolicy": "Always"}]),
     ],
 )

@@ -251,7 +251,7 @@ class ProcessRuntime:
             name=pod.name,
             namespace=self._workload.namespace,
             uid=f"{self._uid}-{pod.name}",
-            **job.pod_metadata(pod.index),
+            **job.pod_metadata(pod.index, pod.restart_attempt),
             service_account=job.job_template.pod.get("serviceAccountName", "default"),
             node=os.uname().nodename,
             addresses=(LOOPBACK,),
