@@ -11,7 +11,6 @@ _VOLUMES = "a process sees this machine's file system"
 _NAMES = "names are resolved as on this machine"
 _USER = "a process runs as the user who starts it"
 _RETRIES = "containers restart as their pod says"
-_PROBES = "probes are not run"
 _TERMINAL = "a process gets no terminal and no input"
 _UNABLE = "cannot run as local processes"
 _IMAGE = "a process runs from this machine's programs and packages"
@@ -47,8 +46,30 @@ _HONOURED: Final[dict[str, frozenset[str]]] = {
             "ttlSecondsAfterFinished",
         }
     ),
-    "PodSpec": frozenset({"initContainers", "containers", "restartPolicy", "terminationGracePeriodSeconds"}),
-    "Container": frozenset({"name", "command", "args", "workingDir", "ports", "env", "restartPolicy"}),
+    "PodSpec": frozenset(
+        {
+            "initContainers",
+            "containers",
+            "restartPolicy",
+            "terminationGracePeriodSeconds",
+            "activeDeadlineSeconds",
+        }
+    ),
+    "Container": frozenset(
+        {
+            "name",
+            "command",
+            "args",
+            "workingDir",
+            "ports",
+            "env",
+            "restartPolicy",
+            "livenessProbe",
+            "readinessProbe",
+            "startupProbe",
+            "lifecycle",
+        }
+    ),
     "EnvVarSource": frozenset({"fieldRef"}),
 }
 
@@ -89,7 +110,6 @@ _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
     "PodSpec": {
         "volumes": _VOLUMES,
         "ephemeralContainers": "only containers and initContainers are run",
-        "activeDeadlineSeconds": "deadlines of Jobs and of the TrainJob are kept, those of pods are not",
         "dnsPolicy": _NAMES,
         "dnsConfig": _NAMES,
         "hostAliases": _NAMES,
@@ -114,7 +134,7 @@ _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
         "serviceAccount": "there is no cluster to be authorised at",
         "securityContext": _USER,
         "hostUsers": _USER,
-        "readinessGates": _PROBES,
+        "readinessGates": "conditions that others set are not waited for",
         "resourceClaims": "devices are not claimed",
         "resources": "CPU and memory are not limited",
     },
@@ -125,10 +145,6 @@ _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
         "restartPolicyRules": _RETRIES,
         "volumeMounts": _VOLUMES,
         "volumeDevices": _VOLUMES,
-        "livenessProbe": _PROBES,
-        "readinessProbe": _PROBES,
-        "startupProbe": _PROBES,
-        "lifecycle": "lifecycle hooks are not run",
         "terminationMessagePath": "termination messages are not read",
         "terminationMessagePolicy": "termination messages are not read",
         "securityContext": _USER,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kfrun.execute.controller import trainjob
-from kfrun.execute.controller.context import BackOff, KillPod, Pass, StartContainer, TerminateContainer
+from kfrun.execute.controller.context import BackOff, KillContainer, Pass, RunHook, StartContainer, TerminateContainer
 from kfrun.execute.controller.facts import Attempt, Ended, Lost, Started, Waiting, note
 from kfrun.model.runstate import ContainerState, PodState, RunState
 from tests import workloads
@@ -34,9 +34,9 @@ class Machine:
         p = p or self.begin()
         trainjob.step(p)
         for command in p.commands:
-            word = {StartContainer: "start", TerminateContainer: "term", KillPod: "kill"}[type(command)]
-            name = command.pod if isinstance(command, KillPod) else f"{command.pod[:-6]}/{command.container}"
-            self.log.append(f"{word} {name}" if word != "kill" else f"kill {command.pod[:-6]}")
+            word = {StartContainer: "start", TerminateContainer: "term", KillContainer: "kill"}.get(type(command), "")
+            word = word or f"hook {command.hook}" if isinstance(command, RunHook) else word
+            self.log.append(f"{word} {command.pod[:-6]}/{command.container}")
         self.events += [(event.object.kind, event.reason) for event in p.events]
         self.wake_at = p.wake_at
         assert RunState.from_json(self.state.to_json()) == self.state

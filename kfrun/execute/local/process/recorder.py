@@ -238,17 +238,25 @@ def _reap() -> None:
 
 
 def _start(program: Program, pump: Pump | None) -> int:
-    os.chdir(program.folder)
     log = files.open_regular(program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND) if pump is None else pump.inlet()
     null = os.open(os.devnull, os.O_RDONLY)
-    os.umask(program.umask)
-    host.restore_file_limit()
-    actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
     try:
-        return _spawn_in_session(program, actions)
+        return start(program, (null, log, log))
     finally:
         os.close(log)
         os.close(null)
+
+
+def start(program: Program, streams: tuple[int, int, int]) -> int:
+    """Start a program as a child of this process, which was forked for it; its pid.
+
+    Raises:
+        OSError, ValueError: it cannot be started.
+    """
+    os.chdir(program.folder)
+    os.umask(program.umask)
+    host.restore_file_limit()
+    return _spawn_in_session(program, [(os.POSIX_SPAWN_DUP2, item, number) for number, item in enumerate(streams)])
 
 
 def _spawn_in_session(program: Program, actions: list[tuple[int, int, int]]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import struct
@@ -16,6 +17,7 @@ from kfrun.execute.local.needs.ports import PortsNeed
 from kfrun.execute.local.pods import variables
 from kfrun.execute.local.process import launch, leftovers, pump, record, recorder
 from kfrun.execute.local.process.addresses import LOOPBACK, Addresses, LocalAddresses
+from kfrun.execute.local.process.orphan import code_of
 from kfrun.execute.local.process.watch import Traces, Watch
 from kfrun.execute.local.runtime import JOB_MARKER, ContainerUsage
 from kfrun.host import files, orphans
@@ -137,19 +139,27 @@ class ProcessRuntime:
         streams: tuple[int, int, int],
         *,
         terminal: bool = False,
-        deadline: float | None = None,
     ) -> int:
-        """See `ContainerRuntime.execute`."""
-        del argv, streams, terminal, deadline
-        raise Refused(
-            f"{attempt.pod}/{attempt.container} is a process of this machine: there is no container to execute in",
-            "run the command yourself: it sees what the job sees",
-        )
+        """See `ContainerRuntime.execute`: beside the container's process, with all that this one was given."""
+        if terminal:
+            raise Refused(
+                f"{attempt.pod}/{attempt.container} is a process of this machine: there is no container to execute in",
+                "run the command yourself: it sees what the job sees",
+            )
+        try:
+            program = self._program(attempt, argv)
+        except _NotFound as error:
+            raise FileNotFoundError(errno.ENOENT, f'exec: "{argv[0] if argv else ""}": {error}') from error
+        return code_of(os.waitpid(recorder.start(program, streams), 0)[1])
 
-    def address(self, pod: PodState) -> str:
-        """See `ContainerRuntime.address`."""
-        del pod
-        return LOOPBACK
+    def address(self, pod: PodState, port: int, host: str = "") -> tuple[str, int]:
+        """See `ContainerRuntime.address`: pods share one, and have ports of their own where they are told them."""
+        job, _ = self._pods[pod.name]
+        subdomain = f".{self._workload.subdomain}" if self._workload.subdomain else ""
+        name = host or f"{job.hostname(pod.index)}{subdomain}"
+        if host and not self._addresses.is_host(host):
+            return host, port
+        return LOOPBACK, self._ports.get(f"{name}:{port}", port)
 
     def usage(self, attempt: Attempt) -> ContainerUsage | None:
         """See `ContainerRuntime.usage`."""
@@ -211,20 +221,23 @@ class ProcessRuntime:
 
     # Starting
 
-    def _program(self, attempt: Attempt) -> recorder.Program:
+    def _program(self, attempt: Attempt, words: Sequence[str] | None = None) -> recorder.Program:
+        """What is run as a container; or in it, where there are ``words``."""
         job, pod, container = self._find(attempt)
         local = LocalAddresses(self._addresses, self._ports)
         injected = job.job_template.injected.get(attempt.container, ())
         own = variables.environment(container, self._pod_facts(job, pod), local, injected)
         marker, _, name = self._marker(attempt).partition("=")
         env = {**launch.base_environment(self._settings), **own, JOB_MARKER: self._uid, marker: name}
-        argv = variables.arguments(container, local, own)
+        argv = variables.arguments(container, local, own) if words is None else [local.text(word) for word in words]
         folder = container.get("workingDir") or self._settings.folder
         if not os.path.isdir(folder):
             raise _NotFound(_causes().no_folder(folder))
         if not argv:
             raise _NotFound("the container has no command")
         executable = launch.find_executable(argv[0], env["PATH"], folder)
+        if executable is None and words is not None:
+            raise _NotFound("executable file not found in $PATH")
         if executable is None:
             raise _NotFound(_causes().missing(argv, folder, env["PATH"]))
         log = self._path(attempt, "log")
