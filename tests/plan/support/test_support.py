@@ -54,7 +54,7 @@ def _named(of, **trainer):
 @pytest.mark.parametrize(
     ("of", "path"),
     [
-        (runtime(container={"livenessProbe": {"exec": {"command": ["x"]}}}), f"{POD}.containers[0].livenessProbe"),
+        (runtime(readinessGates=[{"conditionType": "a.example.com/b"}]), f"{POD}.readinessGates"),
         (runtime(container={"envFrom": [{"secretRef": {"name": "s"}}]}), f"{POD}.containers[0].envFrom"),
         (runtime(container={"resources": {"limits": {"cpu": 1}}}), f"{POD}.containers[0].resources"),
         (runtime(container={"tty": True}), f"{POD}.containers[0].tty"),
