@@ -50,7 +50,7 @@ class ContainerState:
         kill_at: when SIGKILL follows; ``killed`` once it has.
         hook: the lifecycle hook that is running: ``postStart``, before it counts as running, or ``preStop``.
         fault: why it is being stopped though nobody wants its pod to end: ``probe`` or ``hook``.
-        last: how the attempt before this one ended, as Kubernetes tells it.
+        last: how the attempt before this one ended, as `end` tells it.
     """
 
     name: str
@@ -78,6 +78,11 @@ class ContainerState:
     def active(self) -> bool:
         """It was asked to start, and has not ended."""
         return self.status in ("starting", "running")
+
+    @property
+    def end(self) -> dict[str, Any]:
+        """How it ended."""
+        return {key: getattr(self, key) for key in ("exit_code", "reason", "message", "started", "finished")}
 
 
 @dataclass(slots=True)

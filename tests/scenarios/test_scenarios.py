@@ -32,6 +32,8 @@ HONOURED = {
     "core",
     "ttl",
     "failure policies",
+    "probes",
+    "lifecycle hooks",
     "pod failure policies",
     "JobSet ordering and policies",
     "pods with several containers",

@@ -157,7 +157,7 @@ def _retry_or_start(p: Pass, pod: PodState, container: ContainerState, job: Chil
 
 
 def _restart(p: Pass, container: ContainerState) -> None:
-    container.last = {key: getattr(container, key) for key in ("exit_code", "reason", "message", "started", "finished")}
+    container.last = container.end
     container.restarts += 1
     # The kubelet restarts at once the first time, then after 10 s, 20 s…
     wait = 0.0 if container.restarts == 1 else p.back_off.wait(container.restarts - 1)

@@ -123,6 +123,6 @@ def _response(connection: socket.socket) -> _Response:
         raise _Failed(f'malformed HTTP response "{first}"')
     fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     if int(code) in _MOVED:
-        while len(body) < min(_BODY, int(fields.get("content-length") or 0)) and (more := connection.recv(1 << 14)):
+        while len(body) < min(_BODY, int(fields.get("content-length") or _BODY)) and (more := connection.recv(1 << 14)):
             body += more
     return _Response(int(code), fields.get("location", ""), body[:_BODY].decode(errors="replace"))
