@@ -34,6 +34,7 @@ HONOURED = {
     "failure policies",
     "probes",
     "lifecycle hooks",
+    "security context",
     "pod failure policies",
     "JobSet ordering and policies",
     "pods with several containers",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NODE_RESTARTED = "NodeRestarted"
 START_ERROR = "StartError"
+CONFIG_ERROR = "CreateContainerConfigError"
 SUPERVISOR_FAILED = "SupervisorFailed"
 START_ERROR_CODE = 128
 
@@ -126,8 +127,7 @@ def note(p: Pass, fact: Fact) -> None:
         return
     match fact:
         case Waiting():
-            if container.status == "starting":
-                container.reason, container.message = fact.reason, fact.message
+            _note_wait(p, pod, container, fact)
         case Started():
             _note_start(p, pod, container, fact)
         case Probed():
@@ -140,6 +140,14 @@ def note(p: Pass, fact: Fact) -> None:
             container.reason, container.message, container.ready = fact.reason, fact.message, False
         case Ended():
             _note_end(p, pod, container, fact)
+
+
+def _note_wait(p: Pass, pod: PodState, container: ContainerState, fact: Waiting) -> None:
+    if container.status != "starting":
+        return
+    if fact.reason == CONFIG_ERROR != container.reason:
+        p.event("Pod", pod.name, "Failed", f"Error: {fact.message}", warning=True)
+    container.reason, container.message = fact.reason, fact.message
 
 
 def _note_start(p: Pass, pod: PodState, container: ContainerState, fact: Started) -> None:

@@ -22,8 +22,9 @@ from kfrun.execute.controller.facts import Attempt
 from kfrun.execute.local import jobfiles, runtimes, supervisors
 from kfrun.execute.local.ledger import Ledger
 from kfrun.execute.local.needs.need import Denied, Met, Needs, Unmet
-from kfrun.execute.local.pods import handlers
+from kfrun.execute.local.pods import handlers, messages
 from kfrun.model.kinds import TRAIN_JOB
+from kfrun.model.values import replace
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.facts import Fact
@@ -93,7 +94,7 @@ class Supervisor:
         if self._handlers is not None:
             happened += self._handlers.collect()
         for fact in happened:
-            facts.note(p, fact)
+            facts.note(p, self._with_message(p, fact))
         asked = self._mind_needs(p)
         trainjob.step(p)
         if not asked and self._is_first_to_start(p):
@@ -108,6 +109,14 @@ class Supervisor:
         self._perform(p)
         self._due = p.wake_at
         return bool(self._facts) or self._runtime.poll_interval() == 0.0
+
+    def _with_message(self, p: Pass, fact: Fact) -> Fact:
+        """An end that says why; what could not be started, or was lost, says so already."""
+        if not isinstance(fact, facts.Ended) or fact.message:
+            return fact
+        pod, container = p.container(fact.attempt.pod, fact.attempt.container)
+        message = messages.of(self._run.folder, self._job.workload, pod.job, fact, container.started)
+        return replace(fact, message=message) if message else fact
 
     def _leave_if_folder_is_gone(self) -> None:
         """Somebody removed the state by hand: a job that nobody can see or stop must not run on."""

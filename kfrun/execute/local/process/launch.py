@@ -95,6 +95,17 @@ def _is_dropped(name: str) -> bool:
     return name in _DROPPED or name.startswith(_DROPPED_PREFIXES)
 
 
+def relocated(path: str, place: str, argv: list[str], env: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Command and variables with a path that is not the container's own here replaced by where it is."""
+    if not any(path in text for text in (*argv, *env.values())):
+        return argv, env
+    import re
+
+    found = re.compile(rf"(?<![\w./-]){re.escape(path)}(?![\w./-])")
+    changed = {name: found.sub(lambda _: place, value) for name, value in env.items()}
+    return [found.sub(lambda _: place, word) for word in argv], changed
+
+
 def find_executable(name: str, path: str, folder: str) -> str | None:
     """The absolute file that execvp would run for ``name`` in ``folder``, or None."""
     if "/" in name:

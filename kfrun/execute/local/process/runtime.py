@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun import host
 from kfrun.errors import Refused
-from kfrun.execute.controller.facts import START_ERROR, START_ERROR_CODE, Attempt, Ended
+from kfrun.execute.controller.facts import CONFIG_ERROR, START_ERROR, START_ERROR_CODE, Attempt, Ended, Waiting
 from kfrun.execute.local.needs.environment import EnvironmentNeed
 from kfrun.execute.local.needs.ports import PortsNeed
-from kfrun.execute.local.pods import variables
+from kfrun.execute.local.pods import messages, security, variables
 from kfrun.execute.local.process import launch, leftovers, pump, record, recorder
 from kfrun.execute.local.process.addresses import LOOPBACK, Addresses, LocalAddresses
 from kfrun.execute.local.process.orphan import code_of
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kfrun.model.workload import ChildJob, Workload
     from kfrun.observe.store import Run, Store
 
+_NEVER_CODE = 137
 _INDEX_ENTRY = struct.Struct("<dQ")
 
 
@@ -63,6 +64,7 @@ class ProcessRuntime:
         self._watched: dict[Attempt, Watch] = {}
         self._starts = recorder.Starts()
         self._facts: list[Fact] = []
+        self._withheld: set[Attempt] = set()
 
     # ContainerRuntime
 
@@ -102,6 +104,11 @@ class ProcessRuntime:
 
     def start(self, attempt: Attempt) -> None:
         """See `ContainerRuntime.start`."""
+        refusal = self._refusal(attempt)
+        if refusal:
+            self._withheld.add(attempt)
+            self._facts.append(Waiting(attempt, CONFIG_ERROR, refusal))
+            return
         try:
             program = self._program(attempt)
             pid = recorder.spawn(program, record.create(self._path(attempt, "attempt")), self._starts)
@@ -124,13 +131,15 @@ class ProcessRuntime:
     def terminate(self, attempt: Attempt) -> None:
         """See `ContainerRuntime.terminate`."""
         if attempt in self._watched:
-            self._watched[attempt].send(signal.SIGTERM)
+            self._watched[attempt].send(_stop_signal(self._find(attempt)[2]))
+        self._give_up(attempt)
 
     def kill(self, attempts: Sequence[Attempt]) -> None:
         """See `ContainerRuntime.kill`: to the main processes; what these leave their recorders end."""
         for attempt in attempts:
             if attempt in self._watched:
                 self._watched[attempt].kill()
+            self._give_up(attempt)
 
     def execute(
         self,
@@ -221,6 +230,18 @@ class ProcessRuntime:
 
     # Starting
 
+    def _refusal(self, attempt: Attempt) -> str:
+        """Why its configuration lets nobody create the container."""
+        job, pod, container = self._find(attempt)
+        called = f'"{pod.name}_{self._workload.namespace}({self._uid}-{pod.name})"'
+        return security.objection(job.job_template.pod, container, called)
+
+    def _give_up(self, attempt: Attempt) -> None:
+        """What was never created ends without starting."""
+        if attempt in self._withheld:
+            self._withheld.remove(attempt)
+            self._facts.append(Ended(attempt, _NEVER_CODE, "Error", "it was not started any more", time.time()))
+
     def _program(self, attempt: Attempt, words: Sequence[str] | None = None) -> recorder.Program:
         """What is run as a container; or in it, where there are ``words``."""
         job, pod, container = self._find(attempt)
@@ -228,8 +249,12 @@ class ProcessRuntime:
         injected = job.job_template.injected.get(attempt.container, ())
         own = variables.environment(container, self._pod_facts(job, pod), local, injected)
         marker, _, name = self._marker(attempt).partition("=")
-        env = {**launch.base_environment(self._settings), **own, JOB_MARKER: self._uid, marker: name}
+        identity = security.identity(job.job_template.pod, container)
+        given = {**launch.base_environment(self._settings), **({} if identity is None else {"HOME": identity.home})}
         argv = variables.arguments(container, local, own) if words is None else [local.text(word) for word in words]
+        message = messages.file(self._folder, attempt.pod, attempt.container, attempt.restarts)
+        argv, own = launch.relocated(messages.path(container), message, argv, own)
+        env = {**given, **own, JOB_MARKER: self._uid, marker: name}
         folder = container.get("workingDir") or self._settings.folder
         if not os.path.isdir(folder):
             raise _NotFound(_causes().no_folder(folder))
@@ -241,9 +266,9 @@ class ProcessRuntime:
         if executable is None:
             raise _NotFound(_causes().missing(argv, folder, env["PATH"]))
         log = self._path(attempt, "log")
-        return recorder.Program(
-            executable, tuple(argv), env, folder, log, self._settings.umask, self._boot, self._settings.log_max_size
-        )
+        settings = self._settings
+        how = (folder, log, settings.umask, self._boot, settings.log_max_size, identity)
+        return recorder.Program(executable, tuple(argv), env, *how)
 
     def _find(self, attempt: Attempt) -> tuple[ChildJob, PodState, dict[str, Any]]:
         job, pod = self._pods[attempt.pod]
@@ -297,6 +322,14 @@ class ProcessRuntime:
         except OSError:
             # No log yet, or no space for the index: times are then estimated on reading.
             return
+
+
+def _stop_signal(container: dict[str, Any]) -> int:
+    """What asks a container to end: SIGTERM, unless it has a signal of its own, like ``SIGRTMIN+3``."""
+    name = (container.get("lifecycle") or {}).get("stopSignal") or "SIGTERM"
+    base, offset, number = name.partition("+") if "+" in name else name.partition("-")
+    found = signal.Signals.__members__.get(base, signal.SIGTERM)
+    return int(found) + int(f"{offset}{number}" or 0)
 
 
 class _NotFound(Exception):
