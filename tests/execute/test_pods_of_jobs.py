@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,17 +60,15 @@ def test_what_cannot_be_read_as_a_message_is_none(kfrun: Kfrun) -> None:
 
 @as_root
 def test_a_container_runs_as_the_user_and_in_the_groups_that_it_asks_for(kfrun: Kfrun) -> None:
-    it = node(
-        "until test -s /tmp/kfrun-test-$KFRUN_JOB_UID; do sleep 0.05; done; id -u; id -g; id -G; echo $HOME; test -w /dev/stdout && echo said",
-        securityContext={"runAsUser": 1234},
+    path = Path(tempfile.gettempdir(), f"kfrun-test-{os.getpid()}")
+    script = (
+        f"until test -s {path}; do sleep 0.05; done; id -u; id -g; id -G; echo $HOME; test -w /dev/stdout && echo said"
     )
-    hooks = {"postStart": shell("id -u > /tmp/kfrun-test-$KFRUN_JOB_UID")}
-    it["lifecycle"] = hooks
+    hooks = {"postStart": shell(f"id -u > {path}")}
+    it = node(script, securityContext={"runAsUser": 1234}, lifecycle=hooks)
     pods = {"securityContext": {"runAsUser": 1, "runAsGroup": 99, "supplementalGroups": [7, 8], "fsGroup": 9}}
     done = kfrun("run", "-q", "-f", job(kfrun, it, pod=pods))
     assert (done.returncode, done.stdout.split("\n")[:-1]) == (0, ["1234", "99", "99 7 8 9", "/", "said"]), done.stderr
-    uid = json.loads(kfrun.ok("get", "trainjob", "job", "-o", "json"))["metadata"]["uid"]
-    path = Path(f"/tmp/kfrun-test-{uid}")
     assert (path.read_text(), path.stat().st_uid) == ("1234\n", 1234)
     path.unlink()
 

@@ -20,9 +20,9 @@ from kfrun.execute.controller import pod as pods
 from kfrun.execute.controller.context import BackOff, KillContainer, Pass, RunHook, StartContainer
 from kfrun.execute.controller.facts import Attempt
 from kfrun.execute.local import jobfiles, runtimes, supervisors
+from kfrun.execute.local.kubelet import handlers, messages
 from kfrun.execute.local.ledger import Ledger
 from kfrun.execute.local.needs.need import Denied, Met, Needs, Unmet
-from kfrun.execute.local.pods import handlers, messages
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.values import replace
 

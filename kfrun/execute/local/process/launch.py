@@ -97,13 +97,18 @@ def _is_dropped(name: str) -> bool:
 
 def relocated(path: str, place: str, argv: list[str], env: dict[str, str]) -> tuple[list[str], dict[str, str]]:
     """Command and variables with a path that is not the container's own here replaced by where it is."""
-    if not any(path in text for text in (*argv, *env.values())):
-        return argv, env
-    import re
+    moved = {name: _moved(value, path, place) for name, value in env.items()}
+    return [_moved(word, path, place) for word in argv], moved
 
-    found = re.compile(rf"(?<![\w./-]){re.escape(path)}(?![\w./-])")
-    changed = {name: found.sub(lambda _: place, value) for name, value in env.items()}
-    return [found.sub(lambda _: place, word) for word in argv], changed
+
+def _moved(text: str, path: str, place: str) -> str:
+    if path not in text:
+        return text
+    first, *pieces = text.split(path)
+    for piece in pieces:
+        is_longer = any(letter.isalnum() or letter in "_./-" for letter in (*first[-1:], *piece[:1]))
+        first += (path if is_longer else place) + piece
+    return first
 
 
 def find_executable(name: str, path: str, folder: str) -> str | None:

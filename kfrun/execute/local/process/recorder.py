@@ -30,7 +30,7 @@ from kfrun.host import files, orphans
 from kfrun.model.values import dataclass, replace
 
 if TYPE_CHECKING:
-    from kfrun.execute.local.pods.security import Identity
+    from kfrun.execute.local.process.identity import Identity
 
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _KEPT = {signal.SIGKILL, signal.SIGSTOP}

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from kfrun import host
 from kfrun.errors import Refused
 from kfrun.execute.controller.facts import CONFIG_ERROR, START_ERROR, START_ERROR_CODE, Attempt, Ended, Waiting
+from kfrun.execute.local.kubelet import messages
 from kfrun.execute.local.needs.environment import EnvironmentNeed
 from kfrun.execute.local.needs.ports import PortsNeed
-from kfrun.execute.local.pods import messages, security, variables
-from kfrun.execute.local.process import launch, leftovers, pump, record, recorder
+from kfrun.execute.local.pods import variables
+from kfrun.execute.local.process import identity, launch, leftovers, pump, record, recorder
 from kfrun.execute.local.process.addresses import LOOPBACK, Addresses, LocalAddresses
 from kfrun.execute.local.process.orphan import code_of
 from kfrun.execute.local.process.watch import Traces, Watch
@@ -234,7 +235,7 @@ class ProcessRuntime:
         """Why its configuration lets nobody create the container."""
         job, pod, container = self._find(attempt)
         called = f'"{pod.name}_{self._workload.namespace}({self._uid}-{pod.name})"'
-        return security.objection(job.job_template.pod, container, called)
+        return identity.objection(job.job_template.pod, container, called)
 
     def _give_up(self, attempt: Attempt) -> None:
         """What was never created ends without starting."""
@@ -249,8 +250,8 @@ class ProcessRuntime:
         injected = job.job_template.injected.get(attempt.container, ())
         own = variables.environment(container, self._pod_facts(job, pod), local, injected)
         marker, _, name = self._marker(attempt).partition("=")
-        identity = security.identity(job.job_template.pod, container)
-        given = {**launch.base_environment(self._settings), **({} if identity is None else {"HOME": identity.home})}
+        who = identity.of(job.job_template.pod, container)
+        given = {**launch.base_environment(self._settings), **({} if who is None else {"HOME": who.home})}
         argv = variables.arguments(container, local, own) if words is None else [local.text(word) for word in words]
         message = messages.file(self._folder, attempt.pod, attempt.container, attempt.restarts)
         argv, own = launch.relocated(messages.path(container), message, argv, own)
@@ -267,7 +268,7 @@ class ProcessRuntime:
             raise _NotFound(_causes().missing(argv, folder, env["PATH"]))
         log = self._path(attempt, "log")
         settings = self._settings
-        how = (folder, log, settings.umask, self._boot, settings.log_max_size, identity)
+        how = (folder, log, settings.umask, self._boot, settings.log_max_size, who)
         return recorder.Program(executable, tuple(argv), env, *how)
 
     def _find(self, attempt: Attempt) -> tuple[ChildJob, PodState, dict[str, Any]]:

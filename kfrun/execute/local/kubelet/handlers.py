@@ -1,8 +1,8 @@
 """The probes and lifecycle hooks of a job's containers, at work: which are due, and what they say.
 
-Each runs in a process of its own (`kfrun.execute.local.pods.action`), which ends with its timeout, so that none holds
-up the supervisor. What is decided of the answers is `kfrun.execute.controller`'s; how many make a result is counted
-here, as a kubelet does, which forgets it when it is restarted.
+Each runs in a process of its own (`kfrun.execute.local.kubelet.errand`), which ends with its timeout, so that none
+holds up the supervisor. What is decided of the answers is the business of `kfrun.execute.controller`; how many make a
+result is counted here, as a kubelet does, which forgets it when it is restarted.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kfrun.execute.controller.facts import Fact
-    from kfrun.execute.local.pods.action import Action
-    from kfrun.execute.local.pods.probes import Prober
+    from kfrun.execute.local.kubelet.errand import Errand
+    from kfrun.execute.local.kubelet.probes import Prober
     from kfrun.execute.local.runtime import ContainerRuntime
     from kfrun.model.runstate import ContainerState, PodState, RunState
     from kfrun.model.workload import Workload
@@ -37,7 +37,7 @@ class Handlers:
     """Runs them."""
 
     def __init__(self, workload: Workload, runtime: ContainerRuntime, state: RunState) -> None:
-        from kfrun.execute.local.pods.calls import Calls
+        from kfrun.execute.local.kubelet.calls import Calls
 
         self._specs = {
             (job.name, item["name"]): item
@@ -46,17 +46,17 @@ class Handlers:
         }
         self._calls = Calls(runtime)
         self._probers: dict[tuple[Attempt, str], Prober] = {}
-        self._hooks: dict[tuple[Attempt, str], Action] = {}
+        self._hooks: dict[tuple[Attempt, str], Errand] = {}
         self._state = state
 
     def run_hook(self, attempt: Attempt, hook: str) -> None:
         """Begin a hook, unless it runs."""
-        from kfrun.execute.local.pods import action
+        from kfrun.execute.local.kubelet import errand
 
         if (attempt, hook) not in self._hooks:
             spec = self._spec(attempt)
             call = self._calls.hook(self._pod(attempt), attempt, spec, spec["lifecycle"][hook])
-            self._hooks[attempt, hook] = action.begin(call, None)
+            self._hooks[attempt, hook] = errand.begin(call, None)
 
     def mind(self, state: RunState, now: float) -> None:
         """Begin what is due, and end what belongs to what has ended."""
@@ -89,7 +89,7 @@ class Handlers:
         return [name for name in names if f"{name}Probe" in spec and not (is_going and name != "readiness")]
 
     def _prober(self, attempt: Attempt, name: str, container: ContainerState, now: float) -> Prober:
-        from kfrun.execute.local.pods.probes import Prober
+        from kfrun.execute.local.kubelet.probes import Prober
 
         spec = self._spec(attempt)
         call = self._calls.probe(self._pod(attempt), attempt, spec, spec[f"{name}Probe"])

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kfrun.execute.controller.facts import Probed
-from kfrun.execute.local.pods import action
+from kfrun.execute.local.kubelet import errand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from kfrun.execute.controller.facts import Attempt, Fact
-    from kfrun.execute.local.pods.action import Action, Answer
+    from kfrun.execute.local.kubelet.errand import Errand, Reply
     from kfrun.model.runstate import ContainerState
 
 _FIRST = 0.25
@@ -39,7 +39,7 @@ class Prober:
         attempt: Attempt,
         name: str,
         spec: dict[str, Any],
-        call: Callable[[], Answer],
+        call: Callable[[], Reply],
         *,
         since: float,
         is_first: bool,
@@ -47,7 +47,7 @@ class Prober:
         self._attempt, self._name, self._spec, self._call = attempt, name, spec, call
         self._due = since + max(float(spec.get("initialDelaySeconds") or 0), _FIRST if is_first else 0.0)
         self._period = float(spec.get("periodSeconds") or _PERIOD)
-        self._action: Action | None = None
+        self._errand: Errand | None = None
         self._last: bool | None = None
         self._run = 0
         self._result: bool | None = None
@@ -59,24 +59,24 @@ class Prober:
         if self._container is None:
             self._result = {"readiness": container.ready, "liveness": True}.get(self._name)
         self._container = container
-        if self._action is None and not self._is_on_hold and now >= self._due:
+        if self._errand is None and not self._is_on_hold and now >= self._due:
             self._due = self._due + self._period if now < self._due + self._period else now + self._period
-            self._action = action.begin(self._call, float(self._spec.get("timeoutSeconds") or TIMEOUT))
+            self._errand = errand.begin(self._call, float(self._spec.get("timeoutSeconds") or TIMEOUT))
 
     def due(self) -> float | None:
         """When something is to happen by itself; None for never."""
-        if self._action is not None:
-            return self._action.due
+        if self._errand is not None:
+            return self._errand.due
         return None if self._is_on_hold else self._due
 
     def descriptors(self) -> list[int]:
         """Readable when `collect` has something."""
-        return [] if self._action is None else self._action.descriptors()
+        return [] if self._errand is None else self._errand.descriptors()
 
     def collect(self) -> list[Fact]:
         """What is new."""
         found: list[Fact] = []
-        answer = None if self._action is None else self._action.answer()
+        answer = None if self._errand is None else self._errand.answer()
         if answer is not None:
             self.close()
             found = self._count(answer)
@@ -88,11 +88,11 @@ class Prober:
 
     def close(self) -> None:
         """Ask no more."""
-        if self._action is not None:
-            self._action.end()
-        self._action = None
+        if self._errand is not None:
+            self._errand.end()
+        self._errand = None
 
-    def _count(self, answer: Answer) -> list[Fact]:
+    def _count(self, answer: Reply) -> list[Fact]:
         probe = self._name.capitalize()
         if answer.passed is None:
             message = f"{probe} probe errored and resulted in unknown state: {answer.message}"

@@ -5,15 +5,14 @@ The words of what went wrong are those of a kubelet. Timeouts are the caller's: 
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from kfrun.execute.local.pods import probes
-from kfrun.execute.local.pods.action import Answer, Expired
+from kfrun.execute.local.kubelet import probes, tcp
+from kfrun.execute.local.kubelet.errand import Expired, Reply
 from kfrun.execute.local.pods.variables import expand
 
 if TYPE_CHECKING:
@@ -24,22 +23,10 @@ if TYPE_CHECKING:
     from kfrun.model.runstate import PodState
 
     Node = dict[str, Any]
-    Call = Callable[[], Answer]
+    Call = Callable[[], Reply]
 
 _OUTPUT = 10 << 10
 """Bytes of what a program says that are kept."""
-
-_WORDS = {
-    errno.ECONNREFUSED: "connection refused",
-    errno.EHOSTUNREACH: "no route to host",
-    errno.ENETUNREACH: "network is unreachable",
-    errno.ECONNRESET: "connection reset by peer",
-}
-
-
-def words(error: OSError) -> str:
-    """What went wrong with a connection, in a kubelet's words."""
-    return _WORDS.get(error.errno or 0) or error.strerror or str(error)
 
 
 class Calls:
@@ -73,9 +60,9 @@ class Calls:
         if "sleep" in handler:
             return lambda: _sleep(handler["sleep"].get("seconds") or 0)
         # A kubelet knows no other one: tcpSocket is in the API for old manifests alone.
-        return lambda: Answer(False, "invalid handler")
+        return lambda: Reply(False, "invalid handler")
 
-    def _execute(self, attempt: Attempt, argv: Sequence[str], expired: str) -> Answer:
+    def _execute(self, attempt: Attempt, argv: Sequence[str], expired: str) -> Reply:
         reading, writing = os.pipe()
         null = os.open(os.devnull, os.O_RDONLY)
         kept = bytearray()
@@ -84,40 +71,40 @@ class Calls:
         try:
             code = self._runtime.execute(attempt, argv, (null, writing, writing))
         except Expired:
-            return Answer(False, expired)
+            return Reply(False, expired)
         except OSError as error:
-            return Answer(None, error.strerror or str(error))
+            return Reply(None, error.strerror or str(error))
         finally:
             os.close(writing)
         # Whoever lives on may hold its output open.
         reader.join(0.1)
-        return Answer(code == 0, kept.decode(errors="replace") if code else "")
+        return Reply(code == 0, kept.decode(errors="replace") if code else "")
 
     def _place(self, pod: PodState, spec: Node, handler: Node) -> tuple[str, int]:
         port = _port(spec, handler["port"])
         return self._runtime.address(pod, port, handler.get("host") or "")
 
-    def _connect(self, pod: PodState, spec: Node, handler: Node) -> Answer:
+    def _connect(self, pod: PodState, spec: Node, handler: Node) -> Reply:
         place = self._place(pod, spec, handler)
-        called = _called(*place)
+        called = tcp.place(*place)
         try:
             socket.create_connection(place).close()
         except Expired:
-            return Answer(False, f"dial tcp {called}: i/o timeout")
+            return Reply(False, f"dial tcp {called}: i/o timeout")
         except OSError as error:
-            return Answer(False, f"dial tcp {called}: connect: {words(error)}")
-        return Answer(True)
+            return Reply(False, f"dial tcp {called}: connect: {tcp.words(error)}")
+        return Reply(True)
 
-    def _http(self, pod: PodState, spec: Node, handler: Node, *, is_probe: bool) -> Answer:
-        from kfrun.execute.local.pods import httpget
+    def _http(self, pod: PodState, spec: Node, handler: Node, *, is_probe: bool) -> Reply:
+        from kfrun.execute.local.kubelet import httpget
 
         host, port = self._place(pod, spec, handler)
         scheme = (handler.get("scheme") or "HTTP").lower()
         headers = [(item["name"], item.get("value", "")) for item in handler.get("httpHeaders", ())]
         return httpget.get(scheme, host, port, handler.get("path") or "/", headers, is_probe=is_probe)
 
-    def _grpc(self, pod: PodState, handler: Node, seconds: float) -> Answer:
-        from kfrun.execute.local.pods import grpchealth
+    def _grpc(self, pod: PodState, handler: Node, seconds: float) -> Reply:
+        from kfrun.execute.local.kubelet import grpchealth
 
         host, port = self._runtime.address(pod, int(handler["port"]), "")
         return grpchealth.check(host, port, handler.get("service") or "", seconds)
@@ -135,13 +122,9 @@ def _port(spec: Node, port: int | str) -> int:
     raise ValueError(f"couldn't find port: {port}")
 
 
-def _called(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _sleep(seconds: float) -> Answer:
+def _sleep(seconds: float) -> Reply:
     time.sleep(seconds)
-    return Answer(True)
+    return Reply(True)
 
 
 def _read(descriptor: int, kept: bytearray) -> None:

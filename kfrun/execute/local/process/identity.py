@@ -35,7 +35,7 @@ def objection(pod: Mapping[str, Any], container: Mapping[str, Any], called: str)
     return ""
 
 
-def identity(pod: Mapping[str, Any], container: Mapping[str, Any]) -> Identity | None:
+def of(pod: Mapping[str, Any], container: Mapping[str, Any]) -> Identity | None:
     """As whom its processes are started; None for whoever runs kfrun, because nobody else is asked for or allowed."""
     own, wanted = pod.get("securityContext") or {}, _effective(pod, container)
     further = [*own.get("supplementalGroups", ()), *([own["fsGroup"]] if own.get("fsGroup") is not None else [])]

@@ -16,9 +16,9 @@ import pytest
 
 from kfrun import host
 from kfrun.execute.controller.facts import Attempt, Probed
-from kfrun.execute.local.pods import action, grpchealth
-from kfrun.execute.local.pods.calls import Calls
-from kfrun.execute.local.pods.probes import Prober
+from kfrun.execute.local.kubelet import errand, grpchealth
+from kfrun.execute.local.kubelet.calls import Calls
+from kfrun.execute.local.kubelet.probes import Prober
 from kfrun.model.runstate import ContainerState, PodState
 from tests.conftest import eventually
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from kfrun.execute.local.pods.action import Answer
+    from kfrun.execute.local.kubelet.errand import Reply
 
 ATTEMPT = Attempt("tj-node-0-0-abcde", "node", 0)
 POD = PodState(ATTEMPT.pod, "tj-node-0", "uid", 0, 0, 0.0, [ContainerState("node")])
@@ -45,22 +45,22 @@ class Local:
         return host or "127.0.0.1", port
 
 
-def probe(probe: dict[str, Any], spec: dict[str, Any] | None = None) -> Answer:
+def probe(probe: dict[str, Any], spec: dict[str, Any] | None = None) -> Reply:
     """What a probe answers, in a process of its own as ever."""
     call = Calls(Local()).probe(POD, ATTEMPT, spec or {"name": "node"}, probe)  # type: ignore[arg-type]
-    return answered(action.begin(call, float(probe.get("timeoutSeconds", 5))))
+    return answered(errand.begin(call, float(probe.get("timeoutSeconds", 5))))
 
 
-def hook(handler: dict[str, Any]) -> Answer:
+def hook(handler: dict[str, Any]) -> Reply:
     call = Calls(Local()).hook(POD, ATTEMPT, {"name": "node"}, handler)  # type: ignore[arg-type]
-    begun = action.begin(call, None)
+    begun = errand.begin(call, None)
     answer = answered(begun)
     begun.end()
     return answer
 
 
-def answered(begun: action.Action) -> Answer:
-    answers: list[Answer] = []
+def answered(begun: errand.Errand) -> Reply:
+    answers: list[Reply] = []
 
     def has_answered() -> bool:
         found = begun.answer()
@@ -125,7 +125,7 @@ def test_http_succeeds_from_200_to_399(port: int) -> None:
 
 
 def test_redirects_are_followed_on_the_same_host_only(port: int) -> None:
-    def to(url: str) -> Answer:
+    def to(url: str) -> Reply:
         return probe(http_get(port, "/302", httpHeaders=[{"name": "X-Location", "value": url}]))
 
     assert to("/200") == (True, "", False)
@@ -196,7 +196,7 @@ def test_a_probe_leaves_nothing_behind(tmp_path: Path) -> None:
 
 def test_what_a_hook_starts_lives_on_until_somebody_ends_it(tmp_path: Path) -> None:
     command = ["sh", "-c", f"sleep 64 >/dev/null 2>&1 & echo $! > {tmp_path}/pid"]
-    begun = action.begin(Calls(Local()).hook(POD, ATTEMPT, {}, {"exec": {"command": command}}), None)  # type: ignore[arg-type]
+    begun = errand.begin(Calls(Local()).hook(POD, ATTEMPT, {}, {"exec": {"command": command}}), None)  # type: ignore[arg-type]
     eventually(lambda: begun.answer() == (True, "", False))
     pid = int((tmp_path / "pid").read_text())
     assert host.start_time(pid) is not None
@@ -288,18 +288,18 @@ def decided(name: str, answers: list[bool], *, ready: bool = False, **spec: int)
     """What is told of each answer."""
     container = ContainerState("node", status="running", up=True, ready=ready)
     facts: list[bool | None] = []
-    made = Prober(ATTEMPT, name, {"periodSeconds": 1, **spec}, lambda: action.Answer(True), since=0.0, is_first=True)
+    made = Prober(ATTEMPT, name, {"periodSeconds": 1, **spec}, lambda: errand.Reply(True), since=0.0, is_first=True)
     for number, passed in enumerate(answers):
-        made._call = lambda passed=passed: action.Answer(passed, "no")
+        made._call = lambda passed=passed: errand.Reply(passed, "no")
         made.mind(container, 100.0 + number)
-        if made._action is None:
+        if made._errand is None:
             facts.append(None)
             continue
         found: list[Any] = []
 
         def has_answered(found: list[Any] = found) -> bool:
             found += made.collect()
-            return made._action is None
+            return made._errand is None
 
         eventually(has_answered)
         assert all(isinstance(fact, Probed) for fact in found)
@@ -321,9 +321,7 @@ def test_thresholds_count_answers_in_a_row() -> None:
 
 def test_the_first_answer_comes_after_the_initial_delay() -> None:
     container = ContainerState("node", status="running")
-    made = Prober(
-        ATTEMPT, "liveness", {"initialDelaySeconds": 7}, lambda: action.Answer(True), since=3.0, is_first=True
-    )
+    made = Prober(ATTEMPT, "liveness", {"initialDelaySeconds": 7}, lambda: errand.Reply(True), since=3.0, is_first=True)
     made.mind(container, 9.9)
     assert (made.descriptors(), made.due()) == ([], 10.0)
     made.mind(container, 10.0)

@@ -10,7 +10,8 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
-from kfrun.execute.local.pods.action import Answer, Expired
+from kfrun.execute.local.kubelet import tcp
+from kfrun.execute.local.kubelet.errand import Expired, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,27 +25,27 @@ _SERVING = "SERVING"
 _NO_SUCH = "this server does not implement the grpc health protocol (grpc.health.v1.Health), or has no such service"
 
 
-def check(host: str, port: int, service: str, seconds: float) -> Answer:
+def check(host: str, port: int, service: str, seconds: float) -> Reply:
     """Whether a service says that it serves; ``seconds`` is what the caller gives it."""
-    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    where = tcp.place(host, port)
     try:
         connection = socket.create_connection((host, port))
     except (OSError, Expired):
         # The library tries again until the time is over.
         problem = f'timeout: failed to connect service "{where}" within {seconds:g}s: context deadline exceeded'
-        return Answer(False, problem)
+        return Reply(False, problem)
     try:
         with connection:
             connection.sendall(_PREFACE + _frame(_SETTINGS, 0, 0, b"") + _request(where, service))
             status = _status(connection)
     except Expired:
-        return Answer(False, f"timeout: health rpc did not complete within {seconds:g}s")
+        return Reply(False, f"timeout: health rpc did not complete within {seconds:g}s")
     except (OSError, ValueError) as error:
-        return Answer(False, f"error: health rpc probe failed: {error}")
+        return Reply(False, f"error: health rpc probe failed: {error}")
     if status is None:
-        return Answer(False, f"error: {_NO_SUCH}")
+        return Reply(False, f"error: {_NO_SUCH}")
     called = _STATUS.get(status, str(status))
-    return Answer(called == _SERVING, f'service unhealthy (responded with "{called}")')
+    return Reply(called == _SERVING, f'service unhealthy (responded with "{called}")')
 
 
 def _request(authority: str, service: str) -> bytes:

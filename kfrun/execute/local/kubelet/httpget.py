@@ -9,7 +9,8 @@ import socket
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
-from kfrun.execute.local.pods.action import Answer, Expired
+from kfrun.execute.local.kubelet import tcp
+from kfrun.execute.local.kubelet.errand import Expired, Reply
 from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
@@ -36,34 +37,33 @@ class _Failed(Exception):
     """There is no response, and why."""
 
 
-def get(scheme: str, host: str, port: int, path: str, headers: Headers, *, is_probe: bool) -> Answer:
+def get(scheme: str, host: str, port: int, path: str, headers: Headers, *, is_probe: bool) -> Reply:
     """Ask, and follow redirects; a hook is content with any response."""
-    name = f"[{host}]" if ":" in host else host
     target = quote(path if path.startswith("/") else f"/{path}", safe=_SAFE)
-    url = urljoin(f"{scheme}://{name}:{port}/", target)
+    url = urljoin(f"{scheme}://{tcp.place(host, port)}/", target)
     asked = url
     for _ in range(_REDIRECTS):
         try:
             response = _ask(url, headers)
         except Expired:
             problem = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
-            return Answer(False, f'Get "{asked}": {problem}')
+            return Reply(False, f'Get "{asked}": {problem}')
         except (OSError, _Failed, ValueError) as error:
-            return Answer(False, f'Get "{asked}": {error}')
+            return Reply(False, f'Get "{asked}": {error}')
         if not is_probe:
-            return Answer(True)
+            return Reply(True)
         if response.status not in _MOVED or not response.location:
             return _judge(response)
         url = urljoin(url, response.location)
         if urlsplit(url).hostname != host:
-            return Answer(True, f"Probe terminated redirects, Response body: {response.body}", is_warning=True)
-    return Answer(False, f'Get "{asked}": stopped after {_REDIRECTS} redirects')
+            return Reply(True, f"Probe terminated redirects, Response body: {response.body}", is_warning=True)
+    return Reply(False, f'Get "{asked}": stopped after {_REDIRECTS} redirects')
 
 
-def _judge(response: _Response) -> Answer:
+def _judge(response: _Response) -> Reply:
     if _OK <= response.status < _ERROR:
-        return Answer(True)
-    return Answer(False, f"HTTP probe failed with statuscode: {response.status}")
+        return Reply(True)
+    return Reply(False, f"HTTP probe failed with statuscode: {response.status}")
 
 
 def _ask(url: str, headers: Headers) -> _Response:
@@ -80,13 +80,10 @@ def _ask(url: str, headers: Headers) -> _Response:
 
 
 def _connect(scheme: str, host: str, port: int) -> socket.socket:
-    from kfrun.execute.local.pods.calls import words
-
     try:
         connection = socket.create_connection((host, port))
     except OSError as error:
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        raise _Failed(f"dial tcp {where}: connect: {words(error)}") from error
+        raise _Failed(f"dial tcp {tcp.place(host, port)}: connect: {tcp.words(error)}") from error
     if scheme == "http":
         return connection
     import ssl

@@ -31,7 +31,7 @@ class Expired(Exception):
     """The timeout is over."""
 
 
-class Answer(NamedTuple):
+class Reply(NamedTuple):
     """What came of a call.
 
     Attributes:
@@ -44,26 +44,26 @@ class Answer(NamedTuple):
     is_warning: bool = False
 
 
-def begin(call: Callable[[], Answer], timeout: float | None) -> Action:
+def begin(call: Callable[[], Reply], timeout: float | None) -> Errand:
     """Make a call in a process of its own, in which `Expired` is raised when ``timeout`` seconds are over."""
     reading, teller = os.pipe()
     try:
         pid = os.fork()
     except OSError as error:
         # No process to spare: another time, perhaps.
-        os.write(teller, json.dumps(Answer(None, str(error))).encode())
+        os.write(teller, json.dumps(Reply(None, str(error))).encode())
         os.close(teller)
-        return Action(0, reading, None)
+        return Errand(0, reading, None)
     if pid:
         os.close(teller)
-        return Action(pid, reading, None if timeout is None else time.time() + timeout + _SLACK)
+        return Errand(pid, reading, None if timeout is None else time.time() + timeout + _SLACK)
     try:
         _act(call, teller, timeout)
     finally:
         os._exit(0)
 
 
-class Action:
+class Errand:
     """One that runs.
 
     Attributes:
@@ -80,7 +80,7 @@ class Action:
         """Readable when there is an answer."""
         return [self._reading] if self._reading >= 0 else []
 
-    def answer(self) -> Answer | None:
+    def answer(self) -> Reply | None:
         """What came of it, once."""
         if self._reading < 0:
             return None
@@ -90,12 +90,12 @@ class Action:
             if self.due is None or time.time() < self.due:
                 return None
             self.end()
-            return Answer(False, "it did not end with its timeout and was killed")
+            return Reply(False, "it did not end with its timeout and was killed")
         self._close()
         try:
-            return Answer(*json.loads(data))
+            return Reply(*json.loads(data))
         except ValueError:
-            return Answer(None, "it was killed")
+            return Reply(None, "it was killed")
 
     def end(self) -> None:
         """End it, and what it has started."""
@@ -118,7 +118,7 @@ class Action:
         self._reading = -1
 
 
-def _act(call: Callable[[], Answer], teller: int, timeout: float | None) -> None:
+def _act(call: Callable[[], Reply], teller: int, timeout: float | None) -> None:
     os.setsid()
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -133,9 +133,9 @@ def _act(call: Callable[[], Answer], teller: int, timeout: float | None) -> None
         answer = call()
         signal.setitimer(signal.ITIMER_REAL, 0)
     except Expired:
-        answer = Answer(False, "context deadline exceeded")
+        answer = Reply(False, "context deadline exceeded")
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor has to learn that there is no answer
-        answer = Answer(None, str(error) or error.__class__.__name__)
+        answer = Reply(None, str(error) or error.__class__.__name__)
     if timeout is not None:
         _end_below()
     os.write(teller, json.dumps(answer._replace(message=answer.message[:_LONGEST])).encode())
