@@ -230,5 +230,5 @@ def _container_row(node: str, pod: _Object, container: _Object) -> tuple[str, ..
         word,
         "" if code is None else str(code),
         str(container.get("restartCount", 0)),
-        str(message or ""),
+        str(message or "").rstrip("\n"),
     )
