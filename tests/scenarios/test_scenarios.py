@@ -6,6 +6,7 @@ yet is listed in ``later.yaml`` with the reason; for those the plan must name wh
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 LATER: dict[str, str] = yaml.safe_load((HERE / "later.yaml").read_text())
+if os.geteuid():
+    LATER["run-as-user"] = "security context: only root may start processes as another user"
 LOCAL: dict[str, str] = {
     "killed-by-segv": "a process is not pid 1: it dies of the signal",
     "workdir-missing-is-made": "kfrun makes no folders outside its own",
@@ -32,6 +35,9 @@ HONOURED = {
     "core",
     "ttl",
     "failure policies",
+    "probes",
+    "lifecycle hooks",
+    "security context",
     "pod failure policies",
     "JobSet ordering and policies",
     "pods with several containers",

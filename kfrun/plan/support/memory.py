@@ -12,8 +12,10 @@ _HONOURED: Final = {
     **_PROCESS.honoured,
     "Container": frozenset({"name", "restartPolicy"}),
     "EnvVarSource": frozenset[str](),
+    "PodSecurityContext": frozenset[str](),
+    "SecurityContext": frozenset[str](),
 }
-_OF_PODS: Final = ("PodSpec", "Container", "EnvVarSource")
+_OF_PODS: Final = ("PodSpec", "Container", "EnvVarSource", "PodSecurityContext", "SecurityContext")
 
 
 def _not_honoured(name: str) -> dict[str, str]:

@@ -15,7 +15,17 @@ from tests.resolve.reading import document, resolved, runtime, trainjob
 POD = "spec.replicatedJobs[0].template.spec.template.spec"
 
 
-TYPES = ["Container", "EnvVarSource", "JobSetSpec", "JobSpec", "Network", "PodSpec", "ReplicatedJob"]
+TYPES = [
+    "Container",
+    "EnvVarSource",
+    "JobSetSpec",
+    "JobSpec",
+    "Network",
+    "PodSecurityContext",
+    "PodSpec",
+    "ReplicatedJob",
+    "SecurityContext",
+]
 
 
 def test_there_is_a_table_of_each_backend_that_can_be_chosen():
@@ -54,7 +64,7 @@ def _named(of, **trainer):
 @pytest.mark.parametrize(
     ("of", "path"),
     [
-        (runtime(container={"livenessProbe": {"exec": {"command": ["x"]}}}), f"{POD}.containers[0].livenessProbe"),
+        (runtime(readinessGates=[{"conditionType": "a.example.com/b"}]), f"{POD}.readinessGates"),
         (runtime(container={"envFrom": [{"secretRef": {"name": "s"}}]}), f"{POD}.containers[0].envFrom"),
         (runtime(container={"resources": {"limits": {"cpu": 1}}}), f"{POD}.containers[0].resources"),
         (runtime(container={"tty": True}), f"{POD}.containers[0].tty"),
@@ -67,7 +77,7 @@ def _named(of, **trainer):
         (runtime(volumes=[{"name": "v", "emptyDir": {}}]), f"{POD}.volumes"),
         (
             runtime(initContainers=[{"name": "i", "command": ["x"], "securityContext": {"runAsUser": 1}}]),
-            f"{POD}.initContainers[0].securityContext",
+            f"{POD}.initContainers[0].securityContext.runAsUser",
         ),
         (
             runtime(jobset={"failurePolicy": {"rules": [{"onJobFailureMessagePatterns": ["a+", "(a+)+"]}]}}),
@@ -164,3 +174,24 @@ def test_too_many_pods_are_refused(backend):
 def test_a_resolution_without_a_jobset_is_not_judged():
     resolution = resolve(document(trainjob()), Catalogue())
     assert unable(resolution, "process") == check(resolution, "process") == []
+
+
+def test_root_may_start_processes_as_others_and_nobody_else():
+    context = {
+        "runAsUser": 1,
+        "capabilities": {"drop": ["ALL"]},
+        "allowPrivilegeEscalation": True,
+        "runAsNonRoot": True,
+    }
+    jobset = resolved(trainjob(), runtime(container={"securityContext": context})).jobset
+    named = {
+        user: [
+            item.path.rpartition(".")[2]
+            for item in support.of("process").not_enforced(jobset, own_images=False, user=user)
+        ]
+        for user in (0, 1000, None)
+    }
+    assert named == {0: ["capabilities"], 1000: ["runAsUser", "capabilities"], None: ["runAsUser", "capabilities"]}
+    context["allowPrivilegeEscalation"] = False
+    found = resolved(trainjob(), runtime(container={"securityContext": context}))
+    assert "allowPrivilegeEscalation" in str(not_enforced(found))

@@ -97,6 +97,22 @@ def _is_dropped(name: str) -> bool:
     return name in _DROPPED or name.startswith(_DROPPED_PREFIXES)
 
 
+def relocated(path: str, place: str, argv: list[str], env: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Command and variables with a path that is not the container's own here replaced by where it is."""
+    moved = {name: _moved(value, path, place) for name, value in env.items()}
+    return [_moved(word, path, place) for word in argv], moved
+
+
+def _moved(text: str, path: str, place: str) -> str:
+    if path not in text:
+        return text
+    first, *pieces = text.split(path)
+    for piece in pieces:
+        is_longer = any(letter.isalnum() or letter in "_./-" for letter in (*first[-1:], *piece[:1]))
+        first += (path if is_longer else place) + piece
+    return first
+
+
 def find_executable(name: str, path: str, folder: str) -> str | None:
     """The absolute file that execvp would run for ``name`` in ``folder``, or None."""
     if "/" in name:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import struct
@@ -10,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun import host
 from kfrun.errors import Refused
-from kfrun.execute.controller.facts import START_ERROR, START_ERROR_CODE, Attempt, Ended
+from kfrun.execute.controller.facts import CONFIG_ERROR, START_ERROR, START_ERROR_CODE, Attempt, Ended, Waiting
+from kfrun.execute.local.kubelet import messages
 from kfrun.execute.local.needs.environment import EnvironmentNeed
 from kfrun.execute.local.needs.ports import PortsNeed
 from kfrun.execute.local.pods import variables
-from kfrun.execute.local.process import launch, leftovers, pump, record, recorder
+from kfrun.execute.local.process import identity, launch, leftovers, pump, record, recorder
 from kfrun.execute.local.process.addresses import LOOPBACK, Addresses, LocalAddresses
+from kfrun.execute.local.process.orphan import code_of
 from kfrun.execute.local.process.watch import Traces, Watch
 from kfrun.execute.local.runtime import JOB_MARKER, ContainerUsage
 from kfrun.host import files, orphans
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from kfrun.model.workload import ChildJob, Workload
     from kfrun.observe.store import Run, Store
 
+_NEVER_CODE = 137
 _INDEX_ENTRY = struct.Struct("<dQ")
 
 
@@ -63,6 +67,7 @@ class ProcessRuntime:
         self._watched: dict[Attempt, Watch] = {}
         self._starts = recorder.Starts()
         self._facts: list[Fact] = []
+        self._withheld: set[Attempt] = set()
 
     # ContainerRuntime
 
@@ -86,7 +91,8 @@ class ProcessRuntime:
 
     def needs(self, store: Store, job: RunFiles) -> list[Need]:
         """See `ContainerRuntime.needs`: the Python environment, and ports of the address that all processes share."""
-        ports = PortsNeed(store, self._uid, self._addresses.needed(self._workload), self._ports)
+        needed = [*self._addresses.needed(self._workload), *self._probed_ports()]
+        ports = PortsNeed(store, self._uid, list(dict.fromkeys(needed)), self._ports)
         if job.environment is None:
             return [ports]
         return [EnvironmentNeed(self._folder, self._uid, job, self._settings.caller), ports]
@@ -106,6 +112,11 @@ class ProcessRuntime:
 
     def start(self, attempt: Attempt) -> None:
         """See `ContainerRuntime.start`."""
+        refusal = self._refusal(attempt)
+        if refusal:
+            self._withheld.add(attempt)
+            self._facts.append(Waiting(attempt, CONFIG_ERROR, refusal))
+            return
         try:
             program = self._program(attempt)
             pid = recorder.spawn(program, record.create(self._path(attempt, "attempt")), self._starts)
@@ -128,13 +139,15 @@ class ProcessRuntime:
     def terminate(self, attempt: Attempt) -> None:
         """See `ContainerRuntime.terminate`."""
         if attempt in self._watched:
-            self._watched[attempt].send(signal.SIGTERM)
+            self._watched[attempt].send(_stop_signal(self._find(attempt)[2]))
+        self._give_up(attempt)
 
     def kill(self, attempts: Sequence[Attempt]) -> None:
         """See `ContainerRuntime.kill`: to the main processes; what these leave their recorders end."""
         for attempt in attempts:
             if attempt in self._watched:
                 self._watched[attempt].kill()
+            self._give_up(attempt)
 
     def execute(
         self,
@@ -143,19 +156,26 @@ class ProcessRuntime:
         streams: tuple[int, int, int],
         *,
         terminal: bool = False,
-        deadline: float | None = None,
     ) -> int:
-        """See `ContainerRuntime.execute`."""
-        del argv, streams, terminal, deadline
-        raise Refused(
-            f"{attempt.pod}/{attempt.container} is a process of this machine: there is no container to execute in",
-            "run the command yourself: it sees what the job sees",
-        )
+        """See `ContainerRuntime.execute`: beside the container's process, with all that this one was given."""
+        if terminal:
+            raise Refused(
+                f"{attempt.pod}/{attempt.container} is a process of this machine: there is no container to execute in",
+                "run the command yourself: it sees what the job sees",
+            )
+        try:
+            program = self._program(attempt, argv)
+        except _NotFound as error:
+            raise FileNotFoundError(errno.ENOENT, f'exec: "{argv[0] if argv else ""}": {error}') from error
+        return code_of(os.waitpid(recorder.start(program, streams), 0)[1])
 
-    def address(self, pod: PodState) -> str:
-        """See `ContainerRuntime.address`."""
-        del pod
-        return LOOPBACK
+    def address(self, pod: PodState, port: int, host: str = "") -> tuple[str, int]:
+        """See `ContainerRuntime.address`: pods share one, and have ports of their own where they are told them."""
+        job, _ = self._pods[pod.name]
+        name = host or self._host(job, pod.index)
+        if host and not self._addresses.is_host(host):
+            return host, port
+        return LOOPBACK, self._ports.get(f"{name}:{port}", port)
 
     def usage(self, attempt: Attempt) -> ContainerUsage | None:
         """See `ContainerRuntime.usage`."""
@@ -217,29 +237,71 @@ class ProcessRuntime:
 
     # Starting
 
-    def _program(self, attempt: Attempt) -> recorder.Program:
+    def _refusal(self, attempt: Attempt) -> str:
+        """Why its configuration lets nobody create the container."""
+        job, pod, container = self._find(attempt)
+        called = f'"{pod.name}_{self._workload.namespace}({self._uid}-{pod.name})"'
+        return identity.objection(job.job_template.pod, container, called)
+
+    def _give_up(self, attempt: Attempt) -> None:
+        """What was never created ends without starting."""
+        if attempt in self._withheld:
+            self._withheld.remove(attempt)
+            self._facts.append(Ended(attempt, _NEVER_CODE, "Error", "it was not started any more", time.time()))
+
+    def _program(self, attempt: Attempt, words: Sequence[str] | None = None) -> recorder.Program:
+        """What is run as a container; or in it, where there are ``words``."""
         job, pod, container = self._find(attempt)
         local = LocalAddresses(self._addresses, self._ports)
         injected = job.job_template.injected.get(attempt.container, ())
         own = variables.environment(container, self._pod_facts(job, pod), local, injected)
         marker, _, name = self._marker(attempt).partition("=")
-        env = {**launch.base_environment(self._settings), **own, JOB_MARKER: self._uid, marker: name}
-        argv = variables.arguments(container, local, own)
+        # The user of an MPI job is that of its image, who can read nothing of ours.
+        who = identity.of(job.job_template.pod, container) if self._launchpad is None else None
+        given = {**launch.base_environment(self._settings), **({} if who is None else {"HOME": who.home})}
+        argv = variables.arguments(container, local, own) if words is None else [local.text(word) for word in words]
+        message = messages.file(self._folder, attempt.pod, attempt.container, attempt.restarts)
+        argv, own = launch.relocated(messages.path(container), message, argv, own)
+        env = {**given, **own, JOB_MARKER: self._uid, marker: name}
         if self._launchpad is not None:
-            host = job.hostname(pod.index)
-            env, argv = self._launchpad.environment(env, own, host), self._launchpad.arguments(argv, host)
+            host, asked = job.hostname(pod.index), self._probed(job, pod.index, container)
+            env = self._launchpad.environment(env, own, host)
+            argv = self._launchpad.arguments(argv, host, (self._ports[port] for port in asked))
         folder = container.get("workingDir") or self._settings.folder
         if not os.path.isdir(folder):
             raise _NotFound(_causes().no_folder(folder))
         if not argv:
             raise _NotFound("the container has no command")
         executable = launch.find_executable(argv[0], env["PATH"], folder)
+        if executable is None and words is not None:
+            raise _NotFound("executable file not found in $PATH")
         if executable is None:
             raise _NotFound(_causes().missing(argv, folder, env["PATH"]))
         log = self._path(attempt, "log")
-        return recorder.Program(
-            executable, tuple(argv), env, folder, log, self._settings.umask, self._boot, self._settings.log_max_size
-        )
+        settings = self._settings
+        how = (folder, log, settings.umask, self._boot, settings.log_max_size, who)
+        return recorder.Program(executable, tuple(argv), env, *how)
+
+    def _host(self, job: ChildJob, index: int) -> str:
+        """The whole host name of a pod."""
+        return f"{job.hostname(index)}.{self._workload.subdomain}".rstrip(".")
+
+    def _probed(self, job: ChildJob, index: int, container: dict[str, Any]) -> list[str]:
+        """``host:port`` of a pod of an MPI job at which it is asked whether its sshd is there."""
+        from kfrun.execute.local.process import mpi
+
+        return [f"{self._host(job, index)}:{port}" for port in mpi.probed(container)]
+
+    def _probed_ports(self) -> list[str]:
+        if self._launchpad is None:
+            return []
+        return [
+            port
+            for job in self._workload.jobs
+            for container in job.job_template.containers
+            for index in range(job.completions)
+            for port in self._probed(job, index, container)
+        ]
 
     def _find(self, attempt: Attempt) -> tuple[ChildJob, PodState, dict[str, Any]]:
         job, pod = self._pods[attempt.pod]
@@ -293,6 +355,14 @@ class ProcessRuntime:
         except OSError:
             # No log yet, or no space for the index: times are then estimated on reading.
             return
+
+
+def _stop_signal(container: dict[str, Any]) -> int:
+    """What asks a container to end: SIGTERM, unless it has a signal of its own, like ``SIGRTMIN+3``."""
+    name = (container.get("lifecycle") or {}).get("stopSignal") or "SIGTERM"
+    base, offset, number = name.partition("+") if "+" in name else name.partition("-")
+    found = signal.Signals.__members__.get(base, signal.SIGTERM)
+    return int(found) + int(f"{offset}{number}" or 0)
 
 
 class _NotFound(Exception):

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.host import files
 from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kfrun.model.resolution import Resolution
 
@@ -53,6 +53,17 @@ def hostfile(resolution: Resolution) -> str:
 def is_daemon(argv: Sequence[str]) -> bool:
     """Whether a container of an MPI job waits for ranks, and `agent` takes its place."""
     return bool(argv) and os.path.basename(argv[0]) == "sshd"
+
+
+def probed(container: Mapping[str, Any]) -> list[int]:
+    """The ports at which a kubelet asks whether sshd of a container is there; of another container none."""
+    if not is_daemon(container.get("command", ())):
+        return []
+    probes = [container.get(f"{name}Probe") or {} for name in ("startup", "readiness", "liveness")]
+    asked = (probe["tcpSocket"].get("port") for probe in probes if probe.get("tcpSocket"))
+    named = {item.get("name"): item["containerPort"] for item in container.get("ports", ())}
+    found = (named.get(port, port) for port in asked)
+    return list(dict.fromkeys(int(port) for port in found if str(port).isdigit()))
 
 
 class Launchpad(NamedTuple):
@@ -96,9 +107,11 @@ class Launchpad(NamedTuple):
         mine = {name: self.text(value) for name, value in own.items()}
         return {**base, **here, **as_root, **mine, _HOST: host, "PATH": f"{self._programs}{os.pathsep}{path}"}
 
-    def arguments(self, argv: list[str], host: str) -> list[str]:
-        """The command of a container."""
-        return [*self._agent("serve"), self.folder, host] if is_daemon(argv) else [self.text(word) for word in argv]
+    def arguments(self, argv: list[str], host: str, ports: Iterable[int]) -> list[str]:
+        """The command of a container; ``ports`` of this machine are those at which it is asked whether it is there."""
+        if is_daemon(argv):
+            return [*self._agent("serve"), self.folder, host, *map(str, ports)]
+        return [self.text(word) for word in argv]
 
     def text(self, text: str) -> str:
         """What was written for a container, as it reads here."""

@@ -1,8 +1,8 @@
 """The launch agent of MPI jobs: ssh and sshd of a cluster, in one. A program, run by its path; knows nothing of kfrun.
 
-``agent.py serve FOLDER HOST`` is the main process of a pod that mpirun starts ranks in: what it is asked for it starts
-as its child, so that it has the pod's environment, folder and log, and ends with the pod. ``agent.py start FOLDER
-[OPTIONS] HOST WORDS...`` asks the agent of a host, as mpirun asks ssh. They meet at a socket in FOLDER.
+``agent.py serve FOLDER HOST [PORT]...`` is the main process of a pod that mpirun starts ranks in: what it is asked for
+it starts as its child, so that it has the pod's environment, folder and log, and ends with the pod. ``agent.py start
+FOLDER [OPTIONS] HOST WORDS...`` asks the agent of a host, as mpirun asks ssh. They meet at a socket in FOLDER.
 
 A pod's ranks must not take another pod's shared memory for their own, whose name Open MPI makes of the machine's: so
 what is started gets a host name of its own, where the system lets it.
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import select
 import signal
 import socket
 import sys
@@ -28,14 +29,14 @@ _NEW_USER, _NEW_HOST_NAME = 0x10000000, 0x04000000
 def main() -> int:
     """Do what the command line says."""
     what, folder, *words = sys.argv[1:]
-    return serve(folder, *words) if what == "serve" else start(folder, words)
+    return serve(folder, words[0], *map(int, words[1:])) if what == "serve" else start(folder, words)
 
 
 # The side of sshd
 
 
-def serve(folder: str, host: str) -> int:
-    """Start what is asked for, until a signal ends it all."""
+def serve(folder: str, host: str, *ports: int) -> int:
+    """Start what is asked for, until a signal ends it all; who connects to one of the ports sees that we are here."""
     here = os.getcwd()
     # By its name alone: the path may be longer than a socket's may be.
     os.chdir(folder)
@@ -46,12 +47,18 @@ def serve(folder: str, host: str) -> int:
     os.chdir(here)
     _say(f"{host} waits for ranks{_name_host(host)}")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    poller, probed = select.poll(), {one.fileno(): one for one in map(_listen, ports)}
+    for descriptor in (listener.fileno(), *probed):
+        poller.register(descriptor, select.POLLIN)
     while True:
-        connection, _ = listener.accept()
-        with connection:
-            if os.fork() == 0:
-                listener.close()
-                os._exit(_answer(connection))
+        for descriptor, _ in poller.poll():
+            with probed.get(descriptor, listener).accept()[0] as connection:
+                if descriptor not in probed and os.fork() == 0:
+                    os._exit(_answer(connection))
+
+
+def _listen(port: int) -> socket.socket:
+    return socket.create_server(("127.0.0.1", port))
 
 
 def _answer(connection: socket.socket) -> int:
