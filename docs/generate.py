@@ -196,7 +196,10 @@ def _support() -> str:
 def _cell(item: Support, type_name: str, name: str) -> str:
     if name in item.honoured[type_name]:
         return "yes"
-    return "no effect" if name in item.without_effect[type_name] else _no(item.not_honoured[type_name][name])
+    if name in item.without_effect[type_name]:
+        return "no effect"
+    refusal = _no(item.not_honoured[type_name][name])
+    return f"yes as root, else {refusal}" if name in item.of_root.get(type_name, ()) else refusal
 
 
 def _no(reason: str) -> str:

@@ -19,10 +19,14 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "kfrun/"
 DATA = PACKAGE + "_data/"
 RELEASES = ("v2.0", "v2.1", "v2.2", "v2.3")
-EXAMPLES = ("failing", "quickstart", "torch-ddp")
+EXAMPLES = ("deepspeed", "failing", "jax", "mpi", "quickstart", "torch-ddp", "torch-elastic", "xgboost")
+FRAMEWORKS = ("deepspeed", "flux", "jax", "mlx", "mpi", "torch", "xgboost")
+RUNTIMES = {
+    *("plain-python", *(f"{name}-distributed" for name in FRAMEWORKS)),
+    *(f"torchtune-{model}" for model in ("llama3.2-1b", "llama3.2-3b", "qwen2.5-1.5b")),
+}
 SHIPPED = {
-    "runtimes/plain-python.yaml",
-    "runtimes/torch-distributed.yaml",
+    *(f"runtimes/{name}.yaml" for name in RUNTIMES),
     *(f"examples/{name}/{file}" for name in EXAMPLES for file in ("README.md", "job.yaml", "train.py")),
     *(
         f"schemas/{version}/{name}"
@@ -120,7 +124,7 @@ def test_every_shipped_file_of_the_checkout_is_in_the_wheel():
 
 
 def test_an_installation_without_a_clone_has_something_to_run(installed):
-    assert installed("init", "--example").stdout.split("\n")[0].split()[0] == "failing"
+    assert installed("init", "--example").stdout.split("\n")[0].split()[0] == "deepspeed"
     done = installed("init", "--example", "failing", "an example")
     assert done.returncode == 0, done.stderr
     assert "next: kfrun run -f 'an example/job.yaml'" in done.stderr
@@ -157,7 +161,7 @@ def test_an_installed_wheel_knows_its_version_and_runtimes(installed):
     assert installed("version").stdout == f"kfrun {__version__}\n"
     listed = installed("runtimes", "list", "-o", "name")
     assert listed.returncode == 0, listed.stderr
-    assert {line.rpartition("/")[2] for line in listed.stdout.splitlines()} == {"plain-python", "torch-distributed"}
+    assert {line.rpartition("/")[2] for line in listed.stdout.splitlines()} == RUNTIMES
 
 
 def test_an_installed_wheel_validates_and_runs_a_job(installed):

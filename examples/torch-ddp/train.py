@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset, random_split
 from torch.utils.data.distributed import DistributedSampler
 
 EPOCHS = int(os.environ.get("EPOCHS", "12"))
+BATCH = 64
 CHECKPOINT = Path("output", "checkpoint.pt")
 
 
@@ -83,7 +84,8 @@ def train_together() -> None:
     torch.manual_seed(0)
     train, test = load_data()
     sampler = DistributedSampler(train, seed=0)
-    loader = DataLoader(train, batch_size=16, sampler=sampler)
+    # the same images a step, however many processes share them
+    loader = DataLoader(train, batch_size=BATCH // world, sampler=sampler, drop_last=True)
     network = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
     model = DistributedDataParallel(network)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)

@@ -91,6 +91,12 @@ REASONS: Final[dict[str, Reason]] = {
         "A misspelt name, or a manifest in a folder of its own, beside the one with the script.",
         source="kfrun: commands of local processes",
     ),
+    "KF606": Reason(
+        "MLX computes on the chips of Apple; its programs would not even start here.",
+        "run it on a Mac, or on a cluster with an image that brings MLX for the CPU or for NVIDIA",
+        "A runtime with the label trainer.kubeflow.org/framework: mlx, on Linux.",
+        source="kfrun: frameworks of local processes",
+    ),
     "KF605": Reason(
         "A shell takes the carriage return for a part of each command, and finds none of that name.",
         "save it with the line ends of Unix",

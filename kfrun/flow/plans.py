@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -108,5 +109,5 @@ def of(
     state = desired.prepare(read, observed, settings=settings, anew=wishes.force)
     objects = tuple(one for one in state.objects if not (wishes.transient and one.key.kind in RUNTIMES))
     state = state._replace(jobs=tuple(map(complete, state.jobs)), objects=objects)
-    limits = planner.Limits(settings.strict, settings.backend, choice.served(settings))
+    limits = planner.Limits(settings.strict, settings.backend, choice.served(settings), os.geteuid())
     return Ready(planner.plan(state.jobs, state.objects, observed, wishes, limits), state, observed, wishes, settings)

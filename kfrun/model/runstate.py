@@ -40,11 +40,17 @@ class ContainerState:
     Attributes:
         status: ``waiting``, ``starting`` (asked to, not told yet to have), ``running`` or ``terminated``.
         ready: it runs and nothing says that it is not ready.
+        up: it runs, and its startup probe has succeeded if it has one.
         restarts: how often it was started anew in this pod; also the number of its log file.
         not_before: earliest time of the next start (back-off), 0 for at once.
         reason: of the status: ``Completed``, ``StartError``, ``CrashLoopBackOff``, ``ErrImagePull``…; of one that
             runs, why nothing is known of it just now (``EngineLost``).
-        stopping: SIGTERM was sent.
+        stopping: it is being stopped.
+        told: SIGTERM was sent; before that its preStop hook runs, or others have to end first.
+        kill_at: when SIGKILL follows; ``killed`` once it has.
+        hook: the lifecycle hook that is running: ``postStart``, before it counts as running, or ``preStop``.
+        fault: why it is being stopped though nobody wants its pod to end: ``probe`` or ``hook``.
+        last: how the attempt before this one ended, as `end` tells it.
     """
 
     name: str
@@ -60,11 +66,23 @@ class ContainerState:
     finished: float | None = None
     stopping: bool = False
     ready: bool = False
+    up: bool = False
+    told: bool = False
+    kill_at: float | None = None
+    killed: bool = False
+    hook: str = ""
+    fault: str = ""
+    last: dict[str, Any] | None = None
 
     @property
     def active(self) -> bool:
         """It was asked to start, and has not ended."""
         return self.status in ("starting", "running")
+
+    @property
+    def end(self) -> dict[str, Any]:
+        """How it ended."""
+        return {key: getattr(self, key) for key in ("exit_code", "reason", "message", "started", "finished")}
 
 
 @dataclass(slots=True)
@@ -75,9 +93,10 @@ class PodState:
         job, job_uid: name of the child Job, and which of that name it belongs to.
         attempt: 0 for the first pod of its index within its Job, and so on.
         phase: ``Pending``, ``Running``, ``Succeeded`` or ``Failed``.
-        kill_at: when SIGKILL follows SIGTERM; None while the pod is not being stopped.
+        kill_at: until when its containers have to end; None while the pod is not being stopped.
         deleted: stopped and removed before it ended by itself; its log is kept.
         counted: its end has been counted by its Job.
+        reason, message: of the pod itself, where it did not end by its containers.
         restart_attempt: how often the JobSet had been restarted before.
     """
 
@@ -90,17 +109,17 @@ class PodState:
     containers: list[ContainerState]
     phase: str = "Pending"
     kill_at: float | None = None
-    killed: bool = False
     deleted: bool = False
     counted: bool = False
     reason: str = ""
+    message: str = ""
     restart_attempt: int = 0
 
     @property
     def ready(self) -> bool:
-        """All main containers are ready and none is being stopped."""
-        mains = [c for c in self.containers if not c.init]
-        return self.phase == "Running" and self.kill_at is None and all(c.ready for c in mains)
+        """All main containers and all sidecars are ready and it is not being stopped."""
+        lasting = [c for c in self.containers if c.sidecar or not c.init]
+        return self.phase == "Running" and self.kill_at is None and all(c.ready for c in lasting)
 
     @property
     def ended(self) -> bool:
@@ -282,8 +301,16 @@ def _job(uid: str, data: dict[str, Any]) -> JobState:
 
 
 def _pod(uid: str, data: dict[str, Any]) -> PodState:
-    containers = [ContainerState(**{"ready": item["status"] == "running", **item}) for item in data["containers"]]
-    return PodState(**{"job_uid": job_uid(uid, data["job"], 0), **data, "containers": containers})
+    containers = [_container(item, data["kill_at"]) for item in data["containers"]]
+    known = {key: value for key, value in data.items() if key != "killed"}
+    return PodState(**{"job_uid": job_uid(uid, data["job"], 0), **known, "containers": containers})
+
+
+def _container(data: dict[str, Any], kill_at: float | None) -> ContainerState:
+    """What earlier versions kept for the whole pod counts for each container that is being stopped."""
+    runs, stopping = data["status"] == "running", data["stopping"]
+    earlier = {"ready": runs, "up": runs, "told": stopping, "kill_at": kill_at if stopping else None}
+    return ContainerState(**{**earlier, **data})
 
 
 def _conditions(data: dict[str, Any]) -> list[Condition]:

@@ -68,6 +68,10 @@ class JobTemplate:
         found: list[dict[str, Any]] = self.pod.get("containers", [])
         return found
 
+    def container(self, name: str) -> dict[str, Any]:
+        """The container or init container of that name."""
+        return next(item for item in (*self.init_containers, *self.containers) if item["name"] == name)
+
 
 @dataclass(frozen=True, slots=True)
 class ChildJob:

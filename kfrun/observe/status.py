@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from kfrun.model.workload import ChildJob, Workload
 
 
+_SIGNALLED, _LAST_SIGNAL = 128, 64
+
+
 def timestamp(seconds: float) -> str:
     """RFC 3339 in UTC to the second, as the API server writes times."""
     return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -134,7 +137,9 @@ def pod_object(workload: Workload, state: RunState, pod: PodState, child: ChildJ
 
 
 def _lost(pod: PodState) -> dict[str, Any]:
-    """Why nothing is known of a pod that runs, as a cluster says it of pods whose node is lost."""
+    """Why a pod failed whatever its containers did; or why nothing is known of it, as of pods whose node is lost."""
+    if pod.message:
+        return {"reason": pod.reason, "message": pod.message}
     found = next((item for item in pod.containers if item.status == "running" and item.reason), None)
     return {"reason": found.reason, "message": found.message} if found else {}
 
@@ -144,16 +149,7 @@ def _container_status(container: ContainerState) -> dict[str, Any]:
     if container.status == "running":
         state["running"] = {"startedAt": timestamp(container.started or 0)}
     elif container.status == "terminated":
-        state["terminated"] = {
-            "exitCode": container.exit_code,
-            "reason": container.reason,
-            "startedAt": timestamp(container.started or 0),
-            "finishedAt": timestamp(container.finished or 0),
-        }
-        if container.message:
-            state["terminated"]["message"] = container.message
-        if container.exit_code is not None and container.exit_code > 128 and container.reason == "Error":
-            state["terminated"]["signal"] = container.exit_code - 128
+        state["terminated"] = _terminated(**container.end)
     else:
         state["waiting"] = {"reason": container.reason or "ContainerCreating"}
         if container.message:
@@ -162,8 +158,26 @@ def _container_status(container: ContainerState) -> dict[str, Any]:
         "name": container.name,
         "ready": container.ready,
         "restartCount": container.restarts,
+        "started": container.up,
         "state": state,
+        **({"lastState": {"terminated": _terminated(**container.last)}} if container.last else {}),
     }
+
+
+def _terminated(
+    *, exit_code: int | None, reason: str, message: str, started: float | None, finished: float | None
+) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "exitCode": exit_code,
+        "reason": reason,
+        "startedAt": timestamp(started or 0),
+        "finishedAt": timestamp(finished or 0),
+    }
+    if message:
+        found["message"] = message
+    if reason == "Error" and exit_code is not None and _SIGNALLED < exit_code <= _SIGNALLED + _LAST_SIGNAL:
+        found["signal"] = exit_code - _SIGNALLED
+    return found
 
 
 def conditions_json(conditions: list[Condition]) -> list[dict[str, Any]]:

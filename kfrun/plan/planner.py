@@ -32,11 +32,13 @@ class Limits(NamedTuple):
         strict: what the backend cannot honour is a refusal.
         backend: for jobs that name none, where the caller named none.
         backends: those that are available.
+        user: the number of the user who runs kfrun.
     """
 
     strict: bool = False
     backend: str = "process"
     backends: tuple[str, ...] = ("process",)
+    user: int | None = None
 
 
 def plan(
@@ -143,4 +145,4 @@ def _limits(job: DesiredJob, wishes: Wishes, limits: Limits) -> tuple[Finding, .
 def _not_enforced(job: DesiredJob, wishes: Wishes, limits: Limits) -> tuple[NotEnforced, ...]:
     """What the backend does not honour of a job that is to be started."""
     backend = jobs.backend_of(job, wishes, limits.backend)
-    return not_enforced(job.resolution, backend) if backend in limits.backends else ()
+    return not_enforced(job.resolution, backend, limits.user) if backend in limits.backends else ()

@@ -20,9 +20,9 @@ REASONS: Final[dict[str, Reason]] = {
         'spec:\n  trainer: {command: [python, train.py], args: [--epochs, "3"]}\n', _LOCAL,
     ),
     "KF422": Reason(
-        f"{_HERE}: MPI and Flux start their nodes through sshd or a broker inside their images.",
+        f"{_HERE}: Flux starts its nodes through a broker inside their images.",
         "run it on a cluster; kfrun render shows what the controller would create",
-        "A runtime with mlPolicy mpi or flux.", source=_LOCAL,
+        "A runtime with mlPolicy flux.", source=_LOCAL,
     ),
     "KF501": Reason(
         "A cluster takes the change of a finished TrainJob where the field may change, and nothing runs again. Here "

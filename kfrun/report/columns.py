@@ -196,7 +196,8 @@ def _event(event: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
     seen = age(event.get("lastTimestamp"), now)
     if event.get("count", 1) > 1:
         seen = f"{seen} (x{event['count']} over {age(event.get('firstTimestamp'), now)})"
-    return (seen, event["type"], event["reason"], f"{about['kind'].lower()}/{about['name']}", event["message"])
+    what, message = f"{about['kind'].lower()}/{about['name']}", event["message"].rstrip("\n")
+    return (seen, event["type"], event["reason"], what, message)
 
 
 def _name(obj: _Object) -> str:

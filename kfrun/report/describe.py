@@ -219,8 +219,8 @@ def _pod_rows(view: TrainJobView) -> list[tuple[str, ...]]:
 def _container_row(node: str, pod: _Object, container: _Object) -> tuple[str, ...]:
     name, state = next(iter((container.get("state") or {"waiting": {}}).items()))
     word = str(state.get("reason") or name.capitalize())
-    # A container that runs has no message of its own; its pod has one when it is lost sight of.
-    message = state.get("message") or (pod["status"].get("message") if name == "running" else "")
+    # A container that runs has no message of its own; its pod has one when it is lost sight of, or failed by itself.
+    message = state.get("message") or pod["status"].get("message")
     # Of an end that nobody saw, the code is a stand-in.
     code = "unknown" if word in UNSEEN_ENDS and "exitCode" in state else state.get("exitCode")
     return (
@@ -230,5 +230,5 @@ def _container_row(node: str, pod: _Object, container: _Object) -> tuple[str, ..
         word,
         "" if code is None else str(code),
         str(container.get("restartCount", 0)),
-        str(message or ""),
+        str(message or "").rstrip("\n"),
     )

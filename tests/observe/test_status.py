@@ -149,7 +149,14 @@ def test_containers_are_shown_in_their_state(state: PodState, shown: dict[str, A
 
 @pytest.mark.parametrize(
     ("code", "reason", "number"),
-    [(0, "Completed", None), (7, "Error", None), (137, "Error", 9), (143, "Error", 15), (128, "StartError", None)],
+    [
+        (0, "Completed", None),
+        (7, "Error", None),
+        (137, "Error", 9),
+        (143, "Error", 15),
+        (200, "Error", None),
+        (128, "StartError", None),
+    ],
 )
 def test_a_signal_is_named_where_one_ended_the_container(code: int, reason: str, number: int | None) -> None:
     state = pod(0, "Failed", "terminated", exit_code=code, reason=reason)

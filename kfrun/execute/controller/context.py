@@ -44,20 +44,30 @@ class StartContainer:
 
 @dataclass(frozen=True, slots=True)
 class TerminateContainer:
-    """SIGTERM to the main process of a container."""
+    """SIGTERM, or the stop signal that it has, to the main process of a container."""
 
     pod: str
     container: str
 
 
 @dataclass(frozen=True, slots=True)
-class KillPod:
-    """SIGKILL to everything of a pod."""
+class KillContainer:
+    """SIGKILL to everything of a container."""
 
     pod: str
+    container: str
 
 
-Command = StartContainer | TerminateContainer | KillPod
+@dataclass(frozen=True, slots=True)
+class RunHook:
+    """Run a lifecycle hook of a container: ``postStart`` or ``preStop``; `kfrun.execute.controller.facts.HookEnded`."""
+
+    pod: str
+    container: str
+    hook: str
+
+
+Command = StartContainer | TerminateContainer | KillContainer | RunHook
 
 
 @dataclass(slots=True)

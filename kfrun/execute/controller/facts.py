@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kfrun.execute.controller import trainjob
+from kfrun.execute.controller import pod as pods
+from kfrun.execute.controller import stops, trainjob
+from kfrun.execute.controller.context import RunHook
 from kfrun.execute.controller.pod import container_ended, is_exhausted
 from kfrun.model.state import ENGINE_LOST, RECORDER_LOST
 from kfrun.model.values import dataclass
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 NODE_RESTARTED = "NodeRestarted"
 START_ERROR = "StartError"
+CONFIG_ERROR = "CreateContainerConfigError"
 SUPERVISOR_FAILED = "SupervisorFailed"
 START_ERROR_CODE = 128
 
@@ -85,6 +88,32 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Probed:
+    """What a probe has found.
+
+    Attributes:
+        probe: ``startup``, ``readiness`` or ``liveness``.
+        passed: what is known now of the container, None where that did not change.
+        message: for an event, of ``reason``; empty for none.
+    """
+
+    attempt: Attempt
+    probe: str
+    passed: bool | None
+    message: str = ""
+    reason: str = "Unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class HookEnded:
+    """A lifecycle hook has ended: ``postStart`` or ``preStop``."""
+
+    attempt: Attempt
+    hook: str
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Lost:
     """Whoever runs it cannot be asked just now. That is no end: `Started` or `Ended` follows once it can be."""
 
@@ -93,7 +122,7 @@ class Lost:
     message: str
 
 
-Fact = Waiting | Started | Ended | Lost
+Fact = Waiting | Started | Ended | Lost | Probed | HookEnded
 
 
 def note(p: Pass, fact: Fact) -> None:
@@ -103,20 +132,76 @@ def note(p: Pass, fact: Fact) -> None:
         return
     match fact:
         case Waiting():
-            if container.status == "starting":
-                if fact.event and container.message != fact.message:
-                    p.event("Pod", pod.name, fact.event, fact.message, warning=True)
-                container.reason, container.message = fact.reason, fact.message
+            _note_wait(p, pod, container, fact)
         case Started():
-            pod.phase = "Running"
-            container.status, container.started, container.ready = "running", fact.at, fact.ready
-            container.reason = container.message = ""
+            _note_start(p, pod, container, fact)
+        case Probed():
+            _note_probe(p, pod, container, fact)
+        case HookEnded():
+            _note_hook(p, pod, container, fact)
         case Lost():
             if container.reason != fact.reason:
                 p.event("Pod", pod.name, fact.reason, f"{container.name}: {fact.message}", warning=True)
             container.reason, container.message, container.ready = fact.reason, fact.message, False
         case Ended():
             _note_end(p, pod, container, fact)
+
+
+def _note_wait(p: Pass, pod: PodState, container: ContainerState, fact: Waiting) -> None:
+    if container.status != "starting":
+        return
+    if fact.reason == CONFIG_ERROR != container.reason:
+        p.event("Pod", pod.name, "Failed", f"Error: {fact.message}", warning=True)
+    if fact.event and container.message != fact.message:
+        p.event("Pod", pod.name, fact.event, fact.message, warning=True)
+    container.reason, container.message = fact.reason, fact.message
+
+
+def _note_start(p: Pass, pod: PodState, container: ContainerState, fact: Started) -> None:
+    container.started = fact.at
+    if container.status == "starting" and not container.stopping and stops.hook(p, pod, container, "postStart"):
+        # Nobody sees it run before its hook has ended. Of a hook whose supervisor was killed, nobody knows: once more.
+        container.hook = "postStart"
+        p.commands.append(RunHook(pod.name, container.name, "postStart"))
+        return
+    _run(p, pod, container, is_ready=fact.ready)
+
+
+def _run(p: Pass, pod: PodState, container: ContainerState, *, is_ready: bool) -> None:
+    spec = p.child(pod.job).job_template.container(container.name)
+    if container.status != "running":
+        container.up = "startupProbe" not in spec
+    pod.phase = "Running"
+    container.status, container.reason, container.message = "running", "", ""
+    # Where there is a probe, it decides.
+    container.ready = container.ready if "readinessProbe" in spec else is_ready and container.up
+
+
+def _note_probe(p: Pass, pod: PodState, container: ContainerState, fact: Probed) -> None:
+    if fact.message:
+        p.event("Pod", pod.name, fact.reason, fact.message, warning=True)
+    if fact.probe == "readiness":
+        container.ready = container.ready if fact.passed is None else fact.passed
+    elif fact.passed is False:
+        pods.fail_probe(p, pod, container, fact.probe)
+    elif fact.passed and fact.probe == "startup":
+        container.up = True
+        _run(p, pod, container, is_ready=True)
+
+
+def _note_hook(p: Pass, pod: PodState, container: ContainerState, fact: HookEnded) -> None:
+    if container.hook != fact.hook:
+        # The grace period was over before.
+        return
+    container.hook = ""
+    if fact.failed:
+        word = fact.hook[0].upper() + fact.hook[1:]
+        p.event("Pod", pod.name, f"Failed{word}Hook", f"{word}Hook failed", warning=True)
+    if fact.hook == "postStart" and fact.failed:
+        container.fault, container.status = "hook", "running"
+        stops.begin(p, pod, container, p.grace(p.child(pod.job)), "FailedPostStartHook")
+    elif fact.hook == "postStart":
+        _run(p, pod, container, is_ready=True)
 
 
 def _note_end(p: Pass, pod: PodState, container: ContainerState, fact: Ended) -> None:

@@ -1,14 +1,16 @@
 """The kubelet's part: containers of one pod in order, restarts in place, graceful stop.
 
 Rules: init containers one after another, sidecars (init containers that always restart) beside what follows, then
-all main containers at once; a pod has ended when all main containers have (Kubernetes pod lifecycle).
+all main containers at once, but each after the postStart hook of the one before; a pod has ended when all main
+containers have (Kubernetes pod lifecycle).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kfrun.execute.controller.context import KillPod, StartContainer, TerminateContainer
+from kfrun.execute.controller import stops
+from kfrun.execute.controller.context import StartContainer
 from kfrun.model.runstate import FirstFailure
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from kfrun.model.runstate import ContainerState, PodState
     from kfrun.model.workload import ChildJob
 
+DEADLINE_EXCEEDED = "DeadlineExceeded"
 _MOMENT = 0.1
 """Seconds in which pods that were started together may end together."""
 
@@ -24,9 +27,12 @@ def advance(p: Pass, pod: PodState, job: ChildJob) -> None:
     """Start what is due, stop what has to go, and find out whether the pod has ended."""
     if pod.ended:
         return
+    if pod.kill_at is None:
+        _check_deadline(p, pod, job)
     if pod.kill_at is not None:
         _finish_stop(p, pod)
         return
+    stops.advance(p, pod)
     _start_due(p, pod, job)
     conclude(p, pod, job)
 
@@ -35,10 +41,8 @@ def stop(p: Pass, pod: PodState, grace: float) -> None:
     """Remove a pod: SIGTERM to the main process of each container, SIGKILL to everything after ``grace`` seconds."""
     if pod.ended or pod.kill_at is not None:
         return
-    pod.kill_at = p.now + grace
     pod.deleted = True
-    _terminate(p, pod, [c for c in pod.containers if c.active])
-    _finish_stop(p, pod)
+    _end(p, pod, grace)
 
 
 def spare(p: Pass, pod: PodState) -> bool:
@@ -58,36 +62,68 @@ def shorten_grace(p: Pass, pod: PodState, kill_at: float) -> None:
     """Bring SIGKILL forward (a second Ctrl-C)."""
     if pod.kill_at is not None and pod.kill_at > kill_at:
         pod.kill_at = kill_at
+        stops.shorten(p, pod, kill_at)
         _finish_stop(p, pod)
 
 
-def _terminate(p: Pass, pod: PodState, containers: list[ContainerState]) -> None:
-    for container in containers:
-        if not container.stopping:
-            container.stopping = True
-            p.event("Pod", pod.name, "Killing", f"Stopping container {container.name}")
-            p.commands.append(TerminateContainer(pod.name, container.name))
+def fail_probe(p: Pass, pod: PodState, container: ContainerState, probe: str) -> None:
+    """The startup or liveness probe of a container says that it has to go.
+
+    It is started anew, however it ends then; where nothing is, and no other is at work, its whole pod ends.
+    """
+    if container.stopping:
+        return
+    job = p.child(pod.job)
+    container.fault = "probe"
+    others = (c for c in pod.containers if c is not container)
+    is_alone = not any(c.active and not c.stopping and not c.init for c in others)
+    if job.restart_policy == "Never" and not container.sidecar and is_alone:
+        _end(p, pod, job.grace)
+        return
+    grace = job.job_template.container(container.name)[f"{probe}Probe"].get("terminationGracePeriodSeconds", job.grace)
+    what, then = ("Init container", "") if container.init else ("Container", ", will be restarted")
+    message = f"{what} {container.name} failed {probe} probe{then if job.restart_policy != 'Never' else ''}"
+    stops.begin(p, pod, container, grace, message)
+
+
+def _check_deadline(p: Pass, pod: PodState, job: ChildJob) -> None:
+    seconds = job.job_template.pod.get("activeDeadlineSeconds")
+    if seconds is None:
+        return
+    if p.now < pod.created + seconds:
+        p.wake(pod.created + seconds)
+        return
+    pod.reason, pod.message = DEADLINE_EXCEEDED, "Pod was active on the node longer than the specified deadline"
+    p.event("Pod", pod.name, pod.reason, pod.message)
+    for container in pod.containers:
+        container.fault = container.fault or ("deadline" if container.active else "")
+    _end(p, pod, job.grace)
+
+
+def _end(p: Pass, pod: PodState, grace: float) -> None:
+    """Stop everything of a pod that runs."""
+    pod.kill_at = p.now + grace
+    for container in pod.containers:
+        if container.active:
+            stops.begin(p, pod, container, grace)
+    _finish_stop(p, pod)
 
 
 def _finish_stop(p: Pass, pod: PodState) -> None:
     if any(c.active for c in pod.containers):
-        assert pod.kill_at is not None
-        if p.now >= pod.kill_at and not pod.killed:
-            pod.killed = True
-            p.commands.append(KillPod(pod.name))
-        elif not pod.killed:
-            p.wake(pod.kill_at)
+        stops.advance(p, pod)
         return
     mains = [c for c in pod.containers if not c.init]
-    pod.phase = "Succeeded" if all(c.exit_code == 0 for c in mains) else "Failed"
+    is_done = all(c.exit_code == 0 for c in mains) and pod.reason != DEADLINE_EXCEEDED
+    pod.phase = "Succeeded" if is_done else "Failed"
 
 
 def _start_due(p: Pass, pod: PodState, job: ChildJob) -> None:
-    for container in pod.containers:
+    for number, container in enumerate(pod.containers):
         if container.init:
             if container.sidecar:
-                _start_if_due(p, pod, container)
-                if container.status in ("waiting", "starting") and container.restarts == 0:
+                _retry_or_start(p, pod, container, job)
+                if _holds_back(container, job) and all(later.started is None for later in pod.containers[number + 1 :]):
                     return
                 continue
             if container.status == "terminated" and container.exit_code == 0:
@@ -95,27 +131,43 @@ def _start_due(p: Pass, pod: PodState, job: ChildJob) -> None:
             _retry_or_start(p, pod, container, job)
             return
         _retry_or_start(p, pod, container, job)
+        if container.status == "starting" and stops.hook(p, pod, container, "postStart"):
+            return
+
+
+def _holds_back(sidecar: ContainerState, job: ChildJob) -> bool:
+    """Whether what comes after it has to wait for it to start; one that ends at once has started all the same."""
+    if sidecar.up:
+        return False
+    return sidecar.restarts == 0 or "startupProbe" in job.job_template.container(sidecar.name)
+
+
+def _has_failed(container: ContainerState, job: ChildJob) -> bool:
+    """Whether it has ended in a way that makes it start again, if anything does."""
+    is_restarted = container.fault == "probe" and job.restart_policy != "Never"
+    return container.status == "terminated" and (container.exit_code != 0 or is_restarted)
 
 
 def _retry_or_start(p: Pass, pod: PodState, container: ContainerState, job: ChildJob) -> None:
-    failed = container.status == "terminated" and container.exit_code != 0
-    if failed and job.restart_policy == "OnFailure" and not is_exhausted(pod, job):
-        container.restarts += 1
-        # The kubelet restarts at once the first time, then after 10 s, 20 s…
-        wait = 0.0 if container.restarts == 1 else p.back_off.wait(container.restarts - 1)
-        container.not_before = p.now + wait
-        container.status, container.reason, container.message = "waiting", "CrashLoopBackOff" if wait else "", ""
-        container.stopping = False
+    is_due = _has_failed(container, job) and job.restart_policy == "OnFailure" and not is_exhausted(pod, job)
+    if is_due or (container.sidecar and container.status == "terminated"):
+        _restart(p, container)
     if container.status == "waiting":
         _start_if_due(p, pod, container)
 
 
+def _restart(p: Pass, container: ContainerState) -> None:
+    container.last = container.end
+    container.restarts += 1
+    # The kubelet restarts at once the first time, then after 10 s, 20 s…
+    wait = 0.0 if container.restarts == 1 else p.back_off.wait(container.restarts - 1)
+    container.not_before = p.now + wait
+    container.status, container.reason, container.message = "waiting", "CrashLoopBackOff" if wait else "", ""
+    container.stopping = container.told = container.killed = False
+    container.kill_at, container.fault = None, ""
+
+
 def _start_if_due(p: Pass, pod: PodState, container: ContainerState) -> None:
-    if container.sidecar and container.status == "terminated":
-        container.restarts += 1
-        container.status, container.not_before = "waiting", p.now + p.back_off.wait(container.restarts)
-    if container.status != "waiting":
-        return
     if container.not_before > p.now:
         p.wake(container.not_before)
         return
@@ -148,7 +200,7 @@ def conclude(p: Pass, pod: PodState, job: ChildJob) -> None:
     if pod.ended or pod.kill_at is not None:
         return
     decisive = [c for c in pod.containers if not c.sidecar]
-    failed = [c for c in decisive if c.status == "terminated" and c.exit_code != 0]
+    failed = [c for c in decisive if _has_failed(c, job)]
     mains = [c for c in decisive if not c.init]
     if failed and job.restart_policy == "OnFailure":
         if is_exhausted(pod, job):
@@ -157,17 +209,10 @@ def conclude(p: Pass, pod: PodState, job: ChildJob) -> None:
         return
     init_failed = any(c.init for c in failed)
     if init_failed or all(c.status == "terminated" for c in mains):
-        _end_sidecars(p, pod, job)
-        if not any(c.active for c in pod.containers):
+        if any(c.active for c in pod.containers):
+            _end(p, pod, job.grace)
+        else:
             pod.phase = "Failed" if failed else "Succeeded"
-
-
-def _end_sidecars(p: Pass, pod: PodState, job: ChildJob) -> None:
-    running = [c for c in pod.containers if c.active]
-    if running and pod.kill_at is None:
-        _terminate(p, pod, running)
-        pod.kill_at = p.now + job.grace
-        p.wake(pod.kill_at)
 
 
 def container_ended(
@@ -175,10 +220,10 @@ def container_ended(
 ) -> None:
     """Take note that the current attempt of a container ended (or could not be started)."""
     pod.phase = "Running"
-    container.status, container.ready = "terminated", False
+    container.status, container.ready, container.up, container.hook = "terminated", False, False, ""
     container.exit_code, container.reason, container.message, container.finished = exit_code, reason, message, at
     if reason == "StartError":
         p.event("Pod", pod.name, "Failed", f"Error: {message}", warning=True)
-    if exit_code != 0 and p.state.first_failure is None and not container.stopping:
+    if exit_code != 0 and p.state.first_failure is None and (container.fault or not container.stopping):
         node = p.child(pod.job).node(pod.index)
         p.state.first_failure = FirstFailure(node, pod.name, container.name, exit_code, reason, message)

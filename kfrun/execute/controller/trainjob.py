@@ -56,6 +56,8 @@ def shift_waits(state: RunState, seconds: float) -> None:
         if pod.kill_at is not None and not pod.ended:
             pod.kill_at += seconds
         for container in pod.containers:
+            if container.kill_at is not None:
+                container.kill_at += seconds
             if container.not_before:
                 container.not_before += seconds
     for job in state.jobs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from kfrun.execute.answers import JobDetails
@@ -31,7 +32,9 @@ def of(run: Run | None, pods: Sequence[Mapping[str, Any]]) -> JobDetails:
     workload = files.workload
     # Another version of kfrun may have run it.
     known = support.of(run.backend) if run.backend in support.BACKENDS else None
-    not_enforced = known.not_enforced(workload.jobset, own_images=workload.own_images) if known else ()
+    not_enforced = (
+        known.not_enforced(workload.jobset, own_images=workload.own_images, user=os.geteuid()) if known else ()
+    )
     return JobDetails(
         pods=_pods(run, files) or pods,
         folder=run.folder,

@@ -144,18 +144,19 @@ if TYPE_CHECKING:
             streams: tuple[int, int, int],
             *,
             terminal: bool = False,
-            deadline: float | None = None,
         ) -> int:
-            """Run a further program in a container that has started; its exit code.
+            """Run a further program in a container that has started, as probes and hooks do; its exit code.
 
-            ``streams`` are descriptors for its standard input, output and error; ``deadline`` is in seconds.
+            It is asked in a process of its own, which may be interrupted meanwhile. ``streams`` are descriptors for
+            the program's standard input, output and error.
 
             Raises:
-                Refused: this runtime has no way into a container; it says why.
+                OSError: it cannot be started.
+                Refused: this runtime offers no terminal there; it says why.
             """
 
-        def address(self, pod: PodState) -> str:
-            """The address under which this machine reaches the ports of a pod."""
+        def address(self, pod: PodState, port: int, host: str = "") -> tuple[str, int]:
+            """Where this machine reaches a port of a pod; or of ``host``, as seen from the pod's node."""
 
         def usage(self, attempt: Attempt) -> ContainerUsage | None:
             """What a container takes; None when it does not run."""

@@ -17,13 +17,15 @@ from kfrun import host
 from kfrun.errors import StoreFailed
 from kfrun.execute.controller import facts, trainjob
 from kfrun.execute.controller import pod as pods
-from kfrun.execute.controller.context import BackOff, KillPod, Pass, StartContainer
+from kfrun.execute.controller.context import BackOff, KillContainer, Pass, RunHook, StartContainer
 from kfrun.execute.controller.facts import Attempt
 from kfrun.execute.local import jobfiles, runtimes, supervisors
+from kfrun.execute.local.kubelet import handlers, messages
 from kfrun.execute.local.ledger import Ledger
 from kfrun.execute.local.needs.need import Denied, Met, Needs, Unmet
 from kfrun.execute.local.supply.starts import HeldStarts
 from kfrun.model.kinds import TRAIN_JOB
+from kfrun.model.values import replace
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.facts import Fact
@@ -57,6 +59,7 @@ class Supervisor:
         self._runtime = runtimes.named(self._run.backend).of(self._run, job, self._state)
         self._needs = Needs(self._runtime.needs(self._store, job))
         self._starts = HeldStarts(self._store, self._run, job, self._runtime)
+        self._handlers = handlers.of(job.workload, self._runtime, self._state)
 
     def work(self) -> None:
         """Reconcile until the job is over, or rests, and everything of it is stored."""
@@ -73,8 +76,13 @@ class Supervisor:
 
     def close(self) -> None:
         """Let go of what this process holds open: another one of the same job comes after it."""
-        self._runtime.close()
+        self._close_runtime()
         os.close(self._wake)
+
+    def _close_runtime(self) -> None:
+        if self._handlers is not None:
+            self._handlers.close()
+        self._runtime.close()
 
     # One turn
 
@@ -85,8 +93,10 @@ class Supervisor:
         self._read_wishes()
         p = self._pass()
         happened, self._facts = [*self._facts, *self._runtime.collect()], []
+        if self._handlers is not None:
+            happened += self._handlers.collect()
         for fact in happened:
-            facts.note(p, fact)
+            facts.note(p, self._with_message(p, fact))
         asked = self._mind_needs(p)
         trainjob.step(p)
         if not asked and self._is_first_to_start(p):
@@ -101,6 +111,14 @@ class Supervisor:
         self._perform(p)
         self._due = p.wake_at
         return bool(self._facts) or self._runtime.poll_interval() == 0.0
+
+    def _with_message(self, p: Pass, fact: Fact) -> Fact:
+        """An end that says why; what could not be started, or was lost, says so already."""
+        if not isinstance(fact, facts.Ended) or fact.message:
+            return fact
+        pod, container = p.container(fact.attempt.pod, fact.attempt.container)
+        message = messages.of(self._run.folder, self._job.workload, pod.job, fact, container.started)
+        return replace(fact, message=message) if message else fact
 
     def _leave_if_folder_is_gone(self) -> None:
         """Somebody removed the state by hand: a job that nobody can see or stop must not run on."""
@@ -147,7 +165,7 @@ class Supervisor:
             self._seen = -1
             return
         self._needs.stop()
-        self._runtime.close()
+        self._close_runtime()
         self._run, self._state.needs = run, ""
         job = jobfiles.read(run.folder, run.run_digest)
         self._ledger = Ledger(self._store, run, job)
@@ -197,33 +215,42 @@ class Supervisor:
     def _perform(self, p: Pass) -> None:
         killed: list[Attempt] = []
         for command in p.commands:
-            if isinstance(command, KillPod):
-                found = p.pod(command.pod)
-                killed += [Attempt.of(found, item) for item in found.containers if item.active]
-                continue
             attempt = Attempt.of(*p.container(command.pod, command.container))
-            if isinstance(command, StartContainer):
+            if isinstance(command, KillContainer):
+                killed.append(attempt)
+            elif isinstance(command, StartContainer):
                 self._facts += self._starts.start(p, attempt)
+            elif isinstance(command, RunHook):
+                self._run_hook(attempt, command.hook)
             else:
                 self._runtime.terminate(attempt)
         self._runtime.kill(killed)
         self._facts += self._starts.retry(p)
+        if self._handlers is not None:
+            self._handlers.mind(self._state, p.now)
         for ended in self._state.pods:
             if ended.ended and ended.name not in self._removed:
                 self._starts.remove(ended)
                 self._removed.add(ended.name)
+
+    def _run_hook(self, attempt: Attempt, hook: str) -> None:
+        assert self._handlers is not None, "a hook is a handler"
+        self._handlers.run_hook(attempt, hook)
 
     # Waiting
 
     def _wait(self) -> None:
         """Sleep until something happens; meanwhile note how the logs grow."""
         poller = select.poll()
-        for descriptor in (self._wake, *self._runtime.descriptors(), *self._needs.descriptors()):
+        probing = self._handlers.descriptors() if self._handlers is not None else ()
+        for descriptor in (self._wake, *self._runtime.descriptors(), *self._needs.descriptors(), *probing):
             poller.register(descriptor, select.POLLIN)
         timeout = _IDLE_SECONDS
         if self._due is not None:
             timeout = min(timeout, self._due - time.time())
         intervals = [self._runtime.poll_interval(), self._needs.poll_interval(), self._starts.poll_interval()]
+        if self._handlers is not None:
+            intervals.append(self._handlers.interval())
         if self._ledger.is_behind:
             intervals.append(_RETRY_SECONDS)
         timeout = min([timeout, *(interval for interval in intervals if interval is not None)])
@@ -260,11 +287,13 @@ class Supervisor:
                 facts.note(p, facts.Ended(attempt, 137, facts.NODE_RESTARTED, message, time.time()))
             elif not self._starts.adopt(p, attempt):
                 self._facts += self._starts.start(p, attempt)
-            elif container.stopping:
+            elif container.hook == "preStop":
+                self._run_hook(attempt, container.hook)
+            elif container.told:
                 # It was to be told to stop; whether it was, nobody knows. A second SIGTERM does no harm.
                 self._runtime.terminate(attempt)
-        for found in self._state.pods:
-            found.killed = False
+        for _, container in active:
+            container.killed = False
         self._ledger.save(self._state, p.events)
         return bool(active)
 

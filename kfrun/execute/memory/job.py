@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kfrun.execute.controller import facts, trainjob
-from kfrun.execute.controller.context import BackOff, KillPod, Pass, StartContainer
+from kfrun.execute.controller.context import BackOff, KillContainer, Pass, RunHook, StartContainer
 from kfrun.execute.controller.facts import Attempt
 from kfrun.execute.memory.logs import MemoryLogs, MemoryText
 from kfrun.model.runstate import RunState
@@ -113,17 +113,15 @@ class MemoryJob:
         return told
 
     def _obey(self, p: Pass, command: Command) -> None:
-        if isinstance(command, KillPod):
-            found = p.pod(command.pod)
-            attempts = [Attempt.of(found, item) for item in found.containers if item.active]
-            self._facts += [_end(item, _KILLED, p.now) for item in attempts]
-            return
         pod, container = p.container(command.pod, command.container)
         attempt = Attempt.of(pod, container)
         if isinstance(command, StartContainer):
             self._start(p, pod, attempt)
+        elif isinstance(command, RunHook):
+            self._facts.append(facts.HookEnded(attempt, command.hook))
         else:
-            self._facts.append(_end(attempt, _TERMINATED, p.now))
+            code = _KILLED if isinstance(command, KillContainer) else _TERMINATED
+            self._facts.append(_end(attempt, code, p.now))
 
     def _start(self, p: Pass, pod: PodState, attempt: Attempt) -> None:
         child = p.child(pod.job)
@@ -138,6 +136,10 @@ class MemoryJob:
         file = LogFile(name, node, label, pod.name, *place, pod.created, attempt.restarts)
         self.logs.add(file, MemoryText(act.output, p.now))
         self._facts.append(facts.Started(attempt, p.now))
+        # Nothing runs that could be unwell.
+        self._facts += [
+            facts.Probed(attempt, name, True) for name in ("startup", "readiness") if f"{name}Probe" in wanted
+        ]
         if act.seconds == 0:
             self._facts.append(_end(attempt, act.exit_code, p.now))
         else:

@@ -221,7 +221,7 @@ class _Judge:
         if self._asked.backend is not None:
             from kfrun.plan.support import findings as support
 
-            findings += support.check(resolution, self._asked.backend)
+            findings += support.check(resolution, self._asked.backend, os.geteuid())
         if findings:
             from kfrun.resolve.runtimes import placement
 

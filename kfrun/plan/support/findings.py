@@ -29,20 +29,20 @@ CODES = {
 }
 
 
-def check(resolution: Resolution, backend: str) -> list[Finding]:
-    """Everything that a backend of `kfrun.plan.support.BACKENDS` has against a resolution.
+def check(resolution: Resolution, backend: str, user: int | None = None) -> list[Finding]:
+    """Everything that a backend of `kfrun.plan.support.BACKENDS` has against a resolution; ``user`` runs kfrun.
 
     What keeps the job from running is an error; a field that is not honoured is a warning. Empty for a resolution
     without a JobSet: its own findings say why.
     """
     if resolution.jobset is None:
         return []
-    found = not_enforced(resolution, backend)
+    found = not_enforced(resolution, backend, user)
     warnings = [refusals.not_enforced(resolution, item, backend, Severity.WARNING) for item in found]
     return [*unable(resolution, backend), *warnings]
 
 
-def not_enforced(resolution: Resolution, backend: str) -> tuple[NotEnforced, ...]:
+def not_enforced(resolution: Resolution, backend: str, user: int | None = None) -> tuple[NotEnforced, ...]:
     """What a backend does not honour of a resolution: fields of its JobSet, and packages where it installs none.
 
     Empty for a resolution without a JobSet: its own findings say why.
@@ -50,7 +50,7 @@ def not_enforced(resolution: Resolution, backend: str) -> tuple[NotEnforced, ...
     if resolution.jobset is None:
         return ()
     support = of(backend)
-    found = support.not_enforced(resolution.jobset, own_images=expand.own_images(resolution))
+    found = support.not_enforced(resolution.jobset, own_images=expand.own_images(resolution), user=user)
     if support.no_environment and resolution.packages.needs_environment:
         return (NotEnforced("packages", support.no_environment), *found)
     return found

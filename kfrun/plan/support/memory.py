@@ -12,10 +12,15 @@ _HONOURED: Final = {
     **_PROCESS.honoured,
     "Container": frozenset({"name", "restartPolicy"}),
     "EnvVarSource": frozenset[str](),
+    "PodSecurityContext": frozenset[str](),
+    "SecurityContext": frozenset[str](),
     "Volume": frozenset[str](),
     "VolumeProjection": frozenset[str](),
 }
-_OF_PODS: Final = ("PodSpec", "Container", "EnvVarSource", "Volume", "VolumeProjection")
+_OF_PODS: Final = (
+    *("PodSpec", "Container", "EnvVarSource", "PodSecurityContext", "SecurityContext"),
+    *("Volume", "VolumeProjection"),
+)
 
 
 def _not_honoured(name: str) -> dict[str, str]:

@@ -8,9 +8,9 @@ from kfrun.plan.support.table import Support
 
 _SCHEDULING = "there is only this machine to run on"
 _NAMES = "names are resolved as on this machine"
-_USER = "a process runs as the user who starts it"
+_USER = "a process runs as the user who starts it; only root may start it as another, and no rank of an MPI job"
+_PROTECTION = "a process has the rights of its user, and no other protection"
 _RETRIES = "containers restart as their pod says"
-_PROBES = "probes are not run"
 _TERMINAL = "a process gets no terminal and no input"
 _UNABLE = "cannot run as local processes"
 _IMAGE = "a process runs from this machine's programs and packages"
@@ -47,10 +47,39 @@ _HONOURED: Final[dict[str, frozenset[str]]] = {
             "ttlSecondsAfterFinished",
         }
     ),
-    "PodSpec": frozenset({"initContainers", "containers", "restartPolicy", "terminationGracePeriodSeconds", "volumes"}),
-    "Container": frozenset(
-        {"name", "command", "args", "workingDir", "ports", "env", "envFrom", "restartPolicy", "volumeMounts"}
+    "PodSpec": frozenset(
+        {
+            "initContainers",
+            "containers",
+            "restartPolicy",
+            "terminationGracePeriodSeconds",
+            "activeDeadlineSeconds",
+            "securityContext",
+            "volumes",
+        }
     ),
+    "Container": frozenset(
+        {
+            "name",
+            "command",
+            "args",
+            "workingDir",
+            "ports",
+            "env",
+            "envFrom",
+            "restartPolicy",
+            "volumeMounts",
+            "livenessProbe",
+            "readinessProbe",
+            "startupProbe",
+            "lifecycle",
+            "terminationMessagePath",
+            "terminationMessagePolicy",
+            "securityContext",
+        }
+    ),
+    "PodSecurityContext": frozenset({"runAsNonRoot"}),
+    "SecurityContext": frozenset({"runAsNonRoot"}),
     "EnvVarSource": frozenset({"fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef"}),
     "Volume": frozenset(
         {
@@ -89,6 +118,9 @@ _WITHOUT_EFFECT: Final[dict[str, frozenset[str]]] = {
         }
     ),
     "Container": frozenset({"imagePullPolicy", "resizePolicy"}),
+    # how volumes get their group
+    "PodSecurityContext": frozenset({"fsGroupChangePolicy"}),
+    "SecurityContext": frozenset(),
     "EnvVarSource": frozenset(),
     "Volume": frozenset(),
     "VolumeProjection": frozenset(),
@@ -105,7 +137,6 @@ _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
     },
     "PodSpec": {
         "ephemeralContainers": "only containers and initContainers are run",
-        "activeDeadlineSeconds": "deadlines of Jobs and of the TrainJob are kept, those of pods are not",
         "dnsPolicy": _NAMES,
         "dnsConfig": _NAMES,
         "hostAliases": _NAMES,
@@ -128,9 +159,8 @@ _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
         "os": _SCHEDULING,
         "serviceAccountName": "there is no cluster to be authorised at",
         "serviceAccount": "there is no cluster to be authorised at",
-        "securityContext": _USER,
         "hostUsers": _USER,
-        "readinessGates": _PROBES,
+        "readinessGates": "conditions that others set are not waited for",
         "resourceClaims": "devices are not claimed",
         "resources": "CPU and memory are not limited",
     },
@@ -139,16 +169,35 @@ _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
         "resources": "CPU, memory and devices are neither limited nor allocated",
         "restartPolicyRules": _RETRIES,
         "volumeDevices": "a process gets no block devices",
-        "livenessProbe": _PROBES,
-        "readinessProbe": _PROBES,
-        "startupProbe": _PROBES,
-        "lifecycle": "lifecycle hooks are not run",
-        "terminationMessagePath": "termination messages are not read",
-        "terminationMessagePolicy": "termination messages are not read",
-        "securityContext": _USER,
         "stdin": _TERMINAL,
         "stdinOnce": _TERMINAL,
         "tty": _TERMINAL,
+    },
+    "PodSecurityContext": {
+        "runAsUser": _USER,
+        "runAsGroup": _USER,
+        "supplementalGroups": _USER,
+        "supplementalGroupsPolicy": _USER,
+        "fsGroup": _USER,
+        "seLinuxOptions": _PROTECTION,
+        "seLinuxChangePolicy": _PROTECTION,
+        "seccompProfile": _PROTECTION,
+        "appArmorProfile": _PROTECTION,
+        "windowsOptions": _PROTECTION,
+        "sysctls": "a process has this machine's kernel, as it is set",
+    },
+    "SecurityContext": {
+        "runAsUser": _USER,
+        "runAsGroup": _USER,
+        "capabilities": _PROTECTION,
+        "privileged": _PROTECTION,
+        "allowPrivilegeEscalation": _PROTECTION,
+        "readOnlyRootFilesystem": _PROTECTION,
+        "procMount": _PROTECTION,
+        "seLinuxOptions": _PROTECTION,
+        "seccompProfile": _PROTECTION,
+        "appArmorProfile": _PROTECTION,
+        "windowsOptions": _PROTECTION,
     },
     "EnvVarSource": {
         "fileKeyRef": "files of variables are not read",
@@ -178,10 +227,14 @@ SUPPORT: Final = Support(
         "usage": "a process is not metered: this machine's own tools, top for instance, show what it takes",
     },
     policies={
-        "mpi": f"{_UNABLE}: the launcher reaches the nodes through sshd, with a key and a hostfile that are mounted as "
-        "volumes",
         "flux": f"{_UNABLE}: Flux is brought by an init container, its scripts and its certificate are mounted as "
         "volumes",
+    },
+    of_root={
+        "PodSecurityContext": frozenset(
+            {"runAsUser", "runAsGroup", "supplementalGroups", "supplementalGroupsPolicy", "fsGroup"}
+        ),
+        "SecurityContext": frozenset({"runAsUser", "runAsGroup"}),
     },
     needs_command="a process has no image whose entrypoint it could run",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from kfrun.model.source import field_text
 from kfrun.model.values import dataclass, field
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     Node = dict[str, Any]
     Reasons = Mapping[str, Mapping[str, str]]
 
+_ROOT = 0
+_MPI_HOSTS: Final = "mpi-hostfile"
+"""The volume that only jobs of the ML policy mpi have."""
 _FALSE_MATTERS = frozenset({"hostUsers"})
+_ONLY_FALSE_MATTERS = frozenset({"allowPrivilegeEscalation"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Support:
         honoured: does what it does on a cluster.
         without_effect: changes nothing here, and nobody would miss it.
         not_honoured: with the reason, one clause.
+        of_root: what of that is honoured where root runs kfrun.
         refusals: operations that the backend has none of (``exec``, ``copy``, ``forward``, ``usage``), with the reason
             and the way out.
         policies: ML policies whose jobs it cannot run, and why: the end of a sentence about them.
@@ -42,23 +47,43 @@ class Support:
     honoured: Mapping[str, frozenset[str]]
     without_effect: Mapping[str, frozenset[str]]
     not_honoured: Reasons
+    of_root: Mapping[str, frozenset[str]] = field(default_factory=dict)
     refusals: Mapping[str, str] = field(default_factory=dict)
     policies: Mapping[str, str] = field(default_factory=dict)
     needs_command: str = ""
     no_environment: str = ""
 
-    def not_enforced(self, jobset: Node, *, own_images: bool) -> tuple[NotEnforced, ...]:
+    def not_enforced(self, jobset: Node, *, own_images: bool, user: int | None = None) -> tuple[NotEnforced, ...]:
         """The fields of a resolved JobSet that are not honoured, in the JobSet's order.
 
-        ``own_images``: somebody chose the images, see `kfrun.model.workload.Workload`.
+        Args:
+            jobset: as resolved.
+            own_images: somebody chose the images, see `kfrun.model.workload.Workload`.
+            user: the number of the user who runs kfrun, None when nobody knows.
         """
-        found = dict.fromkeys(_jobset(self.not_honoured, jobset["spec"], ("spec",)))
+        reasons = self._reasons(None if _is_of_mpi(jobset) else user)
+        found = dict.fromkeys(_jobset(reasons, jobset["spec"], ("spec",)))
         return tuple(item for item in found if own_images or not item.path.endswith(".image"))
+
+    def _reasons(self, user: int | None) -> Reasons:
+        if user != _ROOT:
+            return self.not_honoured
+        left_out = {name: self.of_root.get(name, frozenset()) for name in self.not_honoured}
+        return {
+            name: {key: why for key, why in reasons.items() if key not in left_out[name]}
+            for name, reasons in self.not_honoured.items()
+        }
+
+
+def _is_of_mpi(jobset: Node) -> bool:
+    pods = (item["template"]["spec"]["template"]["spec"] for item in jobset["spec"].get("replicatedJobs", []))
+    return any(volume.get("name") == _MPI_HOSTS for pod in pods for volume in pod.get("volumes", ()))
 
 
 def _named(reasons: Mapping[str, str], node: Node, path: FieldPath) -> Iterator[NotEnforced]:
     for key, value in node.items():
-        if key in reasons and (value or (value is False and key in _FALSE_MATTERS)):
+        matters = value is False if key in _ONLY_FALSE_MATTERS else value or (value is False and key in _FALSE_MATTERS)
+        if key in reasons and matters:
             yield NotEnforced(field_text((*path, key)), reasons[key])
 
 
@@ -86,6 +111,7 @@ def _job(table: Reasons, spec: Node, path: FieldPath) -> Iterator[NotEnforced]:
 
 def _pod(table: Reasons, spec: Node, path: FieldPath) -> Iterator[NotEnforced]:
     yield from _named(table["PodSpec"], spec, path)
+    yield from _security(table, "PodSpec", spec, path)
     for index, volume in enumerate(spec.get("volumes", []) if "volumes" not in table["PodSpec"] else ()):
         below = (*path, "volumes", index)
         yield from _named(table["Volume"], volume, below)
@@ -96,8 +122,15 @@ def _pod(table: Reasons, spec: Node, path: FieldPath) -> Iterator[NotEnforced]:
             yield from _container(table, container, (*path, key, index))
 
 
+def _security(table: Reasons, owner: str, node: Node, path: FieldPath) -> Iterator[NotEnforced]:
+    below = "PodSecurityContext" if owner == "PodSpec" else "SecurityContext"
+    if "securityContext" not in table[owner]:
+        yield from _named(table[below], node.get("securityContext") or {}, (*path, "securityContext"))
+
+
 def _container(table: Reasons, container: Node, path: FieldPath) -> Iterator[NotEnforced]:
     yield from _named(table["Container"], container, path)
+    yield from _security(table, "Container", container, path)
     is_sidecar = path[-2] == "initContainers" and container.get("restartPolicy") == "Always"
     if container.get("restartPolicy") and not is_sidecar:
         yield NotEnforced(field_text((*path, "restartPolicy")), "containers restart as their pod says")

@@ -377,7 +377,7 @@ def test_yaml_that_holds_no_object_is_passed_over_when_asked(no_home, capsys, ve
 ON_MINE = JOB.replace("name: plain-python", "name: mine\n    kind: TrainingRuntime")
 IDLE = ON_MINE[: ON_MINE.index("  trainer:")]
 LIMITED = f"{JOB}    resourcesPerNode:\n      limits: {{cpu: 1}}\n"
-MPI = """\
+FLUX = """\
 apiVersion: trainer.kubeflow.org/v1alpha1
 kind: TrainingRuntime
 metadata:
@@ -385,11 +385,11 @@ metadata:
 spec:
   mlPolicy:
     numNodes: 1
-    mpi: {mpiImplementation: OpenMPI}
+    flux: {}
   template:
     spec:
       replicatedJobs:
-      - name: launcher
+      - name: node
         template:
           metadata:
             labels: {trainer.kubeflow.org/trainjob-ancestor-step: trainer}
@@ -399,8 +399,8 @@ spec:
                 containers:
                 - {name: node, image: python}
 """
-PREPARED = MPI.replace("    mpi: {mpiImplementation: OpenMPI}\n", "").replace(
-    "      - name: launcher",
+PREPARED = FLUX.replace("    flux: {}\n", "").replace(
+    "      - name: node",
     "      - name: setup\n"
     "        template: {spec: {template: {spec: {containers: [{name: setup, image: python}]}}}}\n"
     "      - name: node",
@@ -408,7 +408,7 @@ PREPARED = MPI.replace("    mpi: {mpiImplementation: OpenMPI}\n", "").replace(
 UNABLE = {
     "KF420": (f"{IDLE}---\n{PREPARED}", "job.yaml:6:3"),
     "KF421": (f"{JOB}    numNodes: 20000\n", "job.yaml:10:15"),
-    "KF422": (f"{IDLE}---\n{MPI}", "job.yaml:17:10"),
+    "KF422": (f"{IDLE}  trainer: {{numNodes: 1}}\n---\n{FLUX}", "job.yaml:18:11"),
 }
 
 

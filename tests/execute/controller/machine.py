@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kfrun.execute.controller import trainjob
-from kfrun.execute.controller.context import BackOff, KillPod, Pass, StartContainer, TerminateContainer
-from kfrun.execute.controller.facts import Attempt, Ended, Lost, Started, Waiting, note
+from kfrun.execute.controller.context import BackOff, KillContainer, Pass, RunHook, StartContainer, TerminateContainer
+from kfrun.execute.controller.facts import Attempt, Ended, Started, note
 from kfrun.model.runstate import ContainerState, PodState, RunState
 from tests import workloads
 
 if TYPE_CHECKING:
+    from kfrun.execute.controller.facts import Fact
     from kfrun.model.workload import Workload
 
 
@@ -25,6 +26,7 @@ class Machine:
         self.now = 0.0
         self.log: list[str] = []
         self.events: list[tuple[str, str]] = []
+        self.told: list[tuple[str, str]] = []
         self.wake_at: float | None = None
         self.asked: set[Attempt] = set()
         self.turn()
@@ -34,10 +36,11 @@ class Machine:
         p = p or self.begin()
         trainjob.step(p)
         for command in p.commands:
-            word = {StartContainer: "start", TerminateContainer: "term", KillPod: "kill"}[type(command)]
-            name = command.pod if isinstance(command, KillPod) else f"{command.pod[:-6]}/{command.container}"
-            self.log.append(f"{word} {name}" if word != "kill" else f"kill {command.pod[:-6]}")
+            word = {StartContainer: "start", TerminateContainer: "term", KillContainer: "kill"}.get(type(command), "")
+            word = word or f"hook {command.hook}" if isinstance(command, RunHook) else word
+            self.log.append(f"{word} {command.pod[:-6]}/{command.container}")
         self.events += [(event.object.kind, event.reason) for event in p.events]
+        self.told += [(event.reason, event.message) for event in p.events]
         self.wake_at = p.wake_at
         assert RunState.from_json(self.state.to_json()) == self.state
         starts = [command for command in p.commands if isinstance(command, StartContainer)]
@@ -60,7 +63,7 @@ class Machine:
         word = reason or ("Completed" if code == 0 else "Error")
         self.tell(Ended(self.attempt(index, container, job), code, word, "", self.now))
 
-    def tell(self, *facts: Waiting | Started | Ended | Lost) -> None:
+    def tell(self, *facts: Fact) -> None:
         p = self.begin()
         for fact in facts:
             note(p, fact)
@@ -82,6 +85,15 @@ class Machine:
     def at(self, now: float) -> None:
         self.now = now
         self.turn()
+
+    def ask(self, request: str) -> None:
+        """What a user asks for."""
+        self.state.request = request
+        self.turn()
+
+    def messages(self, reason: str) -> list[str]:
+        """The messages of the events of that reason."""
+        return [message for why, message in self.told if why == reason]
 
     def taken(self) -> list[str]:
         """The commands since the last call."""

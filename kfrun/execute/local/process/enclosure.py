@@ -49,7 +49,7 @@ def require_usable(binds: Sequence[namespaces.Bind]) -> None:
             raise Unstartable(f"a volume cannot be mounted at {bind.target}: nothing would run there")
 
 
-def start(program: Program, null: int, log: int) -> int:
+def start(program: Program, streams: tuple[int, int, int]) -> int:
     """Start a program where its volumes are; the pid of its main process.
 
     Raises:
@@ -60,7 +60,7 @@ def start(program: Program, null: int, log: int) -> int:
     pid = os.fork()
     if not pid:
         try:
-            os.write(writing, _run(program, null, log).encode("utf-8", "surrogateescape")[:_LONGEST])
+            os.write(writing, _run(program, streams).encode("utf-8", "surrogateescape")[:_LONGEST])
         finally:
             os._exit(127)
     os.close(writing)
@@ -73,7 +73,7 @@ def start(program: Program, null: int, log: int) -> int:
     return pid
 
 
-def _run(program: Program, null: int, log: int) -> str:
+def _run(program: Program, streams: tuple[int, int, int]) -> str:
     """Become the program; comes back only with the reason why that is impossible."""
     try:
         os.setsid()
@@ -86,7 +86,7 @@ def _run(program: Program, null: int, log: int) -> str:
     try:
         file = executable(program.argv, program.folder, program.env["PATH"])
         os.chdir(program.folder)
-        _exec(program, file, null, log)
+        _exec(program, file, streams)
     except Unstartable as error:
         return f"{error}{_hidden(program)}"
     except (OSError, ValueError) as error:
@@ -94,13 +94,15 @@ def _run(program: Program, null: int, log: int) -> str:
     return "it did not become its program"
 
 
-def _exec(program: Program, file: str, null: int, log: int) -> None:
-    for source, target in ((null, 0), (log, 1), (log, 2)):
-        os.dup2(source, target)
+def _exec(program: Program, file: str, streams: tuple[int, int, int]) -> None:
+    for number, item in enumerate(streams):
+        os.dup2(item, number)
     # As a container would find them, whatever the caller's shell or nohup ignored.
     for number in signal.valid_signals() - _KEPT:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    if program.identity is not None:
+        program.identity.assume()
     os.execve(file, program.argv, program.env)  # noqa: S606 (no shell is wanted)
 
 

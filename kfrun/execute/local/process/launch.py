@@ -23,7 +23,7 @@ _ELSEWHERE = frozenset(
     | {"UV_PYTHON", "UV_SYSTEM_PYTHON", "UV_PROJECT_ENVIRONMENT", "UV_BREAK_SYSTEM_PACKAGES"}
 )
 """Variables that would send what a job with an environment installs into another one."""
-_LATER = ("has_environment", "own_environment", "log_max_size", "mounts")
+_LATER = ("has_environment", "own_environment", "log_max_size", "mounts", "mpi_hosts")
 """Attributes that older versions do not have."""
 _CLEAN = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ", "USER")
 
@@ -43,6 +43,7 @@ class ProcessSettings:
         own_environment: the one that it has to itself, and may install into.
         log_max_size: bytes at which the log of an attempt is kept, 0 for any number.
         mounts: folders of the machine, and the paths at which its containers see them.
+        mpi_hosts: the hostfile of an MPI job, empty for others.
     """
 
     caller: dict[str, str]
@@ -56,6 +57,7 @@ class ProcessSettings:
     own_environment: str = ""
     log_max_size: int = 0
     mounts: tuple[tuple[str, str], ...] = ()
+    mpi_hosts: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready form; `from_json` reads it back."""
@@ -96,6 +98,22 @@ def base_environment(settings: ProcessSettings) -> dict[str, str]:
 
 def _is_dropped(name: str) -> bool:
     return name in _DROPPED or name.startswith(_DROPPED_PREFIXES)
+
+
+def relocated(path: str, place: str, argv: list[str], env: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Command and variables with a path that is not the container's own here replaced by where it is."""
+    moved = {name: _moved(value, path, place) for name, value in env.items()}
+    return [_moved(word, path, place) for word in argv], moved
+
+
+def _moved(text: str, path: str, place: str) -> str:
+    if path not in text:
+        return text
+    first, *pieces = text.split(path)
+    for piece in pieces:
+        is_longer = any(letter.isalnum() or letter in "_./-" for letter in (*first[-1:], *piece[:1]))
+        first += (path if is_longer else place) + piece
+    return first
 
 
 def find_executable(name: str, path: str, folder: str) -> str | None:

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 CODES = {
     "KF601": "a folder that the job runs in does not exist",
     "KF602": "a package is to be installed from a folder that holds none",
+    "KF606": "a framework whose programs run on another operating system",
 }
+
+
+FRAMEWORK = "trainer.kubeflow.org/framework"
 
 
 def check(wishes: Wishes, caller: Caller) -> None:
@@ -62,7 +66,8 @@ def preflight(resolution: Resolution, wishes: Wishes, caller: Caller) -> list[Fi
         of_commands = [replace(one, severity=Severity.WARNING) for one in of_commands]
     from kfrun.resolve.runtimes import placement
 
-    return placement.inside([*found, *_missing_packages(resolution), *of_commands], resolution)
+    found += (*_foreign(resolution), *_missing_packages(resolution))
+    return placement.inside([*found, *of_commands], resolution)
 
 
 def scripts(resolution: Resolution) -> Iterator[Finding]:
@@ -70,6 +75,20 @@ def scripts(resolution: Resolution) -> Iterator[Finding]:
     from kfrun.execute.local.process import commands
 
     return commands.scripts(resolution)
+
+
+def _foreign(resolution: Resolution) -> Iterator[Finding]:
+    """A framework that is installed on macOS alone, elsewhere."""
+    runtime = resolution.runtime
+    labels = runtime.document.data["metadata"].get("labels") if runtime is not None else None
+    if runtime is None or sys.platform == "darwin" or (labels or {}).get(FRAMEWORK) != "mlx":
+        return
+    from kfrun.resolve.findings import finding
+
+    message = f"jobs of the framework mlx run as local processes on macOS only, and this is {sys.platform}"
+    hint = "`kfrun validate` and `kfrun render` do work; run it on a Mac or on a cluster"
+    path: FieldPath = ("metadata", "labels", FRAMEWORK)
+    yield finding("KF606", message, runtime.document, path, stage=Stage.BACKEND, hint=hint)
 
 
 def _missing_packages(resolution: Resolution) -> Iterator[Finding]:
@@ -117,6 +136,8 @@ def launch(resolution: Resolution, way: Way) -> Callable[[str], Launch]:
 
 def _settings(resolution: Resolution, wishes: Wishes, caller: Caller, *, log_max_size: int = 0) -> ProcessSettings:
     """The caller's surroundings."""
+    from kfrun.execute.local.process import mpi
+
     python = _interpreter(wishes.python, caller)
     return ProcessSettings(
         caller=dict(caller.environ),
@@ -128,6 +149,7 @@ def _settings(resolution: Resolution, wishes: Wishes, caller: Caller, *, log_max
         umask=_umask(),
         log_max_size=log_max_size,
         mounts=views.mounted(resolution, caller.folder),
+        mpi_hosts=mpi.hostfile(resolution),
     )
 
 

@@ -31,6 +31,7 @@ from kfrun.host import files, orphans
 from kfrun.model.values import dataclass, replace
 
 if TYPE_CHECKING:
+    from kfrun.execute.local.process.identity import Identity
     from kfrun.host.namespaces import Bind
 
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
@@ -42,8 +43,9 @@ _KEPT = {signal.SIGKILL, signal.SIGSTOP}
 class Program:
     """What to run: absolute executable, argv, environment, working directory, log file and umask; and in which boot.
 
-    With ``limit`` the log is kept at so many bytes. With ``binds`` it is started in a mount namespace of its own, and
-    looked for there; ``own`` are folders in which places for them may be made.
+    With ``limit`` the log is kept at so many bytes; with ``identity`` it runs as somebody else; with ``binds`` it is
+    started in a mount namespace of its own, and looked for there. ``own`` are folders in which places for them may be
+    made.
     """
 
     executable: str
@@ -54,6 +56,7 @@ class Program:
     umask: int
     boot: str = ""
     limit: int = 0
+    identity: Identity | None = None
     binds: tuple[Bind, ...] = ()
     own: tuple[str, ...] = ()
 
@@ -252,18 +255,64 @@ def _reap() -> None:
 
 
 def _start(program: Program, pump: Pump | None) -> int:
-    if not program.binds:
-        os.chdir(program.folder)
     log = files.open_regular(program.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND) if pump is None else pump.inlet()
     null = os.open(os.devnull, os.O_RDONLY)
-    os.umask(program.umask)
-    host.restore_file_limit()
-    actions = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
     try:
-        return enclosure.start(program, null, log) if program.binds else _spawn_in_session(program, actions)
+        return start(program, (null, log, log))
     finally:
         os.close(log)
         os.close(null)
+
+
+def start(program: Program, streams: tuple[int, int, int]) -> int:
+    """Start a program as a child of this process, which was forked for it; its pid.
+
+    Raises:
+        OSError, ValueError, Unstartable: it cannot be started.
+    """
+    os.umask(program.umask)
+    host.restore_file_limit()
+    if program.binds:
+        return enclosure.start(program, streams)
+    os.chdir(program.folder)
+    if program.identity is not None:
+        return _spawn_as(program, program.identity, streams)
+    return _spawn_in_session(program, [(os.POSIX_SPAWN_DUP2, item, number) for number, item in enumerate(streams)])
+
+
+def _spawn_as(program: Program, identity: Identity, streams: tuple[int, int, int]) -> int:
+    """Start it as somebody else, which posix_spawn cannot do: a pipe that closes with exec tells what went wrong."""
+    with contextlib.suppress(OSError):
+        # So that it may open /dev/stdout and /dev/stderr.
+        os.fchown(streams[1], identity.uid, -1)
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            _become(program, identity, streams)
+        except OSError as error:
+            os.write(writing, struct.pack("<i", error.errno or 0))
+        finally:
+            os._exit(START_ERROR_CODE)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        problem = pipe.read()
+    if problem:
+        os.waitpid(pid, 0)
+        (number,) = struct.unpack("<i", problem)
+        raise OSError(number, os.strerror(number))
+    return pid
+
+
+def _become(program: Program, identity: Identity, streams: tuple[int, int, int]) -> None:
+    os.setsid()
+    for number, item in enumerate(streams):
+        os.dup2(item, number)
+    for one in signal.valid_signals() - _KEPT:
+        signal.signal(one, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    identity.assume()
+    os.execve(program.executable, program.argv, program.env)  # noqa: S606 - no shell is the point
 
 
 def _spawn_in_session(program: Program, actions: list[tuple[int, int, int]]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import struct
@@ -11,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun import host
 from kfrun.errors import Refused
-from kfrun.execute.controller.facts import START_ERROR, START_ERROR_CODE, Attempt, Ended, Waiting
+from kfrun.execute.controller.facts import CONFIG_ERROR, START_ERROR, START_ERROR_CODE, Attempt, Ended, Waiting
+from kfrun.execute.local.kubelet import messages
 from kfrun.execute.local.needs.environment import EnvironmentNeed
 from kfrun.execute.local.needs.ports import PortsNeed
 from kfrun.execute.local.pods import variables
 from kfrun.execute.local.pods.configs import MissingConfig
-from kfrun.execute.local.process import enclosure, launch, leftovers, pump, record, recorder
+from kfrun.execute.local.process import enclosure, identity, launch, leftovers, pump, record, recorder
 from kfrun.execute.local.process.addresses import LOOPBACK, Addresses, LocalAddresses
 from kfrun.execute.local.process.enclosure import Unstartable
+from kfrun.execute.local.process.orphan import code_of
 from kfrun.execute.local.process.watch import Traces, Watch
 from kfrun.execute.local.runtime import JOB_MARKER, ContainerUsage
 from kfrun.execute.local.supply import mounts
@@ -35,11 +38,13 @@ if TYPE_CHECKING:
     from kfrun.execute.controller.facts import Fact
     from kfrun.execute.local.jobfiles import RunFiles
     from kfrun.execute.local.needs.need import Need
+    from kfrun.execute.local.process.mpi import Launchpad
     from kfrun.execute.local.supply.inputs import Supplies
     from kfrun.model.runstate import PodState, RunState
     from kfrun.model.workload import ChildJob, Workload
     from kfrun.observe.store import Run, Store
 
+_NEVER_CODE = 137
 _INDEX_ENTRY = struct.Struct("<dQ")
 
 
@@ -64,11 +69,13 @@ class ProcessRuntime:
         self._ports = ports
         self._boot = host.boot_id()
         self._addresses = Addresses.of(workload)
+        self._launchpad = _launchpad(f"{folder}/mpi", settings.mpi_hosts)
         self._pods: dict[str, tuple[ChildJob, PodState]] = {}
         self._watched: dict[Attempt, Watch] = {}
         self._starts = recorder.Starts()
         self._facts: list[Fact] = []
         self._given: dict[Attempt, Supplies] = {}
+        self._withheld: set[Attempt] = set()
 
     # ContainerRuntime
 
@@ -92,23 +99,33 @@ class ProcessRuntime:
 
     def needs(self, store: Store, job: RunFiles) -> list[Need]:
         """See `ContainerRuntime.needs`: the Python environment, and ports of the address that all processes share."""
-        ports = PortsNeed(store, self._uid, self._addresses.needed(self._workload), self._ports)
+        needed = [*self._addresses.needed(self._workload), *self._probed_ports()]
+        ports = PortsNeed(store, self._uid, list(dict.fromkeys(needed)), self._ports)
         if job.environment is None:
             return [ports]
         return [EnvironmentNeed(self._folder, self._uid, job, self._settings.caller), ports]
 
     def prepare_pod(self, pod: PodState) -> None:
-        """See `ContainerRuntime.prepare_pod`: processes share the machine, there is nothing to make."""
+        """See `ContainerRuntime.prepare_pod`: processes share the machine, only MPI's want files."""
+        if self._launchpad is not None:
+            self._launchpad.prepare()
         job = next(item for item in self._workload.jobs if item.name == pod.job)
         self._pods[pod.name] = job, pod
 
     def remove_pod(self, pod: PodState) -> None:
         """See `ContainerRuntime.remove_pod`."""
         self._pods.pop(pod.name, None)
+        if self._launchpad is not None and not self._pods:
+            self._launchpad.clear()
 
     def start(self, attempt: Attempt, given: Supplies) -> None:
         """See `ContainerRuntime.start`."""
         self._given[attempt] = given
+        refusal = self._refusal(attempt)
+        if refusal:
+            self._withheld.add(attempt)
+            self._facts.append(Waiting(attempt, CONFIG_ERROR, refusal))
+            return
         try:
             program = self._program(attempt, given)
             pid = recorder.spawn(program, record.create(self._path(attempt, "attempt")), self._starts)
@@ -133,13 +150,15 @@ class ProcessRuntime:
     def terminate(self, attempt: Attempt) -> None:
         """See `ContainerRuntime.terminate`."""
         if attempt in self._watched:
-            self._watched[attempt].send(signal.SIGTERM)
+            self._watched[attempt].send(_stop_signal(self._find(attempt)[2]))
+        self._give_up(attempt)
 
     def kill(self, attempts: Sequence[Attempt]) -> None:
         """See `ContainerRuntime.kill`: to the main processes; what these leave their recorders end."""
         for attempt in attempts:
             if attempt in self._watched:
                 self._watched[attempt].kill()
+            self._give_up(attempt)
 
     def execute(
         self,
@@ -148,19 +167,28 @@ class ProcessRuntime:
         streams: tuple[int, int, int],
         *,
         terminal: bool = False,
-        deadline: float | None = None,
     ) -> int:
-        """See `ContainerRuntime.execute`."""
-        del argv, streams, terminal, deadline
-        raise Refused(
-            f"{attempt.pod}/{attempt.container} is a process of this machine: there is no container to execute in",
-            "run the command yourself: it sees what the job sees",
-        )
+        """See `ContainerRuntime.execute`: beside the container's process, with all that this one was given."""
+        if terminal:
+            raise Refused(
+                f"{attempt.pod}/{attempt.container} is a process of this machine: there is no container to execute in",
+                "run the command yourself: it sees what the job sees",
+            )
+        if attempt not in self._given:
+            raise FileNotFoundError(errno.ENOENT, "what its container was given is not there any more")
+        try:
+            program = self._program(attempt, self._given[attempt], argv)
+        except (Unstartable, MissingConfig, Unusable) as error:
+            raise FileNotFoundError(errno.ENOENT, f'exec: "{argv[0] if argv else ""}": {error}') from error
+        return code_of(os.waitpid(recorder.start(program, streams), 0)[1])
 
-    def address(self, pod: PodState) -> str:
-        """See `ContainerRuntime.address`."""
-        del pod
-        return LOOPBACK
+    def address(self, pod: PodState, port: int, host: str = "") -> tuple[str, int]:
+        """See `ContainerRuntime.address`: pods share one, and have ports of their own where they are told them."""
+        job, _ = self._pods[pod.name]
+        name = host or self._host(job, pod.index)
+        if host and not self._addresses.is_host(host):
+            return host, port
+        return LOOPBACK, self._ports.get(f"{name}:{port}", port)
 
     def usage(self, attempt: Attempt) -> ContainerUsage | None:
         """See `ContainerRuntime.usage`."""
@@ -229,44 +257,86 @@ class ProcessRuntime:
 
     # Starting
 
-    def _program(self, attempt: Attempt, given: Supplies) -> recorder.Program:
-        job, container = self._find(attempt)
+    def _refusal(self, attempt: Attempt) -> str:
+        """Why its configuration lets nobody create the container."""
+        job, pod, container = self._find(attempt)
+        called = f'"{pod.name}_{self._workload.namespace}({self._uid}-{pod.name})"'
+        return identity.objection(job.job_template.pod, container, called)
+
+    def _give_up(self, attempt: Attempt) -> None:
+        """What was never created ends without starting."""
+        if attempt in self._withheld:
+            self._withheld.remove(attempt)
+            self._facts.append(Ended(attempt, _NEVER_CODE, "Error", "it was not started any more", time.time()))
+
+    def _program(self, attempt: Attempt, given: Supplies, words: Sequence[str] | None = None) -> recorder.Program:
+        """What is run as a container; or in it, where there are ``words``."""
+        job, pod, container = self._find(attempt)
         local = LocalAddresses(self._addresses, self._ports)
         injected = job.job_template.injected.get(attempt.container, ())
         own = variables.environment(container, given.facts, local, injected, given.sources)
-        binds = mounts.sorted_binds([*self._source(), *mounts.binds(container, given.volumes, own)])
+        binds = self._binds(attempt, mounts.binds(container, given.volumes, own), is_told=words is None)
         local_paths = partial(mounts.rewritten, found=() if namespaces.are_possible() else binds) if binds else str
         own = {name: local_paths(value) for name, value in own.items()}
         marker, _, name = self._marker(attempt).partition("=")
-        env = {**launch.base_environment(self._settings), **own, JOB_MARKER: self._uid, marker: name}
-        argv = [local_paths(text) for text in variables.arguments(container, local, own)]
+        # The user of an MPI job is that of its image, who can read nothing of ours.
+        who = identity.of(job.job_template.pod, container) if self._launchpad is None else None
+        base = {**launch.base_environment(self._settings), **({} if who is None else {"HOME": who.home})}
+        argv = variables.arguments(container, local, own) if words is None else [local.text(word) for word in words]
+        message = messages.file(self._folder, attempt.pod, attempt.container, attempt.restarts)
+        argv, own = launch.relocated(messages.path(container), message, [local_paths(word) for word in argv], own)
+        env = {**base, **own, JOB_MARKER: self._uid, marker: name}
+        if self._launchpad is not None:
+            host, asked = job.hostname(pod.index), self._probed(job, pod.index, container)
+            env = self._launchpad.environment(env, own, host)
+            argv = self._launchpad.arguments(argv, host, (self._ports[port] for port in asked))
         folder = local_paths(container.get("workingDir") or self._settings.folder)
-        if binds and not namespaces.are_possible():
-            self._facts.append(Waiting(attempt, "ContainerCreating", _told(binds, self._folder), "VolumesRewritten"))
-            binds = []
         if not argv:
             raise Unstartable("the container has no command")
-        program = recorder.Program(
-            "", tuple(argv), env, folder, self._path(attempt, "log"), self._settings.umask, self._boot,
-            self._settings.log_max_size, tuple(binds), self._own_folders(given),
-        )  # fmt: skip
-        # With volumes it may lie in one of them: then it is looked for where these are.
-        if not binds:
-            return replace(program, executable=enclosure.executable(argv, folder, env["PATH"]))
-        enclosure.require_usable(binds)
-        return program
+        log, settings = self._path(attempt, "log"), self._settings
+        how = (folder, log, settings.umask, self._boot, settings.log_max_size, who)
+        program = recorder.Program("", tuple(argv), env, *how)
+        if binds and namespaces.are_possible():
+            # It may lie in one of them: it is looked for where these are.
+            enclosure.require_usable(binds)
+            return replace(program, binds=tuple(binds), own=(settings.folder, *given.volumes.values()))
+        if words is not None and launch.find_executable(argv[0], env["PATH"], folder) is None:
+            raise Unstartable("executable file not found in $PATH")
+        return replace(program, executable=enclosure.executable(argv, folder, env["PATH"]))
 
-    def _source(self) -> list[Bind]:
-        return [Bind(folder, path) for folder, path in self._settings.mounts]
+    def _binds(self, attempt: Attempt, of_volumes: Sequence[Bind], *, is_told: bool) -> list[Bind]:
+        """What the container sees where; that it cannot be mounted is told."""
+        source = [Bind(folder, path) for folder, path in self._settings.mounts]
+        binds = mounts.sorted_binds([*source, *of_volumes])
+        if binds and is_told and not namespaces.are_possible():
+            self._facts.append(Waiting(attempt, "ContainerCreating", _told(binds, self._folder), "VolumesRewritten"))
+        return binds
 
-    def _own_folders(self, given: Supplies) -> tuple[str, ...]:
-        """Where places for volumes may be made on the disk."""
-        return (self._settings.folder, *given.volumes.values())
+    def _host(self, job: ChildJob, index: int) -> str:
+        """The whole host name of a pod."""
+        return f"{job.hostname(index)}.{self._workload.subdomain}".rstrip(".")
 
-    def _find(self, attempt: Attempt) -> tuple[ChildJob, dict[str, Any]]:
-        job, _ = self._pods[attempt.pod]
+    def _probed(self, job: ChildJob, index: int, container: dict[str, Any]) -> list[str]:
+        """``host:port`` of a pod of an MPI job at which it is asked whether its sshd is there."""
+        from kfrun.execute.local.process import mpi
+
+        return [f"{self._host(job, index)}:{port}" for port in mpi.probed(container)]
+
+    def _probed_ports(self) -> list[str]:
+        if self._launchpad is None:
+            return []
+        return [
+            port
+            for job in self._workload.jobs
+            for container in job.job_template.containers
+            for index in range(job.completions)
+            for port in self._probed(job, index, container)
+        ]
+
+    def _find(self, attempt: Attempt) -> tuple[ChildJob, PodState, dict[str, Any]]:
+        job, pod = self._pods[attempt.pod]
         containers = (*job.job_template.init_containers, *job.job_template.containers)
-        return job, next(item for item in containers if item["name"] == attempt.container)
+        return job, pod, next(item for item in containers if item["name"] == attempt.container)
 
     def _path(self, attempt: Attempt, suffix: str) -> str:
         return f"{self._prefix(attempt)}.{suffix}"
@@ -305,6 +375,22 @@ class ProcessRuntime:
         except OSError:
             # No log yet, or no space for the index: times are then estimated on reading.
             return
+
+
+def _stop_signal(container: dict[str, Any]) -> int:
+    """What asks a container to end: SIGTERM, unless it has a signal of its own, like ``SIGRTMIN+3``."""
+    name = (container.get("lifecycle") or {}).get("stopSignal") or "SIGTERM"
+    base, offset, number = name.partition("+") if "+" in name else name.partition("-")
+    found = signal.Signals.__members__.get(base, signal.SIGTERM)
+    return int(found) + int(f"{offset}{number}" or 0)
+
+
+def _launchpad(folder: str, hosts: str) -> Launchpad | None:
+    if not hosts:
+        return None
+    from kfrun.execute.local.process import mpi
+
+    return mpi.Launchpad(folder, hosts)
 
 
 def _told(binds: Sequence[Bind], folder: str) -> str:

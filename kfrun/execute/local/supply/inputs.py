@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kfrun import host
+from kfrun.execute.controller.facts import CONFIG_ERROR
 from kfrun.execute.local.pods import resources, variables
 from kfrun.execute.local.pods.configs import Configs, MissingConfig
 from kfrun.execute.local.pods.variables import PodFacts, Sources
@@ -75,7 +76,7 @@ class Inputs:
         try:
             variables.environment(sources.container(container, {}), facts, _Untouched(), (), sources)
         except MissingConfig as error:
-            raise Unready("CreateContainerConfigError", "Failed", f"Error: {error}") from error
+            raise Unready(CONFIG_ERROR, "", str(error)) from error
         return Supplies(facts, sources, volumes)
 
     def remove(self, pod: str) -> None:

@@ -48,8 +48,8 @@ class HeldStarts:
         pod, told = p.pod(attempt.pod), self._held.pop(attempt, "")
         try:
             jobfiles.write_pod(self._run.folder, self._job.workload, pod)
-            given = self._give(p, pod, attempt.container)
             self._runtime.prepare_pod(pod)
+            given = self._give(p, pod, attempt.container)
         except OSError as error:
             text = error.strerror or str(error)
             return [facts.Ended(attempt, facts.START_ERROR_CODE, facts.START_ERROR, text, time.time())]
@@ -83,7 +83,7 @@ class HeldStarts:
         return self._runtime.adopt(attempt, given)
 
     def _give(self, p: Pass, pod: PodState, container: str) -> Supplies:
-        return self._inputs.give(p.child(pod.job), pod, container, self._runtime.address(pod))
+        return self._inputs.give(p.child(pod.job), pod, container, self._runtime.address(pod, 0)[0])
 
     def remove(self, pod: PodState) -> None:
         """Remove what was made for a pod that has ended."""

@@ -100,3 +100,18 @@ def test_executables_are_found_as_execvp_would(tmp_path: Path, name: str, found:
     path = f"/nowhere:{tmp_path}/bin:rel"
     expected = None if found is None else str(tmp_path / found)
     assert launch.find_executable(name, path, str(tmp_path)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "moved"),
+    [
+        ("/dev/log", "/place"),
+        ("echo a >/dev/log; cat '/dev/log'", "echo a >/place; cat '/place'"),
+        ("/dev/log /dev/log", "/place /place"),
+        ("/a/dev/log /dev/log.1 /dev/logs /dev/log/x /dev/log-2 x/dev/log", None),
+        ("nothing", None),
+    ],
+)
+def test_a_path_of_a_container_is_replaced_where_it_stands_alone(text: str, moved: str | None) -> None:
+    expected = text if moved is None else moved
+    assert launch.relocated("/dev/log", "/place", [text], {"A": text}) == ([expected], {"A": expected})

@@ -24,7 +24,7 @@ from tests import workloads
 from tests.conftest import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from kfrun.execute.local.supply.inputs import Supplies
@@ -127,11 +127,31 @@ def test_what_cannot_start_never_started(folder: Path, command: tuple[str, ...])
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_nobody_can_be_sent_into_a_process_and_it_says_so(folder: Path) -> None:
-    machine = Machine(folder, "true")
+def test_what_probes_and_hooks_run_is_given_what_the_container_is_but_nobody_gets_a_terminal(folder: Path) -> None:
+    machine = Machine(folder, "true", env={"X": "7"})
+    machine.start()
     with pytest.raises(Refused, match="tj-node-0-0-abcde/node is a process of this machine"):
         machine.runtime.execute(ATTEMPT, ["sh"], (0, 1, 2), terminal=True)
-    assert machine.runtime.address(machine.pod) == "127.0.0.1"
+    with pytest.raises(FileNotFoundError, match='exec: "not-there": executable file not found in'):
+        machine.runtime.execute(ATTEMPT, ["not-there"], (0, 1, 2))
+    assert os.WEXITSTATUS(_forked(lambda: machine.runtime.execute(ATTEMPT, ["sh", "-c", "exit $X"], (0, 1, 2)))) == 7
+
+
+def test_ports_are_reached_where_the_pod_was_told_to_listen(folder: Path) -> None:
+    machine = Machine(folder, "true")
+    machine.runtime.prepare_pod(machine.pod)
+    machine.runtime._ports["tj-node-0-0.tj:29500"] = 20001
+    assert machine.runtime.address(machine.pod, 29500) == ("127.0.0.1", 20001)
+    assert machine.runtime.address(machine.pod, 8080) == ("127.0.0.1", 8080)
+    assert machine.runtime.address(machine.pod, 29500, "tj-node-0-0.tj") == ("127.0.0.1", 20001)
+    assert machine.runtime.address(machine.pod, 29500, "example.com") == ("example.com", 29500)
+
+
+def _forked(call: Callable[[], int]) -> int:
+    pid = os.fork()
+    if not pid:
+        os._exit(call())
+    return os.waitpid(pid, 0)[1]
 
 
 def test_usage_counts_what_fled_too(folder: Path) -> None:

@@ -1,0 +1,170 @@
+"""A probe or a hook while it runs: a forked process that makes one call and tells what came of it.
+
+It takes in whatever the call starts and disowns. With a timeout it ends all of that before it answers, at the latest
+when the timeout is over; without one, what is left lives on with it, until somebody ends it: a hook may start what its
+container needs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from kfrun.host import files, orphans
+from kfrun.model.values import NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SLACK = 1.0
+"""Seconds beyond the timeout after which nothing is awaited of the process itself."""
+
+_LONGEST = 1024
+"""Characters of a message: what an event takes."""
+
+
+class Expired(Exception):
+    """The timeout is over."""
+
+
+class Reply(NamedTuple):
+    """What came of a call.
+
+    Attributes:
+        passed: None when nobody knows.
+        is_warning: it passed, but something is to be told.
+    """
+
+    passed: bool | None
+    message: str = ""
+    is_warning: bool = False
+
+
+def begin(call: Callable[[], Reply], timeout: float | None) -> Errand:
+    """Make a call in a process of its own, in which `Expired` is raised when ``timeout`` seconds are over."""
+    reading, teller = os.pipe()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        # No process to spare: another time, perhaps.
+        os.write(teller, json.dumps(Reply(None, str(error))).encode())
+        os.close(teller)
+        return Errand(0, reading, None)
+    if pid:
+        os.close(teller)
+        return Errand(pid, reading, None if timeout is None else time.time() + timeout + _SLACK)
+    try:
+        _act(call, teller, timeout)
+    finally:
+        os._exit(0)
+
+
+class Errand:
+    """One that runs.
+
+    Attributes:
+        due: when it is not waited for any longer, None for never.
+    """
+
+    def __init__(self, pid: int, reading: int, due: float | None) -> None:
+        self.due = due
+        self._pid = pid
+        self._reading = reading
+        os.set_blocking(reading, False)
+
+    def descriptors(self) -> list[int]:
+        """Readable when there is an answer."""
+        return [self._reading] if self._reading >= 0 else []
+
+    def answer(self) -> Reply | None:
+        """What came of it, once."""
+        if self._reading < 0:
+            return None
+        try:
+            data = os.read(self._reading, 1 << 16)
+        except BlockingIOError:
+            if self.due is None or time.time() < self.due:
+                return None
+            self.end()
+            return Reply(False, "it did not end with its timeout and was killed")
+        self._close()
+        try:
+            return Reply(*json.loads(data))
+        except ValueError:
+            return Reply(None, "it was killed")
+
+    def end(self) -> None:
+        """End it, and what it has started."""
+        self._close()
+        if not self._pid:
+            return
+        pid, self._pid = self._pid, 0
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + _SLACK
+        while not os.waitpid(pid, os.WNOHANG)[0]:
+            if time.monotonic() > deadline:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.001)
+
+    def _close(self) -> None:
+        if self._reading >= 0:
+            os.close(self._reading)
+        self._reading = -1
+
+
+def _act(call: Callable[[], Reply], teller: int, timeout: float | None) -> None:
+    os.setsid()
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+    # Whatever the supervisor had open must not live on here: its own lock above all.
+    files.close_all_but(teller)
+    orphans.become_subreaper()
+    if timeout is not None:
+        signal.signal(signal.SIGALRM, _expire)
+        signal.setitimer(signal.ITIMER_REAL, timeout)
+    try:
+        answer = call()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except Expired:
+        answer = Reply(False, "context deadline exceeded")
+    except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor has to learn that there is no answer
+        answer = Reply(None, str(error) or error.__class__.__name__)
+    if timeout is not None:
+        _end_below()
+    os.write(teller, json.dumps(answer._replace(message=answer.message[:_LONGEST])).encode())
+    os.close(teller)
+    # What is left of a hook is our child, or becomes it.
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, 0):
+            pass
+
+
+def _expire(*_: object) -> None:
+    raise Expired
+
+
+def _leave(*_: object) -> None:
+    _end_below()
+    os._exit(0)
+
+
+def _end_below() -> None:
+    """End everything below this process; nothing flees while it looks, since orphans come to us."""
+    for _ in range(100):
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        below = orphans.descendants(os.getpid(), lambda _: False)
+        if not below:
+            return
+        for pid in below:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.001)

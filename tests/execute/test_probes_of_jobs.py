@@ -1,0 +1,219 @@
+"""Probes, hooks and deadlines of pods as a user meets them: real jobs, from the manifest to the events."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from kfrun import host
+from tests.conftest import eventually
+from tests.execute.test_misfortune import kill_supervisor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import Kfrun
+
+SERVER = """
+import http.server, sys
+class Site(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        print(self.path, self.headers["X-Who"], flush=True)
+    def log_message(self, *_): pass
+server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Site)
+for _ in range(2): server.handle_request()
+"""
+
+
+def job(kfrun: Kfrun, *containers: dict[str, Any], pod: dict[str, Any] | None = None, **spec: Any) -> Path:
+    """A manifest of a job of one node."""
+    template = {"terminationGracePeriodSeconds": 1, "containers": list(containers), **(pod or {})}
+    labels = {"trainer.kubeflow.org/trainjob-ancestor-step": "trainer"}
+    group = {
+        "name": "node",
+        "template": {"metadata": {"labels": labels}, "spec": {**spec, "template": {"spec": template}}},
+    }
+    runtime = {
+        "apiVersion": "trainer.kubeflow.org/v1alpha1",
+        "kind": "TrainingRuntime",
+        "metadata": {"name": "rt"},
+        "spec": {"template": {"spec": {"replicatedJobs": [group]}}},
+    }
+    trainjob = {
+        "apiVersion": "trainer.kubeflow.org/v1alpha1",
+        "kind": "TrainJob",
+        "metadata": {"name": "job"},
+        "spec": {"runtimeRef": {"kind": "TrainingRuntime", "name": "rt"}},
+    }
+    return kfrun.write("job.yaml", yaml.safe_dump_all([runtime, trainjob], sort_keys=False))
+
+
+def node(script: str, **fields: Any) -> dict[str, Any]:
+    return {"name": "node", "image": "docker.io/kf/base:1", "command": ["sh", "-c", script], **fields}
+
+
+def shell(script: str) -> dict[str, Any]:
+    return {"exec": {"command": ["sh", "-c", script]}}
+
+
+def events(kfrun: Kfrun) -> dict[str, list[str]]:
+    """The messages of a job's events by their reasons."""
+    found: dict[str, list[str]] = {}
+    with kfrun.store() as store:
+        for _, event in store.events():
+            found.setdefault(event.reason, []).append(event.message)
+    return found
+
+
+def pod(kfrun: Kfrun) -> dict[str, Any]:
+    (found,) = json.loads(kfrun.ok("get", "pods", "-o", "json"))["items"]
+    assert isinstance(found, dict)
+    return found
+
+
+def container(kfrun: Kfrun) -> dict[str, Any]:
+    found: dict[str, Any] = pod(kfrun)["status"]["containerStatuses"][0]
+    return found
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        number: int = server.getsockname()[1]
+        return number
+
+
+def test_an_unwell_container_is_restarted_and_both_attempts_are_kept(kfrun: Kfrun) -> None:
+    script = "echo attempt; test -e again && exit 0; touch again; trap 'exit 0' TERM; while :; do sleep 0.05; done"
+    probe = {**shell("echo not well; test $(cat nr) = x"), "periodSeconds": 1, "failureThreshold": 1}
+    done = kfrun("run", "-q", "-f", job(kfrun, node(script, livenessProbe=probe), backoffLimit=3))
+    assert (done.returncode, done.stdout) == (0, "attempt\nattempt\n")
+    told = events(kfrun)
+    assert told["Unhealthy"][0].startswith("Liveness probe failed: not well\ncat: nr: No such file")
+    assert told["Killing"] == ["Container node failed liveness probe, will be restarted"]
+    found = container(kfrun)
+    assert (found["restartCount"], found["state"]["terminated"]["exitCode"]) == (1, 0)
+    assert found["lastState"]["terminated"]["exitCode"] == 0
+    assert kfrun.ok("logs", "job", "--previous") == "attempt\n"
+
+
+def test_without_restarts_the_job_fails_with_the_code_of_the_unwell(kfrun: Kfrun) -> None:
+    probe = {**shell("exit 1"), "periodSeconds": 1, "failureThreshold": 1, "terminationGracePeriodSeconds": 60}
+    it = node("trap 'exit 9' TERM; while :; do sleep 0.05; done", livenessProbe=probe)
+    done = kfrun("run", "-q", "-f", job(kfrun, it, pod={"restartPolicy": "Never"}, backoffLimit=0))
+    assert done.returncode == 9, done.stderr
+    assert events(kfrun)["Killing"] == ["Stopping container node"]
+
+
+def test_readiness_over_http_with_a_named_port_and_headers(kfrun: Kfrun) -> None:
+    port = free_port()
+    get = {"path": "ready?a=b", "port": "web", "httpHeaders": [{"name": "X-Who", "value": "me"}]}
+    it = {
+        "name": "node",
+        "image": "docker.io/kf/base:1",
+        "command": [sys.executable, "-c", SERVER, str(port)],
+        "ports": [{"name": "web", "containerPort": port}],
+        "readinessProbe": {"httpGet": get, "periodSeconds": 1},
+    }
+    kfrun.ok("apply", "-q", "-f", job(kfrun, it))
+    eventually(lambda: container(kfrun)["ready"])
+    assert container(kfrun)["started"] is True
+    kfrun.ok("wait", "job", "--for=condition=Complete", "--timeout=20s")
+    assert kfrun.ok("logs", "job") == "/ready?a=b me\n" * 2
+
+
+def test_a_startup_probe_holds_the_others_back_and_restarts_what_does_not_come_up(kfrun: Kfrun) -> None:
+    script = "test -e again && touch up; touch again; sleep 2"
+    startup = {**shell("test -e up"), "periodSeconds": 1, "failureThreshold": 2}
+    liveness = {**shell("test -e up || touch asked-too-early"), "periodSeconds": 1}
+    it = node(script, startupProbe=startup, livenessProbe=liveness)
+    assert kfrun("run", "-q", "-f", job(kfrun, it, backoffLimit=3)).returncode == 0
+    assert events(kfrun)["Killing"] == ["Container node failed startup probe, will be restarted"]
+    assert not (kfrun.folder / "asked-too-early").exists()
+
+
+def test_what_a_probe_starts_and_what_never_answers_is_gone_after_its_timeout(kfrun: Kfrun) -> None:
+    probe = {**shell("setsid sleep 71 & sleep 72 & sleep 73"), "periodSeconds": 1, "failureThreshold": 9}
+    kfrun.ok("apply", "-q", "-f", job(kfrun, node("sleep 60", livenessProbe=probe)))
+    eventually(lambda: len(events(kfrun).get("Unhealthy", ())) > 0)
+    (message,) = events(kfrun)["Unhealthy"]
+    assert message.startswith('Liveness probe failed: command timed out: "sh -c setsid sleep 71')
+    assert message.endswith("timed out after 1s")
+    kfrun.ok("delete", "trainjob", "job")
+    assert [line for _, line in kfrun.processes() if "sleep 7" in line] == []
+
+
+def test_hooks_run_around_the_program_with_what_it_was_given(kfrun: Kfrun) -> None:
+    hooks = {
+        "postStart": shell("sleep 0.3; echo $WHO started >> told; sleep 74 & echo $! > helper"),
+        "preStop": shell("echo stopping >> told"),
+    }
+    script = "trap 'echo TERM >> told; exit 0' TERM; while :; do sleep 0.05; done"
+    it = node(script, lifecycle=hooks, env=[{"name": "WHO", "value": "node"}])
+    kfrun.ok("apply", "-q", "-f", job(kfrun, it, pod={"terminationGracePeriodSeconds": 10}))
+    eventually(lambda: pod(kfrun)["status"]["phase"] == "Running")
+    told = kfrun.folder / "told"
+    assert told.read_text() == "node started\n", "it counts as running when its hook has ended"
+    helper = int((kfrun.folder / "helper").read_text())
+    assert host.start_time(helper) is not None, "what the hook started serves the container"
+    kfrun.ok("delete", "trainjob", "job")
+    assert told.read_text() == "node started\nstopping\nTERM\n"
+    assert host.start_time(helper) is None
+
+
+def test_sigterm_still_comes_when_the_pre_stop_hook_takes_too_long(kfrun: Kfrun) -> None:
+    it = node(
+        "trap 'echo TERM > told; exit 0' TERM; while :; do sleep 0.05; done", lifecycle={"preStop": shell("sleep 75")}
+    )
+    kfrun.ok("apply", "-q", "-f", job(kfrun, it))
+    eventually(lambda: pod(kfrun)["status"]["phase"] == "Running")
+    began = time.monotonic()
+    kfrun.ok("delete", "trainjob", "job")
+    assert 1 <= time.monotonic() - began < 10
+    assert (kfrun.folder / "told").read_text() == "TERM\n"
+    assert [line for _, line in kfrun.processes() if "sleep 75" in line] == []
+
+
+def test_a_post_start_hook_that_fails_fails_the_job(kfrun: Kfrun) -> None:
+    done = kfrun("run", "-q", "-f", job(kfrun, node("sleep 60", lifecycle={"postStart": shell("exit 1")})))
+    assert done.returncode == 143
+    told = events(kfrun)
+    assert (told["FailedPostStartHook"], told["Killing"]) == (["PostStartHook failed"], ["FailedPostStartHook"])
+
+
+def test_a_pod_that_is_active_for_too_long_fails(kfrun: Kfrun) -> None:
+    it = job(kfrun, node("trap 'exit 0' TERM; while :; do sleep 0.05; done"), pod={"activeDeadlineSeconds": 1})
+    assert kfrun("run", "-q", "-f", it).returncode == 1
+    status = pod(kfrun)["status"]
+    assert (status["phase"], status["reason"]) == ("Failed", "DeadlineExceeded")
+    assert status["message"] == "Pod was active on the node longer than the specified deadline"
+    assert "DeadlineExceeded" in kfrun.ok("describe", "pod", pod(kfrun)["metadata"]["name"])
+
+
+def test_probes_go_on_when_the_supervisor_was_killed(kfrun: Kfrun) -> None:
+    probe = {**shell("test -e ok"), "periodSeconds": 1, "failureThreshold": 1}
+    kfrun.ok("apply", "-q", "-f", job(kfrun, node("sleep 60", readinessProbe=probe)))
+    eventually(lambda: events(kfrun).get("Unhealthy"))
+    kill_supervisor(kfrun)
+    (kfrun.folder / "ok").touch()
+    kfrun.ok("get", "trainjobs")
+    eventually(lambda: container(kfrun)["ready"])
+    assert container(kfrun)["restartCount"] == 0
+
+
+def test_a_job_without_any_has_nothing_of_them_loaded(kfrun: Kfrun) -> None:
+    program = (
+        "import sys; from kfrun.execute.local import supervisor, runtimes; runtimes.load();"
+        "print([name for name in sys.modules if name.startswith('kfrun.execute.local.pods')])"
+    )
+    import subprocess
+
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "handlers" in loaded
+    assert not any(name in loaded for name in ("probes", "calls", "action", "httpget", "grpchealth"))
