@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from kfrun.observe.store import Run, Store
 
 _NEVER_CODE = 137
+_STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
+_STREAMS_OF_MAIN = ("/proc/1/fd/1", "/proc/1/fd/2")
+"""In a container, the main process is the first; hooks write to its log so."""
+_ENDLESS = 1 << 62
 _INDEX_ENTRY = struct.Struct("<dQ")
 
 
@@ -219,8 +223,8 @@ class ProcessRuntime:
         now = time.time()
         for item in self._watched.values():
             self._sample(item, now)
-            if item.is_lost and self._settings.log_max_size:
-                pump.replace(self._path(item.attempt, "log"), self._settings.log_max_size)
+            if item.is_lost and (limit := self._limit(item.attempt)):
+                pump.replace(self._path(item.attempt, "log"), limit)
 
     def close(self) -> None:
         """See `ContainerRuntime.close`."""
@@ -255,6 +259,8 @@ class ProcessRuntime:
         argv = variables.arguments(container, local, own) if words is None else [local.text(word) for word in words]
         message = messages.file(self._folder, attempt.pod, attempt.container, attempt.restarts)
         argv, own = launch.relocated(messages.path(container), message, argv, own)
+        for stream in _STREAMS_OF_MAIN:
+            argv, own = launch.relocated(stream, self._path(attempt, "pipe"), argv, own)
         env = {**given, **own, JOB_MARKER: self._uid, marker: name}
         folder = container.get("workingDir") or self._settings.folder
         if not os.path.isdir(folder):
@@ -268,8 +274,18 @@ class ProcessRuntime:
             raise _NotFound(_causes().missing(argv, folder, env["PATH"]))
         log = self._path(attempt, "log")
         settings = self._settings
-        how = (folder, log, settings.umask, self._boot, settings.log_max_size, who)
+        how = (folder, log, settings.umask, self._boot, self._limit(attempt), who)
         return recorder.Program(executable, tuple(argv), env, *how)
+
+    def _limit(self, attempt: Attempt) -> int:
+        """Bytes at which a log is kept by a pump; 0 for none. Where programs may open it anew, one keeps it whole.
+
+        Whoever redirects to ``/dev/stderr`` truncates what lies there, unless that is a FIFO.
+        """
+        container = self._find(attempt)[2]
+        words = [*container.get("command", ()), *container.get("args", ()), str(container.get("lifecycle", ""))]
+        is_opened = any(name in word for word in words for name in (*_STREAMS, *_STREAMS_OF_MAIN))
+        return self._settings.log_max_size or (_ENDLESS if is_opened else 0)
 
     def _find(self, attempt: Attempt) -> tuple[ChildJob, PodState, dict[str, Any]]:
         job, pod = self._pods[attempt.pod]
@@ -301,7 +317,7 @@ class ProcessRuntime:
         self._watched[attempt] = Watch(attempt, traces, recorder_pid, is_child=is_child)
 
     def _forget(self, item: Watch) -> None:
-        if item.is_lost and self._settings.log_max_size:
+        if item.is_lost and self._limit(item.attempt):
             pump.wait(self._path(item.attempt, "log"))
         self._sample(item, time.time())
         item.close()
