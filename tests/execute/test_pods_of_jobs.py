@@ -134,6 +134,12 @@ def test_output_through_the_names_of_the_streams_comes_in_order_and_nothing_is_l
     assert kfrun("run", "-q", "-f", job(kfrun, as_other)).stdout == "1\n2\n3\n4\n5\n6"
 
 
+def test_scripts_may_open_the_streams_as_well(kfrun: Kfrun) -> None:
+    kfrun.write("train.sh", "echo 1; echo 2 > /dev/stderr; echo 3")
+    it = {"name": "node", "image": "i", "command": ["sh", "-e", "train.sh"]}
+    assert kfrun("run", "-q", "-f", job(kfrun, it)).stdout == "1\n2\n3\n"
+
+
 def test_hooks_write_to_the_log_of_the_main_process(kfrun: Kfrun) -> None:
     hooks = {"preStop": shell("echo stopping > /proc/1/fd/1"), "postStart": shell("echo started >> /proc/1/fd/2")}
     it = node("echo first; trap 'exit 0' TERM; while :; do sleep 0.05; done", lifecycle=hooks)

@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from kfrun.observe.store import Run, Store
 
 _NEVER_CODE = 137
-_STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
-_STREAMS_OF_MAIN = ("/proc/1/fd/1", "/proc/1/fd/2")
-"""In a container, the main process is the first; hooks write to its log so."""
 _ENDLESS = 1 << 62
 _INDEX_ENTRY = struct.Struct("<dQ")
 
@@ -223,8 +220,8 @@ class ProcessRuntime:
         now = time.time()
         for item in self._watched.values():
             self._sample(item, now)
-            if item.is_lost and (limit := self._limit(item.attempt)):
-                pump.replace(self._path(item.attempt, "log"), limit)
+            if item.is_lost:
+                pump.replace(self._path(item.attempt, "log"), self._settings.log_max_size or _ENDLESS)
 
     def close(self) -> None:
         """See `ContainerRuntime.close`."""
@@ -253,39 +250,26 @@ class ProcessRuntime:
         local = LocalAddresses(self._addresses, self._ports)
         injected = job.job_template.injected.get(attempt.container, ())
         own = variables.environment(container, self._pod_facts(job, pod), local, injected)
-        marker, _, name = self._marker(attempt).partition("=")
-        who = identity.of(job.job_template.pod, container)
-        given = {**launch.base_environment(self._settings), **({} if who is None else {"HOME": who.home})}
         argv = variables.arguments(container, local, own) if words is None else [local.text(word) for word in words]
-        message = messages.file(self._folder, attempt.pod, attempt.container, attempt.restarts)
-        argv, own = launch.relocated(messages.path(container), message, argv, own)
-        for stream in _STREAMS_OF_MAIN:
-            argv, own = launch.relocated(stream, self._path(attempt, "pipe"), argv, own)
-        env = {**given, **own, JOB_MARKER: self._uid, marker: name}
         folder = container.get("workingDir") or self._settings.folder
-        if not os.path.isdir(folder):
-            raise _NotFound(_causes().no_folder(folder))
-        if not argv:
-            raise _NotFound("the container has no command")
-        executable = launch.find_executable(argv[0], env["PATH"], folder)
-        if executable is None and words is not None:
-            raise _NotFound("executable file not found in $PATH")
-        if executable is None:
-            raise _NotFound(_causes().missing(argv, folder, env["PATH"]))
-        log = self._path(attempt, "log")
-        settings = self._settings
-        how = (folder, log, settings.umask, self._boot, self._limit(attempt), who)
+        # A log that may be opened anew is pumped, or it would be truncated.
+        is_opened = launch.opens_streams(argv, folder, str(container.get("lifecycle", "")))
+        for path, place in self._places(attempt, container).items():
+            argv, own = launch.relocated(path, place, argv, own)
+        who = identity.of(job.job_template.pod, container)
+        marker, _, name = self._marker(attempt).partition("=")
+        given = {**launch.base_environment(self._settings), **({} if who is None else {"HOME": who.home})}
+        env = {**given, **own, JOB_MARKER: self._uid, marker: name}
+        executable = _executable(argv, env["PATH"], folder, is_main=words is None)
+        settings, log = self._settings, self._path(attempt, "log")
+        limit = settings.log_max_size or (_ENDLESS if is_opened else 0)
+        how = (folder, log, settings.umask, self._boot, limit, who)
         return recorder.Program(executable, tuple(argv), env, *how)
 
-    def _limit(self, attempt: Attempt) -> int:
-        """Bytes at which a log is kept by a pump; 0 for none. Where programs may open it anew, one keeps it whole.
-
-        Whoever redirects to ``/dev/stderr`` truncates what lies there, unless that is a FIFO.
-        """
-        container = self._find(attempt)[2]
-        words = [*container.get("command", ()), *container.get("args", ()), str(container.get("lifecycle", ""))]
-        is_opened = any(name in word for word in words for name in (*_STREAMS, *_STREAMS_OF_MAIN))
-        return self._settings.log_max_size or (_ENDLESS if is_opened else 0)
+    def _places(self, attempt: Attempt, container: dict[str, Any]) -> dict[str, str]:
+        """Where paths are here that each container has of its own."""
+        message = messages.file(self._folder, attempt.pod, attempt.container, attempt.restarts)
+        return {messages.path(container): message, **dict.fromkeys(launch.STREAMS_OF_MAIN, self._path(attempt, "pipe"))}
 
     def _find(self, attempt: Attempt) -> tuple[ChildJob, PodState, dict[str, Any]]:
         job, pod = self._pods[attempt.pod]
@@ -317,7 +301,7 @@ class ProcessRuntime:
         self._watched[attempt] = Watch(attempt, traces, recorder_pid, is_child=is_child)
 
     def _forget(self, item: Watch) -> None:
-        if item.is_lost and self._limit(item.attempt):
+        if item.is_lost:
             pump.wait(self._path(item.attempt, "log"))
         self._sample(item, time.time())
         item.close()
@@ -351,6 +335,22 @@ def _stop_signal(container: dict[str, Any]) -> int:
 
 class _NotFound(Exception):
     """What a container needs is not there."""
+
+
+def _executable(argv: list[str], path: str, folder: str, *, is_main: bool) -> str:
+    """The file that is run.
+
+    Raises:
+        _NotFound: there is none, and why.
+    """
+    if not os.path.isdir(folder):
+        raise _NotFound(_causes().no_folder(folder))
+    if not argv:
+        raise _NotFound("the container has no command")
+    found = launch.find_executable(argv[0], path, folder)
+    if found is None:
+        raise _NotFound(_causes().missing(argv, folder, path) if is_main else "executable file not found in $PATH")
+    return found
 
 
 def _causes() -> ModuleType:
