@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kfrun import host
-from kfrun.execute.local.process import record
+from kfrun.execute.local.process.attempts import record
 from kfrun.model.runstate import RunState
 from kfrun.observe.store import Store
 from tests.conftest import Kfrun

@@ -22,7 +22,7 @@ VIOLATIONS = {
     "report/table.py": "import kfrun.observe.watch",
     "settings.py": "import kfrun.report.table",
     "execute/controller/job.py": "import kfrun.execute.local.jobfiles",
-    "execute/local/supervisor.py": "import kfrun.execute.local.process.record",
+    "execute/local/supervisor.py": "import kfrun.execute.local.process.attempts.record",
     "execute/local/pods/variables.py": "import kfrun.execute.local.runtimes",
     "execute/memory/job.py": "import kfrun.execute.local.ledger",
     "flow/waits/__init__.py": "import kfrun.execute.memory, kfrun.observe.store",

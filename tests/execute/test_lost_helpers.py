@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from kfrun import host
-from kfrun.execute.local.process import record
+from kfrun.execute.local.process.attempts import record
 from tests.chaos import held
 from tests.conftest import eventually
 from tests.host.test_orphans import kernel_tells

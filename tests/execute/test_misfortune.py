@@ -17,7 +17,7 @@ import pytest
 
 from kfrun import host
 from kfrun.execute.local import jobfiles
-from kfrun.execute.local.process import record
+from kfrun.execute.local.process.attempts import record
 from kfrun.resolve.pods import expand
 from tests.conftest import eventually, manifest
 

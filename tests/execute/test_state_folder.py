@@ -17,7 +17,7 @@ from kfrun import host, settings
 from kfrun.errors import StoreFailed
 from kfrun.execute.local import requests
 from kfrun.execute.local.backend import LocalBackend
-from kfrun.execute.local.process import record
+from kfrun.execute.local.process.attempts import record
 from kfrun.model.kinds import API_VERSION
 from kfrun.model.source import ObjectKey
 from kfrun.observe import location

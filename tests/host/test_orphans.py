@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kfrun import host
-from kfrun.execute.local.process.orphan import Orphan, code_of
+from kfrun.execute.local.process.attempts.orphan import Orphan, code_of
 from kfrun.host import orphans
 from tests.conftest import eventually
 

@@ -107,8 +107,9 @@ class Run:
     def __init__(self, kfrun: Kfrun, case: Path) -> None:
         self.kfrun = kfrun
         self.documents = _documents(case)
-        for path in re.findall(r"path: (/tmp/kfrun-scenarios/[\w-]+)", (case / "manifest.yaml").read_text()):
+        for path in re.findall(r"(?<![\w/])/tmp/[\w/-]+", (case / "manifest.yaml").read_text()):
             shutil.rmtree(path, ignore_errors=True)
+            Path(path).unlink(missing_ok=True)
         self.observed = _load(case / "observed.yaml")
         steps = case / "steps.yaml"
         self.steps = _load(steps) if steps.exists() else []

@@ -219,7 +219,8 @@ def container_ended(
     p: Pass, pod: PodState, container: ContainerState, *, exit_code: int, reason: str, message: str, at: float
 ) -> None:
     """Take note that the current attempt of a container ended (or could not be started)."""
-    pod.phase = "Running"
+    if not container.init:
+        pod.phase = "Running"
     container.status, container.ready, container.up, container.hook = "terminated", False, False, ""
     container.exit_code, container.reason, container.message, container.finished = exit_code, reason, message, at
     if reason == "StartError":

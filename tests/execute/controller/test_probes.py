@@ -256,3 +256,10 @@ def test_the_deadline_of_a_pod_counts_for_each_pod() -> None:
     it.at(20.0)
     assert [pod.phase for pod in it.state.pods] == ["Failed", "Pending"] or it.state.pods[1].phase == "Running"
     assert it.wake_at == 23.0
+
+
+def test_a_pod_runs_when_a_main_container_does() -> None:
+    it = machine(node(), pod=inits({"name": "prepare"}))
+    assert it.state.pods[0].phase == "Pending"
+    it.end(0, 0, container="prepare")
+    assert it.state.pods[0].phase == "Running"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kfrun.execute.local.process import record
+from kfrun.execute.local.process.attempts import record
 from kfrun.model.runstate import RunState
 from tests.conftest import eventually, manifest
 

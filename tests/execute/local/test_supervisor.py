@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kfrun.execute.local.process import record
+from kfrun.execute.local.process.attempts import record
 from tests.conftest import eventually
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
 
-    from kfrun.execute.local.process.recorder import Program
+    from kfrun.execute.local.process.attempts.recorder import Program
 
 _KEPT = {signal.SIGKILL, signal.SIGSTOP}
 _LONGEST = 4000

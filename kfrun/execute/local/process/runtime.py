@@ -7,28 +7,23 @@ import os
 import signal
 import struct
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kfrun import host
 from kfrun.errors import Refused
 from kfrun.execute.controller.facts import CONFIG_ERROR, START_ERROR, START_ERROR_CODE, Attempt, Ended, Waiting
-from kfrun.execute.local.kubelet import messages
 from kfrun.execute.local.needs.environment import EnvironmentNeed
 from kfrun.execute.local.needs.ports import PortsNeed
-from kfrun.execute.local.pods import variables
 from kfrun.execute.local.pods.configs import MissingConfig
-from kfrun.execute.local.process import enclosure, identity, launch, leftovers, pump, record, recorder
-from kfrun.execute.local.process.addresses import LOOPBACK, Addresses, LocalAddresses
+from kfrun.execute.local.process import identity, launch, programs
+from kfrun.execute.local.process.addresses import LOOPBACK
+from kfrun.execute.local.process.attempts import leftovers, pump, record, recorder
+from kfrun.execute.local.process.attempts.orphan import code_of
+from kfrun.execute.local.process.attempts.watch import Traces, Watch
 from kfrun.execute.local.process.enclosure import Unstartable
-from kfrun.execute.local.process.orphan import code_of
-from kfrun.execute.local.process.watch import Traces, Watch
-from kfrun.execute.local.runtime import JOB_MARKER, ContainerUsage
-from kfrun.execute.local.supply import mounts
+from kfrun.execute.local.runtime import ContainerUsage
 from kfrun.execute.local.supply.mounts import Unusable
-from kfrun.host import files, namespaces, orphans
-from kfrun.host.namespaces import Bind
-from kfrun.model.values import replace
+from kfrun.host import files, orphans
 from kfrun.observe import segments
 
 if TYPE_CHECKING:
@@ -38,7 +33,6 @@ if TYPE_CHECKING:
     from kfrun.execute.controller.facts import Fact
     from kfrun.execute.local.jobfiles import RunFiles
     from kfrun.execute.local.needs.need import Need
-    from kfrun.execute.local.process.mpi import Launchpad
     from kfrun.execute.local.supply.inputs import Supplies
     from kfrun.model.runstate import PodState, RunState
     from kfrun.model.workload import ChildJob, Workload
@@ -68,8 +62,7 @@ class ProcessRuntime:
         self._settings = settings
         self._ports = ports
         self._boot = host.boot_id()
-        self._addresses = Addresses.of(workload)
-        self._launchpad = _launchpad(f"{folder}/mpi", settings.mpi_hosts)
+        self._programs = programs.Programs(folder, uid, workload, settings, ports)
         self._pods: dict[str, tuple[ChildJob, PodState]] = {}
         self._watched: dict[Attempt, Watch] = {}
         self._starts = recorder.Starts()
@@ -99,7 +92,7 @@ class ProcessRuntime:
 
     def needs(self, store: Store, job: RunFiles) -> list[Need]:
         """See `ContainerRuntime.needs`: the Python environment, and ports of the address that all processes share."""
-        needed = [*self._addresses.needed(self._workload), *self._probed_ports()]
+        needed = [*self._programs.addresses.needed(self._workload), *self._programs.probed_ports()]
         ports = PortsNeed(store, self._uid, list(dict.fromkeys(needed)), self._ports)
         if job.environment is None:
             return [ports]
@@ -107,16 +100,16 @@ class ProcessRuntime:
 
     def prepare_pod(self, pod: PodState) -> None:
         """See `ContainerRuntime.prepare_pod`: processes share the machine, only MPI's want files."""
-        if self._launchpad is not None:
-            self._launchpad.prepare()
+        if self._programs.launchpad is not None:
+            self._programs.launchpad.prepare()
         job = next(item for item in self._workload.jobs if item.name == pod.job)
         self._pods[pod.name] = job, pod
 
     def remove_pod(self, pod: PodState) -> None:
         """See `ContainerRuntime.remove_pod`."""
         self._pods.pop(pod.name, None)
-        if self._launchpad is not None and not self._pods:
-            self._launchpad.clear()
+        if self._programs.launchpad is not None and not self._pods:
+            self._programs.launchpad.clear()
 
     def start(self, attempt: Attempt, given: Supplies) -> None:
         """See `ContainerRuntime.start`."""
@@ -127,8 +120,10 @@ class ProcessRuntime:
             self._facts.append(Waiting(attempt, CONFIG_ERROR, refusal))
             return
         try:
-            program = self._program(attempt, given)
-            pid = recorder.spawn(program, record.create(self._path(attempt, "attempt")), self._starts)
+            program = self._programs.of(self._find(attempt), attempt, given)
+            if program.told:
+                self._facts.append(Waiting(attempt, "ContainerCreating", program.told, "VolumesRewritten"))
+            pid = recorder.spawn(program, record.create(self._programs.path(attempt, "attempt")), self._starts)
         except (OSError, Unstartable, MissingConfig, Unusable) as error:
             text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             self._facts.append(Ended(attempt, START_ERROR_CODE, START_ERROR, text, time.time()))
@@ -139,7 +134,7 @@ class ProcessRuntime:
         """See `ContainerRuntime.adopt`."""
         if given is not None:
             self._given[attempt] = given
-        path = self._path(attempt, "attempt")
+        path = self._programs.path(attempt, "attempt")
         found = record.read(path)
         # Held and new: it was forked a moment ago and is about to write.
         if found is None or (found.state == "new" and not record.is_held(path)):
@@ -177,7 +172,7 @@ class ProcessRuntime:
         if attempt not in self._given:
             raise FileNotFoundError(errno.ENOENT, "what its container was given is not there any more")
         try:
-            program = self._program(attempt, self._given[attempt], argv)
+            program = self._programs.of(self._find(attempt), attempt, self._given[attempt], argv)
         except (Unstartable, MissingConfig, Unusable) as error:
             raise FileNotFoundError(errno.ENOENT, f'exec: "{argv[0] if argv else ""}": {error}') from error
         return code_of(os.waitpid(recorder.start(program, streams), 0)[1])
@@ -185,14 +180,14 @@ class ProcessRuntime:
     def address(self, pod: PodState, port: int, host: str = "") -> tuple[str, int]:
         """See `ContainerRuntime.address`: pods share one, and have ports of their own where they are told them."""
         job, _ = self._pods[pod.name]
-        name = host or self._host(job, pod.index)
-        if host and not self._addresses.is_host(host):
+        name = host or self._programs.host(job, pod.index)
+        if host and not self._programs.addresses.is_host(host):
             return host, port
         return LOOPBACK, self._ports.get(f"{name}:{port}", port)
 
     def usage(self, attempt: Attempt) -> ContainerUsage | None:
         """See `ContainerRuntime.usage`."""
-        found = host.marked_processes(self._marker(attempt))
+        found = host.marked_processes(self._programs.marker(attempt))
         return ContainerUsage(*host.usage(found)) if found else None
 
     def descriptors(self) -> Sequence[int]:
@@ -245,8 +240,8 @@ class ProcessRuntime:
         now = time.time()
         for item in self._watched.values():
             self._sample(item, now)
-            if item.is_lost and self._settings.log_max_size:
-                pump.replace(self._path(item.attempt, "log"), self._settings.log_max_size)
+            if item.is_lost:
+                pump.replace(self._programs.path(item.attempt, "log"), self._settings.log_max_size or programs.ENDLESS)
 
     def close(self) -> None:
         """See `ContainerRuntime.close`."""
@@ -269,107 +264,33 @@ class ProcessRuntime:
             self._withheld.remove(attempt)
             self._facts.append(Ended(attempt, _NEVER_CODE, "Error", "it was not started any more", time.time()))
 
-    def _program(self, attempt: Attempt, given: Supplies, words: Sequence[str] | None = None) -> recorder.Program:
-        """What is run as a container; or in it, where there are ``words``."""
-        job, pod, container = self._find(attempt)
-        local = LocalAddresses(self._addresses, self._ports)
-        injected = job.job_template.injected.get(attempt.container, ())
-        own = variables.environment(container, given.facts, local, injected, given.sources)
-        binds = self._binds(attempt, mounts.binds(container, given.volumes, own), is_told=words is None)
-        local_paths = partial(mounts.rewritten, found=() if namespaces.are_possible() else binds) if binds else str
-        own = {name: local_paths(value) for name, value in own.items()}
-        marker, _, name = self._marker(attempt).partition("=")
-        # The user of an MPI job is that of its image, who can read nothing of ours.
-        who = identity.of(job.job_template.pod, container) if self._launchpad is None else None
-        base = {**launch.base_environment(self._settings), **({} if who is None else {"HOME": who.home})}
-        argv = variables.arguments(container, local, own) if words is None else [local.text(word) for word in words]
-        message = messages.file(self._folder, attempt.pod, attempt.container, attempt.restarts)
-        argv, own = launch.relocated(messages.path(container), message, [local_paths(word) for word in argv], own)
-        env = {**base, **own, JOB_MARKER: self._uid, marker: name}
-        if self._launchpad is not None:
-            host, asked = job.hostname(pod.index), self._probed(job, pod.index, container)
-            env = self._launchpad.environment(env, own, host)
-            argv = self._launchpad.arguments(argv, host, (self._ports[port] for port in asked))
-        folder = local_paths(container.get("workingDir") or self._settings.folder)
-        if not argv:
-            raise Unstartable("the container has no command")
-        log, settings = self._path(attempt, "log"), self._settings
-        how = (folder, log, settings.umask, self._boot, settings.log_max_size, who)
-        program = recorder.Program("", tuple(argv), env, *how)
-        if binds and namespaces.are_possible():
-            # It may lie in one of them: it is looked for where these are.
-            enclosure.require_usable(binds)
-            return replace(program, binds=tuple(binds), own=(settings.folder, *given.volumes.values()))
-        if words is not None and launch.find_executable(argv[0], env["PATH"], folder) is None:
-            raise Unstartable("executable file not found in $PATH")
-        return replace(program, executable=enclosure.executable(argv, folder, env["PATH"]))
-
-    def _binds(self, attempt: Attempt, of_volumes: Sequence[Bind], *, is_told: bool) -> list[Bind]:
-        """What the container sees where; that it cannot be mounted is told."""
-        source = [Bind(folder, path) for folder, path in self._settings.mounts]
-        binds = mounts.sorted_binds([*source, *of_volumes])
-        if binds and is_told and not namespaces.are_possible():
-            self._facts.append(Waiting(attempt, "ContainerCreating", _told(binds, self._folder), "VolumesRewritten"))
-        return binds
-
-    def _host(self, job: ChildJob, index: int) -> str:
-        """The whole host name of a pod."""
-        return f"{job.hostname(index)}.{self._workload.subdomain}".rstrip(".")
-
-    def _probed(self, job: ChildJob, index: int, container: dict[str, Any]) -> list[str]:
-        """``host:port`` of a pod of an MPI job at which it is asked whether its sshd is there."""
-        from kfrun.execute.local.process import mpi
-
-        return [f"{self._host(job, index)}:{port}" for port in mpi.probed(container)]
-
-    def _probed_ports(self) -> list[str]:
-        if self._launchpad is None:
-            return []
-        return [
-            port
-            for job in self._workload.jobs
-            for container in job.job_template.containers
-            for index in range(job.completions)
-            for port in self._probed(job, index, container)
-        ]
-
     def _find(self, attempt: Attempt) -> tuple[ChildJob, PodState, dict[str, Any]]:
         job, pod = self._pods[attempt.pod]
         containers = (*job.job_template.init_containers, *job.job_template.containers)
         return job, pod, next(item for item in containers if item["name"] == attempt.container)
 
-    def _path(self, attempt: Attempt, suffix: str) -> str:
-        return f"{self._prefix(attempt)}.{suffix}"
-
-    def _prefix(self, attempt: Attempt) -> str:
-        return f"{self._folder}/pods/{attempt.pod}/{attempt.container}.{attempt.restarts}"
-
     # Watching
 
     def _watch(self, attempt: Attempt, recorder_pid: int, *, is_child: bool) -> None:
-        traces = Traces(self._uid, self._prefix(attempt), self._marker(attempt), self._boot)
+        traces = Traces(self._uid, self._programs.prefix(attempt), self._programs.marker(attempt), self._boot)
         self._watched[attempt] = Watch(attempt, traces, recorder_pid, is_child=is_child)
 
     def _forget(self, item: Watch) -> None:
-        if item.is_lost and self._settings.log_max_size:
-            pump.wait(self._path(item.attempt, "log"))
+        if item.is_lost:
+            pump.wait(self._programs.path(item.attempt, "log"))
         self._sample(item, time.time())
         item.close()
         del self._watched[item.attempt]
         if not item.never_started:
             self._given.pop(item.attempt, None)
 
-    def _marker(self, attempt: Attempt) -> str:
-        """What every process of the attempt has in its environment, and no process of any other."""
-        return f"{launch.ATTEMPT_MARKER}={self._uid}/{attempt.pod}/{attempt.container}.{attempt.restarts}"
-
     def _sample(self, item: Watch, now: float) -> None:
         try:
-            log = self._path(item.attempt, "log")
+            log = self._programs.path(item.attempt, "log")
             size = segments.size(log) if self._settings.log_max_size else os.stat(log).st_size
             if size == item.log_size:
                 return
-            with open(self._path(item.attempt, "idx"), "ab", opener=files.opener) as file:
+            with open(self._programs.path(item.attempt, "idx"), "ab", opener=files.opener) as file:
                 file.write(_INDEX_ENTRY.pack(now, size))
             item.log_size = size
         except OSError:
@@ -383,18 +304,3 @@ def _stop_signal(container: dict[str, Any]) -> int:
     base, offset, number = name.partition("+") if "+" in name else name.partition("-")
     found = signal.Signals.__members__.get(base, signal.SIGTERM)
     return int(found) + int(f"{offset}{number}" or 0)
-
-
-def _launchpad(folder: str, hosts: str) -> Launchpad | None:
-    if not hosts:
-        return None
-    from kfrun.execute.local.process import mpi
-
-    return mpi.Launchpad(folder, hosts)
-
-
-def _told(binds: Sequence[Bind], folder: str) -> str:
-    """What is done where nothing can be mounted."""
-    paths = ", ".join(bind.target for bind in binds)
-    where = f"{paths} in its command, arguments and variables are paths below {folder}"
-    return f"this system mounts nothing for a process: {where}"

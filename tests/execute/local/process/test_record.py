@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kfrun.execute.local.process import record
-from kfrun.execute.local.process.record import Record
+from kfrun.execute.local.process.attempts import record
+from kfrun.execute.local.process.attempts.record import Record
 
 if TYPE_CHECKING:
     from pathlib import Path

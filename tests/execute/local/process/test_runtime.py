@@ -16,8 +16,9 @@ from kfrun.errors import Refused
 from kfrun.execute.controller.facts import Attempt, Ended, Started
 from kfrun.execute.local import jobfiles
 from kfrun.execute.local.pods import configs
-from kfrun.execute.local.process import launch, leftovers, record, runtime
+from kfrun.execute.local.process import launch, runtime
 from kfrun.execute.local.process.addresses import LOOPBACK
+from kfrun.execute.local.process.attempts import leftovers, record
 from kfrun.execute.local.supply.inputs import Inputs
 from kfrun.model.runstate import ContainerState, PodState
 from tests import workloads

@@ -14,7 +14,7 @@ import pytest
 from kfrun import host
 from kfrun.execute.controller.facts import Ended, Started
 from kfrun.execute.local import jobfiles
-from kfrun.execute.local.process import leftovers, record, recorder, remains
+from kfrun.execute.local.process.attempts import leftovers, record, recorder, remains
 from kfrun.execute.local.runtime import JOB_MARKER
 from tests import style_metrics
 from tests.conftest import eventually

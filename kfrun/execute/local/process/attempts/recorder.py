@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 
 from kfrun import host
 from kfrun.execute.controller.facts import START_ERROR, START_ERROR_CODE
-from kfrun.execute.local.process import enclosure, remains
-from kfrun.execute.local.process import record as records
+from kfrun.execute.local.process import enclosure
+from kfrun.execute.local.process.attempts import record as records
+from kfrun.execute.local.process.attempts import remains
+from kfrun.execute.local.process.attempts.orphan import code_of
+from kfrun.execute.local.process.attempts.pump import Pump
+from kfrun.execute.local.process.attempts.record import Record
 from kfrun.execute.local.process.enclosure import Unstartable
 from kfrun.execute.local.process.launch import ATTEMPT_MARKER
-from kfrun.execute.local.process.orphan import code_of
-from kfrun.execute.local.process.pump import Pump
-from kfrun.execute.local.process.record import Record
 from kfrun.execute.local.runtime import JOB_MARKER
 from kfrun.host import files, orphans
 from kfrun.model.values import dataclass, replace
@@ -45,7 +46,7 @@ class Program:
 
     With ``limit`` the log is kept at so many bytes; with ``identity`` it runs as somebody else; with ``binds`` it is
     started in a mount namespace of its own, and looked for there. ``own`` are folders in which places for them may be
-    made.
+    made. ``told`` is what there is to say of all that, before it starts.
     """
 
     executable: str
@@ -59,6 +60,7 @@ class Program:
     identity: Identity | None = None
     binds: tuple[Bind, ...] = ()
     own: tuple[str, ...] = ()
+    told: str = ""
 
 
 class Starts:

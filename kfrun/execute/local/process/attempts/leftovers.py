@@ -9,15 +9,15 @@ import time
 from typing import TYPE_CHECKING
 
 from kfrun import host
-from kfrun.execute.local.process.orphan import Orphan
-from kfrun.execute.local.process.remains import end, is_foreign, is_marked
+from kfrun.execute.local.process.attempts.orphan import Orphan
+from kfrun.execute.local.process.attempts.remains import end, is_foreign, is_marked
 from kfrun.execute.local.runtime import JOB_MARKER
 from kfrun.host import orphans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kfrun.execute.local.process.watch import Watch
+    from kfrun.execute.local.process.attempts.watch import Watch
 
 
 _PAUSE = 0.02

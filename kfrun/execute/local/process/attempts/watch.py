@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 
 from kfrun import host
 from kfrun.execute.controller.facts import START_ERROR, Ended, Started
-from kfrun.execute.local.process import record as records
-from kfrun.execute.local.process.orphan import Orphan
-from kfrun.execute.local.process.record import Record
-from kfrun.execute.local.process.remains import Remains, is_foreign
+from kfrun.execute.local.process.attempts import record as records
+from kfrun.execute.local.process.attempts.orphan import Orphan
+from kfrun.execute.local.process.attempts.record import Record
+from kfrun.execute.local.process.attempts.remains import Remains, is_foreign
 from kfrun.host import orphans
 from kfrun.model.state import RECORDER_LOST
 from kfrun.model.values import NamedTuple, replace
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.facts import Attempt, Fact
-    from kfrun.execute.local.process.leftovers import Leftovers
+    from kfrun.execute.local.process.attempts.leftovers import Leftovers
 
 _POLL_SECONDS = 0.02
 _SLOW_POLL_SECONDS = 0.5

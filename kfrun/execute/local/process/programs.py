@@ -1,0 +1,160 @@
+"""The programs of one job's containers: what is run, with which variables, and what it sees of the file system."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kfrun import host
+from kfrun.execute.local.kubelet import messages
+from kfrun.execute.local.pods import variables
+from kfrun.execute.local.process import enclosure, identity, launch
+from kfrun.execute.local.process.addresses import Addresses, LocalAddresses
+from kfrun.execute.local.process.attempts import recorder
+from kfrun.execute.local.process.enclosure import Unstartable
+from kfrun.execute.local.runtime import JOB_MARKER
+from kfrun.execute.local.supply import mounts
+from kfrun.host import namespaces
+from kfrun.host.namespaces import Bind
+from kfrun.model.values import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kfrun.execute.controller.facts import Attempt
+    from kfrun.execute.local.process.mpi import Launchpad
+    from kfrun.execute.local.supply.inputs import Supplies
+    from kfrun.model.runstate import PodState
+    from kfrun.model.workload import ChildJob, Workload
+
+    Found = tuple[ChildJob, PodState, dict[str, Any]]
+    """A container with its pod and its Job."""
+
+ENDLESS = 1 << 62
+"""A size at which no log is kept."""
+
+
+class Programs:
+    """Makes the programs of one job.
+
+    Args:
+        folder: the job's folder.
+        uid: the TrainJob's.
+        workload: what it runs.
+        settings: what its processes are given.
+        ports: its local ports by ``host:port`` of the cluster, as they are when something starts.
+    """
+
+    def __init__(
+        self, folder: str, uid: str, workload: Workload, settings: launch.ProcessSettings, ports: dict[str, int]
+    ) -> None:
+        self._folder = folder
+        self._uid = uid
+        self._workload = workload
+        self._settings = settings
+        self._ports = ports
+        self._boot = host.boot_id()
+        self.addresses = Addresses.of(workload)
+        self.launchpad = _launchpad(f"{folder}/mpi", settings.mpi_hosts)
+
+    def of(
+        self, found: Found, attempt: Attempt, given: Supplies, words: Sequence[str] | None = None
+    ) -> recorder.Program:
+        """What is run as a container; or in it, where there are ``words``.
+
+        Raises:
+            Unstartable: there is nothing that could be run, and why.
+            MissingConfig, Unusable: of what it was to be given something is not there, or leads elsewhere.
+        """
+        job, pod, container = found
+        local = LocalAddresses(self.addresses, self._ports)
+        injected = job.job_template.injected.get(attempt.container, ())
+        own = variables.environment(container, given.facts, local, injected, given.sources)
+        source = [Bind(path, seen) for path, seen in self._settings.mounts]
+        binds = mounts.sorted_binds([*source, *mounts.binds(container, given.volumes, own)])
+        local_paths = partial(mounts.rewritten, found=() if namespaces.are_possible() else binds) if binds else str
+        own = {name: local_paths(value) for name, value in own.items()}
+        marker, _, name = self.marker(attempt).partition("=")
+        folder = local_paths(container.get("workingDir") or self._settings.folder)
+        # The user of an MPI job is that of its image, who can read nothing of ours.
+        who = identity.of(job.job_template.pod, container) if self.launchpad is None else None
+        base = {**launch.base_environment(self._settings), **({} if who is None else {"HOME": who.home})}
+        argv = variables.arguments(container, local, own) if words is None else [local.text(word) for word in words]
+        # A log that may be opened anew is pumped, or it would be truncated.
+        is_opened = launch.opens_streams(argv, folder, str(container.get("lifecycle", "")))
+        argv = [local_paths(word) for word in argv]
+        for path, place in self._places(attempt, container).items():
+            argv, own = launch.relocated(path, place, argv, own)
+        env = {**base, **own, JOB_MARKER: self._uid, marker: name}
+        if self.launchpad is not None:
+            host, asked = job.hostname(pod.index), self._probed(job, pod.index, container)
+            env = self.launchpad.environment(env, own, host)
+            argv = self.launchpad.arguments(argv, host, (self._ports[port] for port in asked))
+        if not argv:
+            raise Unstartable("the container has no command")
+        log, settings = self.path(attempt, "log"), self._settings
+        limit = settings.log_max_size or (ENDLESS if is_opened else 0)
+        how = (folder, log, settings.umask, self._boot, limit, who)
+        told = _told(binds, self._folder) if binds and not namespaces.are_possible() else ""
+        program = recorder.Program("", tuple(argv), env, *how, told=told)
+        if binds and namespaces.are_possible():
+            # It may lie in one of them: it is looked for where these are.
+            enclosure.require_usable(binds)
+            return replace(program, binds=tuple(binds), own=(settings.folder, *given.volumes.values()))
+        if words is not None and launch.find_executable(argv[0], env["PATH"], folder) is None:
+            raise Unstartable("executable file not found in $PATH")
+        return replace(program, executable=enclosure.executable(argv, folder, env["PATH"]))
+
+    def _places(self, attempt: Attempt, container: dict[str, Any]) -> dict[str, str]:
+        """Where paths are here that each container has of its own."""
+        message = messages.file(self._folder, attempt.pod, attempt.container, attempt.restarts)
+        return {messages.path(container): message, **dict.fromkeys(launch.STREAMS_OF_MAIN, self.path(attempt, "pipe"))}
+
+    def host(self, job: ChildJob, index: int) -> str:
+        """The whole host name of a pod."""
+        return f"{job.hostname(index)}.{self._workload.subdomain}".rstrip(".")
+
+    def _probed(self, job: ChildJob, index: int, container: dict[str, Any]) -> list[str]:
+        """``host:port`` of a pod of an MPI job at which it is asked whether its sshd is there."""
+        from kfrun.execute.local.process import mpi
+
+        return [f"{self.host(job, index)}:{port}" for port in mpi.probed(container)]
+
+    def probed_ports(self) -> list[str]:
+        """All of these, of all pods."""
+        if self.launchpad is None:
+            return []
+        return [
+            port
+            for job in self._workload.jobs
+            for container in job.job_template.containers
+            for index in range(job.completions)
+            for port in self._probed(job, index, container)
+        ]
+
+    def path(self, attempt: Attempt, suffix: str) -> str:
+        """A file of an attempt: its ``log``, or its record, ``attempt``."""
+        return f"{self.prefix(attempt)}.{suffix}"
+
+    def prefix(self, attempt: Attempt) -> str:
+        """What the names of all files of an attempt begin with."""
+        return f"{self._folder}/pods/{attempt.pod}/{attempt.container}.{attempt.restarts}"
+
+    def marker(self, attempt: Attempt) -> str:
+        """What every process of the attempt has in its environment, and no process of any other."""
+        return f"{launch.ATTEMPT_MARKER}={self._uid}/{attempt.pod}/{attempt.container}.{attempt.restarts}"
+
+
+def _launchpad(folder: str, hosts: str) -> Launchpad | None:
+    if not hosts:
+        return None
+    from kfrun.execute.local.process import mpi
+
+    return mpi.Launchpad(folder, hosts)
+
+
+def _told(binds: Sequence[Bind], folder: str) -> str:
+    """What is done where nothing can be mounted."""
+    paths = ", ".join(bind.target for bind in binds)
+    where = f"{paths} in its command, arguments and variables are paths below {folder}"
+    return f"this system mounts nothing for a process: {where}"
