@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -123,6 +124,17 @@ def test_the_hostfile_is_found_where_containers_have_it(mpi: Kfrun) -> None:
     text = mpi.ok("run", "-q", "-f", job(mpi, "hosts", ["sh", "-c", script]))
     said = [line.removeprefix("[launcher-0] ") for line in text.splitlines() if line.startswith("[launcher")]
     assert said == ["hosts-node-0-0", "hosts-node-0-1", "hosts-node-0-0.hosts slots=2", "hosts-node-0-1.hosts slots=2"]
+
+
+def test_what_the_policy_makes_for_a_job_is_kept_with_it_for_its_owner_alone(mpi: Kfrun) -> None:
+    mpi.ok("run", "-q", "-f", job(mpi, "keys", ["mpirun", "true"]))
+    (file,) = mpi.home.rglob("job.json")
+    assert file.stat().st_mode & 0o077 == 0
+    hosts, keys = json.loads(file.read_text())["objects"]
+    assert (hosts["kind"], hosts["metadata"]["name"]) == ("ConfigMap", "keys-mpi-hostfile")
+    assert (keys["kind"], keys["metadata"]["name"]) == ("Secret", "keys-mpi-ssh-auth")
+    assert b"EC PRIVATE KEY" in base64.b64decode(keys["data"]["ssh-privatekey"])
+    assert "PRIVATE" not in mpi.ok("get", "all", "-o", "yaml")
 
 
 def test_the_exit_code_of_a_rank_is_that_of_the_job(mpi: Kfrun) -> None:
