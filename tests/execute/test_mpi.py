@@ -162,7 +162,7 @@ def test_a_job_whose_pod_or_rank_is_killed_fails_and_leaves_nothing(mpi: Kfrun, 
     os.kill(victims[0] if killed in marks else int(logs[3]), signal.SIGKILL)
     mpi.ok("wait", "trainjob/dies", "--for=condition=Failed", "--timeout", "30s")
     eventually(lambda: not any("sleep 120" in words for _, words in mpi.processes()), what="no rank is left")
-    eventually(lambda: not list(mpi.home.rglob("mpi/scratch")), what="their files are gone")
+    eventually(lambda: not list(mpi.home.glob("state/*/jobs/*/*/*/mpi/scratch")), what="their files are gone")
 
 
 def _all_ranks(kfrun: Kfrun) -> list[str]:
