@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -125,6 +126,17 @@ def test_the_hostfile_is_found_where_containers_have_it(mpi: Kfrun) -> None:
     assert said == ["hosts-node-0-0", "hosts-node-0-1", "hosts-node-0-0.hosts slots=2", "hosts-node-0-1.hosts slots=2"]
 
 
+def test_what_the_policy_makes_for_a_job_is_kept_with_it_for_its_owner_alone(mpi: Kfrun) -> None:
+    mpi.ok("run", "-q", "-f", job(mpi, "keys", ["mpirun", "true"]))
+    (file,) = mpi.home.rglob("job.json")
+    assert file.stat().st_mode & 0o077 == 0
+    hosts, keys = json.loads(file.read_text())["objects"]
+    assert (hosts["kind"], hosts["metadata"]["name"]) == ("ConfigMap", "keys-mpi-hostfile")
+    assert (keys["kind"], keys["metadata"]["name"]) == ("Secret", "keys-mpi-ssh-auth")
+    assert b"EC PRIVATE KEY" in base64.b64decode(keys["data"]["ssh-privatekey"])
+    assert "PRIVATE" not in mpi.ok("get", "all", "-o", "yaml")
+
+
 def test_the_exit_code_of_a_rank_is_that_of_the_job(mpi: Kfrun) -> None:
     done = mpi("run", "-f", job(mpi, "code", ["mpirun", "sh", "-c", "exit $((OMPI_COMM_WORLD_RANK == 2 ? 7 : 0))"]))
     assert done.returncode == 7
@@ -150,7 +162,7 @@ def test_a_job_whose_pod_or_rank_is_killed_fails_and_leaves_nothing(mpi: Kfrun, 
     os.kill(victims[0] if killed in marks else int(logs[3]), signal.SIGKILL)
     mpi.ok("wait", "trainjob/dies", "--for=condition=Failed", "--timeout", "30s")
     eventually(lambda: not any("sleep 120" in words for _, words in mpi.processes()), what="no rank is left")
-    eventually(lambda: not list(mpi.home.rglob("mpi/scratch")), what="their files are gone")
+    eventually(lambda: not list(mpi.home.glob("state/*/jobs/*/*/*/mpi/scratch")), what="their files are gone")
 
 
 def _all_ranks(kfrun: Kfrun) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,11 +21,12 @@ from kfrun.plan import jobs
 from kfrun.resolve.pods import expand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from kfrun.execute.backend import Step
     from kfrun.execute.local.runtime import Launch, Way
     from kfrun.model.change import Action, DesiredJob
+    from kfrun.model.resolution import Resolution
     from kfrun.model.source import ObjectKey
     from kfrun.model.state import StoredObject
     from kfrun.observe.store import Store
@@ -222,7 +224,18 @@ def _job(uid: str, desired: DesiredJob, launch: Launcher, way: Way) -> jobfiles.
         cache=way.settings.cache_dir,
         keep_environment=way.wishes.keep_environment,
         back_off=(way.settings.retry_delay, way.settings.max_retry_delay),
+        objects=tuple(_objects(uid, desired.resolution)),
     )
+
+
+def _objects(uid: str, resolution: Resolution) -> Iterator[dict[str, Any]]:
+    """What the controller makes beside the JobSet for its pods to read; the keys of an MPI job are made now."""
+    own = [item for item in resolution.objects if item["kind"] in ("ConfigMap", "Secret")]
+    yield from own
+    if own:
+        from kfrun.resolve.policies import mpi
+
+        yield from mpi.missing_keys(own, uid, os.urandom)
 
 
 def _write_files(folder: str, job: jobfiles.RunFiles) -> None:

@@ -44,6 +44,7 @@ class RunFiles:
         cache: the cache folder in which environments are built.
         keep_environment: keep an isolated environment after the end.
         back_off: base and limit of the waits between tries, seconds.
+        objects: the ConfigMaps and Secrets that the ML policy makes for it alone, whole.
     """
 
     workload: Workload
@@ -53,6 +54,11 @@ class RunFiles:
     cache: str = ""
     keep_environment: bool = False
     back_off: tuple[float, float] = (10.0, 300.0)
+    objects: tuple[dict[str, Any], ...] = ()
+
+    def find(self, kind: str, name: str) -> dict[str, Any] | None:
+        """One of `objects`."""
+        return next((item for item in self.objects if (item["kind"], item["metadata"]["name"]) == (kind, name)), None)
 
 
 def write(folder: str, job: RunFiles) -> None:
@@ -188,6 +194,7 @@ def _read(data: dict[str, Any]) -> RunFiles:
                 **data,
                 "workload": expand.of_jobset(**data["workload"]),
                 "back_off": tuple(data["back_off"]),
+                "objects": tuple(data.get("objects", ())),
             }
         )
     except Exception as error:  # whatever it stumbles over, the file does not hold what it should

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 from kfrun.errors import InvalidInput
 from kfrun.resolve import env, keys
 from kfrun.resolve.findings import finding
+from kfrun.resolve.material import ENTROPY, Material
 from kfrun.resolve.podsets import NODE, counting_resources, same_mount, upsert
 from kfrun.resolve.policies import counts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from kfrun.resolve.origins import Mark
     from kfrun.resolve.podsets import Build, PodSet
 
@@ -57,9 +60,23 @@ def add_objects(build: Build) -> None:
     """
     build.add_object("v1", "ConfigMap", _hosts_name(build), data={_HOSTS_FILE: _hosts(build)})
     if build.material is not None:
-        pair = keys.ssh_keys(build.material)
-        data = {"ssh-privatekey": _base64(pair.private), "ssh-publickey": _base64(pair.public)}
-        build.add_object("v1", "Secret", _keys_name(build), type="kubernetes.io/ssh-auth", immutable=True, data=data)
+        build.add_object("v1", "Secret", _keys_name(build), **_keys(build.material))
+
+
+def missing_keys(objects: Sequence[Node], uid: str, entropy: Callable[[int], bytes]) -> Iterator[Node]:
+    """The Secret of a job that was resolved without material, beside its ``objects``; nothing for other jobs."""
+    kinds = {item["kind"] for item in objects}
+    for item in objects:
+        name, _, of_mpi = item["metadata"]["name"].rpartition(f"-{_HOSTS_VOLUME}")
+        if item["kind"] == "ConfigMap" and name and not of_mpi and "Secret" not in kinds:
+            metadata = {**item["metadata"], "name": f"{name}-{_KEYS_VOLUME}"}
+            yield {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, **_keys(Material(uid, entropy(ENTROPY)))}
+
+
+def _keys(material: Material) -> Node:
+    pair = keys.ssh_keys(material)
+    data = {"ssh-privatekey": _base64(pair.private), "ssh-publickey": _base64(pair.public)}
+    return {"type": "kubernetes.io/ssh-auth", "immutable": True, "data": data}
 
 
 def _hosts(build: Build) -> str:
