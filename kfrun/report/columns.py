@@ -86,11 +86,16 @@ def pod_status(pod: _Object) -> str:
     if "deletionGracePeriodSeconds" in pod["metadata"] and status.get("phase") not in ("Succeeded", "Failed"):
         return "Terminating"
     inits = status.get("initContainerStatuses") or []
+    mains = status.get("containerStatuses") or []
+    # Sidecars end after the others, and how does not matter.
+    is_initialized = status.get("phase") == "Running" or any(
+        {"running", "terminated"} & set(container.get("state") or {}) for container in mains
+    )
     for number, container in enumerate(inits):
         reason = _init_reason(container)
-        if reason is not None and status.get("phase") != "Running":
+        if reason is not None and not is_initialized:
             return f"Init:{reason or f'{number}/{len(inits)}'}"
-    reasons = [_reason(container) for container in status.get("containerStatuses") or []]
+    reasons = [_reason(container) for container in mains]
     told = [reason for reason in reasons if reason]
     if not told or (any(not reason for reason in reasons) and set(told) == {"Completed"}):
         return str(status.get("reason") or status.get("phase") or "Unknown")

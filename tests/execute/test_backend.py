@@ -126,6 +126,17 @@ def test_a_job_runs_to_its_end_and_everything_of_it_is_there(place: Place) -> No
     assert {"SuccessfulCreate", "Completed", "AllJobsCompleted"} <= set(reasons)
 
 
+def test_a_job_with_probes_and_hooks_runs_to_its_end(place: Place) -> None:
+    ok, more = "{exec: {command: [sh, -c, exit 0]}}", ""
+    for name in ("startup", "readiness", "liveness"):
+        more += f"{name}Probe: {ok}\n                  "
+    more += f"lifecycle: {{postStart: {ok}, preStop: {ok}}}\n                  command: "
+    text = manifest("job", ["sh", "-c", "sleep 0.6; echo hello"]).replace("command: ", more)
+    place.apply(text)
+    found = end(place, place.job("job"))
+    assert (found.succeeded, output(place, place.job("job"))) == (True, b"hello\n")
+
+
 @pytest.mark.parametrize("command", ["exit 4", "sleep 0.3; exit 4"])
 def test_who_waits_for_what_cannot_come_any_more_is_told_at_once(place: Place, command: str) -> None:
     job = place.run("job", command, backoff="0")

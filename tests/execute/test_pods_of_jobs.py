@@ -124,3 +124,57 @@ def test_a_container_may_have_a_signal_of_its_own_to_stop(kfrun: Kfrun, name: st
     eventually(lambda: pod(kfrun)["status"]["phase"] == "Running")
     kfrun.ok("delete", "trainjob", "job")
     assert (kfrun.folder / "told").read_text() == f"{name}\n"
+
+
+def test_output_through_the_names_of_the_streams_comes_in_order_and_nothing_is_lost(kfrun: Kfrun) -> None:
+    script = "echo 1; echo 2 > /dev/stderr; echo 3 >&2; echo 4 > /dev/stdout; echo 5 >> /proc/self/fd/1; printf 6"
+    assert kfrun("run", "-q", "-f", job(kfrun, node(script))).stdout == "1\n2\n3\n4\n5\n6"
+    assert kfrun.ok("logs", "job") == "1\n2\n3\n4\n5\n6"
+    as_other = node(script, securityContext={"runAsUser": 1234} if os.geteuid() == 0 else {})
+    assert kfrun("run", "-q", "-f", job(kfrun, as_other)).stdout == "1\n2\n3\n4\n5\n6"
+
+
+def test_scripts_may_open_the_streams_as_well(kfrun: Kfrun) -> None:
+    kfrun.write("train.sh", "echo 1; echo 2 > /dev/stderr; echo 3")
+    it = {"name": "node", "image": "i", "command": ["sh", "-e", "train.sh"]}
+    assert kfrun("run", "-q", "-f", job(kfrun, it)).stdout == "1\n2\n3\n"
+
+
+def test_hooks_write_to_the_log_of_the_main_process(kfrun: Kfrun) -> None:
+    hooks = {"preStop": shell("echo stopping > /proc/1/fd/1"), "postStart": shell("echo started >> /proc/1/fd/2")}
+    it = node("echo first; trap 'exit 0' TERM; while :; do sleep 0.05; done", lifecycle=hooks)
+    kfrun.ok("apply", "-q", "-f", job(kfrun, it, pod={"terminationGracePeriodSeconds": 10}))
+    eventually(lambda: pod(kfrun)["status"]["phase"] == "Running")
+    kfrun.ok("suspend", "job")
+    eventually(lambda: kfrun.ok("logs", "job").splitlines()[-1:] == ["stopping"])
+    assert sorted(kfrun.ok("logs", "job").splitlines()) == ["first", "started", "stopping"]
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "reason"),
+    [
+        ("exit 255", 255, "Error"),
+        ("exit 256", 0, "Completed"),
+        ("kill -9 $$$$", 137, "Error"),
+        ("kill -s USR1 $$$$", 138, "Error"),
+        ("no-such-program", 127, "Error"),
+        ("/dev/null", 126, "Error"),
+        ("true | false", 1, "Error"),
+    ],
+)
+def test_exit_codes_are_those_that_a_kubelet_reports(kfrun: Kfrun, script: str, code: int, reason: str) -> None:
+    assert kfrun("run", "-q", "-f", job(kfrun, node(script), pod=NEVER)).returncode == code
+    ended = container(kfrun)["state"]["terminated"]
+    assert (ended["exitCode"], ended["reason"]) == (code, reason)
+
+
+def test_each_container_has_its_log_byte_by_byte(kfrun: Kfrun) -> None:
+    side = {"name": "side", "image": "i", "command": ["sh", "-c", "echo aside; printf tail"]}
+    it = job(kfrun, node("printf '\\377\\000\\033x'; printf last >&2"), side)
+    kfrun("run", "-q", "-f", it)
+    for name, expected in (("node", b"\377\0\033xlast"), ("side", b"aside\ntail")):
+        process = kfrun.start("logs", "job", "--container", name)
+        assert process.communicate()[0] == expected
+    process = kfrun.start("logs", "job")
+    lines = process.communicate()[0].splitlines()
+    assert sorted(lines) == sorted([b"[node-0] \377\0\033xlast", b"[node-0/side] aside", b"[node-0/side] tail"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -207,13 +208,23 @@ def test_probes_go_on_when_the_supervisor_was_killed(kfrun: Kfrun) -> None:
     assert container(kfrun)["restartCount"] == 0
 
 
+def test_a_hook_whose_supervisor_was_killed_runs_once_more_before_sigterm(kfrun: Kfrun) -> None:
+    hooks = {"preStop": shell("echo stopping >> told; sleep 1")}
+    script = "trap 'echo TERM >> told; exit 0' TERM; while :; do sleep 0.05; done"
+    kfrun.ok("apply", "-q", "-f", job(kfrun, node(script, lifecycle=hooks), pod={"terminationGracePeriodSeconds": 20}))
+    eventually(lambda: pod(kfrun)["status"]["phase"] == "Running")
+    kfrun.ok("suspend", "job")
+    told = kfrun.folder / "told"
+    eventually(told.exists)
+    kill_supervisor(kfrun)
+    eventually(lambda: kfrun.ok("get", "trainjobs") and told.read_text().endswith("TERM\n"))
+    assert told.read_text() == "stopping\nstopping\nTERM\n"
+
+
 def test_a_job_without_any_has_nothing_of_them_loaded(kfrun: Kfrun) -> None:
     program = (
         "import sys; from kfrun.execute.local import supervisor, runtimes; runtimes.load();"
-        "print([name for name in sys.modules if name.startswith('kfrun.execute.local.pods')])"
+        "print(sorted(name[28:] for name in sys.modules if name.startswith('kfrun.execute.local.kubelet.')))"
     )
-    import subprocess
-
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert "handlers" in loaded
-    assert not any(name in loaded for name in ("probes", "calls", "action", "httpget", "grpchealth"))
+    assert loaded == "['handlers', 'messages']\n"

@@ -84,6 +84,12 @@ def test_status_of_a_pod_in_its_init_containers(states, status):
     assert columns.pod_status(item) == status
 
 
+def test_how_a_sidecar_ends_after_the_others_does_not_matter():
+    item = pod(state=terminated(0, "Completed"))
+    item["status"] |= {"phase": "Succeeded", "initContainerStatuses": [{"name": "i", "state": terminated(143)}]}
+    assert columns.pod_status(item) == "Completed"
+
+
 def test_pod_row():
     item = pod(index=3, state=terminated(7), restartCount=2)
     row = columns.of("Pod").row(item, NOW, wide=True)

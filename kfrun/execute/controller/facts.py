@@ -164,7 +164,8 @@ def _run(p: Pass, pod: PodState, container: ContainerState, *, is_ready: bool) -
     spec = p.child(pod.job).job_template.container(container.name)
     if container.status != "running":
         container.up = "startupProbe" not in spec
-    pod.phase = "Running"
+    if not container.init:
+        pod.phase = "Running"
     container.status, container.reason, container.message = "running", "", ""
     # Where there is a probe, it decides.
     container.ready = container.ready if "readinessProbe" in spec else is_ready and container.up

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kfrun.execute.controller.facts import Ended, Lost, Started, Waiting
+from kfrun.execute.controller.facts import Ended, HookEnded, Lost, Probed, Started, Waiting
 from tests.execute.controller.machine import NEVER, Machine, attempt, child, inits, workload
+
+if TYPE_CHECKING:
+    from kfrun.model.runstate import ContainerState, PodState
 
 _STEPS = 60
 _ACTIONS = ("FailJob", "Ignore", "Count")
+_PROBES = ("startup", "readiness", "liveness")
+_PROBE: dict[str, Any] = {"exec": {"command": ["true"]}}
 _JOBSET_ACTIONS = ("FailJobSet", "RestartJobSet", "RestartJobSetAndIgnoreMaxRestarts", "RestartJob")
 
 
@@ -37,6 +42,13 @@ def _job(rng: random.Random, name: str, before: list[str]) -> dict[str, Any]:
         pod |= inits({"name": f"{name}-init", **sidecar})
     found = child(name, nodes=rng.randint(1, 3), containers=rng.randint(1, 2), pod=pod, **fields)
     found["replicas"] = rng.randint(1, 2)
+    spec = found["template"]["spec"]["template"]["spec"]
+    if rng.random() < 0.2:
+        spec["activeDeadlineSeconds"] = rng.choice((1, 50))
+    for container in (*spec.get("initContainers", ()), *spec["containers"]):
+        container.update({f"{probe}Probe": _PROBE for probe in _PROBES if rng.random() < 0.2})
+        hooks = {hook: {"sleep": {"seconds": 1}} for hook in ("postStart", "preStop") if rng.random() < 0.2}
+        container.update({"lifecycle": hooks} if hooks else {})
     if before and rng.random() < 0.5:
         found["dependsOn"] = [{"name": rng.choice(before), "status": rng.choice(("Ready", "Complete"))}]
     return found
@@ -91,6 +103,12 @@ class Watch:
         assert len({pod.name for pod in state.pods}) == len(state.pods)
         for pod in state.pods:
             assert pod.job_uid in uids
+            for item in (item for item in pod.containers if item.active):
+                assert item.stopping or not (item.told or item.killed or item.hook == "preStop")
+                assert item.told or not item.killed, "nothing is killed that was not asked to end"
+                assert not (item.told and item.hook == "preStop"), "SIGTERM ends the hook's time"
+                assert item.status == "running" or not (item.up or item.ready)
+                assert item.up or not item.ready
             assert self.ended.get(pod.name, pod.phase) == pod.phase, "an end is final"
             if pod.ended:
                 assert not any(item.active for item in pod.containers)
@@ -106,32 +124,52 @@ class Watch:
 def _happen(rng: random.Random, machine: Machine) -> None:
     """Something happens to a container, to the job, or time passes."""
     active = [(pod, item) for pod in machine.state.pods for item in pod.containers if item.active]
-    word = rng.choice(("time", "end", "end", "end", "start", "start", "suspend", "lost"))
+    word = rng.choice(("time", "end", "end", "end", "start", "start", "suspend", "lost", "hook", "probe", "probe"))
     if word == "suspend" and rng.random() < 0.3 and not machine.state.finished:
         machine.state.suspend = not machine.state.suspend
         machine.turn()
     elif word == "time" or not active:
         machine.at(machine.wake_at if machine.wake_at is not None else machine.now + rng.choice((0.01, 1, 30)))
     else:
-        one = attempt(*rng.choice(active))
+        pod, item = rng.choice(active)
+        one = attempt(pod, item)
         code = rng.choice((0, 0, 0, 1, 42))
         told = {
             "end": Ended(one, code, "Error" if code else "Completed", "", machine.now),
             "start": Started(one, machine.now),
             "suspend": Waiting(one, "ContainerCreating"),
             "lost": Lost(one, "EngineLost", "gone"),
+            "hook": HookEnded(one, item.hook or "preStop", failed=code != 0),
+            "probe": _probed(rng, machine, pod, item),
         }
         machine.tell(told[word])
 
 
-def _bring_to_an_end(machine: Machine, watch: Watch) -> None:
+def _probed(rng: random.Random, machine: Machine, pod: PodState, item: ContainerState) -> Probed:
+    """What a probe says that the container has and that asks now; of others nothing."""
+    spec = next(job for job in machine.workload.jobs if job.name == pod.job).job_template.container(item.name)
+    asking = [name for name in _PROBES if f"{name}Probe" in spec and item.status == "running"]
+    asking = [name for name in asking if (name == "startup") != item.up]
+    if not asking:
+        return Probed(attempt(pod, item), "readiness", None)
+    return Probed(attempt(pod, item), rng.choice(asking), rng.choice((True, True, False, None)), "no")
+
+
+def _bring_to_an_end(rng: random.Random, machine: Machine, watch: Watch) -> None:
     """Everything succeeds from now on, and what is asked to stop does."""
     machine.state.suspend = False
     for _ in range(3000):
         active = [(pod, item) for pod in machine.state.pods for item in pod.containers if item.active]
         ending = [(pod, item) for pod, item in active if item.stopping or not item.sidecar]
-        starting = [(pod, item) for pod, item in active if item.status == "starting"]
-        if starting:
+        starting = [(pod, item) for pod, item in active if item.status == "starting" and not item.hook]
+        hooked = [(pod, item) for pod, item in active if item.hook]
+        unprobed = [(pod, item) for pod, item in active if item.status == "running" and not (item.up and item.ready)]
+        if hooked:
+            machine.tell(*(HookEnded(attempt(*one), one[1].hook) for one in hooked))
+        elif unprobed and rng.random() < 0.5:
+            probes = ("startup", "readiness")
+            machine.tell(*(Probed(attempt(*one), probe, True) for one in unprobed for probe in probes))
+        elif starting:
             machine.tell(*(Started(attempt(*one), machine.now) for one in starting))
         elif ending:
             machine.tell(*(Ended(attempt(*one), 0, "Completed", "", machine.now) for one in ending))
@@ -152,5 +190,5 @@ def test_whatever_happens_the_rules_hold_and_there_is_an_end(seed: int) -> None:
     for _ in range(_STEPS):
         _happen(rng, machine)
         watch.look()
-    _bring_to_an_end(machine, watch)
+    _bring_to_an_end(rng, machine, watch)
     watch.look()

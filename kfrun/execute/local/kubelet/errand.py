@@ -56,7 +56,7 @@ def begin(call: Callable[[], Reply], timeout: float | None) -> Errand:
         return Errand(0, reading, None)
     if pid:
         os.close(teller)
-        return Errand(pid, reading, None if timeout is None else time.time() + timeout + _SLACK)
+        return Errand(pid, reading, None if timeout is None else time.monotonic() + timeout + _SLACK)
     try:
         _act(call, teller, timeout)
     finally:
@@ -67,7 +67,7 @@ class Errand:
     """One that runs.
 
     Attributes:
-        due: when it is not waited for any longer, None for never.
+        due: when it is not waited for any longer, None for never; of a clock that nobody sets.
     """
 
     def __init__(self, pid: int, reading: int, due: float | None) -> None:
@@ -87,7 +87,7 @@ class Errand:
         try:
             data = os.read(self._reading, 1 << 16)
         except BlockingIOError:
-            if self.due is None or time.time() < self.due:
+            if self.due is None or time.monotonic() < self.due:
                 return None
             self.end()
             return Reply(False, "it did not end with its timeout and was killed")
@@ -105,12 +105,13 @@ class Errand:
         pid, self._pid = self._pid, 0
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + _SLACK
-        while not os.waitpid(pid, os.WNOHANG)[0]:
-            if time.monotonic() > deadline:
-                with contextlib.suppress(ProcessLookupError):
+        asked = time.monotonic()
+        # Whoever tidies up behind recorders that were killed may have taken it.
+        with contextlib.suppress(ChildProcessError):
+            while not os.waitpid(pid, os.WNOHANG)[0] and time.monotonic() < asked + 2 * _SLACK:
+                if time.monotonic() > asked + _SLACK:
                     os.kill(pid, signal.SIGKILL)
-            time.sleep(0.001)
+                time.sleep(0.001)
 
     def _close(self) -> None:
         if self._reading >= 0:
@@ -166,5 +167,6 @@ def _end_below() -> None:
             return
         for pid in below:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
+                # Where orphans do not come to us, at least what stayed in its group.
+                (os.killpg if os.getpgid(pid) == pid else os.kill)(pid, signal.SIGKILL)
         time.sleep(0.001)

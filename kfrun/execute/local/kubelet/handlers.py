@@ -76,8 +76,9 @@ class Handlers:
             self._probers.pop(key).close()
         for key, container in wanted.items():
             if key not in self._probers:
-                self._probers[key] = self._prober(*key, container, now)
-            self._probers[key].mind(container, now)
+                age = max(0.0, now - (container.started or now))
+                self._probers[key] = self._prober(*key, since=time.monotonic() - age)
+            self._probers[key].mind(container, time.monotonic())
 
     def _wanted(self, pod: PodState, container: ContainerState) -> list[str]:
         """The probes that ask just now."""
@@ -88,13 +89,13 @@ class Handlers:
         is_going = pod.kill_at is not None or container.stopping
         return [name for name in names if f"{name}Probe" in spec and not (is_going and name != "readiness")]
 
-    def _prober(self, attempt: Attempt, name: str, container: ContainerState, now: float) -> Prober:
+    def _prober(self, attempt: Attempt, name: str, *, since: float) -> Prober:
         from kfrun.execute.local.kubelet.probes import Prober
 
         spec = self._spec(attempt)
         call = self._calls.probe(self._pod(attempt), attempt, spec, spec[f"{name}Probe"])
         is_first = name == "startup" or "startupProbe" not in spec
-        return Prober(attempt, name, spec[f"{name}Probe"], call, since=container.started or now, is_first=is_first)
+        return Prober(attempt, name, spec[f"{name}Probe"], call, since=since, is_first=is_first)
 
     def _pod(self, attempt: Attempt) -> PodState:
         return next(pod for pod in self._state.pods if pod.name == attempt.pod)
@@ -110,7 +111,7 @@ class Handlers:
     def interval(self) -> float | None:
         """Seconds until something is due; None where nothing is."""
         due = min((at for item in self._probers.values() if (at := item.due()) is not None), default=None)
-        return None if due is None else max(0.0, due - time.time())
+        return None if due is None else max(0.0, due - time.monotonic())
 
     def collect(self) -> list[Fact]:
         """What has been found out since the last call."""

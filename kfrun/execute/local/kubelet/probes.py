@@ -30,7 +30,7 @@ class Prober:
         name: ``startup``, ``readiness`` or ``liveness``.
         spec: the probe.
         call: what asks.
-        since: when the container started.
+        since: when the container started, by a clock that nobody sets.
         is_first: no other probe was waited for.
     """
 

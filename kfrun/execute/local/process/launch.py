@@ -1,6 +1,6 @@
 """What a process is given beside the manifest's: the caller's environment, and the executable of a command's name.
 
-Pure but for `find_executable`, which looks at the file system as execvp would.
+Pure but for `find_executable`, which looks at the file system as execvp would, and for scripts that are looked into.
 """
 
 from __future__ import annotations
@@ -9,11 +9,18 @@ import os
 from typing import Any
 
 from kfrun.execute.local.runtime import JOB_MARKER
+from kfrun.host import files
 from kfrun.model.values import asdict, dataclass
 
 ATTEMPT_MARKER = "KFRUN_ATTEMPT"
 HELPER_MARKER = "KFRUN_HELPER"
 """In the environment of supervisors and what they fork, so that nobody takes them for a part of a job."""
+
+_STREAMS = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
+STREAMS_OF_MAIN = ("/proc/1/fd/1", "/proc/1/fd/2")
+"""In a container, the main process is the first; hooks write to its log so."""
+
+_SCRIPTS, _LONGEST_SCRIPT = (".sh", ".bash"), 1 << 18
 
 _MARKERS = frozenset({JOB_MARKER, ATTEMPT_MARKER, HELPER_MARKER})
 _DROPPED = _MARKERS | {"PYTHONHOME", "PYTHONPATH", "RANK", "WORLD_SIZE", "LOCAL_RANK"}
@@ -111,6 +118,20 @@ def _moved(text: str, path: str, place: str) -> str:
         is_longer = any(letter.isalnum() or letter in "_./-" for letter in (*first[-1:], *piece[:1]))
         first += (path if is_longer else place) + piece
     return first
+
+
+def opens_streams(argv: list[str], folder: str, hooks: str) -> bool:
+    """Whether a command, a shell script that it names, or ``hooks`` open standard output or error by their names."""
+    texts = [*argv, hooks, *(_text(os.path.join(folder, word)) for word in argv[:3] if word.endswith(_SCRIPTS))]
+    return any(name in text for text in texts for name in (*_STREAMS, *STREAMS_OF_MAIN))
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="latin-1", opener=files.opener) as file:
+            return file.read(_LONGEST_SCRIPT)
+    except (OSError, ValueError):
+        return ""
 
 
 def find_executable(name: str, path: str, folder: str) -> str | None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from kfrun.observe.store import Run, Store
 
 _NEVER_CODE = 137
+_ENDLESS = 1 << 62
 _INDEX_ENTRY = struct.Struct("<dQ")
 
 
@@ -225,8 +226,8 @@ class ProcessRuntime:
         now = time.time()
         for item in self._watched.values():
             self._sample(item, now)
-            if item.is_lost and self._settings.log_max_size:
-                pump.replace(self._path(item.attempt, "log"), self._settings.log_max_size)
+            if item.is_lost:
+                pump.replace(self._path(item.attempt, "log"), self._settings.log_max_size or _ENDLESS)
 
     def close(self) -> None:
         """See `ContainerRuntime.close`."""
@@ -255,31 +256,25 @@ class ProcessRuntime:
         local = LocalAddresses(self._addresses, self._ports)
         injected = job.job_template.injected.get(attempt.container, ())
         own = variables.environment(container, self._pod_facts(job, pod), local, injected)
-        marker, _, name = self._marker(attempt).partition("=")
+        argv = variables.arguments(container, local, own) if words is None else [local.text(word) for word in words]
+        folder = container.get("workingDir") or self._settings.folder
+        # A log that may be opened anew is pumped, or it would be truncated.
+        is_opened = launch.opens_streams(argv, folder, str(container.get("lifecycle", "")))
+        for path, place in self._places(attempt, container).items():
+            argv, own = launch.relocated(path, place, argv, own)
         # The user of an MPI job is that of its image, who can read nothing of ours.
         who = identity.of(job.job_template.pod, container) if self._launchpad is None else None
+        marker, _, name = self._marker(attempt).partition("=")
         given = {**launch.base_environment(self._settings), **({} if who is None else {"HOME": who.home})}
-        argv = variables.arguments(container, local, own) if words is None else [local.text(word) for word in words]
-        message = messages.file(self._folder, attempt.pod, attempt.container, attempt.restarts)
-        argv, own = launch.relocated(messages.path(container), message, argv, own)
         env = {**given, **own, JOB_MARKER: self._uid, marker: name}
         if self._launchpad is not None:
             host, asked = job.hostname(pod.index), self._probed(job, pod.index, container)
             env = self._launchpad.environment(env, own, host)
             argv = self._launchpad.arguments(argv, host, (self._ports[port] for port in asked))
-        folder = container.get("workingDir") or self._settings.folder
-        if not os.path.isdir(folder):
-            raise _NotFound(_causes().no_folder(folder))
-        if not argv:
-            raise _NotFound("the container has no command")
-        executable = launch.find_executable(argv[0], env["PATH"], folder)
-        if executable is None and words is not None:
-            raise _NotFound("executable file not found in $PATH")
-        if executable is None:
-            raise _NotFound(_causes().missing(argv, folder, env["PATH"]))
-        log = self._path(attempt, "log")
-        settings = self._settings
-        how = (folder, log, settings.umask, self._boot, settings.log_max_size, who)
+        executable = _executable(argv, env["PATH"], folder, is_main=words is None)
+        settings, log = self._settings, self._path(attempt, "log")
+        limit = settings.log_max_size or (_ENDLESS if is_opened else 0)
+        how = (folder, log, settings.umask, self._boot, limit, who)
         return recorder.Program(executable, tuple(argv), env, *how)
 
     def _host(self, job: ChildJob, index: int) -> str:
@@ -302,6 +297,11 @@ class ProcessRuntime:
             for index in range(job.completions)
             for port in self._probed(job, index, container)
         ]
+
+    def _places(self, attempt: Attempt, container: dict[str, Any]) -> dict[str, str]:
+        """Where paths are here that each container has of its own."""
+        message = messages.file(self._folder, attempt.pod, attempt.container, attempt.restarts)
+        return {messages.path(container): message, **dict.fromkeys(launch.STREAMS_OF_MAIN, self._path(attempt, "pipe"))}
 
     def _find(self, attempt: Attempt) -> tuple[ChildJob, PodState, dict[str, Any]]:
         job, pod = self._pods[attempt.pod]
@@ -333,7 +333,7 @@ class ProcessRuntime:
         self._watched[attempt] = Watch(attempt, traces, recorder_pid, is_child=is_child)
 
     def _forget(self, item: Watch) -> None:
-        if item.is_lost and self._settings.log_max_size:
+        if item.is_lost:
             pump.wait(self._path(item.attempt, "log"))
         self._sample(item, time.time())
         item.close()
@@ -375,6 +375,22 @@ def _launchpad(folder: str, hosts: str) -> Launchpad | None:
     from kfrun.execute.local.process import mpi
 
     return mpi.Launchpad(folder, hosts)
+
+
+def _executable(argv: list[str], path: str, folder: str, *, is_main: bool) -> str:
+    """The file that is run.
+
+    Raises:
+        _NotFound: there is none, and why.
+    """
+    if not os.path.isdir(folder):
+        raise _NotFound(_causes().no_folder(folder))
+    if not argv:
+        raise _NotFound("the container has no command")
+    found = launch.find_executable(argv[0], path, folder)
+    if found is None:
+        raise _NotFound(_causes().missing(argv, folder, path) if is_main else "executable file not found in $PATH")
+    return found
 
 
 def _causes() -> ModuleType:

@@ -32,6 +32,9 @@ ATTEMPT = Attempt("tj-node-0-0-abcde", "node", 0)
 POD = PodState(ATTEMPT.pod, "tj-node-0", "uid", 0, 0, 0.0, [ContainerState("node")])
 
 
+to_us = pytest.mark.skipif(host.is_portable(), reason="orphans go elsewhere; they are found when their container ends")
+
+
 class Local:
     """A runtime of containers that are this machine."""
 
@@ -186,6 +189,7 @@ def test_a_program_passes_with_code_0_and_its_words_are_told(tmp_path: Path) -> 
     assert probe({"exec": {"command": [str(tmp_path / "not-there")]}}).passed is None
 
 
+@to_us
 def test_a_probe_leaves_nothing_behind(tmp_path: Path) -> None:
     fled = f"setsid sleep 61 & echo $! > {tmp_path}/fled; sleep 62 & echo $! > {tmp_path}/stayed; "
     for end in ("exit 0", "sleep 63"):
@@ -194,6 +198,7 @@ def test_a_probe_leaves_nothing_behind(tmp_path: Path) -> None:
         assert [host.start_time(int((tmp_path / name).read_text())) for name in ("fled", "stayed")] == [None, None]
 
 
+@to_us
 def test_what_a_hook_starts_lives_on_until_somebody_ends_it(tmp_path: Path) -> None:
     command = ["sh", "-c", f"sleep 64 >/dev/null 2>&1 & echo $! > {tmp_path}/pid"]
     begun = errand.begin(Calls(Local()).hook(POD, ATTEMPT, {}, {"exec": {"command": command}}), None)  # type: ignore[arg-type]
@@ -331,9 +336,9 @@ def test_the_first_answer_comes_after_the_initial_delay() -> None:
 
 
 def test_no_process_and_no_descriptor_is_left() -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before, children = len(os.listdir("/proc/self/fd")), host.children(os.getpid())
     for _ in range(3):
         probe({"exec": {"command": ["true"]}})
         hook({"exec": {"command": ["true"]}})
     assert len(os.listdir("/proc/self/fd")) == before
-    assert host.children(os.getpid()) == []
+    assert host.is_portable() or host.children(os.getpid()) == children
