@@ -225,6 +225,7 @@ def container_ended(
     container.exit_code, container.reason, container.message, container.finished = exit_code, reason, message, at
     if reason == "StartError":
         p.event("Pod", pod.name, "Failed", f"Error: {message}", warning=True)
-    if exit_code != 0 and p.state.first_failure is None and (container.fault or not container.stopping):
+    is_own = not container.sidecar and (container.fault or not container.stopping)
+    if exit_code != 0 and p.state.first_failure is None and is_own:
         node = p.child(pod.job).node(pod.index)
         p.state.first_failure = FirstFailure(node, pod.name, container.name, exit_code, reason, message)

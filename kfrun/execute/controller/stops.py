@@ -37,7 +37,7 @@ def begin(p: Pass, pod: PodState, container: ContainerState, grace: float, messa
     if has_started and grace > 0 and hook(p, pod, container, "preStop"):
         container.hook = "preStop"
         p.commands.append(RunHook(pod.name, container.name, "preStop"))
-    elif not _waits_for_others(pod, container):
+    elif grace <= 0 or not _waits_for_others(pod, container):
         _tell(p, pod, container)
 
 
@@ -53,7 +53,8 @@ def shorten(p: Pass, pod: PodState, kill_at: float) -> None:
     for container in pod.containers:
         if container.active and container.kill_at is not None:
             container.kill_at = min(container.kill_at, kill_at)
-            container.told = container.told or p.now >= kill_at
+            if p.now >= kill_at:
+                container.told, container.hook = True, ""
 
 
 def _advance(p: Pass, pod: PodState, container: ContainerState) -> None:

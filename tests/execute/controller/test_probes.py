@@ -263,3 +263,22 @@ def test_a_pod_runs_when_a_main_container_does() -> None:
     assert it.state.pods[0].phase == "Pending"
     it.end(0, 0, container="prepare")
     assert it.state.pods[0].phase == "Running"
+
+
+def test_where_no_grace_is_given_nothing_waits_for_anything() -> None:
+    it = machine(
+        node(lifecycle={"preStop": HOOK}), pod={**inits({"name": "proxy", "restartPolicy": "Always"}), **grace(0)}
+    )
+    it.taken()
+    it.ask("cancel")
+    names = ("job-node-0-0/proxy", NODE)
+    assert it.taken() == [f"{verb} {name}" for verb in ("term", "kill") for name in names]
+
+
+def test_the_code_of_a_sidecar_is_never_that_of_the_job() -> None:
+    it = machine(node(), pod={**inits({"name": "proxy", "restartPolicy": "Always"}), **NEVER})
+    it.end(0, 7, container="proxy")
+    assert it.state.first_failure is None
+    it.end(0, 3)
+    assert it.state.first_failure is not None
+    assert it.state.first_failure.exit_code == 3
