@@ -28,6 +28,7 @@ RUNTIMES = {
 SHIPPED = {
     *(f"runtimes/{name}.yaml" for name in RUNTIMES),
     *(f"examples/{name}/{file}" for name in EXAMPLES for file in ("README.md", "job.yaml", "train.py")),
+    *(f"examples/multi-step/{file}" for file in ("README.md", "job.yaml", "step.py")),
     *(
         f"schemas/{version}/{name}"
         for version in RELEASES

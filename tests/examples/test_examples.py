@@ -77,7 +77,8 @@ def kfrun(tmp_path, test_cache, example):
 def test_the_example_does_what_it_says(example, kfrun):
     expected = yaml.safe_load((example / "expected.yaml").read_text())
     assert set(expected) <= KEYS
-    (name,) = (item["metadata"]["name"] for item in yaml.safe_load_all((example / "job.yaml").read_text()))
+    documents = yaml.safe_load_all((example / "job.yaml").read_text())
+    (name,) = (item["metadata"]["name"] for item in documents if item["kind"] == "TrainJob")
 
     done = kfrun("run", "-f", f"{example.name}/job.yaml", timeout=1100)
     shown = f"stdout:\n{done.stdout}\nstderr:\n{done.stderr}"
