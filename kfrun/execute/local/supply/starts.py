@@ -26,7 +26,7 @@ class HeldStarts:
     """The starts of one job's containers.
 
     Args:
-        store: where ConfigMaps and Secrets are looked up.
+        store: where ConfigMaps and Secrets are looked up that did not come with the job.
         runtime: whatever runs containers.
     """
 
@@ -40,8 +40,9 @@ class HeldStarts:
         self._due = 0.0
 
     def _config(self, kind: str, name: str) -> dict[str, Any] | None:
-        found = self._store.find(kind, self._run.namespace, name)
-        return None if found is None else found.data
+        own = self._job.find(kind, name)
+        found = self._store.find(kind, self._run.namespace, name) if own is None else None
+        return own if found is None else found.data
 
     def start(self, p: Pass, attempt: Attempt) -> list[Fact]:
         """Start an attempt, or hold it; what there is to tell of it."""
