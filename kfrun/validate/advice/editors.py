@@ -19,6 +19,7 @@ _WORDS: Final = {
     "pip-index-urls": "Indexes that packages come from, one a line; the first is the default.",
     "python": "The version of Python, as 3.12 or 3.12.4.",
     "source": "The folder that the job runs in, relative to the manifest.",
+    "mount": "Folders below the source folder and the paths at which containers see them, one a line: .=/workspace.",
     "environment": "Whether jobs with the same packages share an environment.",
     "backend": "What runs the job.",
     "lint-ignore": "Codes of kfrun lint that are let pass here.",
