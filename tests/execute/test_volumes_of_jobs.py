@@ -267,3 +267,22 @@ def test_a_missing_key_keeps_the_pod_waiting(kfrun: Kfrun) -> None:
 def test_a_job_without_volumes_gets_no_namespace(kfrun: Kfrun) -> None:
     said = run(kfrun, manifest(container("readlink /proc/self/ns/mnt")))
     assert said.strip() == os.readlink("/proc/self/ns/mnt")
+
+
+@pytest.mark.parametrize(
+    "volume",
+    [
+        {"configMap": {"name": "c", "items": [{"key": "k", "path": "../../escaped"}]}},
+        {"persistentVolumeClaim": {"claimName": "../../escaped"}},
+        {"downwardAPI": {"items": [{"path": "/escaped", "fieldRef": {"fieldPath": "metadata.name"}}]}},
+    ],
+)
+def test_nothing_of_a_volume_is_written_elsewhere(kfrun: Kfrun, volume: dict[str, Any]) -> None:
+    objects = ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"k": "v"}},)
+    text = manifest(container("true", mount("/v")), volumes=[{"name": "v", **volume}], objects=objects)
+    done = kfrun("apply", "-q", "-f", str(kfrun.write("manifest.yaml", text)))
+    if done.returncode == 0:
+        assert 'MountVolume.SetUp failed for volume "v"' in until_event(kfrun, "FailedMount")
+        kfrun.ok("delete", "trainjob", "job")
+    assert list(kfrun.home.rglob("escaped")) == []
+    assert not os.path.exists("/escaped")

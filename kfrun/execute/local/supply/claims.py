@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ def folder(job_folder: str, workload: Workload, claim: str) -> str:
     Raises:
         OSError: it cannot be made.
     """
+    if "/" in claim or claim in ("", ".", ".."):
+        raise OSError(errno.EINVAL, f'"{claim}" is no name of a claim')
     if claim in _own(workload):
         path = os.path.join(job_folder, "claims", claim)
     else:

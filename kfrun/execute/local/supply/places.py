@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,9 @@ def _fill(folder: str, wanted: list[content.VolumeFile], mode: int) -> None:
     shutil.rmtree(new, ignore_errors=True)
     os.makedirs(f"{new}/{_GENERATION}", 0o700)
     os.symlink(_GENERATION, f"{new}/..data")
+    for item in wanted:
+        if item.path.startswith("/") or ".." in item.path.split("/"):
+            raise OSError(errno.EINVAL, f'"{item.path}" leads out of the volume')
     for name in sorted({item.path.split("/")[0] for item in wanted}):
         os.symlink(f"..data/{name}", f"{new}/{name}")
     for item in wanted:

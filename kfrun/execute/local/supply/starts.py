@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from kfrun.errors import StoreFailed
 from kfrun.execute.controller import facts
 from kfrun.execute.local import jobfiles
 from kfrun.execute.local.supply.inputs import Inputs, Unready
@@ -55,11 +56,15 @@ class HeldStarts:
             text = error.strerror or str(error)
             return [facts.Ended(attempt, facts.START_ERROR_CODE, facts.START_ERROR, text, time.time())]
         except Unready as error:
-            reason, event, message = error.args
-            self._held[attempt], self._due = message, time.monotonic() + _RETRY_SECONDS
-            return [facts.Waiting(attempt, reason, message, event)] if message != told else []
+            return self._hold(attempt, told, *error.args)
+        except StoreFailed as error:
+            return self._hold(attempt, told, "StoreFailed", "", error.message)
         self._runtime.start(attempt, given)
         return []
+
+    def _hold(self, attempt: Attempt, told: str, reason: str, event: str, message: str) -> list[Fact]:
+        self._held[attempt], self._due = message, time.monotonic() + _RETRY_SECONDS
+        return [facts.Waiting(attempt, reason, message, event)] if message != told else []
 
     def retry(self, p: Pass) -> list[Fact]:
         """What could not start for want of something may now; what is not wanted any more never will."""
@@ -79,7 +84,7 @@ class HeldStarts:
         """Watch an attempt that an earlier supervisor started; False when it never was."""
         try:
             given = self._give(p, p.pod(attempt.pod), attempt.container)
-        except (OSError, Unready):
+        except (OSError, Unready, StoreFailed):
             given = None
         return self._runtime.adopt(attempt, given)
 
