@@ -28,6 +28,7 @@ RAW = re.compile(r"^\s*::|##\w*\[", re.MULTILINE)
 PRINTERS = {
     "kfrun/__main__.py": "the version, before anything is imported",
     "kfrun/cli/console.py": "the way out",
+    "kfrun/execute/local/process/mpi/agent.py": "the launch agent of a pod, into the pod's log",
     "kfrun/execute/local/takeover.py": "a supervisor's own log",
 }
 """Modules that write to standard output or standard error, and what."""

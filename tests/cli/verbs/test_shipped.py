@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from kfrun.cli import main
 from tests.cli.manifests import RUNTIME
 
+SHIPPED = sorted(path.stem for path in (Path(__file__).parents[3] / "runtimes").glob("*.yaml"))
 OWN = RUNTIME.replace("TrainingRuntime", "ClusterTrainingRuntime")
 
 
@@ -35,11 +37,11 @@ def anywhere(request, no_home, monkeypatch, capfd):
 @pytest.mark.parametrize("kind", ["ctr", "clustertrainingruntimes", "runtimes", "ClusterTrainingRuntime"])
 def test_they_are_listed_where_nothing_is_stored(anywhere, kind):
     code, out, err = anywhere("get", kind, "-o", "name")
-    assert [line.rpartition("/")[2] for line in out.splitlines()] == ["plain-python", "torch-distributed"]
+    assert [line.rpartition("/")[2] for line in out.splitlines()] == SHIPPED
     assert (code, err) == (0, "")
     assert [line.split()[-2:] for line in anywhere("get", kind, "--no-headers")[1].splitlines()] == [
         ["shipped", "<unknown>"]
-    ] * 2
+    ] * len(SHIPPED)
 
 
 @pytest.mark.parametrize("named", [["ctr", "plain-python"], ["runtime/plain-python"]])
@@ -56,7 +58,7 @@ def test_what_is_printed_can_be_applied_and_comes_first_then(home):
     home.path.parent.joinpath("own.yaml").write_text(home.ok("get", "ctr", "plain-python", "-o", "yaml"))
     assert "created" in home.ok("apply", "-q", "-f", "own.yaml")
     rows = {line.split()[0]: line.split()[3] for line in home.ok("get", "ctr", "--no-headers").splitlines()}
-    assert rows == {"plain-python": "applied", "torch-distributed": "shipped"}
+    assert rows == {name: "applied" if name == "plain-python" else "shipped" for name in SHIPPED}
     assert '"plain-python" deleted' in home.ok("delete", "ctr", "plain-python")
     assert "shipped" in home.ok("get", "ctr", "plain-python", "--no-headers")
 
