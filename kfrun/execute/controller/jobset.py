@@ -31,17 +31,18 @@ def advance(p: Pass, *, suspend: bool) -> None:
         return
     if jobset.created is None:
         jobset.created = p.now
-    restarts = jobset.restarts
-    is_changed = True
+    responses, is_changed = 0, True
     while is_changed:
         before = _progress(p)
         _advance_jobs(p, suspend=suspend)
+        has_responded = _respond(p)
         # A Job that has just ended may be what another one waited for.
-        is_changed = _respond(p) or _progress(p) != before
+        is_changed = has_responded or _progress(p) != before
         if _is_decided(p):
             settle(p)
             return
-        if jobset.restarts > restarts + 1:
+        responses += has_responded
+        if responses > 1:
             # What fails at once and for ever is written down each time.
             p.wake(p.now)
             return
