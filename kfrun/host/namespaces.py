@@ -74,7 +74,7 @@ def enter(binds: Sequence[Bind], stage: str, own: Sequence[str]) -> None:
         own: folders in which this process may leave folders.
 
     Raises:
-        OSError: one cannot be made; the file name is its target.
+        OSError: one cannot be made; the file name is its target, or its source where that is not there.
     """
     _unshare()
     made: list[str] = []
@@ -83,7 +83,8 @@ def enter(binds: Sequence[Bind], stage: str, own: Sequence[str]) -> None:
             _make_place(bind, stage, [*own, *made])
             _bind(bind)
         except OSError as error:
-            raise OSError(error.errno, os.strerror(error.errno or 0), bind.target) from error
+            place = bind.target if os.path.lexists(bind.source) else bind.source
+            raise OSError(error.errno, os.strerror(error.errno or 0), place) from error
         made.append(bind.target)
 
 

@@ -212,6 +212,19 @@ def test_a_claim_is_kept_from_job_to_job_and_one_of_the_jobset_goes_with_it(kfru
     assert list(kfrun.home.rglob("gone")) == []
 
 
+def test_a_claim_that_is_deleted_is_empty_when_it_is_made_again(kfrun: Kfrun) -> None:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": spec}
+    path = kfrun.write("claim.yaml", json.dumps(claim))
+    kfrun.ok("apply", "-q", "-f", str(path))
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
+    text = manifest(container("ls /v; touch /v/kept", mount("/v")), volumes=volumes)
+    assert [run(kfrun, text), run(kfrun, text)] == ["", "kept\n"]
+    kfrun.ok("delete", "-f", str(path))
+    kfrun.ok("apply", "-q", "-f", str(path))
+    assert run(kfrun, text) == ""
+
+
 def test_a_volume_in_the_place_of_the_programs_says_so(kfrun: Kfrun) -> None:
     path = kfrun.write("manifest.yaml", manifest(container("true", mount("/usr")), volumes=EMPTY))
     done = kfrun("run", "-q", "-f", str(path))
@@ -252,6 +265,21 @@ def test_objects_become_files_with_their_modes(kfrun: Kfrun) -> None:
     mounts = [mount("/v"), mount("/s", "s"), mount("/d", "d"), mount("/o", "o")]
     said = run(kfrun, manifest(container(script, *mounts), volumes=volumes, objects=objects))
     assert said.split("\n")[:4] == ["644 1", "644 2", "400 1", "t3"]
+
+
+def test_what_is_made_of_objects_cannot_be_written(kfrun: Kfrun) -> None:
+    objects = ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"k": "v"}},)
+    volumes = [{"name": "v", "configMap": {"name": "c"}}]
+    script = "(echo x > /v/k || touch /v/new || echo x > /one) 2>/dev/null && exit 3; cat /v/k"
+    text = manifest(container(script, mount("/v"), mount("/one", subPath="k")), volumes=volumes, objects=objects)
+    assert run(kfrun, text) == "v"
+
+
+def test_a_relative_host_path_is_none(kfrun: Kfrun) -> None:
+    text = manifest(container("true", mount("/v")), volumes=[{"name": "v", "hostPath": {"path": "rel/path"}}])
+    done = kfrun("apply", "-q", "-f", str(kfrun.write("manifest.yaml", text)))
+    assert done.returncode or "rel/path is no absolute path" in until_event(kfrun, "FailedMount")
+    assert not os.path.exists("/rel")
 
 
 def test_a_missing_key_keeps_the_pod_waiting(kfrun: Kfrun) -> None:

@@ -163,7 +163,13 @@ class LocalBackend(SealedPods):
             found = self._store.find(key.kind, key.namespace, key.name)
             if found is None or uid not in ("", found.uid):
                 return None
-            return wish == "delete" and (self._store.delete(key.kind, key.namespace, key.name) or None)
+            if wish != "delete":
+                return False
+            from kfrun.execute.local.supply import claims
+
+            is_deleted = self._store.delete(key.kind, key.namespace, key.name)
+            claims.forget(self._store, key)
+            return is_deleted or None
         if wish in ("suspend", "resume"):
             return requests.set_suspend(self._store, key, suspend=wish == "suspend", uid=uid)
         return requests.request(self._store, key, wish, now=now, grace=grace, uid=uid)

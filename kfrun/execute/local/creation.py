@@ -79,6 +79,7 @@ def _perform(store: Store, step: Step, launch: Launcher | None, way: Way) -> Non
             requests.request(store, action.key, "delete", uid=_planned_uid(step))
         case change.DeleteObject():
             store.delete(action.key.kind, action.key.namespace, action.key.name)
+            claims.forget(store, action.key)
         case _:
             # Environments are built by the job's supervisor; what is unchanged stays.
             return

@@ -71,7 +71,7 @@ class Programs:
         injected = job.job_template.injected.get(attempt.container, ())
         own = variables.environment(container, given.facts, local, injected, given.sources)
         source = [Bind(path, seen) for path, seen in self._settings.mounts]
-        binds = mounts.sorted_binds([*source, *mounts.binds(container, given.volumes, own)])
+        binds = mounts.sorted_binds([*source, *mounts.binds(container, given.volumes, own, given.sources.pod)])
         local_paths = partial(mounts.rewritten, found=() if namespaces.are_possible() else binds) if binds else str
         own = {name: local_paths(value) for name, value in own.items()}
         marker, _, name = self.marker(attempt).partition("=")

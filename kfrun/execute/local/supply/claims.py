@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kfrun import host
 
 if TYPE_CHECKING:
+    from kfrun.model.source import ObjectKey
     from kfrun.model.workload import Workload
+    from kfrun.observe.store import Store
 
 
 def folder(job_folder: str, workload: Workload, claim: str) -> str:
@@ -31,6 +33,24 @@ def folder(job_folder: str, workload: Workload, claim: str) -> str:
     host.make_private_folder(os.path.dirname(path))
     os.makedirs(path, 0o755, exist_ok=True)
     return path
+
+
+def forget(store: Store, key: ObjectKey) -> None:
+    """Remove what is in a claim that was deleted. While a pod uses it, it stays, as on a cluster."""
+    if key.kind != "PersistentVolumeClaim" or any(
+        _uses(pod.data, key.name) for pod in store.objects("Pod", key.namespace)
+    ):
+        return
+    import shutil
+
+    shutil.rmtree(os.path.join(os.path.dirname(store.path), "claims", key.namespace, key.name), ignore_errors=True)
+
+
+def _uses(pod: dict[str, Any], claim: str) -> bool:
+    if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+        return False
+    volumes = pod.get("spec", {}).get("volumes", ())
+    return any((one.get("persistentVolumeClaim") or {}).get("claimName") == claim for one in volumes)
 
 
 def remove(job_folder: str) -> None:

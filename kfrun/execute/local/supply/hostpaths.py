@@ -29,6 +29,8 @@ def require(path: str, kind: str) -> None:
         WrongType: it is not.
         OSError: it cannot be made.
     """
+    if not os.path.isabs(path):
+        raise WrongType(f"{path} is no absolute path")
     base, makes, _ = kind.partition("OrCreate")
     if not base:
         if not os.path.lexists(path):

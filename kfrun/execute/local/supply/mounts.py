@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from kfrun.execute.local.pods.variables import expand
+from kfrun.execute.local.supply import content
 from kfrun.host.namespaces import Bind
 
 if TYPE_CHECKING:
@@ -16,19 +17,23 @@ class Unusable(Exception):
     """A path within a volume that leads out of it."""
 
 
-def binds(container: Mapping[str, Any], volumes: Mapping[str, str], env: Mapping[str, str]) -> list[Bind]:
-    """What of its pod's volumes lies where for a container.
+def binds(
+    container: Mapping[str, Any], volumes: Mapping[str, str], env: Mapping[str, str], pod: Mapping[str, Any]
+) -> list[Bind]:
+    """What of its pod's volumes lies where for a container. What is made of objects nobody may write, as on a cluster.
 
     Args:
         container: with its ``volumeMounts``.
         volumes: folder or file of each volume that there is.
         env: the container's variables, for ``subPathExpr``.
+        pod: the spec of its pod.
 
     Raises:
         Unusable: a subPath leads out of its volume.
         OSError: a subPath cannot be made.
     """
-    return list(_binds(container, volumes, env))
+    fixed = {item["name"] for item in pod.get("volumes", ()) if any(kind in item for kind in content.KINDS)}
+    return [bind._replace(read_only=bind.read_only or name in fixed) for name, bind in _binds(container, volumes, env)]
 
 
 def sorted_binds(found: Iterable[Bind]) -> list[Bind]:
@@ -36,14 +41,17 @@ def sorted_binds(found: Iterable[Bind]) -> list[Bind]:
     return sorted(found, key=lambda item: item.target.rstrip("/").count("/"))
 
 
-def _binds(container: Mapping[str, Any], volumes: Mapping[str, str], env: Mapping[str, str]) -> Iterator[Bind]:
+def _binds(
+    container: Mapping[str, Any], volumes: Mapping[str, str], env: Mapping[str, str]
+) -> Iterator[tuple[str, Bind]]:
+    """By the names of the volumes."""
     for mount in container.get("volumeMounts", ()):
         folder = volumes.get(mount["name"])
         if folder is None:
             continue
         below = mount.get("subPath") or expand(mount.get("subPathExpr", ""), env)
         target = os.path.normpath(os.path.join("/", mount["mountPath"]))
-        yield Bind(_within(folder, below), target, bool(mount.get("readOnly", False)))
+        yield mount["name"], Bind(_within(folder, below), target, bool(mount.get("readOnly", False)))
 
 
 def rewritten(text: str, found: Sequence[Bind]) -> str:
