@@ -143,7 +143,7 @@ def test_a_job_with_a_state_that_cannot_be_read_ends(kfrun: Kfrun, state: str, e
     ("old", "new", "named"),
     [
         ('"job":"job-node-0"', '"job":"job-other-0"', "kfrun.db"),
-        ('"kill_at":null', '"kill_at":"soon"', "supervisor.log"),
+        ('"completed_indexes":[]', '"completed_indexes":7', "supervisor.log"),
     ],
 )
 def test_a_state_that_a_supervisor_stumbles_over_later_ends_the_job(
