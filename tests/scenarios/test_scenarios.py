@@ -7,6 +7,7 @@ yet is listed in ``later.yaml`` with the reason; for those the plan must name wh
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -165,7 +166,16 @@ class Run:
         return not terminal and not last.get("deleted")
 
 
+def _tidy(case: Path) -> None:
+    """Remove what an earlier run of a case, or another one, left of it."""
+    shutil.rmtree(f"/tmp/kfrun-scenarios/{case.name}", ignore_errors=True)
+    for path in set(re.findall(r"/tmp/[\w.-]+(?![\w./-])", (case / "manifest.yaml").read_text())):
+        if os.path.isfile(path):
+            os.unlink(path)
+
+
 def test_a_job_ends_as_on_the_cluster(kfrun: Kfrun, case: Path) -> None:
+    _tidy(case)
     run = Run(kfrun, case)
     try:
         _run_and_compare(run)
