@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Reasons = Mapping[str, Mapping[str, str]]
 
 _ROOT = 0
+_CONTAINERS = ("initContainers", "containers")
 _FALSE_MATTERS = frozenset({"hostUsers"})
 _ONLY_FALSE_MATTERS = frozenset({"allowPrivilegeEscalation"})
 
@@ -60,7 +61,9 @@ class Support:
             user: the number of the user who runs kfrun, None when nobody knows.
         """
         found = dict.fromkeys(_jobset(self._reasons(user), jobset["spec"], ("spec",)))
-        return tuple(item for item in found if own_images or not item.path.endswith(".image"))
+        own = () if user is None else tuple(_of_user(jobset["spec"], user))
+        named = [item for item in found if item.path not in own]
+        return tuple(item for item in named if own_images or not item.path.endswith(".image"))
 
     def _reasons(self, user: int | None) -> Reasons:
         if user != _ROOT:
@@ -104,7 +107,7 @@ def _job(table: Reasons, spec: Node, path: FieldPath) -> Iterator[NotEnforced]:
 def _pod(table: Reasons, spec: Node, path: FieldPath) -> Iterator[NotEnforced]:
     yield from _named(table["PodSpec"], spec, path)
     yield from _security(table, "PodSpec", spec, path)
-    for key in ("initContainers", "containers"):
+    for key in _CONTAINERS:
         for index, container in enumerate(spec.get(key, [])):
             yield from _container(table, container, (*path, key, index))
 
@@ -113,6 +116,17 @@ def _security(table: Reasons, owner: str, node: Node, path: FieldPath) -> Iterat
     below = "PodSecurityContext" if owner == "PodSpec" else "SecurityContext"
     if "securityContext" not in table[owner]:
         yield from _named(table[below], node.get("securityContext") or {}, (*path, "securityContext"))
+
+
+def _of_user(spec: Node, user: int) -> Iterator[str]:
+    """Where a process is to run as the user who starts it anyway."""
+    for index, replicated_job in enumerate(spec.get("replicatedJobs", [])):
+        pod = replicated_job["template"]["spec"]["template"]["spec"]
+        path: FieldPath = ("spec", "replicatedJobs", index, "template", "spec", "template", "spec")
+        places = [((*path, key, number), one) for key in _CONTAINERS for number, one in enumerate(pod.get(key, []))]
+        for place, node in ((path, pod), *places):
+            if (node.get("securityContext") or {}).get("runAsUser") == user:
+                yield field_text((*place, "securityContext", "runAsUser"))
 
 
 def _container(table: Reasons, container: Node, path: FieldPath) -> Iterator[NotEnforced]:
