@@ -107,9 +107,6 @@ class Run:
     def __init__(self, kfrun: Kfrun, case: Path) -> None:
         self.kfrun = kfrun
         self.documents = _documents(case)
-        for path in re.findall(r"(?<![\w/])/tmp/[\w/-]+", (case / "manifest.yaml").read_text()):
-            shutil.rmtree(path, ignore_errors=True)
-            Path(path).unlink(missing_ok=True)
         self.observed = _load(case / "observed.yaml")
         steps = case / "steps.yaml"
         self.steps = _load(steps) if steps.exists() else []
@@ -183,7 +180,16 @@ class Run:
         return not terminal and not last.get("deleted")
 
 
+def _tidy(case: Path) -> None:
+    """Remove what an earlier run of a case, or another one, left of it."""
+    shutil.rmtree(f"/tmp/kfrun-scenarios/{case.name}", ignore_errors=True)
+    for path in set(re.findall(r"/tmp/[\w.-]+(?![\w./-])", (case / "manifest.yaml").read_text())):
+        if os.path.isfile(path):
+            os.unlink(path)
+
+
 def test_a_job_ends_as_on_the_cluster(kfrun: Kfrun, case: Path) -> None:
+    _tidy(case)
     run = Run(kfrun, case)
     try:
         _run_and_compare(run)

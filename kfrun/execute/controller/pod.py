@@ -103,14 +103,15 @@ def _check_deadline(p: Pass, pod: PodState, job: ChildJob) -> None:
 def _end(p: Pass, pod: PodState, grace: float) -> None:
     """Stop everything of a pod that runs."""
     pod.kill_at = p.now + grace
-    for container in pod.containers:
-        if container.active:
-            stops.begin(p, pod, container, grace)
     _finish_stop(p, pod)
 
 
 def _finish_stop(p: Pass, pod: PodState) -> None:
-    if any(c.active for c in pod.containers):
+    active = [c for c in pod.containers if c.active]
+    if active:
+        assert pod.kill_at is not None
+        for container in active:
+            stops.begin(p, pod, container, max(0.0, pod.kill_at - p.now))
         stops.advance(p, pod)
         return
     mains = [c for c in pod.containers if not c.init]

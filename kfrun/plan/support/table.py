@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _ROOT = 0
 _MPI_HOSTS: Final = "mpi-hostfile"
 """The volume that only jobs of the ML policy mpi have."""
+_CONTAINERS = ("initContainers", "containers")
 _FALSE_MATTERS = frozenset({"hostUsers"})
 _ONLY_FALSE_MATTERS = frozenset({"allowPrivilegeEscalation"})
 
@@ -61,9 +62,11 @@ class Support:
             own_images: somebody chose the images, see `kfrun.model.workload.Workload`.
             user: the number of the user who runs kfrun, None when nobody knows.
         """
-        reasons = self._reasons(None if _is_of_mpi(jobset) else user)
-        found = dict.fromkeys(_jobset(reasons, jobset["spec"], ("spec",)))
-        return tuple(item for item in found if own_images or not item.path.endswith(".image"))
+        known = None if _is_of_mpi(jobset) else user
+        found = dict.fromkeys(_jobset(self._reasons(known), jobset["spec"], ("spec",)))
+        own = () if known is None else tuple(_of_user(jobset["spec"], known))
+        named = [item for item in found if item.path not in own]
+        return tuple(item for item in named if own_images or not item.path.endswith(".image"))
 
     def _reasons(self, user: int | None) -> Reasons:
         if user != _ROOT:
@@ -119,7 +122,7 @@ def _pod(table: Reasons, spec: Node, path: FieldPath) -> Iterator[NotEnforced]:
             yield NotEnforced(field_text((*below, "emptyDir", "sizeLimit")), "how much is in it is not watched")
         for number, source in enumerate((volume.get("projected") or {}).get("sources") or ()):
             yield from _named(table["VolumeProjection"], source, (*below, "projected", "sources", number))
-    for key in ("initContainers", "containers"):
+    for key in _CONTAINERS:
         for index, container in enumerate(spec.get(key, [])):
             yield from _container(table, container, (*path, key, index))
 
@@ -128,6 +131,17 @@ def _security(table: Reasons, owner: str, node: Node, path: FieldPath) -> Iterat
     below = "PodSecurityContext" if owner == "PodSpec" else "SecurityContext"
     if "securityContext" not in table[owner]:
         yield from _named(table[below], node.get("securityContext") or {}, (*path, "securityContext"))
+
+
+def _of_user(spec: Node, user: int) -> Iterator[str]:
+    """Where a process is to run as the user who starts it anyway."""
+    for index, replicated_job in enumerate(spec.get("replicatedJobs", [])):
+        pod = replicated_job["template"]["spec"]["template"]["spec"]
+        path: FieldPath = ("spec", "replicatedJobs", index, "template", "spec", "template", "spec")
+        places = [((*path, key, number), one) for key in _CONTAINERS for number, one in enumerate(pod.get(key, []))]
+        for place, node in ((path, pod), *places):
+            if (node.get("securityContext") or {}).get("runAsUser") == user:
+                yield field_text((*place, "securityContext", "runAsUser"))
 
 
 def _container(table: Reasons, container: Node, path: FieldPath) -> Iterator[NotEnforced]:

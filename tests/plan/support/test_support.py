@@ -195,6 +195,8 @@ def test_root_may_start_processes_as_others_and_nobody_else():
         for user in (0, 1000, None)
     }
     assert named == {0: ["capabilities"], 1000: ["runAsUser", "capabilities"], None: ["runAsUser", "capabilities"]}
+    mine = support.of("process").not_enforced(jobset, own_images=False, user=1)
+    assert [item.path.rpartition(".")[2] for item in mine] == ["capabilities"], "it runs as that user anyway"
     context["allowPrivilegeEscalation"] = False
     found = resolved(trainjob(), runtime(container={"securityContext": context}))
     assert "allowPrivilegeEscalation" in str(not_enforced(found))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -139,12 +140,21 @@ def _act(call: Callable[[], Reply], teller: int, timeout: float | None) -> None:
         answer = Reply(None, str(error) or error.__class__.__name__)
     if timeout is not None:
         _end_below()
-    os.write(teller, json.dumps(answer._replace(message=answer.message[:_LONGEST])).encode())
+    os.write(teller, _told(answer))
     os.close(teller)
     # What is left of a hook is our child, or becomes it.
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, 0):
             pass
+
+
+def _told(reply: Reply) -> bytes:
+    """As it passes the pipe in one piece."""
+    data = json.dumps(reply._replace(message=reply.message[:_LONGEST])).encode()
+    while len(data) > select.PIPE_BUF:
+        reply = reply._replace(message=reply.message[:_LONGEST][: len(reply.message) // 2])
+        data = json.dumps(reply).encode()
+    return data
 
 
 def _expire(*_: object) -> None:

@@ -186,6 +186,8 @@ def test_a_program_passes_with_code_0_and_its_words_are_told(tmp_path: Path) -> 
     assert probe({"exec": {"command": ["true"]}}) == (True, "", False)
     assert probe({"exec": {"command": ["sh", "-c", "printf '\\377'; exit 1"]}}).message == "\ufffd"
     assert len(probe({"exec": {"command": ["sh", "-c", "yes | head -c 1000000; exit 1"]}}).message) == 1024
+    escapes = probe({"exec": {"command": ["sh", "-c", "yes '\033' | head -c 100000; exit 1"]}})
+    assert (escapes.passed, escapes.message[:2]) == (False, "\033\n")
     assert probe({"exec": {"command": [str(tmp_path / "not-there")]}}).passed is None
 
 
@@ -279,10 +281,11 @@ def test_a_grpc_service_says_whether_it_serves(answer: bytes, expected: tuple[bo
     assert expected[1] in found.message or found.passed
 
 
-def test_a_grpc_request_is_what_such_a_server_reads() -> None:
-    """Against the bytes of a request that a real server (grpcio 1.7x) answered."""
+def test_a_grpc_request_is_what_a_real_server_has_answered() -> None:
+    """Tried against grpcio 1.7x by hand: its health service answered to these bytes."""
     sent = grpchealth._request("127.0.0.1:5", "x")
-    assert sent.startswith(len(sent).to_bytes(3, "big")[:1])
+    assert sent[3:9] == bytes((1, 4, 0, 0, 0, 1)), "headers, whole, of the first stream"
+    assert b"\x00\x05:path\x1c/grpc.health.v1.Health/Check" in sent
     assert sent.endswith(b"\x00\x00\x08\x00\x01\x00\x00\x00\x01" + b"\x00\x00\x00\x00\x03" + b"\x0a\x01x")
 
 
