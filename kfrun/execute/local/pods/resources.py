@@ -1,30 +1,17 @@
-"""Resources as numbers: the API's quantities, and what a container is told of its own by ``resourceFieldRef``. Pure."""
+"""Resources as numbers: what a container is told of its own by ``resourceFieldRef``, and what no machine has. Pure."""
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
+
+from kfrun.resolve import requests
+from kfrun.validate.admission import quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SUFFIXES: dict[str, Fraction | int] = {
-    "n": Fraction(1, 10**9),
-    "u": Fraction(1, 10**6),
-    "m": Fraction(1, 1000),
-    "k": 1000,
-    **{letter: 1000**power for power, letter in enumerate("MGTPE", 2)},
-    **{letter + "i": 1024**power for power, letter in enumerate("KMGTPE", 1)},
-}
-
-
-def quantity(text: str | float) -> Fraction:
-    """A quantity like ``1500m``, ``2Gi`` or ``1e3``, which was validated, as a number."""
-    text = str(text).strip()
-    for suffix in sorted(_SUFFIXES, key=len, reverse=True):
-        if suffix and text.endswith(suffix):
-            return Fraction(text.removesuffix(suffix)) * _SUFFIXES[suffix]
-    return Fraction(text)
+_ONE = 10**9
+"""In the units that quantities are counted in."""
 
 
 def told(ref: Mapping[str, Any], container: Mapping[str, Any], machine: Mapping[str, int]) -> str:
@@ -36,50 +23,34 @@ def told(ref: Mapping[str, Any], container: Mapping[str, Any], machine: Mapping[
         machine: what there is at most, by resource: where a container has no limit that is its limit.
     """
     kind, _, name = ref["resource"].partition(".")
-    resources = container.get("resources", {})
-    limit = resources.get("limits", {}).get(name)
-    if kind == "requests":
-        found = quantity(resources.get("requests", {}).get(name, limit if limit is not None else 0))
-    else:
-        found = quantity(machine.get(name, 0) if limit is None else limit)
-    return str(-(-found // (quantity(ref.get("divisor", 0)) or 1)))
+    found = _requests(container) if kind == "requests" else (container.get("resources") or {}).get("limits") or {}
+    default = 0 if kind == "requests" else machine.get(name, 0)
+    return str(-(-_nanos(found.get(name, default)) // (_nanos(ref.get("divisor", 0)) or _ONE)))
 
 
 def lacking(pod: Mapping[str, Any], machine: Mapping[str, int]) -> list[str]:
-    """The resources of which a pod requests more than a whole machine has, by name.
-
-    What its containers request together, or its init containers one after another, beside the sidecars so far.
-    """
-    wanted = _requests(pod)
-    return sorted(name for name, number in wanted.items() if number > machine.get(name, 0) and _is_counted(name))
+    """The resources of which a pod requests more than a whole machine has, by name."""
+    spec = {**pod, **{key: [_asking(item) for item in pod.get(key, ())] for key in ("initContainers", "containers")}}
+    wanted = requests.of_pod(spec)
+    return sorted(
+        name for name, amount in wanted.items() if amount.nanos > machine.get(name, 0) * _ONE and _is_counted(name)
+    )
 
 
 def _is_counted(name: str) -> bool:
     return name in ("cpu", "memory") or "/" in name
 
 
-def _requests(pod: Mapping[str, Any]) -> dict[str, Fraction]:
-    beside: dict[str, Fraction] = {}
-    most: dict[str, Fraction] = {}
-    for container in pod.get("initContainers", ()):
-        if container.get("restartPolicy") == "Always":
-            beside = _sum(beside, _of(container))
-        else:
-            most = _most(most, _sum(beside, _of(container)))
-    for container in pod.get("containers", ()):
-        beside = _sum(beside, _of(container))
-    return _most(most, beside)
+def _asking(container: Mapping[str, Any]) -> dict[str, Any]:
+    """A container as the API server stores it: what has a limit and no request requests its limit."""
+    return {**container, "resources": {"requests": _requests(container)}}
 
 
-def _of(container: Mapping[str, Any]) -> dict[str, Fraction]:
+def _requests(container: Mapping[str, Any]) -> dict[str, str]:
     resources = container.get("resources") or {}
     named = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
-    return {name: quantity(value) for name, value in named.items()}
+    return {name: str(value) for name, value in named.items()}
 
 
-def _sum(one: dict[str, Fraction], other: dict[str, Fraction]) -> dict[str, Fraction]:
-    return {name: one.get(name, Fraction()) + other.get(name, Fraction()) for name in {*one, *other}}
-
-
-def _most(one: dict[str, Fraction], other: dict[str, Fraction]) -> dict[str, Fraction]:
-    return {name: max(one.get(name, Fraction()), other.get(name, Fraction())) for name in {*one, *other}}
+def _nanos(value: str | float) -> int:
+    return quantity.nanos(str(value)) or 0

@@ -80,13 +80,11 @@ class Sources(NamedTuple):
         configs: ConfigMaps and Secrets.
         pod: the spec of the pod, for what a variable tells of another one of its containers.
         machine: what there is at most of each resource.
-        files: by volume, the folder with the files of variables that it holds.
     """
 
     configs: Configs = Configs(configs.none, "")
     pod: Mapping[str, Any] = MappingProxyType({})
     machine: Mapping[str, int] = MappingProxyType({})
-    files: Mapping[str, str] = MappingProxyType({})
 
     def container(self, name: str, default: Mapping[str, Any]) -> Mapping[str, Any]:
         """The container of that name; without one, ``default``."""
