@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from kfrun.execute.local.process.attempts.recorder import Program
 
-_KEPT = {signal.SIGKILL, signal.SIGSTOP}
+UNCHANGEABLE = {signal.SIGKILL, signal.SIGSTOP}
+"""Signals whose action cannot be set."""
 _LONGEST = 4000
 _SYSTEM = frozenset({"/", "/dev", "/proc", "/sys"})
 
@@ -86,7 +87,7 @@ def _run(program: Program, streams: tuple[int, int, int]) -> str:
     try:
         file = executable(program.argv, program.folder, program.env["PATH"])
         os.chdir(program.folder)
-        _exec(program, file, streams)
+        become(program, file, streams)
     except Unstartable as error:
         return f"{error}{_hidden(program)}"
     except (OSError, ValueError) as error:
@@ -94,11 +95,16 @@ def _run(program: Program, streams: tuple[int, int, int]) -> str:
     return "it did not become its program"
 
 
-def _exec(program: Program, file: str, streams: tuple[int, int, int]) -> None:
+def become(program: Program, file: str, streams: tuple[int, int, int]) -> None:
+    """Replace this process, which was forked for it, by a program, as whoever it is to run as.
+
+    Raises:
+        OSError, ValueError: it cannot be.
+    """
     for number, item in enumerate(streams):
         os.dup2(item, number)
     # As a container would find them, whatever the caller's shell or nohup ignored.
-    for number in signal.valid_signals() - _KEPT:
+    for number in signal.valid_signals() - UNCHANGEABLE:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     if program.identity is not None:

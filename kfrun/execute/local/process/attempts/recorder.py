@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from kfrun.host.namespaces import Bind
 
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
-_KEPT = {signal.SIGKILL, signal.SIGSTOP}
-"""Signals whose action cannot be set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +289,8 @@ def _spawn_as(program: Program, identity: Identity, streams: tuple[int, int, int
     pid = os.fork()
     if not pid:
         try:
-            _become(program, identity, streams)
+            os.setsid()
+            enclosure.become(program, program.executable, streams)
         except OSError as error:
             os.write(writing, struct.pack("<i", error.errno or 0))
         finally:
@@ -306,21 +305,10 @@ def _spawn_as(program: Program, identity: Identity, streams: tuple[int, int, int
     return pid
 
 
-def _become(program: Program, identity: Identity, streams: tuple[int, int, int]) -> None:
-    os.setsid()
-    for number, item in enumerate(streams):
-        os.dup2(item, number)
-    for one in signal.valid_signals() - _KEPT:
-        signal.signal(one, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    identity.assume()
-    os.execve(program.executable, program.argv, program.env)  # noqa: S606 - no shell is the point
-
-
 def _spawn_in_session(program: Program, actions: list[tuple[int, int, int]]) -> int:
     arguments = (program.executable, list(program.argv), program.env)
     # As a container would find them, whatever the caller's shell or nohup ignored.
-    signals = signal.valid_signals() - _KEPT
+    signals = signal.valid_signals() - enclosure.UNCHANGEABLE
     try:
         return os.posix_spawn(*arguments, file_actions=actions, setsid=True, setsigdef=signals, setsigmask=[])
     except NotImplementedError:
