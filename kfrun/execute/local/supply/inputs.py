@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun import host
 from kfrun.execute.controller.facts import CONFIG_ERROR
-from kfrun.execute.local.pods import resources, variables
+from kfrun.execute.local.pods import variables
 from kfrun.execute.local.pods.configs import Configs, MissingConfig
 from kfrun.execute.local.pods.variables import PodFacts, Sources
+from kfrun.execute.local.supply import room
 from kfrun.execute.local.supply.places import Unsupplied, Volumes
 from kfrun.model.values import NamedTuple
 
@@ -102,11 +103,11 @@ def _require_room(pod: Mapping[str, Any], machine: dict[str, int]) -> None:
     Raises:
         Unready: it would not.
     """
-    if not resources.lacking(pod, machine):
+    if not room.lacking(pod, machine):
         return
     from kfrun.host import devices
 
-    missing = resources.lacking(pod, {**machine, **devices.counts()})
+    missing = room.lacking(pod, {**machine, **devices.counts()})
     if missing:
         why = ", ".join(f"1 Insufficient {name}" for name in missing)
         raise Unready("", "FailedScheduling", f"0/1 nodes are available: {why}.")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kfrun.execute.local.pods import configs, resources, variables
+from kfrun.execute.local.pods import configs, variables
+from kfrun.execute.local.supply import room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -205,4 +206,4 @@ def test_resources_are_told_in_units_of_their_divisor(ref: dict[str, Any], value
     ],
 )
 def test_a_whole_machine_must_do_for_what_a_pod_requests(pod: dict[str, Any], missing: list[str]) -> None:
-    assert resources.lacking(pod, {"cpu": 8, "memory": 2**34}) == missing
+    assert room.lacking(pod, {"cpu": 8, "memory": 2**34}) == missing
