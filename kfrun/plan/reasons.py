@@ -71,5 +71,11 @@ REASONS: Final[dict[str, Reason]] = {
         "TrainJob a with a job b-node in its runtime, and TrainJob a-b with a job node: both make a Job a-b-node-0.",
         source="jobset controller: names of child Jobs",
     ),
+    "KF509": Reason(
+        "On a cluster the TrainJob gets no condition, and at most an event tells: it seems to wait. Here it runs.",
+        "change the field for a cluster; docs/reference/hangs.md has every such case",
+        "A feature gate that is off by default, a job that was changed while it was suspended, an empty runtime.",
+        source="kfrun: where a cluster hangs and kfrun goes on",
+    ),
 }  # fmt: skip
 """Code -> why it is a problem and what to do."""
