@@ -219,7 +219,7 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _told_by(item: hangs.Case) -> str:
+def _told_by(item: hangs.HangCase) -> str:
     return ", ".join(sorted(item.codes)) or "KF509"
 
 

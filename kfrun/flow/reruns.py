@@ -50,6 +50,7 @@ def make(
         settings,
         complete=plans.completion(observed, settings, of_all=True),
     )
+    ready = plans.with_references(ready, backend.observe)
     if ready.desired.warnings:
         warn(ready.desired.warnings)
     return ready

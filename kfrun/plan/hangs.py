@@ -34,7 +34,7 @@ _MAY_CHANGE: Final = ("nodeSelector", "tolerations", "schedulingGates")
 """Of a pod template, while its JobSet is suspended; and labels and annotations."""
 
 
-class Case(NamedTuple):
+class HangCase(NamedTuple):
     """A case of the table.
 
     Attributes:
@@ -61,14 +61,14 @@ class Case(NamedTuple):
         return f"{self.condition}: on a cluster {self.cluster}; kfrun {self.here}"
 
 
-class Told(NamedTuple):
+class Hanging(NamedTuple):
     """A case that a job is, and the field that it is because of; None where findings tell it already."""
 
-    case: Case
+    case: HangCase
     path: FieldPath | None
 
 
-def of(resolution: Resolution, findings: Collection[Finding], before: Node | None = None) -> list[Told]:
+def of(resolution: Resolution, findings: Collection[Finding], before: Node | None = None) -> list[Hanging]:
     """The cases that a resolution is, in the order of the table.
 
     Args:
@@ -83,17 +83,17 @@ def of(resolution: Resolution, findings: Collection[Finding], before: Node | Non
     for case in CASES:
         path = case.find(resolution.jobset, before)
         if path is not None or codes & case.codes:
-            found.append(Told(case, None if codes & case.codes else path))
+            found.append(Hanging(case, None if codes & case.codes else path))
             codes -= case.codes
     return found
 
 
-def notes(told: Collection[Told]) -> tuple[Hang, ...]:
+def notes(told: Collection[Hanging]) -> tuple[Hang, ...]:
     """What a supervisor is to say of them, when the moment has come."""
     return tuple(Hang(one.case.moment, str(one.case)) for one in told)
 
 
-def findings(resolution: Resolution, told: Collection[Told], *, is_suspended: bool) -> list[Finding]:
+def findings(resolution: Resolution, told: Collection[Hanging], *, is_suspended: bool) -> list[Finding]:
     """Warnings of those cases that no finding tells, where they are written; of a resume, only of suspended jobs."""
     is_suspended = is_suspended or resolution.job.data["spec"].get("suspend") is True
     return [
@@ -170,7 +170,7 @@ def _first(jobset: Node, find: Callable[[Node], FieldPath | None]) -> FieldPath 
 _TRIES = "event TrainJobResourcesCreationFailed, again and again"
 
 CASES: Final = (
-    Case(
+    HangCase(
         "restart-of-one-job",
         START,
         "failurePolicy restarts one Job (RestartJob, RestartJobAndIgnoreMaxRestarts)",
@@ -180,7 +180,7 @@ CASES: Final = (
         _restarted_alone,
         frozenset({"KF354"}),
     ),
-    Case(
+    HangCase(
         "jobset-refused",
         START,
         "JobSet's webhook refuses the JobSet",
@@ -189,7 +189,7 @@ CASES: Final = (
         "jobset webhook; trainer controller: a failed build is tried again",
         codes=frozenset({"KF351", "KF354", "KF355", "KF356", "KF358"}),
     ),
-    Case(
+    HangCase(
         "jobs-refused",
         START,
         "the API server refuses the Jobs of the JobSet",
@@ -198,7 +198,7 @@ CASES: Final = (
         "batch/validation and core/validation; jobset controller: a failed creation is tried again",
         codes=frozenset(f"KF{number}" for number in (360, 362, 372, 375, 377, 380, 381, 382, 383, 384, 385)),
     ),
-    Case(
+    HangCase(
         "no-jobs",
         START,
         "the JobSet has no Jobs",
@@ -207,7 +207,7 @@ CASES: Final = (
         "jobset controller: reconcile, executeSuccessPolicy",
         _without_jobs,
     ),
-    Case(
+    HangCase(
         "job-gone-early",
         START,
         "a Job of several has a ttlSecondsAfterFinished of its own",
@@ -217,7 +217,7 @@ CASES: Final = (
         "Job controller: ttl-after-finished; jobset controller: Jobs that are missing are created",
         _gone_early,
     ),
-    Case(
+    HangCase(
         "managed-by-another",
         START,
         "managedBy of the JobSet or of a Job names another controller",
@@ -226,7 +226,7 @@ CASES: Final = (
         "jobset controller and Job controller: managedBy",
         _managed,
     ),
-    Case(
+    HangCase(
         "scheduling-gates",
         START,
         "the pods have schedulingGates",
@@ -235,7 +235,7 @@ CASES: Final = (
         "scheduler: SchedulingGates",
         _gated,
     ),
-    Case(
+    HangCase(
         "resume-with-claims",
         RESUME,
         "a suspended TrainJob with volumeClaimPolicies is resumed",
@@ -244,7 +244,7 @@ CASES: Final = (
         "jobset webhook: volumeClaimPolicies are immutable, and defaults are filled into the stored ones",
         _claimed,
     ),
-    Case(
+    HangCase(
         "resume-with-changed-pods",
         RESUME,
         "a suspended TrainJob was changed beyond labels, annotations, nodeSelector, tolerations and schedulingGates of "

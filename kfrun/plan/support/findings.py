@@ -65,14 +65,27 @@ def named(resolution: Resolution, item: NotEnforced, backend: str, severity: Sev
     return _located(resolution, Finding(CODE, message, Stage.BACKEND, severity, hint=hint, shown=item.path))
 
 
-def located(resolution: Resolution, code: str, message: str, path: FieldPath) -> Finding:
-    """A warning of a field of the JobSet, pointed at where it was written."""
-    found = Finding(code, message, Stage.BACKEND, Severity.WARNING, shown=field_text(path))
-    return _located(resolution, found)
+def located(
+    resolution: Resolution,
+    code: str,
+    message: str,
+    path: FieldPath,
+    severity: Severity = Severity.WARNING,
+    hint: str | None = None,
+) -> Finding:
+    """What is to be said of a field of the JobSet, pointed at where it was written."""
+    found = Finding(code, message, Stage.BACKEND, severity, hint=hint, shown=field_text(path))
+    return _located(resolution, found, _around(resolution, path))
 
 
-def _located(resolution: Resolution, found: Finding) -> Finding:
-    position = _written_at(resolution, found.field) or resolution.job.positions.key(("spec",))
+def _around(resolution: Resolution, path: FieldPath) -> Position | None:
+    """Where the nearest thing around a field of the JobSet was written."""
+    found = (resolution.origins.get(path[:length]) for length in range(len(path) - 1, 0, -1))
+    return next((origin.position for origin in found if origin is not None), None)
+
+
+def _located(resolution: Resolution, found: Finding, around: Position | None = None) -> Finding:
+    position = _written_at(resolution, found.field) or around or resolution.job.positions.key(("spec",))
     runtime = [resolution.runtime.document] if resolution.runtime is not None else []
     documents = (one for one in (resolution.job, *runtime) if one.source == position.file and one.text)
     excerpt = next((excerpts.excerpt(one, position) for one in documents), None)
