@@ -23,7 +23,6 @@ from kfrun.model.change import (
 )
 from kfrun.model.values import NamedTuple
 from kfrun.plan import compare
-from kfrun.plan.support import matrix
 from kfrun.report import findings
 from kfrun.report.table import clean
 
@@ -126,6 +125,8 @@ def _action_lines(plan: Plan, action: Action) -> Iterator[_Line]:
     if isinstance(action, CreateJob | ReplaceJob | ResumeJob):
         fields = [item.path for key, item in plan.not_enforced if key == action.key]
         if fields:
+            from kfrun.plan.support import matrix
+
             yield _Line(f"      {matrix.folded(fields, plan.backends[action.key])}", paint=_YELLOW)
 
 

@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from kfrun.cli import console
-from kfrun.plan.support import BACKENDS, matrix, of
+from kfrun.plan.support import BACKENDS, CODE, matrix, of
 from kfrun.report.findings import to_json, to_text
 from kfrun.terminal import json_text
 
@@ -63,7 +63,7 @@ def _of_manifests(filenames: Sequence[str], settings: Settings, backend: str, ou
     asked = Asked(settings, backend=backend, stored=True)
     _documents, findings = remembered.check_new(filenames, asked, recursive=False, cache=False)
     require_sound(findings)
-    found: list[Finding] = [one for one in findings if one.code == matrix.CODE]
+    found: list[Finding] = [one for one in findings if one.code == CODE]
     if output == "json":
         return json_text(to_json(found))
     if not found:

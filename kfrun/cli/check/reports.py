@@ -180,7 +180,7 @@ def drawn(report: Report, settings: Settings, backend: str | None = None) -> str
 
     What ``backend`` does not honour takes a line a job, unless it refuses the job.
     """
-    from kfrun.plan.support.matrix import CODE
+    from kfrun.plan.support import CODE
     from kfrun.report.findings import to_text
 
     folded: list[Finding] = []

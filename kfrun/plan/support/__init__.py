@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 BACKENDS: Final = ("process", "memory")
 """Every backend that there is a table for."""
 
+CODE: Final = "KF505"
+"""The code of what a backend does not honour: there is much of it, and it keeps nothing from running."""
+
 
 def of(backend: str) -> Support:
     """What a backend of `BACKENDS` supports.
@@ -26,3 +29,8 @@ def of(backend: str) -> Support:
         raise ValueError(f'there is no backend "{backend}"')
     found: Support = import_module(f"{__name__}.{backend}").SUPPORT
     return found
+
+
+def last(path: str) -> str:
+    """The name at the end of the path of a field, without the index of an item."""
+    return path.rpartition(".")[2].partition("[")[0]

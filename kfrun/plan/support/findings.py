@@ -11,8 +11,7 @@ from kfrun.load import excerpts
 from kfrun.model.source import Finding, Severity, Stage, field_text
 from kfrun.model.values import replace
 from kfrun.model.workload import NotEnforced
-from kfrun.plan.support import of
-from kfrun.plan.support.matrix import CODE, last
+from kfrun.plan.support import CODE, last, of
 from kfrun.resolve.findings import finding
 from kfrun.resolve.pods import expand
 from kfrun.resolve.podsets import NODE, TRAINER, all_containers, ancestor, pod_spec

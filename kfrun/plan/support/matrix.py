@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kfrun.model.values import NamedTuple
-from kfrun.plan.support import BACKENDS, of
+from kfrun.plan.support import BACKENDS, last, of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 TOPIC: Final = "not-enforced"
 """What `kfrun explain` tells all of it about."""
-
-CODE: Final = "KF505"
-"""The code of what a backend does not honour: there is much of it, and it keeps nothing from running."""
 
 _MOST_NAMES: Final = 3
 
@@ -57,11 +54,6 @@ def folded(fields: Sequence[str], backend: str) -> str:
     shown = ", ".join([*names[:_MOST_NAMES], *(["…"] if len(names) > _MOST_NAMES else [])])
     count = f"{len(fields)} field{'' if len(fields) == 1 else 's'}"
     return f"not enforced by {backend}: {count} ({shown}); kfrun explain {TOPIC}"
-
-
-def last(path: str) -> str:
-    """The name at the end of a path, without the index of an item."""
-    return path.rpartition(".")[2].partition("[")[0]
 
 
 def _meaning(support: Support, type_name: str, name: str) -> str:
