@@ -49,7 +49,8 @@ class ContainerState:
         told: SIGTERM was sent; before that its preStop hook runs, or others have to end first.
         kill_at: when SIGKILL follows; ``killed`` once it has.
         hook: the lifecycle hook that is running: ``postStart``, before it counts as running, or ``preStop``.
-        fault: why it is being stopped though nobody wants its pod to end: ``probe`` or ``hook``.
+        fault: why it is being stopped though nobody wants its pod to end: ``probe``, ``hook``, or, of a pod
+            that has to, ``deadline``.
         last: how the attempt before this one ended, as `end` tells it.
     """
 

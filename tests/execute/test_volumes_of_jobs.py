@@ -108,12 +108,40 @@ def test_a_manifest_with_paths_of_a_container_runs_with_the_source_folder_mapped
     assert "none.py" in done.stderr
 
 
-@pytest.mark.parametrize("value", ["x", ".=relative", "=", ".=/", "a=/b/../c"])
+@pytest.mark.parametrize(
+    "value", ["x", ".=relative", "=", ".=/", "a=/b/../c", "../p=/p", "a/../../p=/p", "/etc=/p", "a=/p\nb=/p/"]
+)
 def test_a_mount_that_says_nothing_is_refused(kfrun: Kfrun, value: str) -> None:
     text = manifest(container("true"), annotations={"kfrun.dev/mount": value})
     done = kfrun("validate", "-f", str(kfrun.write("manifest.yaml", text)))
     assert done.returncode == 1
     assert "KF310" in done.stdout + done.stderr
+
+
+def test_a_mount_of_what_is_not_there_or_behind_a_volume_is_an_error_at_its_line(kfrun: Kfrun) -> None:
+    (kfrun.folder / "src").mkdir()
+    lines = "src=/fine\nnone=/workspace\nsrc=/v"
+    text = manifest(container("true", mount("/v/")), volumes=EMPTY, annotations={"kfrun.dev/mount": lines})
+    done = kfrun("run", "-q", "-f", str(kfrun.write("manifest.yaml", text)))
+    assert done.returncode == 1
+    assert 'error KF607: there is no folder "none" in ' in done.stderr
+    assert 'error KF607: container node has the volume "v" at /v, which would hide the folder "src"' in done.stderr
+    assert done.stderr.count("KF607") == 2
+
+
+@pytest.mark.parametrize("command", [["python", "/image/app/src/train.py"], ["/image/app/src/train.py"]])
+def test_a_script_where_an_image_would_have_it_comes_with_the_line_that_shows_it_there(
+    kfrun: Kfrun, command: list[str]
+) -> None:
+    (kfrun.folder / "src").mkdir()
+    script = kfrun.folder / "src" / "train.py"
+    script.write_text("#!/usr/bin/env python\nprint('hi')\n")
+    script.chmod(0o755)
+    own = {"name": "node", "command": command}
+    done = kfrun("run", "-q", "-f", str(kfrun.write("manifest.yaml", manifest(own))))
+    assert done.returncode == 1
+    assert f'kfrun.dev/mount: ".=/image/app" shows {kfrun.folder} there' in done.stderr
+    assert run(kfrun, manifest(own, annotations={"kfrun.dev/mount": ".=/image/app"})) == "hi\n"
 
 
 def test_read_only_means_it(kfrun: Kfrun, tmp_path: Path) -> None:
@@ -314,3 +342,22 @@ def test_nothing_of_a_volume_is_written_elsewhere(kfrun: Kfrun, volume: dict[str
         kfrun.ok("delete", "trainjob", "job")
     assert list(kfrun.home.rglob("escaped")) == []
     assert not os.path.exists("/escaped")
+
+
+@pytest.mark.parametrize("medium", ["", "Memory"])
+def test_a_pod_with_too_much_in_a_volume_is_evicted(kfrun: Kfrun, medium: str) -> None:
+    volumes = [{"name": "v", "emptyDir": {"sizeLimit": "1Mi", "medium": medium}}]
+    one = container("head -c 3000000 /dev/zero > /v/a; sleep 60", mount("/v"))
+    done = kfrun("run", "-q", "-f", str(kfrun.write("manifest.yaml", manifest(one, volumes=volumes))))
+    assert done.returncode == 143
+    assert 'Usage of EmptyDir volume "v" exceeds the limit "1Mi".' in done.stderr
+    (pod,) = json.loads(kfrun.ok("get", "pod", "-o", "json"))["items"]
+    assert (pod["status"]["phase"], pod["status"]["reason"]) == ("Failed", "Evicted")
+
+
+def test_nothing_of_a_volume_is_left_that_nobody_may_write_and_none_of_an_ephemeral_claim(kfrun: Kfrun) -> None:
+    template = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
+    volumes = [*EMPTY, {"name": "e", "ephemeral": {"volumeClaimTemplate": template}}]
+    script = "mkdir -p /v/locked/marked /e/marked; chmod 500 /v/locked"
+    run(kfrun, manifest(container(script, mount("/v"), mount("/e", "e")), volumes=volumes))
+    assert list(kfrun.home.rglob("marked")) == []

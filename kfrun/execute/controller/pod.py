@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from kfrun.model.workload import ChildJob
 
 DEADLINE_EXCEEDED = "DeadlineExceeded"
+EVICTED = "Evicted"
+_EVICTION_GRACE = 1.0
 _MOMENT = 0.1
 """Seconds in which pods that were started together may end together."""
 
@@ -93,11 +95,21 @@ def _check_deadline(p: Pass, pod: PodState, job: ChildJob) -> None:
     if p.now < pod.created + seconds:
         p.wake(pod.created + seconds)
         return
-    pod.reason, pod.message = DEADLINE_EXCEEDED, "Pod was active on the node longer than the specified deadline"
-    p.event("Pod", pod.name, pod.reason, pod.message)
+    _fail(p, pod, DEADLINE_EXCEEDED, "Pod was active on the node longer than the specified deadline", job.grace)
+
+
+def evict(p: Pass, pod: PodState, message: str) -> None:
+    """End a pod that takes more than it may; it has failed, whatever its containers say."""
+    if not pod.ended and pod.kill_at is None:
+        _fail(p, pod, EVICTED, message, min(_EVICTION_GRACE, p.child(pod.job).grace))
+
+
+def _fail(p: Pass, pod: PodState, reason: str, message: str, grace: float) -> None:
+    pod.reason, pod.message = reason, message
+    p.event("Pod", pod.name, reason, message, warning=reason == EVICTED)
     for container in pod.containers:
         container.fault = container.fault or ("deadline" if container.active else "")
-    _end(p, pod, job.grace)
+    _end(p, pod, grace)
 
 
 def _end(p: Pass, pod: PodState, grace: float) -> None:
@@ -115,7 +127,7 @@ def _finish_stop(p: Pass, pod: PodState) -> None:
         stops.advance(p, pod)
         return
     mains = [c for c in pod.containers if not c.init]
-    is_done = all(c.exit_code == 0 for c in mains) and pod.reason != DEADLINE_EXCEEDED
+    is_done = all(c.exit_code == 0 for c in mains) and pod.reason not in (DEADLINE_EXCEEDED, EVICTED)
     pod.phase = "Succeeded" if is_done else "Failed"
 
 

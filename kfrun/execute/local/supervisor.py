@@ -98,6 +98,7 @@ class Supervisor:
         for fact in happened:
             facts.note(p, self._with_message(p, fact))
         asked = self._mind_needs(p)
+        self._starts.watch(p)
         trainjob.step(p)
         if not asked and self._is_first_to_start(p):
             self._ask_needs(p)

@@ -118,8 +118,6 @@ def _pod(table: Reasons, spec: Node, path: FieldPath) -> Iterator[NotEnforced]:
     for index, volume in enumerate(spec.get("volumes", []) if "volumes" not in table["PodSpec"] else ()):
         below = (*path, "volumes", index)
         yield from _named(table["Volume"], volume, below)
-        if (volume.get("emptyDir") or {}).get("sizeLimit"):
-            yield NotEnforced(field_text((*below, "emptyDir", "sizeLimit")), "how much is in it is not watched")
         for number, source in enumerate((volume.get("projected") or {}).get("sources") or ()):
             yield from _named(table["VolumeProjection"], source, (*below, "projected", "sources", number))
     for key in _CONTAINERS:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kfrun.execute.controller import pod as pods
 from kfrun.execute.controller.facts import Attempt, HookEnded, Probed, Started
 from tests import workloads
 from tests.execute.controller.machine import COMPLETE, FAILED, NEVER, Machine, grace, inits, workload
@@ -246,6 +247,21 @@ def test_a_pod_that_is_active_for_too_long_fails_whatever_its_containers_say() -
     pod = it.state.pods[0]
     assert (pod.phase, pod.reason) == ("Failed", "DeadlineExceeded")
     assert pod.message == "Pod was active on the node longer than the specified deadline"
+    assert it.conditions == FAILED
+
+
+def test_a_pod_that_is_evicted_fails_whatever_its_containers_say_and_has_a_second_to_end() -> None:
+    it = machine(node(), pod={**NEVER, **grace(5)})
+    it.taken()
+    pod = it.state.pods[0]
+    p = it.begin()
+    pods.evict(p, pod, "too much")
+    it.turn(p)
+    assert it.taken() == [f"term {NODE}"]
+    assert pod.kill_at == 1.0
+    it.end(0, 0)
+    assert (pod.phase, pod.reason, pod.message) == ("Failed", "Evicted", "too much")
+    assert ("Pod", "Evicted") in it.events
     assert it.conditions == FAILED
 
 

@@ -71,7 +71,6 @@ def _named(of, **trainer):
         ),
         (runtime(nodeSelector={"a": "b"}), f"{POD}.nodeSelector"),
         (runtime(hostUsers=False), f"{POD}.hostUsers"),
-        (runtime(volumes=[{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}]), f"{POD}.volumes[0].emptyDir.sizeLimit"),
         (runtime(volumes=[{"name": "v", "nfs": {"server": "s", "path": "/"}}]), f"{POD}.volumes[0].nfs"),
         (
             runtime(volumes=[{"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]),

@@ -55,7 +55,7 @@ class Inputs:
         self._uid = uid
         self._workload = workload
         self._find = find
-        self._volumes = Volumes(folder, uid, workload)
+        self.volumes = Volumes(folder, uid, workload)
 
     def give(self, job: ChildJob, pod: PodState, container: str, address: str) -> Supplies:
         """What a container is started with; its pod's volumes are made. ``address`` is that of its pod.
@@ -69,7 +69,7 @@ class Inputs:
         facts = self._facts(job, pod, address)
         sources = Sources(Configs(self._find, self._workload.namespace), spec, machine)
         try:
-            volumes = self._volumes.make(job, pod.name, facts, sources)
+            volumes = self.volumes.make(job, pod.name, facts, sources)
         except Unsupplied as error:
             name, why = error.args
             message = f'MountVolume.SetUp failed for volume "{name}" : {why}'
@@ -82,7 +82,7 @@ class Inputs:
 
     def remove(self, pod: str) -> None:
         """Remove what was made for a pod that has ended."""
-        self._volumes.remove(pod)
+        self.volumes.remove(pod)
 
     def _facts(self, job: ChildJob, pod: PodState, address: str) -> PodFacts:
         return PodFacts(

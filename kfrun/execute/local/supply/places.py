@@ -61,38 +61,39 @@ class Volumes(NamedTuple):
             return str(volume["hostPath"]["path"])
         if "persistentVolumeClaim" in volume:
             return claims.folder(self.folder, self.workload, volume["persistentVolumeClaim"]["claimName"])
-        if "ephemeral" in volume:
-            return claims.folder(self.folder, self.workload, f"{pod}-{volume['name']}")
         own = f"{self._of(pod)}/{volume['name']}"
         kind = next((kind for kind in content.KINDS if kind in volume), "")
         if kind:
             mode = _SHARED if kind in content.ON_DISK else _STICKY
             _fill(own, content.files(volume, facts, sources), mode)
             return own
-        if "emptyDir" not in volume and len(volume) > 1:
+        if "emptyDir" not in volume and "ephemeral" not in volume and len(volume) > 1:
             return None
-        return self._empty((volume.get("emptyDir") or {}).get("medium", ""), volume["name"], pod, own)
-
-    def _empty(self, medium: str, name: str, pod: str, own: str) -> str:
-        in_memory = medium == "Memory" and os.access(_MEMORY, os.W_OK)
-        path = f"{self._in_memory(pod)}/{name}" if in_memory else own
+        path = self.empty(volume, pod)
         if not os.path.isdir(path):
             os.makedirs(path, 0o700, exist_ok=True)
-            os.chmod(path, _STICKY if medium == "Memory" else _SHARED)
+            os.chmod(path, _STICKY if _is_in_memory(volume) else _SHARED)
         return path
+
+    def empty(self, volume: Mapping[str, Any], pod: str) -> str:
+        """The folder of a volume that begins empty and goes with its pod."""
+        is_there = _is_in_memory(volume) and os.access(_MEMORY, os.W_OK)
+        return f"{self._in_memory(pod) if is_there else self._of(pod)}/{volume['name']}"
 
     def remove(self, pod: str) -> None:
         """Remove what was made for a pod; claims and the machine's own paths stay."""
-        import shutil
-
         for path in (self._of(pod), self._in_memory(pod)):
-            shutil.rmtree(path, ignore_errors=True)
+            files.remove_tree(path)
 
     def _of(self, pod: str) -> str:
         return f"{self.folder}/pods/{pod}/volumes"
 
     def _in_memory(self, pod: str) -> str:
         return f"{_MEMORY}/kfrun-{os.getuid()}-{self.uid}-{pod}"
+
+
+def _is_in_memory(volume: Mapping[str, Any]) -> bool:
+    return (volume.get("emptyDir") or {}).get("medium") == "Memory"
 
 
 def _fill(folder: str, wanted: list[content.VolumeFile], mode: int) -> None:
@@ -102,10 +103,8 @@ def _fill(folder: str, wanted: list[content.VolumeFile], mode: int) -> None:
     """
     if os.path.isdir(folder):
         return
-    import shutil
-
     new = f"{folder}.new"
-    shutil.rmtree(new, ignore_errors=True)
+    files.remove_tree(new)
     os.makedirs(f"{new}/{_GENERATION}", 0o700)
     os.symlink(_GENERATION, f"{new}/..data")
     for item in wanted:

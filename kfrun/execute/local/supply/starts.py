@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import StoreFailed
 from kfrun.execute.controller import facts
+from kfrun.execute.controller import pod as pods
 from kfrun.execute.local import jobfiles
+from kfrun.execute.local.supply import limits
 from kfrun.execute.local.supply.inputs import Inputs, Unready
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class HeldStarts:
         self._job = job
         self._runtime = runtime
         self._inputs = Inputs(run.folder, run.uid, job.workload, self._config)
+        self._limits = limits.of(job.workload, self._inputs.volumes)
         self._held: dict[Attempt, str] = {}
         self._due = 0.0
 
@@ -96,6 +99,14 @@ class HeldStarts:
         self._runtime.remove_pod(pod)
         self._inputs.remove(pod.name)
 
+    def watch(self, p: Pass) -> None:
+        """See to it that no pod has more in its volumes than it may."""
+        if self._limits is not None:
+            for pod, message in self._limits.look(p.state.pods):
+                pods.evict(p, pod, message)
+
     def poll_interval(self) -> float | None:
-        """Seconds until `retry` should be called; None where nothing is held."""
-        return _RETRY_SECONDS if self._held else None
+        """Seconds until `retry` or `watch` should be called; None where nothing is held and nothing limited."""
+        if self._held:
+            return _RETRY_SECONDS
+        return self._limits.interval() if self._limits is not None else None
