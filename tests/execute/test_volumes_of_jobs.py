@@ -361,3 +361,10 @@ def test_nothing_of_a_volume_is_left_that_nobody_may_write_and_none_of_an_epheme
     script = "mkdir -p /v/locked/marked /e/marked; chmod 500 /v/locked"
     run(kfrun, manifest(container(script, mount("/v"), mount("/e", "e")), volumes=volumes))
     assert list(kfrun.home.rglob("marked")) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start programs as another user")
+def test_another_user_may_open_its_streams_and_write_its_volumes(kfrun: Kfrun) -> None:
+    script = "id -u; echo said > /dev/stdout; echo x > /v/a; stat -c %u /v/a"
+    text = manifest(container(script, mount("/v"), securityContext={"runAsUser": 1234}), volumes=EMPTY)
+    assert run(kfrun, text).split() == ["1234", "said", "1234"]

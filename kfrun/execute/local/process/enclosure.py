@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -108,6 +109,9 @@ def become(program: Program, file: str, streams: tuple[int, int, int]) -> None:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     if program.identity is not None:
+        with contextlib.suppress(OSError):
+            # So that it may open /dev/stdout and /dev/stderr.
+            os.fchown(streams[1], program.identity.uid, -1)
         program.identity.assume()
     os.execve(file, program.argv, program.env)  # noqa: S606 (no shell is wanted)
 

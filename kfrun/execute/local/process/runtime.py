@@ -124,9 +124,10 @@ class ProcessRuntime:
             if program.told:
                 self._facts.append(Waiting(attempt, "ContainerCreating", program.told, "VolumesRewritten"))
             pid = recorder.spawn(program, record.create(self._programs.path(attempt, "attempt")), self._starts)
-        except (OSError, Unstartable, MissingConfig, Unusable) as error:
-            text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            self._facts.append(Ended(attempt, START_ERROR_CODE, START_ERROR, text, time.time()))
+        except (OSError, Unstartable, Unusable) as error:
+            self._fail_to_start(
+                attempt, error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            )
             return
         self._watch(attempt, pid, is_child=True)
 
@@ -223,10 +224,13 @@ class ProcessRuntime:
         return facts
 
     def _start_again(self, attempt: Attempt) -> None:
-        if attempt in self._given:
+        try:
             self.start(attempt, self._given[attempt])
-            return
-        message = "what it was to be given is not there any more"
+        except (KeyError, MissingConfig):
+            self._fail_to_start(attempt, "what it was to be given is not there any more")
+
+    def _fail_to_start(self, attempt: Attempt, message: str) -> None:
+        self._given.pop(attempt, None)
         self._facts.append(Ended(attempt, START_ERROR_CODE, START_ERROR, message, time.time()))
 
     def _note_starts(self) -> None:

@@ -7,9 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kfrun import host
-from kfrun.execute.controller.facts import CONFIG_ERROR
-from kfrun.execute.local.pods import variables
-from kfrun.execute.local.pods.configs import Configs, MissingConfig
+from kfrun.execute.local.pods.configs import Configs
 from kfrun.execute.local.pods.variables import PodFacts, Sources
 from kfrun.execute.local.supply import room
 from kfrun.execute.local.supply.places import Unsupplied, Volumes
@@ -57,11 +55,11 @@ class Inputs:
         self._find = find
         self.volumes = Volumes(folder, uid, workload)
 
-    def give(self, job: ChildJob, pod: PodState, container: str, address: str) -> Supplies:
-        """What a container is started with; its pod's volumes are made. ``address`` is that of its pod.
+    def give(self, job: ChildJob, pod: PodState, address: str) -> Supplies:
+        """What containers of a pod are started with; its volumes are made. ``address`` is its own.
 
         Raises:
-            Unready: something is not there that it cannot start without.
+            Unready: something is not there that they cannot start without.
         """
         spec = job.job_template.pod
         machine = host.capacity()
@@ -74,10 +72,6 @@ class Inputs:
             name, why = error.args
             message = f'MountVolume.SetUp failed for volume "{name}" : {why}'
             raise Unready("ContainerCreating", "FailedMount", message) from error
-        try:
-            variables.environment(sources.container(container, {}), facts, _Untouched(), (), sources)
-        except MissingConfig as error:
-            raise Unready(CONFIG_ERROR, "", str(error)) from error
         return Supplies(facts, sources, volumes)
 
     def remove(self, pod: str) -> None:
@@ -111,14 +105,3 @@ def _require_room(pod: Mapping[str, Any], machine: dict[str, int]) -> None:
     if missing:
         why = ", ".join(f"1 Insufficient {name}" for name in missing)
         raise Unready("", "FailedScheduling", f"0/1 nodes are available: {why}.")
-
-
-class _Untouched:
-    """Addresses as they are: nobody looks at the values."""
-
-    def variable(self, name: str, value: str, *, injected: bool) -> str:
-        del name, injected
-        return value
-
-    def text(self, text: str) -> str:
-        return text

@@ -23,11 +23,11 @@ _MOST = 20_000
 _BLOCK = 512
 
 
-def of(workload: Workload, volumes: Volumes) -> Limits | None:
+def of(workload: Workload, volumes: Volumes) -> SizeLimits | None:
     """Those of a workload; None where no volume has any, so that nothing is paid for them."""
     if not any(list(_limited(template)) for template in workload.templates):
         return None
-    return Limits(workload, volumes)
+    return SizeLimits(workload, volumes)
 
 
 def _limited(template: JobTemplate) -> Iterator[tuple[dict[str, Any], str, int]]:
@@ -38,7 +38,7 @@ def _limited(template: JobTemplate) -> Iterator[tuple[dict[str, Any], str, int]]
             yield volume, quantity.canonical(text) or text, limit
 
 
-class Limits:
+class SizeLimits:
     """Watches the volumes of one job's pods."""
 
     def __init__(self, workload: Workload, volumes: Volumes) -> None:

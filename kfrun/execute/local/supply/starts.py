@@ -9,6 +9,7 @@ from kfrun.errors import StoreFailed
 from kfrun.execute.controller import facts
 from kfrun.execute.controller import pod as pods
 from kfrun.execute.local import jobfiles
+from kfrun.execute.local.pods.configs import MissingConfig
 from kfrun.execute.local.supply import limits
 from kfrun.execute.local.supply.inputs import Inputs, Unready
 
@@ -54,15 +55,16 @@ class HeldStarts:
         try:
             jobfiles.write_pod(self._run.folder, self._job.workload, pod)
             self._runtime.prepare_pod(pod)
-            given = self._give(p, pod, attempt.container)
+            self._runtime.start(attempt, self._give(p, pod))
         except OSError as error:
             text = error.strerror or str(error)
             return [facts.Ended(attempt, facts.START_ERROR_CODE, facts.START_ERROR, text, time.time())]
         except Unready as error:
             return self._hold(attempt, told, *error.args)
+        except MissingConfig as error:
+            return self._hold(attempt, told, facts.CONFIG_ERROR, "", str(error))
         except StoreFailed as error:
             return self._hold(attempt, told, "StoreFailed", "", error.message)
-        self._runtime.start(attempt, given)
         return []
 
     def _hold(self, attempt: Attempt, told: str, reason: str, event: str, message: str) -> list[Fact]:
@@ -86,13 +88,13 @@ class HeldStarts:
     def adopt(self, p: Pass, attempt: Attempt) -> bool:
         """Watch an attempt that an earlier supervisor started; False when it never was."""
         try:
-            given = self._give(p, p.pod(attempt.pod), attempt.container)
+            given = self._give(p, p.pod(attempt.pod))
         except (OSError, Unready, StoreFailed):
             given = None
         return self._runtime.adopt(attempt, given)
 
-    def _give(self, p: Pass, pod: PodState, container: str) -> Supplies:
-        return self._inputs.give(p.child(pod.job), pod, container, self._runtime.address(pod, 0)[0])
+    def _give(self, p: Pass, pod: PodState) -> Supplies:
+        return self._inputs.give(p.child(pod.job), pod, self._runtime.address(pod, 0)[0])
 
     def remove(self, pod: PodState) -> None:
         """Remove what was made for a pod that has ended."""

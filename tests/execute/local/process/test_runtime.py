@@ -57,7 +57,7 @@ class Machine:
     def given(self) -> Supplies:
         uid = str(self.folder)
         found = Inputs(uid, uid, self.workload, configs.none)
-        return found.give(self.workload.jobs[0], self.pod, "node", LOOPBACK)
+        return found.give(self.workload.jobs[0], self.pod, LOOPBACK)
 
     def fact(self, kind: type) -> Started | Ended:
         """The first fact of that kind, which must come, and be told by a descriptor or soon."""

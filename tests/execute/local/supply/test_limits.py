@@ -21,7 +21,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "_PERIOD", 0.0)
 
 
-def watched(folder: Path, **empty_dir: Any) -> tuple[limits.Limits | None, PodState, Path]:
+def watched(folder: Path, **empty_dir: Any) -> tuple[limits.SizeLimits | None, PodState, Path]:
     volumes = [{"name": "v", "emptyDir": empty_dir}, {"name": "other", "emptyDir": {}}]
     workload = workloads.workload(workloads.replicated(pod={"volumes": volumes}))
     made = Volumes(str(folder), "uid", workload)

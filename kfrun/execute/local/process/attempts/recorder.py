@@ -276,15 +276,12 @@ def start(program: Program, streams: tuple[int, int, int]) -> int:
         return enclosure.start(program, streams)
     os.chdir(program.folder)
     if program.identity is not None:
-        return _spawn_as(program, program.identity, streams)
+        return _spawn_as(program, streams)
     return _spawn_in_session(program, [(os.POSIX_SPAWN_DUP2, item, number) for number, item in enumerate(streams)])
 
 
-def _spawn_as(program: Program, identity: Identity, streams: tuple[int, int, int]) -> int:
+def _spawn_as(program: Program, streams: tuple[int, int, int]) -> int:
     """Start it as somebody else, which posix_spawn cannot do: a pipe that closes with exec tells what went wrong."""
-    with contextlib.suppress(OSError):
-        # So that it may open /dev/stdout and /dev/stderr.
-        os.fchown(streams[1], identity.uid, -1)
     reading, writing = os.pipe()
     pid = os.fork()
     if not pid:
