@@ -196,6 +196,13 @@ def origin(runtime: _Object) -> str:
     return "applied" if runtime["metadata"].get("uid") else "shipped"
 
 
+def _claim(claim: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
+    status = claim.get("status") or {}
+    state = "Terminating" if claim["metadata"].get("deletionTimestamp") else str(status.get("phase") or "Pending")
+    modes = ",".join(_MODES.get(str(mode), str(mode)) for mode in status.get("accessModes") or ())
+    return (_name(claim), state, str((status.get("capacity") or {}).get("storage") or ""), modes, _age(claim, now))
+
+
 def _event(event: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
     about = event["involvedObject"]
     seen = age(event.get("lastTimestamp"), now)
@@ -214,6 +221,12 @@ def _age(obj: _Object, now: float) -> str:
 
 
 _RUNTIME = Columns(("NAME", "FRAMEWORK", "NODES", "FROM", "AGE"), (), _runtime)
+_MODES = {
+    "ReadWriteOnce": "RWO",
+    "ReadOnlyMany": "ROX",
+    "ReadWriteMany": "RWX",
+    "ReadWriteOncePod": "RWOP",
+}
 _COLUMNS = {
     "TrainJob": Columns(
         ("NAME", "STATE", "NODES", "RUNTIME", "AGE"),
@@ -226,5 +239,6 @@ _COLUMNS = {
     "JobSet": Columns(("NAME", "TERMINALSTATE", "RESTARTS", "COMPLETED", "SUSPENDED", "AGE"), (), _jobset),
     "Job": Columns(("NAME", "STATUS", "COMPLETIONS", "DURATION", "AGE"), (), _job),
     "Pod": Columns(("NAME", "READY", "STATUS", "RESTARTS", "AGE"), ("INDEX", "EXIT"), _pod, _pod_wide),
+    "PersistentVolumeClaim": Columns(("NAME", "STATUS", "CAPACITY", "ACCESS MODES", "AGE"), (), _claim),
     "Event": Columns(("LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"), (), _event),
 }

@@ -25,7 +25,7 @@ def test_a_type_may_be_short_or_have_group_and_version(word: str, kind: str) -> 
     assert kinds.kinds_of(word) == (kind,)
 
 
-@pytest.mark.parametrize("word", ["nodes", "secrets", "svc", "namespaces", "Deployment", "nodes.v1", "pvc"])
+@pytest.mark.parametrize("word", ["nodes", "secrets", "svc", "namespaces", "Deployment", "nodes.v1", "pv"])
 def test_for_kinds_of_kubernetes_that_kfrun_keeps_none_of_nothing_near_is_guessed(word: str) -> None:
     with pytest.raises(UsageProblem) as caught:
         kinds.kinds_of(word)

@@ -23,6 +23,7 @@ from kfrun.execute.local import jobfiles, runtimes, supervisors
 from kfrun.execute.local.kubelet import handlers, messages
 from kfrun.execute.local.ledger import Ledger
 from kfrun.execute.local.needs.need import Denied, Met, Needs, Unmet
+from kfrun.execute.local.supply import places
 from kfrun.execute.local.supply.starts import HeldStarts
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.values import replace
@@ -126,6 +127,7 @@ class Supervisor:
         if not Path(self._run.folder).is_dir():
             self._needs.stop()
             self._runtime.clean(self._run.uid, max((child.grace for child in self._job.workload.jobs), default=0.0))
+            places.forget(self._run.uid)
             sys.exit("the job's folder was removed: its processes were stopped")
 
     def _mind_clock(self) -> None:

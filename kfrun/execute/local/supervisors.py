@@ -247,6 +247,10 @@ def remove(store: Store, run: Run) -> None:
     with store.writing():
         store.forget_history(run.namespace, run.name)
         store.forget(run.uid)
+    from kfrun.execute.local.supply import claims, places
+
+    places.forget(run.uid)
+    claims.release(store, run.namespace)
 
 
 def _former_folders(store: Store, run: Run) -> list[str]:
@@ -280,13 +284,12 @@ def sweep(store: Store, namespace: str, name: str = "*") -> None:
 
 def remove_folder(folder: str) -> None:
     """Remove a job's folder and the folders above it that are empty then."""
-    import shutil
-
     from kfrun.execute.local import jobfiles
+    from kfrun.host import files
 
     with jobfiles.exclusive(folder):
         _set_aside(folder)
-    shutil.rmtree(_aside(folder), ignore_errors=True)
+    files.remove_tree(_aside(folder))
     with jobfiles.exclusive(folder):
         for parent in (os.path.dirname(folder), os.path.dirname(os.path.dirname(folder))):
             with contextlib.suppress(OSError):

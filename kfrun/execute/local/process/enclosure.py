@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -78,11 +79,21 @@ def start(program: Program, streams: tuple[int, int, int]) -> int:
 def _run(program: Program, streams: tuple[int, int, int]) -> str:
     """Become the program; comes back only with the reason why that is impossible."""
     try:
+        return _enclosed(program, streams)
+    except ImportError:
+        # The words for it lie behind a volume, with the interpreter that runs kfrun.
+        return f'exec: "{program.argv[0]}": cannot be started{_hidden(program)}'
+
+
+def _enclosed(program: Program, streams: tuple[int, int, int]) -> str:
+    try:
         os.setsid()
         stage = f"{os.path.dirname(program.log)}/stage"
         os.makedirs(stage, 0o700, exist_ok=True)
         namespaces.enter(program.binds, stage, program.own)
     except OSError as error:
+        if error.errno == errno.ENOTDIR and error.filename:
+            return f"its volumes cannot be mounted: at {error.filename} a file would hide a folder, or the reverse"
         return f"its volumes cannot be mounted: {error.strerror}: {error.filename or 'a namespace of its own'}"
     file = ""
     try:
@@ -118,7 +129,7 @@ def become(program: Program, file: str, streams: tuple[int, int, int]) -> None:
 
 def _hidden(program: Program) -> str:
     """Which volumes lie where this machine has its programs."""
-    folders = program.env["PATH"].split(os.pathsep)
+    folders = [*program.env["PATH"].split(os.pathsep), os.path.dirname(os.__file__)]
     found = [
         bind.target
         for bind in program.binds

@@ -7,6 +7,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any
 
+from kfrun import host
 from kfrun.execute.local.pods.configs import MissingConfig
 from kfrun.execute.local.supply import claims, content, hostpaths
 from kfrun.host import files
@@ -49,7 +50,9 @@ class Volumes(NamedTuple):
         for volume in job.job_template.pod.get("volumes", ()):
             try:
                 place = self._place(volume, pod, facts, sources)
-            except (hostpaths.WrongType, MissingConfig, OSError) as error:
+            except OSError as error:
+                raise Unsupplied(volume["name"], f"{error.filename or ''}: {error.strerror}".lstrip(": ")) from error
+            except (hostpaths.WrongType, MissingConfig) as error:
                 raise Unsupplied(volume["name"], str(error)) from error
             if place is not None:
                 found[volume["name"]] = place
@@ -71,8 +74,12 @@ class Volumes(NamedTuple):
             return None
         path = self.empty(volume, pod)
         if not os.path.isdir(path):
-            os.makedirs(path, 0o700, exist_ok=True)
-            os.chmod(path, _STICKY if _is_in_memory(volume) else _SHARED)
+            # Others may write into the volume, but only those who are led to it: what is above it is nobody else's.
+            host.make_private_folder(os.path.dirname(path))
+            new = f"{path}.new"
+            os.makedirs(new, 0o700, exist_ok=True)
+            os.chmod(new, _STICKY if _is_in_memory(volume) else _SHARED)
+            os.rename(new, path)
         return path
 
     def empty(self, volume: Mapping[str, Any], pod: str) -> str:
@@ -89,7 +96,20 @@ class Volumes(NamedTuple):
         return f"{self.folder}/pods/{pod}/volumes"
 
     def _in_memory(self, pod: str) -> str:
-        return f"{_MEMORY}/kfrun-{os.getuid()}-{self.uid}-{pod}"
+        return f"{_in_memory(self.uid)}{pod}"
+
+
+def forget(uid: str) -> None:
+    """Remove what pods of a job left in memory, of which its folder tells nothing."""
+    import glob
+
+    for path in glob.glob(f"{glob.escape(_in_memory(uid))}*"):
+        files.remove_tree(path)
+
+
+def _in_memory(uid: str) -> str:
+    """What the names of folders in memory begin with."""
+    return f"{_MEMORY}/kfrun-{os.getuid()}-{uid}-"
 
 
 def _is_in_memory(volume: Mapping[str, Any]) -> bool:

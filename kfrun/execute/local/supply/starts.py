@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,9 @@ from kfrun.execute.controller import facts
 from kfrun.execute.controller import pod as pods
 from kfrun.execute.local import jobfiles
 from kfrun.execute.local.pods.configs import MissingConfig
-from kfrun.execute.local.supply import limits
+from kfrun.execute.local.supply import claims, limits
 from kfrun.execute.local.supply.inputs import Inputs, Unready
+from kfrun.observe.claims import claimed
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
@@ -40,7 +42,9 @@ class HeldStarts:
         self._job = job
         self._runtime = runtime
         self._inputs = Inputs(run.folder, run.uid, job.workload, self._config)
+        self._has_claims = any(claimed(template.pod) for template in job.workload.templates)
         self._limits = limits.of(job.workload, self._inputs.volumes)
+        self._scheduled: set[str] = set()
         self._held: dict[Attempt, str] = {}
         self._due = 0.0
 
@@ -55,6 +59,7 @@ class HeldStarts:
         try:
             jobfiles.write_pod(self._run.folder, self._job.workload, pod)
             self._runtime.prepare_pod(pod)
+            self._schedule(p, pod)
             self._runtime.start(attempt, self._give(p, pod))
         except OSError as error:
             text = error.strerror or str(error)
@@ -87,11 +92,20 @@ class HeldStarts:
 
     def adopt(self, p: Pass, attempt: Attempt) -> bool:
         """Watch an attempt that an earlier supervisor started; False when it never was."""
+        self._scheduled.add(attempt.pod)
         try:
             given = self._give(p, p.pod(attempt.pod))
         except (OSError, Unready, StoreFailed):
             given = None
         return self._runtime.adopt(attempt, given)
+
+    def _schedule(self, p: Pass, pod: PodState) -> None:
+        if pod.name in self._scheduled:
+            return
+        spec = p.child(pod.job).job_template.pod
+        if message := claims.obstacle(self._store, self._run.namespace, pod.name, spec):
+            raise Unready("", "FailedScheduling", message)
+        self._scheduled.add(pod.name)
 
     def _give(self, p: Pass, pod: PodState) -> Supplies:
         return self._inputs.give(p.child(pod.job), pod, self._runtime.address(pod, 0)[0])
@@ -100,6 +114,11 @@ class HeldStarts:
         """Remove what was made for a pod that has ended."""
         self._runtime.remove_pod(pod)
         self._inputs.remove(pod.name)
+        self._scheduled.discard(pod.name)
+        if self._has_claims:
+            with contextlib.suppress(StoreFailed):
+                # Otherwise whoever runs kfrun next does it.
+                claims.release(self._store, self._run.namespace)
 
     def watch(self, p: Pass) -> None:
         """See to it that no pod has more in its volumes than it may."""
