@@ -368,3 +368,72 @@ def test_another_user_may_open_its_streams_and_write_its_volumes(kfrun: Kfrun) -
     script = "id -u; echo said > /dev/stdout; echo x > /v/a; stat -c %u /v/a"
     text = manifest(container(script, mount("/v"), securityContext={"runAsUser": 1234}), volumes=EMPTY)
     assert run(kfrun, text).split() == ["1234", "said", "1234"]
+
+
+HIDDEN = os.path.dirname(os.__file__)
+
+
+@pytest.mark.parametrize("place", [HIDDEN, os.path.dirname(HIDDEN)])
+def test_a_volume_over_the_interpreter_that_runs_kfrun_is_told_of(kfrun: Kfrun, place: str) -> None:
+    text = manifest({"name": "node", "command": ["absent"], "volumeMounts": [mount(place)]}, volumes=EMPTY)
+    kfrun("apply", "-q", "-f", str(kfrun.write("manifest.yaml", text)))
+    assert f"a volume hides what this machine has at {place}" in until_event(kfrun, "Failed")
+
+
+def test_a_mount_of_a_volume_that_is_not_there_is_told_of(kfrun: Kfrun) -> None:
+    text = manifest(container("true", mount("/v", "none")), volumes=EMPTY)
+    done = kfrun("run", "-q", "-f", str(kfrun.write("manifest.yaml", text)))
+    assert done.returncode == 128
+    assert 'there is no volume "none" in its pod that could be mounted at /v' in done.stderr
+
+
+def test_a_file_does_not_lie_where_a_folder_is(kfrun: Kfrun, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    volumes = [{"name": "v", "hostPath": {"path": str(tmp_path / "file")}}]
+    path = kfrun.write("manifest.yaml", manifest(container("true", mount("/usr")), volumes=volumes))
+    done = kfrun("run", "-q", "-f", str(path))
+    assert done.returncode == 128
+    assert "at /usr a file would hide a folder, or the reverse" in done.stderr
+
+
+def test_a_host_path_that_climbs_is_none(kfrun: Kfrun, tmp_path: Path) -> None:
+    volumes = [{"name": "v", "hostPath": {"path": f"{tmp_path}/../there"}}]
+    kfrun("apply", "-q", "-f", str(kfrun.write("manifest.yaml", manifest(container("true"), volumes=volumes))))
+    assert f"{tmp_path}/../there must not contain '..'" in until_event(kfrun, "FailedMount")
+    assert not (tmp_path.parent / "there").exists()
+
+
+def test_a_host_path_that_cannot_be_made_is_named(kfrun: Kfrun) -> None:
+    volumes = [{"name": "v", "hostPath": {"path": "/proc/none/below", "type": "DirectoryOrCreate"}}]
+    kfrun("apply", "-q", "-f", str(kfrun.write("manifest.yaml", manifest(container("true"), volumes=volumes))))
+    assert until_event(kfrun, "FailedMount").endswith('volume "v" : /proc/none: No such file or directory')
+
+
+def test_a_device_is_one_for_the_pod(kfrun: Kfrun) -> None:
+    volumes = [{"name": "v", "hostPath": {"path": "/dev/null", "type": "CharDevice"}}]
+    text = manifest(container("echo x > /d/none; test -c /d/none; wc -c < /d/none", mount("/d/none")), volumes=volumes)
+    assert run(kfrun, text) == "0\n"
+
+
+def test_a_volume_may_hide_the_folder_of_the_others(kfrun: Kfrun) -> None:
+    volumes = [{"name": name, "emptyDir": {}} for name in "vwx"]
+    top = f"/{kfrun.home.parts[1]}"
+    mounts = [mount(top), mount("/data/deep", "w"), mount(f"{top}/in", "x", subPath="a/b")]
+    script = (
+        f"for i in {top} /data/deep {top}/in; do echo $i > $i/file; done; cat {top}/file /data/deep/file {top}/in/file"
+    )
+    said = run(kfrun, manifest(container(script, *mounts, workingDir="/"), volumes=volumes))
+    assert said.split() == [top, "/data/deep", f"{top}/in"]
+
+
+def test_a_part_of_a_volume_may_be_written_by_whoever_may_write_the_volume(kfrun: Kfrun) -> None:
+    text = manifest(container("stat -c %a /v /w", mount("/v", subPath="a/b"), mount("/w")), volumes=EMPTY)
+    assert run(kfrun, text).split() == ["777", "777"]
+
+
+def test_what_is_in_memory_is_for_nobody_else_and_goes(kfrun: Kfrun) -> None:
+    volumes = [{"name": "v", "emptyDir": {"medium": "Memory"}}]
+    script = "for i in /dev/shm/kfrun-*-marked-*; do stat -c %a $i $i/v; done"
+    text = manifest(container(script, mount("/v")), volumes=volumes, name="marked")
+    assert run(kfrun, text).split() == ["700", "1777"]
+    assert not [name for name in os.listdir("/dev/shm") if "-marked-" in name]
