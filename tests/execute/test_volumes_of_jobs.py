@@ -437,3 +437,38 @@ def test_what_is_in_memory_is_for_nobody_else_and_goes(kfrun: Kfrun) -> None:
     text = manifest(container(script, mount("/v")), volumes=volumes, name="marked")
     assert run(kfrun, text).split() == ["700", "1777"]
     assert not [name for name in os.listdir("/dev/shm") if "-marked-" in name]
+
+
+def test_what_is_made_in_the_source_folder_for_volumes_to_lie_on_goes_with_the_last_who_uses_it(kfrun: Kfrun) -> None:
+    objects = ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"k": "v"}},)
+    volumes = [*EMPTY, {"name": "c", "configMap": {"name": "c"}}]
+    (kfrun.folder / "there").mkdir()
+    here, script = (
+        str(kfrun.folder),
+        "until test -e go; do sleep 0.05; done; echo x > /workspace/deep/cache/a; cat /workspace/k",
+    )
+    mounts = [mount("/workspace/deep/cache"), mount("/workspace/k", "c", subPath="k"), mount(f"{here}/there")]
+    one = container(script, *mounts)
+    for name, end in (("one", "exit 0"), ("two", script)):
+        spec = {**one, "command": ["sh", "-ec", end]}
+        text = manifest(
+            spec, volumes=volumes, objects=objects, name=name, annotations={"kfrun.dev/mount": ".=/workspace"}
+        )
+        kfrun.ok("apply", "-q", "-f", str(kfrun.write(f"{name}.yaml", text)))
+        if name == "one":
+            kfrun.ok("wait", name, "--timeout", "20s")
+            assert sorted(path.name for path in kfrun.folder.iterdir()) == ["one.yaml", "there"]
+    kfrun.ok("wait", "two", "--for=jsonpath={.status.jobsStatus[0].ready}=1", "--timeout", "20s")
+    kfrun.ok("rerun", "one")
+    assert (kfrun.folder / "deep" / "cache").is_dir(), "removed while another job has a volume on it"
+    (kfrun.folder / "go").touch()
+    kfrun.ok("wait", "two", "--timeout", "20s")
+    assert kfrun.ok("logs", "two") == "v"
+    assert sorted(path.name for path in kfrun.folder.iterdir()) == ["go", "one.yaml", "there", "two.yaml"]
+
+
+def test_a_killed_recorder_leaves_nothing_in_the_source_folder(kfrun: Kfrun) -> None:
+    one = container("kill -9 $PPID; sleep 0.3", mount("/workspace/cache"))
+    text = manifest(one, volumes=EMPTY, annotations={"kfrun.dev/mount": ".=/workspace"})
+    kfrun("run", "-q", "-f", str(kfrun.write("manifest.yaml", text)))
+    assert [path.name for path in kfrun.folder.iterdir()] == ["manifest.yaml"]

@@ -10,7 +10,7 @@ from kfrun.execute.local.kubelet import messages
 from kfrun.execute.local.pods import variables
 from kfrun.execute.local.process import enclosure, identity, launch
 from kfrun.execute.local.process.addresses import Addresses, LocalAddresses
-from kfrun.execute.local.process.attempts import recorder
+from kfrun.execute.local.process.attempts import mountpoints, recorder
 from kfrun.execute.local.process.enclosure import Unstartable
 from kfrun.execute.local.runtime import JOB_MARKER
 from kfrun.execute.local.supply import mounts
@@ -71,7 +71,8 @@ class Programs:
         injected = job.job_template.injected.get(attempt.container, ())
         own = variables.environment(container, given.facts, local, injected, given.sources)
         source = [Bind(path, seen) for path, seen in self._settings.mounts]
-        binds = mounts.sorted_binds([*source, *mounts.binds(container, given.volumes, own, given.sources.pod)])
+        volumes = mounts.binds(container, given.volumes, own, given.sources.pod)
+        binds = mounts.sorted_binds([*source, *volumes])
         local_paths = partial(mounts.rewritten, found=() if namespaces.are_possible() else binds) if binds else str
         own = {name: local_paths(value) for name, value in own.items()}
         marker, _, name = self.marker(attempt).partition("=")
@@ -100,7 +101,10 @@ class Programs:
         if binds and namespaces.are_possible():
             # It may lie in one of them: it is looked for where these are.
             enclosure.require_usable(binds)
-            return replace(program, binds=tuple(binds), own=(settings.folder, *given.volumes.values()))
+            places = mountpoints.on_disk(volumes, settings.mounts, settings.folder)
+            own_folders = (settings.folder, *given.volumes.values())
+            program = replace(program, places=places, note=f"{self._folder}/{mountpoints.NOTE}")
+            return replace(program, binds=tuple(binds), own=own_folders)
         if words is not None and launch.find_executable(argv[0], env["PATH"], folder) is None:
             raise Unstartable("executable file not found in $PATH")
         return replace(program, executable=enclosure.executable(argv, folder, env["PATH"]))

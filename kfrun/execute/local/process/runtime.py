@@ -17,7 +17,7 @@ from kfrun.execute.local.needs.ports import PortsNeed
 from kfrun.execute.local.pods.configs import MissingConfig
 from kfrun.execute.local.process import identity, launch, programs
 from kfrun.execute.local.process.addresses import LOOPBACK
-from kfrun.execute.local.process.attempts import leftovers, pump, record, recorder
+from kfrun.execute.local.process.attempts import leftovers, mountpoints, pump, record, recorder
 from kfrun.execute.local.process.attempts.orphan import code_of
 from kfrun.execute.local.process.attempts.watch import Traces, Watch
 from kfrun.execute.local.process.enclosure import Unstartable
@@ -108,6 +108,8 @@ class ProcessRuntime:
     def remove_pod(self, pod: PodState) -> None:
         """See `ContainerRuntime.remove_pod`."""
         self._pods.pop(pod.name, None)
+        # Where a recorder was killed, it could not.
+        mountpoints.clear(f"{self._folder}/{mountpoints.NOTE}")
         if self._programs.launchpad is not None and not self._pods:
             self._programs.launchpad.clear()
 

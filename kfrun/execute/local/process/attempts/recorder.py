@@ -22,6 +22,7 @@ from kfrun.execute.controller.facts import START_ERROR, START_ERROR_CODE
 from kfrun.execute.local.process import enclosure
 from kfrun.execute.local.process.attempts import record as records
 from kfrun.execute.local.process.attempts import remains
+from kfrun.execute.local.process.attempts.mountpoints import MountPoints
 from kfrun.execute.local.process.attempts.orphan import code_of
 from kfrun.execute.local.process.attempts.pump import Pump
 from kfrun.execute.local.process.attempts.record import Record
@@ -44,7 +45,8 @@ class Program:
 
     With ``limit`` the log is kept at so many bytes; with ``identity`` it runs as somebody else; with ``binds`` it is
     started in a mount namespace of its own, and looked for there. ``own`` are folders in which places for them may be
-    made. ``told`` is what there is to say of all that, before it starts.
+    made; ``places`` are those for volumes in the source folder, and ``note`` the file that tells which were made.
+    ``told`` is what there is to say of all that, before it starts.
     """
 
     executable: str
@@ -58,6 +60,8 @@ class Program:
     identity: Identity | None = None
     binds: tuple[Bind, ...] = ()
     own: tuple[str, ...] = ()
+    places: tuple[tuple[str, bool], ...] = ()
+    note: str = ""
     told: str = ""
 
 
@@ -158,12 +162,15 @@ def _record(program: Program, descriptor: int, teller: int) -> int:
         "starting", recorder=me, recorder_start=host.start_time(me) or "", at=time.time(), boot=program.boot
     )
     records.write(descriptor, record)
+    points = MountPoints(program.places, program.note)
     try:
+        points.hold()
         pump = Pump.new(program.log, program.limit) if program.limit else None
         pid = _start(program, pump)
     except (OSError, ValueError, Unstartable) as error:
         message = _said(program, error)
         ended = replace(record, state="exited", exit_code=START_ERROR_CODE, reason=START_ERROR, message=message)
+        points.let_go()
         _write_surely(descriptor, replace(ended, at=time.time(), swept=True))
         return START_ERROR_CODE
     record = replace(record, state="running", pid=pid, start=host.start_time(pid, zombie=True) or "", at=time.time())
@@ -177,6 +184,7 @@ def _record(program: Program, descriptor: int, teller: int) -> int:
     _conclude(program, descriptor, ended, is_alone=takes_in and host.children(me) == [pid])
     if pump is not None:
         pump.close()
+    points.let_go()
     return code
 
 
