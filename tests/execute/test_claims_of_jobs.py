@@ -124,6 +124,11 @@ def test_the_claims_of_a_jobset_are_objects_and_go_with_it_unless_they_are_retai
     assert (names(kfrun), kept(kfrun)) == (["own-job"] * is_kept, int(is_kept))
     if is_kept:
         run(kfrun, text)
+        assert "ClaimRetained" not in kfrun.ok("events", "job")
+        run(kfrun, text.replace("1Gi", "2Gi"))
+        assert "ClaimRetained" in kfrun.ok("events", "job", "--types", "Warning")
+        run(kfrun, text.replace('"Retain"', '"Delete"'))
+        assert kept(kfrun) == 1, "the retained one is used as it is"
         kfrun.ok("delete", "pvc", "own-job")
         assert (names(kfrun), kept(kfrun)) == ([], 0)
 

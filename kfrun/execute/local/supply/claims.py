@@ -13,6 +13,7 @@ from kfrun.execute import objects
 from kfrun.host import files
 from kfrun.model.kinds import CLAIM, JOBSET_NAME_LABEL
 from kfrun.model.source import ObjectKey
+from kfrun.model.state import Event
 from kfrun.observe.claims import claimed, has_ended, users
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def folder(job_folder: str, workload: Workload, claim: str) -> str:
     own = {made["metadata"]["name"] for made, goes in _templates(workload) if goes}
     # STATE/jobs/NAMESPACE/NAME/UID
     state = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(job_folder))))
-    path = _with_job(job_folder, claim) if claim in own else _kept(state, workload.namespace, claim)
+    kept = _kept(state, workload.namespace, claim)
+    # One that an earlier JobSet retained is used as it is.
+    path = _with_job(job_folder, claim) if claim in own and not os.path.isdir(kept) else kept
     host.make_private_folder(os.path.dirname(path))
     os.makedirs(path, 0o755, exist_ok=True)
     return path
@@ -75,9 +78,17 @@ def create(store: Store, workload: Workload, uid: str) -> None:
     """Store the claims of a JobSet that are not there yet; those that go with it as its TrainJob's."""
     for template, goes in _templates(workload):
         key = ObjectKey("v1", CLAIM, workload.namespace, template["metadata"]["name"])
-        if store.find(*key[1:]) is None:
+        found = store.find(*key[1:])
+        if found is None:
             made = objects.created({"apiVersion": "v1", "kind": CLAIM, **template}, key, objects.new_uid(), time.time())
             store.create(bound(made), owner=uid if goes else "")
+        elif found.data.get("spec") != template.get("spec"):
+            now, jobset = (
+                time.time(),
+                ObjectKey(workload.jobset["apiVersion"], "JobSet", workload.namespace, workload.jobset_name),
+            )
+            message = f"{key.resource} was retained and stays as it is: the template asks for another one"
+            store.record([Event(jobset, "Warning", "ClaimRetained", message, now, now, owner=uid)])
 
 
 def delete(store: Store, key: ObjectKey) -> bool:
