@@ -241,4 +241,5 @@ def container_ended(
     is_own = not container.sidecar and (container.fault or not container.stopping)
     if exit_code != 0 and p.state.first_failure is None and is_own:
         node = p.child(pod.job).node(pod.index)
-        p.state.first_failure = FirstFailure(node, pod.name, container.name, exit_code, reason, message)
+        why = (pod.reason, pod.message) if container.fault == "deadline" else (reason, message)
+        p.state.first_failure = FirstFailure(node, pod.name, container.name, exit_code, *why)
