@@ -23,6 +23,7 @@ from kfrun.execute.local import jobfiles, runtimes, supervisors
 from kfrun.execute.local.kubelet import handlers, messages
 from kfrun.execute.local.ledger import Ledger
 from kfrun.execute.local.needs.need import Denied, Met, Needs, Unmet
+from kfrun.execute.local.supply import secretkeep
 from kfrun.execute.local.supply.starts import HeldStarts
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.values import replace
@@ -328,6 +329,8 @@ class Supervisor:
         self._runtime.clean(self._run.uid)
         try:
             self._needs.release()
+            # Before it is said to be over: nobody comes after that to do it.
+            secretkeep.forget(self._run.folder)
             with self._store.writing():
                 run = self._store.run(self._run.uid)
                 deleting = run is None or self._state.is_deleting

@@ -66,6 +66,8 @@ class Volumes(NamedTuple):
         own = f"{self._of(pod)}/{volume['name']}"
         kind = next((kind for kind in content.KINDS if kind in volume), "")
         if kind:
+            if content.is_secret(volume) and os.access(_MEMORY, os.W_OK):
+                own = f"{self._in_memory(pod)}/{volume['name']}"
             mode = _SHARED if kind in content.ON_DISK else _STICKY
             _fill(own, content.files(volume, facts, sources), mode)
             return own
@@ -92,7 +94,21 @@ class Volumes(NamedTuple):
         return f"{self.folder}/pods/{pod}/volumes"
 
     def _in_memory(self, pod: str) -> str:
-        return f"{_MEMORY}/kfrun-{os.getuid()}-{self.uid}-{pod}"
+        return _in_memory(self.uid, pod)
+
+
+def _in_memory(uid: str, pod: str) -> str:
+    return f"{_MEMORY}/kfrun-{os.getuid()}-{uid}-{pod}"
+
+
+def remove_all(folder: str, uid: str) -> None:
+    """Remove what was made for all pods of a job, though nobody knows these any more."""
+    import glob
+    import shutil
+
+    for pattern in (f"{glob.escape(folder)}/pods/*/volumes", _in_memory(glob.escape(uid), "*")):
+        for path in glob.glob(pattern):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _fill(folder: str, wanted: list[content.VolumeFile], mode: int) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from kfrun.errors import StoreFailed
 from kfrun.execute.controller import facts
 from kfrun.execute.local import jobfiles
+from kfrun.execute.local.pods.configs import SECRET
 from kfrun.execute.local.supply.inputs import Inputs, Unready
+from kfrun.execute.local.supply.secretkeep import KeptSecrets
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
@@ -37,11 +39,14 @@ class HeldStarts:
         self._job = job
         self._runtime = runtime
         self._inputs = Inputs(run.folder, run.uid, job.workload, self._config)
+        self._secrets = KeptSecrets(run.folder)
         self._held: dict[Attempt, str] = {}
         self._due = 0.0
 
     def _config(self, kind: str, name: str) -> dict[str, Any] | None:
         own = self._job.find(kind, name)
+        if own is None and kind == SECRET:
+            own = self._secrets.find(name)
         found = self._store.find(kind, self._run.namespace, name) if own is None else None
         return own if found is None else found.data
 
