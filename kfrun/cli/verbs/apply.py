@@ -97,7 +97,7 @@ def _saved(wishes: Wishes) -> SavedPlan | None:
     again = wishes.values._replace(files=())
     if wishes != Wishes((path,), values=again, **launching):
         raise UsageProblem(
-            f"{path} is a plan: its flags are in it, and only --set, --set-string and --secret-env-file are given again",
+            f"{path} is a plan: its flags are in it, only --set, --set-string and --secret-env-file are given again",
             "apply it alone, with none of the others",
         )
     return savedplans.read(path)

@@ -133,7 +133,7 @@ def _require_secrets(run: Run) -> None:
         again = " ".join(f"--secret-env-file {name}=FILE" for name in names)
         raise Refused(
             f"{run.name} was given {', '.join(names)} by --secret-env-file, which is not kept any more",
-            f"kfrun apply -f MANIFEST {again} gives it again and resumes the job",
+            f"kfrun apply -f MANIFEST {again} gives it again; then resume it",
         )
 
 

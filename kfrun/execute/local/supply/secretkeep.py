@@ -115,8 +115,9 @@ def _kept(folder: str) -> dict[str, dict[str, str]]:
     try:
         if not told:
             return {}
-        content = files.read(told["file"]) if told["file"] else keyring.read(_key(folder))
-        found: dict[str, dict[str, str]] = json.loads(content)
+        found: dict[str, dict[str, str]] = json.loads(
+            files.read(told["file"]) if told.get("file") else keyring.read(_key(folder))
+        )
     except (OSError, ValueError):
         return {}
     return found
@@ -128,10 +129,10 @@ def _tell(folder: str, names: list[str], file: str) -> None:
 
 def _told(folder: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(files.read(f"{folder}/{_TOLD}"))
+        found = json.loads(files.read(f"{folder}/{_TOLD}"))
     except (OSError, ValueError):
         return {}
-    return found
+    return found if isinstance(found, dict) else {}
 
 
 def _write(path: str, content: bytes) -> None:
