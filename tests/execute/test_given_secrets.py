@@ -109,7 +109,7 @@ test "$(stat -Lc %a /hf/TOKEN)" = 400; : > ready; until [ -e go ]; do sleep 0.05
     whole = [{"prefix": "HF_", "secretRef": {"name": "hf"}}]
     text = job(script, mount("/hf", "hf"), mount("/all", "all"), volumes=volumes, envFrom=whole)
     uid = apply(kfrun, text)
-    eventually(lambda: (kfrun.folder / "ready").exists(), what="the job has what it needs")
+    eventually((kfrun.folder / "ready").exists, what="the job has what it needs")
     own = [path for path in hidden.files() if not path.startswith("/dev/shm/")]
     where = {"keyring": [], "memory": [f"{hidden.runtime}/kfrun/{uid}.json"]}
     folder = next(kfrun.home.glob("state/*/jobs/*/*/*"))
@@ -148,7 +148,7 @@ def test_a_job_that_ends_while_nobody_looks_leaves_it_to_the_next_command(
 ) -> None:
     del way
     uid = apply(kfrun, job(f"{CHECK}; : > ready; until [ -e go ]; do sleep 0.05; done"))
-    eventually(lambda: (kfrun.folder / "ready").exists())
+    eventually((kfrun.folder / "ready").exists)
     kill_supervisor(kfrun)
     kfrun.write("go", "")
     eventually(lambda: not kfrun.processes())
@@ -160,7 +160,7 @@ def test_a_job_that_ends_while_nobody_looks_leaves_it_to_the_next_command(
 @pytest.mark.parametrize("state", ["running", "suspended", "without a folder"])
 def test_a_job_that_is_deleted_takes_it_along(kfrun: Kfrun, hidden: Hidden, way: str, state: str) -> None:
     uid = apply(kfrun, job(f"{CHECK}; : > ready; exec sleep 60"))
-    eventually(lambda: (kfrun.folder / "ready").exists())
+    eventually((kfrun.folder / "ready").exists)
     if state == "suspended":
         kfrun.ok("suspend", "job")
         eventually(lambda: not kfrun.processes())
@@ -174,7 +174,7 @@ def test_a_job_that_is_deleted_takes_it_along(kfrun: Kfrun, hidden: Hidden, way:
 def test_a_suspended_job_that_has_lost_it_says_so_and_takes_it_again(kfrun: Kfrun, hidden: Hidden, way: str) -> None:
     text = job(f"{CHECK}; : > ready; exec sleep 60")
     uid = apply(kfrun, text)
-    eventually(lambda: (kfrun.folder / "ready").exists())
+    eventually((kfrun.folder / "ready").exists)
     kfrun.ok("suspend", "job")
     eventually(lambda: not kfrun.processes())
     lose(hidden, uid)
@@ -185,7 +185,7 @@ def test_a_suspended_job_that_has_lost_it_says_so_and_takes_it_again(kfrun: Kfru
     (kfrun.folder / "ready").unlink()
     assert "job unchanged" in kfrun.ok("apply", "-q", "-f", kfrun.folder / "manifest.yaml", *GIVEN)
     kfrun.ok("resume", "job")
-    eventually(lambda: (kfrun.folder / "ready").exists(), what=f"{way}: it has it again")
+    eventually((kfrun.folder / "ready").exists, what=f"{way}: it has it again")
 
 
 def lose(hidden: Hidden, uid: str) -> None:
