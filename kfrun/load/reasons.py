@@ -175,7 +175,7 @@ REASONS: Final[dict[str, Reason]] = {
         "kubectl create secret --from-env-file refuses it, and what the job would get is not what was meant.",
         "write KEY=VALUE, one a line; the value is taken as it stands there, with its quotes",
         "A token alone in the file, export before a key, a key that is there twice, or a value on several lines.",
-        "hf_0123456789\n", "HF_TOKEN=hf_0123456789\n", "kubectl: --from-env-file; kfrun: --secret-env-file",
+        source="kubectl: --from-env-file; kfrun: --secret-env-file",
     ),
     "KF131": Reason(
         "Whoever uses this machine, too, can read the secrets in it. ssh says the same of keys, and uses none.",

@@ -1,4 +1,4 @@
-"""``--secret-env-file``: what it gives reaches the job's containers, lies nowhere else, and is gone when the job ends."""
+"""``--secret-env-file``: what it gives reaches a job's containers, lies nowhere else, and is gone at the job's end."""
 
 from __future__ import annotations
 
