@@ -90,6 +90,7 @@ def carry_out(ready: Ready, backend: Backend, caller: Caller, *, say: Callable[[
     if ready.plan.refusals:
         raise InvalidInput(ready.plan.refusals)
     steps, chosen = _steps(ready), ready.observed.apply_set
+    caller = givensecrets.without(ready.secrets, caller)
     if chosen is None:
         backend.perform(steps, ready.wishes, caller, emit)
         return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kfrun.errors import UsageProblem
 from kfrun.model.source import Finding, ObjectKey, Severity, Stage
+from kfrun.plan.jobs import is_managed_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from kfrun.model.resolution import Resolution
     from kfrun.model.source import Document
     from kfrun.model.state import Observed
+    from kfrun.model.wishes import Caller
     from kfrun.resolve.pods.secretrefs import SecretRef
 
     Secrets = Mapping[str, Mapping[str, str]]
@@ -99,6 +101,13 @@ def of_job(secrets: Secrets, job: DesiredJob | None) -> Secrets:
     return {name: entries for name, entries in secrets.items() if name in names}
 
 
+def without(secrets: Secrets, caller: Caller) -> Caller:
+    """The caller without variables that are given as secrets: the rest of the environment is kept with the job."""
+    taken = {pair for entries in secrets.values() for pair in entries.items()}
+    environ = {name: value for name, value in caller.environ.items() if (name, value) not in taken}
+    return caller._replace(environ=environ) if taken else caller
+
+
 def told(ready: Ready) -> list[str]:
     """What there is to say of them beside the plan, in lines."""
     return [
@@ -118,7 +127,7 @@ def absent(
         observe: tells what is stored.
     """
     in_input = {item.key[2:] for item in ready.desired.objects if item.key.kind == _KIND}
-    for resolution in (job.resolution for job in jobs):
+    for resolution in (job.resolution for job in jobs if not is_managed_elsewhere(job.resolution.job.data)):
         namespace, known = resolution.trainjob.namespace, {*ready.secrets, *_own(resolution)}
         needed = {
             ref.name: ref

@@ -257,6 +257,26 @@ def test_a_saved_plan_knows_nothing_of_it_and_is_applied_with_it(kfrun: Kfrun, h
     assert hidden.is_nowhere()
 
 
+def test_what_comes_from_the_environment_is_not_kept_with_it(kfrun: Kfrun, hidden: Hidden) -> None:
+    kfrun.write("bare.env", "TOKEN\n").chmod(0o600)
+    path = kfrun.write("manifest.yaml", job(CHECK))
+    assert kfrun("run", "-q", "-f", path, "--secret-env-file", "hf=bare.env", TOKEN=VALUE).returncode == 0
+    assert hidden.is_nowhere()
+    done = kfrun("run", "-q", "-f", path, "--secret-env-file", "hf=bare.env")
+    assert "bare.env:1:1: error KF130" in done.stderr
+
+
+def test_a_job_that_nobody_can_look_after_any_more_loses_it_too(kfrun: Kfrun, hidden: Hidden, way: str) -> None:
+    volumes = [{"name": "hf", "secret": {"secretName": "hf"}}]
+    uid = apply(kfrun, job(f"{CHECK}; : > ready; exec sleep 60", mount("/hf", "hf"), volumes=volumes))
+    eventually((kfrun.folder / "ready").exists)
+    kill_supervisor(kfrun)
+    next(kfrun.home.rglob("job.json")).write_text("{}")
+    kfrun.ok("get", "trainjobs")
+    assert kfrun("wait", "job", "--timeout", "20s").returncode != 124
+    eventually(lambda: hidden.is_nowhere(uid), what=way)
+
+
 def test_each_job_gets_what_it_refers_to_and_a_stored_secret_is_not_touched(kfrun: Kfrun, hidden: Hidden) -> None:
     stored = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hf"}, "stringData": {"TOKEN": "stored"}}
     kfrun.ok("apply", "-q", "-f", kfrun.write("secret.yaml", json.dumps(stored)))

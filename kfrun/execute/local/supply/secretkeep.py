@@ -33,9 +33,11 @@ def keep(folder: str, secrets: Secrets) -> None:
     names = sorted({*given(folder), *secrets})
     text = json.dumps({**_kept(folder), **secrets}).encode()
     # First it is told where they will be: what is killed half-way leaves none that nobody finds again.
+    former = _told(folder)
     _tell(folder, names, "")
     try:
         keyring.add(_key(folder), text)
+        _unlink(folder, former)
     except OSError:
         path = _path(folder)
         _tell(folder, names, path)
@@ -62,11 +64,7 @@ def forget(folder: str) -> None:
         return
     with suppress(OSError):
         keyring.remove(_key(folder))
-    # Of a folder that somebody removed nothing tells where they were.
-    for path in {told.get("file") or _path(folder), f"{folder}/{_VALUES}"}:
-        for name in (path, f"{path}.new"):
-            with suppress(OSError):
-                os.unlink(name)
+    _unlink(folder, told)
     places.remove_all(folder, os.path.basename(folder))
 
 
@@ -108,6 +106,14 @@ def _path(folder: str) -> str:
         if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077:
             return f"{memory}/kfrun/{os.path.basename(folder)}.json"
     return f"{folder}/{_VALUES}"
+
+
+def _unlink(folder: str, told: Mapping[str, Any]) -> None:
+    # Of a folder that somebody removed nothing tells where they were.
+    for path in {told.get("file") or _path(folder), f"{folder}/{_VALUES}"}:
+        for name in (path, f"{path}.new"):
+            with suppress(OSError):
+                os.unlink(name)
 
 
 def _kept(folder: str) -> dict[str, dict[str, str]]:

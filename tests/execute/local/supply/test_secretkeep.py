@@ -72,6 +72,18 @@ def test_what_is_given_is_found_until_it_is_forgotten(folder: str) -> None:
     assert kept.find("hf") is not None, "who has seen it has it in mind"
 
 
+def test_what_is_too_much_for_a_keyring_lies_in_a_file(folder: str) -> None:
+    large = {"TOKEN": "s3cret" * 10_000}
+    for entries in (HF, large, HF, large):
+        secretkeep.keep(folder, {"hf": entries})
+        assert secretkeep.KeptSecrets(folder).find("hf") == {"kind": "Secret", "stringData": entries}
+        told = json.loads(Path(folder, "secrets.json").read_text())
+        assert [str(path) for path in holding(folder)] == [told["file"]] * bool(told["file"])
+    secretkeep.forget(folder)
+    assert holding(folder) == []
+    assert secretkeep.lost(folder) == ["hf"]
+
+
 def test_one_that_was_killed_half_way_leaves_nothing_that_is_not_found(
     folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
