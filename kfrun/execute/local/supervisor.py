@@ -105,6 +105,9 @@ class Supervisor:
         if self._state.finished or self._state.request:
             self._needs.stop()
             trainjob.note_installation(p, "")
+        if trainjob.is_over(self._state):
+            # Before anybody hears that it is: after that nobody comes to do it.
+            secretkeep.forget(self._run.folder)
         while not self._ledger.save(self._state, p.events):
             # Nothing is done that is not written down: neither the store nor the reserve takes it now.
             self._leave_if_folder_is_gone()
@@ -329,8 +332,6 @@ class Supervisor:
         self._runtime.clean(self._run.uid)
         try:
             self._needs.release()
-            # Before it is said to be over: nobody comes after that to do it.
-            secretkeep.forget(self._run.folder)
             with self._store.writing():
                 run = self._store.run(self._run.uid)
                 deleting = run is None or self._state.is_deleting
