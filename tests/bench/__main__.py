@@ -29,6 +29,7 @@ from tests.bench import (
     installations,
     kubeconform,
     log_lines,
+    pods,
     validation,
 )
 from tests.bench import machine as this_machine
@@ -52,6 +53,10 @@ BENCHMARKS: dict[str, Benchmark] = {
     "commands": commands.commands,
     "exit-status": exit_status.exit_to_status,
     "delete": deletion.delete,
+    "restart": pods.restart,
+    "chain": pods.chain,
+    "volumes": pods.volumes,
+    "large-job": pods.large_job,
     "jobs-at-once": concurrency.jobs_at_once,
     "memory": concurrency.memory,
     "lines": log_lines.lines,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.bench import store
 from tests.bench.figures import Figure
-from tests.bench.program import Program, manifest, until
+from tests.bench.program import Program, children, manifest, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,10 +132,10 @@ def _cleared(program: Program, taken: float) -> float:
 
 def _weigh(program: Program) -> dict[str, float]:
     supervisors = program.supervisors()
-    recorders = [pid for parent in supervisors for pid in _children(parent)]
-    workers = [pid for parent in recorders for pid in _children(parent)]
-    rss = {pid: _megabytes(pid, "Rss") for pid in (*supervisors, *recorders, *workers)}
-    pss = {pid: _megabytes(pid, "Pss") for pid in rss}
+    recorders = [pid for parent in supervisors for pid in children(parent)]
+    workers = [pid for parent in recorders for pid in children(parent)]
+    rss = {pid: megabytes(pid, "Rss") for pid in (*supervisors, *recorders, *workers)}
+    pss = {pid: megabytes(pid, "Pss") for pid in rss}
     return {
         "supervisor": max(rss[pid] for pid in supervisors),
         "supervisor_pss": sum(pss[pid] for pid in supervisors) / len(supervisors),
@@ -145,11 +145,8 @@ def _weigh(program: Program) -> dict[str, float]:
     }
 
 
-def _children(pid: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def _megabytes(pid: int, key: str) -> float:
+def megabytes(pid: int, key: str) -> float:
+    """A line of what the kernel says of a process's memory."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith(f"{key}:"):
             return int(line.split()[1]) * 1024 / 1e6

@@ -102,6 +102,11 @@ class Program:
         processes = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
         return [int(entry.name) for entry in processes if any(self._is_lock(path) for path in _open_files(entry))]
 
+    def workers(self) -> list[int]:
+        """Pids of the jobs' own processes: what recorders, which supervisors start, have started."""
+        recorders = [pid for parent in self.supervisors() for pid in children(parent)]
+        return [pid for parent in recorders for pid in children(parent)]
+
     def _is_lock(self, path: str) -> bool:
         return path.startswith(f"{self.folder}/state/") and path.endswith("/supervisor.lock")
 
@@ -109,6 +114,11 @@ class Program:
         """Remove every job and wait until its supervisors are gone."""
         self("delete", "--all", "--now")
         until(lambda: not self.supervisors(), 30, "the supervisors leave")
+
+
+def children(pid: int) -> list[int]:
+    """Pids of the processes that a process has started."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _open_files(process: Path) -> Iterator[str]:

@@ -25,13 +25,16 @@ class Sizes:
     peer_lines: int = 50_000
     stored: int = 1_000
     nodes: int = 12
+    large: int = 1_000
     documents: int = 1_000
     megabytes: int = 100
     often: int = 10
     idle: int = 12
 
 
-TINY = Sizes(jobs=2, lines=2_000, peer_lines=1_000, stored=5, nodes=2, documents=10, megabytes=1, often=1, idle=0)
+TINY = Sizes(
+    jobs=2, lines=2_000, peer_lines=1_000, stored=5, nodes=2, large=3, documents=10, megabytes=1, often=1, idle=0
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,7 @@ def test_a_job_that_is_made_anew_under_its_name_is_another_one(store: Store, fol
     """What a restart of the JobSet comes to: nothing of the Job before it is counted, shown or removed with it."""
     site = Site(store, folder, restartPolicy="Never", backoffLimit=5)
     site.turn(Ended(site.attempt(), 1, "Error", "", 6.0))
+    site.turn(Started(site.attempt(restarts=1), 6.0))
     state = site.supervisor._state
     (before,) = state.jobs
     before.deleted, state.jobset.restarts = True, 1
