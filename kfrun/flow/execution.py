@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kfrun.errors import InvalidInput
 from kfrun.execute import choice
 from kfrun.execute.backend import Step
-from kfrun.flow import sourcecode
+from kfrun.flow import givensecrets, sourcecode
 from kfrun.model import change
 from kfrun.model.source import Severity
 from kfrun.model.values import replace
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from kfrun.execute.backend import Backend
     from kfrun.flow.plans import Ready
     from kfrun.model.change import Action, DesiredJob
-    from kfrun.model.source import Finding
+    from kfrun.model.source import Finding, ObjectKey
+    from kfrun.model.state import Observed
     from kfrun.model.wishes import Caller
 
 _DONE = {
@@ -41,11 +42,12 @@ def starting(ready: Ready) -> list[DesiredJob]:
     return [job for job in ready.plan.jobs if job.resolution.trainjob in keys]
 
 
-def obstacles(ready: Ready, caller: Caller) -> list[Finding]:
+def obstacles(ready: Ready, caller: Caller, observe: Callable[[Sequence[ObjectKey]], Observed]) -> list[Finding]:
     """What would keep the jobs of a plan from being started here now: warnings, for it may be carried out later."""
     if ready.plan.refusals or ready.plan.is_empty:
         return []
-    found = choice.preflight(ready.settings, starting(ready), ready.wishes, caller)
+    found = [*choice.preflight(ready.settings, starting(ready), ready.wishes, caller)]
+    found += givensecrets.absent(starting(ready), ready, observe)
     return _untold([replace(one, severity=Severity.WARNING) for one in found], ready)
 
 
@@ -58,7 +60,8 @@ def require_possible(
         InvalidInput: with why not, in the present state or at this place.
     """
     of_place = _untold(backend.preflight(starting(ready), ready.wishes, caller), ready)
-    findings = [*ready.plan.refusals, *of_place]
+    absent = givensecrets.absent(starting(ready), ready, backend.observe)
+    findings = [*ready.plan.refusals, *of_place, *absent]
     if any(one.severity is Severity.ERROR for one in findings):
         raise InvalidInput(findings)
     if findings:
@@ -87,6 +90,7 @@ def carry_out(ready: Ready, backend: Backend, caller: Caller, *, say: Callable[[
     if ready.plan.refusals:
         raise InvalidInput(ready.plan.refusals)
     steps, chosen = _steps(ready), ready.observed.apply_set
+    caller = givensecrets.without(ready.secrets, caller)
     if chosen is None:
         backend.perform(steps, ready.wishes, caller, emit)
         return
@@ -115,6 +119,7 @@ def _steps(ready: Ready) -> list[Step]:
             ready.desired.trainjobs.get(action.key) or objects.get(action.key),
             _with_code(action, jobs_by_key.get(action.key), ready),
             planned.get(action.key),
+            givensecrets.of_job(ready.secrets, jobs_by_key.get(action.key)),
         )
         for action in ready.plan.actions
     ]

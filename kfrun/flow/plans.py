@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kfrun.execute import choice
-from kfrun.flow import applysets, desired, documents, sourcecode
+from kfrun.flow import applysets, desired, documents, givensecrets, sourcecode
 from kfrun.model.kinds import RUNTIMES
 from kfrun.model.values import NamedTuple, replace
 from kfrun.plan import code, planner
@@ -30,6 +30,7 @@ class Ready(NamedTuple):
 
     Attributes:
         sources: what was read, by name as given, and its text's digest.
+        secrets: those that the caller gives, by name; see `kfrun.flow.givensecrets`.
     """
 
     plan: Plan
@@ -38,6 +39,7 @@ class Ready(NamedTuple):
     wishes: Wishes
     settings: Settings
     sources: Mapping[str, str] = MappingProxyType({})
+    secrets: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
     @property
     def keys(self) -> list[ObjectKey]:
@@ -68,9 +70,11 @@ def make(
     """
     sources: dict[str, str] = {}
     apply_set = applysets.key(wishes, settings)
+    secrets = givensecrets.read(wishes.secret_env_files, warn)
     read = documents.read(wishes, settings, note=lambda name, text: sources.update({name: digest(text)}))
     observed = observe([document.key for document in read], apply_set)
-    ready = of(read, observed, wishes, settings, complete=completion(observed, settings, of_all=with_code))
+    complete = completion(observed, settings, of_all=with_code)
+    ready = of(read, observed, wishes, settings, complete=complete, secrets=secrets)
     if ready.desired.warnings:
         warn(ready.desired.warnings)
     return ready._replace(sources=sources)
@@ -99,15 +103,19 @@ def of(
     settings: Settings,
     *,
     complete: Callable[[DesiredJob], DesiredJob] = lambda job: job,
+    secrets: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> Ready:
     """The plan for documents that were read before. Pure, but for ``complete``, which adds its code to a job.
 
     Raises:
         InvalidInput: they are refused.
+        UsageProblem: a Secret is given that no job wants.
     """
     read = documents.with_arguments(read, observed, wishes.arguments, settings)
     state = desired.prepare(read, observed, settings=settings, anew=wishes.force)
+    givensecrets.require_wanted(secrets, read, state.jobs)
     objects = tuple(one for one in state.objects if not (wishes.transient and one.key.kind in RUNTIMES))
     state = state._replace(jobs=tuple(map(complete, state.jobs)), objects=objects)
     limits = planner.Limits(settings.strict, settings.backend, choice.served(settings), os.geteuid())
-    return Ready(planner.plan(state.jobs, state.objects, observed, wishes, limits), state, observed, wishes, settings)
+    plan = planner.plan(state.jobs, state.objects, observed, wishes, limits)
+    return Ready(plan, state, observed, wishes, settings, secrets=secrets)

@@ -12,7 +12,7 @@ from kfrun import host
 from kfrun.errors import Conflict, Refused, Unavailable
 from kfrun.execute import objects
 from kfrun.execute.local import jobfiles, ledger, requests, runtimes, supervisors
-from kfrun.execute.local.supply import claims
+from kfrun.execute.local.supply import claims, secretkeep
 from kfrun.model import change, kinds
 from kfrun.model.values import NamedTuple, asdict, replace
 from kfrun.observe import location
@@ -68,6 +68,8 @@ def _backend(job: DesiredJob, way: Way) -> str:
 
 def _perform(store: Store, step: Step, launch: Launcher | None, way: Way) -> None:
     action = step.action
+    if step.secrets and not isinstance(action, change.CreateJob | change.ReplaceJob):
+        _give_again(store, step)
     match action:
         case change.ApplyObject():
             _apply_object(store, action.key, _data(step))
@@ -131,7 +133,7 @@ def _create(store: Store, step: Step, launch: Launcher | None, way: Way) -> None
     folder = str(location.job_folder(store.path, key.namespace, key.name, uid))
     job = _job(uid, _desired(step), launch, way) if launch is not None else None
     if job is not None:
-        _write_files(folder, job)
+        _write_files(folder, job, step)
     try:
         with store.writing():
             number = store.next_number(key.namespace, key.name)
@@ -150,6 +152,23 @@ def _create(store: Store, step: Step, launch: Launcher | None, way: Way) -> None
         supervisors.remove_folder(path)
     if job is not None:
         _start(folder, key)
+
+
+def _give_again(store: Store, step: Step) -> None:
+    """Secrets for a job that is there: while it has not ended it may wait for them."""
+    key = step.action.key
+    found = store.find(key.kind, key.namespace, key.name)
+    run = store.run(found.uid) if found is not None else None
+    if run is None or run.ended:
+        return
+    try:
+        secretkeep.keep(run.folder, step.secrets)
+    except OSError as error:
+        raise Unavailable(f"{run.folder} cannot be written: {error.strerror}", "free some space") from error
+    latest = store.run(run.uid)
+    if latest is None or latest.ended:
+        # It ended meanwhile.
+        secretkeep.forget(run.folder)
 
 
 def _start(folder: str, key: ObjectKey) -> None:
@@ -244,9 +263,11 @@ def _objects(uid: str, resolution: Resolution) -> Iterator[dict[str, Any]]:
         yield from mpi.missing_keys(own, uid, os.urandom)
 
 
-def _write_files(folder: str, job: jobfiles.RunFiles) -> None:
+def _write_files(folder: str, job: jobfiles.RunFiles, step: Step) -> None:
     try:
         jobfiles.write(folder, job)
+        if step.secrets:
+            secretkeep.keep(folder, step.secrets)
     except OSError as error:
         supervisors.remove_folder(folder)
         raise Unavailable(

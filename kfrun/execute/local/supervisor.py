@@ -23,7 +23,7 @@ from kfrun.execute.local import jobfiles, runtimes, supervisors
 from kfrun.execute.local.kubelet import handlers, messages
 from kfrun.execute.local.ledger import Ledger
 from kfrun.execute.local.needs.need import Denied, Met, Needs, Unmet
-from kfrun.execute.local.supply import places
+from kfrun.execute.local.supply import places, secretkeep
 from kfrun.execute.local.supply.starts import HeldStarts
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.values import replace
@@ -106,6 +106,9 @@ class Supervisor:
         if self._state.finished or self._state.request:
             self._needs.stop()
             trainjob.note_installation(p, "")
+        if trainjob.is_over(self._state):
+            # Before anybody hears that it is: after that nobody comes to do it.
+            secretkeep.forget(self._run.folder)
         while not self._ledger.save(self._state, p.events):
             # Nothing is done that is not written down: neither the store nor the reserve takes it now.
             self._leave_if_folder_is_gone()

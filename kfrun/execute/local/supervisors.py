@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _IDENTITY_BYTES = 256
 _MOMENT, _PAUSE = 1.0, 0.02
 _KEPT = ("DYLD_LIBRARY_PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
-         "TMPDIR", "TZ", "USER", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME")  # fmt: skip
+         "TMPDIR", "TZ", "USER", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")  # fmt: skip
 _MAIN = "import sys; sys.path.append(sys.argv.pop(1)); from kfrun.execute.local.nursery import main; main()"
 
 
@@ -298,6 +298,9 @@ def remove_folder(folder: str) -> None:
 
 def _set_aside(folder: str) -> None:
     """Take the folder away at one stroke: nobody may find it half removed, or put a file into it again."""
+    from kfrun.execute.local.supply import secretkeep
+
+    secretkeep.forget(folder)
     with contextlib.suppress(OSError):
         os.rename(folder, _aside(folder))
 

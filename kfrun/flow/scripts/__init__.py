@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kfrun import masking
 from kfrun.errors import InvalidInput, Refused, Unavailable, UsageProblem
 from kfrun.flow import documents as loading
-from kfrun.flow import plans
+from kfrun.flow import givensecrets, plans
 from kfrun.load import folders as listing
 from kfrun.load import kubeyaml, script, sources
 from kfrun.load.script import manifest, surroundings
@@ -100,11 +100,12 @@ def plan(
         require_writable(made.call.save, made.text)
     if made.warnings:
         warn(made.warnings)
+    secrets = givensecrets.read(wishes.secret_env_files, warn)
     read = [loading.in_namespace(one, settings.namespace) for one in documents(made)]
     observed = observe([document.key for document in read])
     complete = plans.completion(observed, settings, of_all=False)
     try:
-        ready = plans.of(read, observed, wishes.to_run(), settings, complete=complete)
+        ready = plans.of(read, observed, wishes.to_run(), settings, complete=complete, secrets=secrets)
     except InvalidInput as refusal:
         raise InvalidInput([_with_way_out(one, made) for one in refusal.findings]) from refusal
     require_own(ready, made)

@@ -80,7 +80,7 @@ _HONOURED: Final[dict[str, frozenset[str]]] = {
     ),
     "PodSecurityContext": frozenset({"runAsNonRoot"}),
     "SecurityContext": frozenset({"runAsNonRoot"}),
-    "EnvVarSource": frozenset({"fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef"}),
+    "EnvVarSource": frozenset({"fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"}),
     "Volume": frozenset(
         {
             "name",
@@ -199,9 +199,7 @@ _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
         "appArmorProfile": _PROTECTION,
         "windowsOptions": _PROTECTION,
     },
-    "EnvVarSource": {
-        "fileKeyRef": "files of variables are not read",
-    },
+    "EnvVarSource": {},
     "Volume": dict.fromkeys(
         (
             *("gcePersistentDisk", "awsElasticBlockStore", "gitRepo", "nfs", "iscsi", "glusterfs", "rbd", "flexVolume"),

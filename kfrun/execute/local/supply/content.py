@@ -43,6 +43,12 @@ def files(volume: Node, facts: PodFacts, sources: Sources) -> list[VolumeFile]:
     return sorted(found.values())
 
 
+def is_secret(volume: Node) -> bool:
+    """Whether a Secret is among what such a volume is made of: a kubelet never writes that to a disk."""
+    sources = (volume.get("projected") or {}).get("sources") or ()
+    return "secret" in volume or any("secret" in source for source in sources)
+
+
 def _files(volume: Node, facts: PodFacts, sources: Sources) -> Iterator[VolumeFile]:
     if "projected" in volume:
         mode = volume["projected"].get("defaultMode", _MODE)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kfrun import host
-from kfrun.execute.local.pods.configs import Configs
+from kfrun.execute.local.pods.configs import Configs, MissingConfig
 from kfrun.execute.local.pods.variables import PodFacts, Sources
 from kfrun.execute.local.supply import room
 from kfrun.execute.local.supply.places import Unsupplied, Volumes
+from kfrun.host import files
 from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from kfrun.execute.local.pods.configs import Find
     from kfrun.model.runstate import PodState
     from kfrun.model.workload import ChildJob, Workload
+
+
+_LARGEST_ENV_FILE = 1 << 20
 
 
 class Unready(Exception):
@@ -72,6 +78,7 @@ class Inputs:
             name, why = error.args
             message = f'MountVolume.SetUp failed for volume "{name}" : {why}'
             raise Unready("ContainerCreating", "FailedMount", message) from error
+        sources = sources._replace(read=partial(_read, volumes))
         return Supplies(facts, sources, volumes)
 
     def remove(self, pod: str) -> None:
@@ -89,6 +96,33 @@ class Inputs:
             addresses=(address,),
             host_addresses=(address,),
         )
+
+
+def _read(volumes: Mapping[str, str], name: str, path: str) -> bytes | None:
+    """A file of a volume, see `Sources`.
+
+    Raises:
+        MissingConfig: it cannot be read.
+    """
+    folder = volumes.get(name)
+    try:
+        return None if folder is None else _content(os.path.realpath(folder), path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise MissingConfig(f'env file {path} in volume "{name}" cannot be read: {error.strerror}') from error
+
+
+def _content(folder: str, path: str) -> bytes:
+    """What is in a file of a folder in which containers write: it must not lead out, and be of some size."""
+    whole = os.path.realpath(os.path.join(folder, path))
+    if not whole.startswith(f"{folder}/"):
+        raise OSError(errno.EINVAL, "it leads out of the volume")
+    with open(whole, "rb", opener=files.opener) as file:
+        content = file.read(_LARGEST_ENV_FILE + 1)
+    if len(content) > _LARGEST_ENV_FILE:
+        raise OSError(errno.EFBIG, "it has more than 1 MiB")
+    return content
 
 
 def _require_room(pod: Mapping[str, Any], machine: dict[str, int]) -> None:

@@ -67,6 +67,8 @@ class Volumes(NamedTuple):
         own = f"{self._of(pod)}/{volume['name']}"
         kind = next((kind for kind in content.KINDS if kind in volume), "")
         if kind:
+            if content.is_secret(volume) and os.access(_MEMORY, os.W_OK):
+                own = f"{self._in_memory(pod)}/{volume['name']}"
             mode = _SHARED if kind in content.ON_DISK else _STICKY
             _fill(own, content.files(volume, facts, sources), mode)
             return own
@@ -99,12 +101,13 @@ class Volumes(NamedTuple):
         return f"{_in_memory(self.uid)}{pod}"
 
 
-def forget(uid: str) -> None:
-    """Remove what pods of a job left in memory, of which its folder tells nothing."""
+def forget(uid: str, folder: str = "") -> None:
+    """Remove what pods of a job left in memory, of which its folder tells nothing; and in that, if it is given."""
     import glob
 
-    for path in glob.glob(f"{glob.escape(_in_memory(uid))}*"):
-        files.remove_tree(path)
+    for pattern in (f"{glob.escape(_in_memory(uid))}*", *([f"{glob.escape(folder)}/pods/*/volumes"] if folder else [])):
+        for path in glob.glob(pattern):
+            files.remove_tree(path)
 
 
 def _in_memory(uid: str) -> str:
@@ -125,6 +128,7 @@ def _fill(folder: str, wanted: list[content.VolumeFile], mode: int) -> None:
         return
     new = f"{folder}.new"
     files.remove_tree(new)
+    host.make_private_folder(os.path.dirname(folder))
     os.makedirs(f"{new}/{_GENERATION}", 0o700)
     os.symlink(_GENERATION, f"{new}/..data")
     for item in wanted:

@@ -10,9 +10,10 @@ from kfrun.errors import StoreFailed
 from kfrun.execute.controller import facts
 from kfrun.execute.controller import pod as pods
 from kfrun.execute.local import jobfiles
-from kfrun.execute.local.pods.configs import MissingConfig
+from kfrun.execute.local.pods.configs import SECRET, MissingConfig
 from kfrun.execute.local.supply import claims, limits
 from kfrun.execute.local.supply.inputs import Inputs, Unready
+from kfrun.execute.local.supply.secretkeep import KeptSecrets
 from kfrun.observe.claims import claimed
 
 if TYPE_CHECKING:
@@ -45,11 +46,14 @@ class HeldStarts:
         self._has_claims = any(claimed(template.pod) for template in job.workload.templates)
         self._limits = limits.of(job.workload, self._inputs.volumes)
         self._scheduled: set[str] = set()
+        self._secrets = KeptSecrets(run.folder)
         self._held: dict[Attempt, str] = {}
         self._due = 0.0
 
     def _config(self, kind: str, name: str) -> dict[str, Any] | None:
         own = self._job.find(kind, name)
+        if own is None and kind == SECRET:
+            own = self._secrets.find(name)
         found = self._store.find(kind, self._run.namespace, name) if own is None else None
         return own if found is None else found.data
 

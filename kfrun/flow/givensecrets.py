@@ -1,0 +1,176 @@
+"""Secrets that a caller gives to the jobs of one call, by ``--secret-env-file``: read, and held against the input.
+
+They travel beside the plan, in `kfrun.flow.plans.Ready`, and never in what is stored, saved or shown of it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from kfrun.errors import UsageProblem
+from kfrun.model.source import Finding, ObjectKey, Severity, Stage
+from kfrun.plan.jobs import is_managed_elsewhere
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from kfrun.flow.plans import Ready
+    from kfrun.model.change import DesiredJob
+    from kfrun.model.resolution import Resolution
+    from kfrun.model.source import Document
+    from kfrun.model.state import Observed
+    from kfrun.model.wishes import Caller
+    from kfrun.resolve.pods.secretrefs import SecretRef
+
+    Secrets = Mapping[str, Mapping[str, str]]
+
+CODES = {"KF608": "a Secret that is not there"}
+
+_FLAG = "--secret-env-file"
+_KIND = "Secret"
+
+
+def read(names: Sequence[str], warn: Callable[[Sequence[Finding]], None]) -> Secrets:
+    """The Secrets of ``NAME=FILE``, by name; several files of one name make one Secret.
+
+    Raises:
+        InvalidInput, NotFound, Unavailable: see `kfrun.load.envfiles.read`.
+        UsageProblem: a name is none, or two files have the same key.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for item in names:
+        from kfrun.load import envfiles
+
+        name, path = _split(item)
+        variables, warnings = envfiles.read(path, os.environ)
+        if warnings:
+            warn(warnings)
+        earlier = found.setdefault(name, {})
+        if earlier.keys() & variables.keys():
+            raise UsageProblem(
+                f"{_FLAG} {name}={path} has a key that an earlier file of {name} has", "keep one of the two"
+            )
+        earlier.update(variables)
+    return found
+
+
+def _split(item: str) -> tuple[str, str]:
+    from kfrun.validate.admission.causes import is_subdomain
+
+    name, equals, path = item.partition("=")
+    if not equals or not path:
+        way = "write NAME=FILE, the name by which the manifest refers to it: --secret-env-file hf-token=.env"
+        raise UsageProblem(f'{_FLAG} "{item}" does not say which Secret that is', way)
+    if not is_subdomain(name):
+        raise UsageProblem(f'{_FLAG}: "{name}" is no name of a Secret', "lower-case letters, digits, - and .")
+    return name, path
+
+
+def require_wanted(secrets: Secrets, documents: Sequence[Document], jobs: Iterable[DesiredJob]) -> None:
+    """Refuse a Secret that no job refers to, and one that is there otherwise.
+
+    Raises:
+        UsageProblem: with its name.
+    """
+    if not secrets:
+        return
+    resolutions = [job.resolution for job in jobs]
+    wanted = {(one.trainjob.namespace, ref.name) for one in resolutions for ref in _refs(one)}
+    made = {(one.trainjob.namespace, name) for one in resolutions for name in _own(one)}
+    in_input = {item.key[2:]: item for item in documents if item.key.kind == _KIND}
+    for name in secrets:
+        places = [place for place in sorted(wanted) if place[1] == name]
+        if not places:
+            others = ", ".join(sorted({other for _, other in wanted}))
+            way = f"they refer to {others}" if others else "refer to it: valueFrom.secretKeyRef, envFrom, or a volume"
+            raise UsageProblem(f'{_FLAG}: no job refers to a Secret "{name}"', way)
+        for place in places:
+            if place in in_input:
+                where = in_input[place].positions.value(("metadata", "name"))
+                raise UsageProblem(f'{_FLAG}: the Secret "{name}" is in the input, too, at {where}', "leave one out")
+            if place in made:
+                raise UsageProblem(f'{_FLAG}: the Trainer makes a Secret "{name}" itself', "give yours another name")
+
+
+def of_job(secrets: Secrets, job: DesiredJob | None) -> Secrets:
+    """What of them a job refers to: nothing else is kept for it."""
+    if not secrets or job is None:
+        return {}
+    names = {ref.name for ref in _refs(job.resolution)}
+    return {name: entries for name, entries in secrets.items() if name in names}
+
+
+def without(secrets: Secrets, caller: Caller) -> Caller:
+    """The caller without variables that are given as secrets: the rest of the environment is kept with the job."""
+    taken = {pair for entries in secrets.values() for pair in entries.items()}
+    environ = {name: value for name, value in caller.environ.items() if (name, value) not in taken}
+    return caller._replace(environ=environ) if taken else caller
+
+
+def told(ready: Ready) -> list[str]:
+    """What there is to say of them beside the plan, in lines."""
+    return [
+        f"secret/{name}: {len(entries)} key{'' if len(entries) == 1 else 's'}, for this run alone and gone at its end"
+        for name, entries in ready.secrets.items()
+    ]
+
+
+def absent(
+    jobs: Iterable[DesiredJob], ready: Ready, observe: Callable[[Sequence[ObjectKey]], Observed]
+) -> Iterator[Finding]:
+    """Warnings of Secrets that jobs need and that are nowhere: their pods are going to wait.
+
+    Args:
+        jobs: those that are about to start.
+        ready: with the Secrets of the input, and those that were given.
+        observe: tells what is stored.
+    """
+    in_input = {item.key[2:] for item in ready.desired.objects if item.key.kind == _KIND}
+    for resolution in (job.resolution for job in jobs if not is_managed_elsewhere(job.resolution.job.data)):
+        namespace, known = resolution.trainjob.namespace, {*ready.secrets, *_own(resolution)}
+        needed = {
+            ref.name: ref
+            for ref in _refs(resolution)
+            if not ref.is_optional and ref.name not in known and (namespace, ref.name) not in in_input
+        }
+        keys = [ObjectKey("v1", _KIND, namespace, name) for name in needed]
+        stored = observe(keys).objects if keys else {}
+        found = [_finding(resolution, needed[key.name]) for key in keys if key not in stored]
+        if found:
+            from kfrun.resolve.runtimes import placement
+
+            yield from placement.inside(found, resolution)
+
+
+def _finding(resolution: Resolution, ref: SecretRef) -> Finding:
+    from kfrun.load.excerpts import excerpt
+
+    message = f'the Secret "{ref.name}" is not there: the pods that need it wait for it'
+    hint = f"apply a manifest of it, or give it to this run alone: {_FLAG} {ref.name}=FILE"
+    origins = (resolution.origins.get(ref.path[:length]) for length in range(len(ref.path), 0, -1))
+    position = next((one.position for one in origins if one is not None and one.position is not None), None)
+    documents = [resolution.job, *([resolution.runtime.document] if resolution.runtime else ())]
+    text = next((one for one in documents if position is not None and one.text and one.source == position.file), None)
+    return Finding(
+        "KF608",
+        message,
+        Stage.BACKEND,
+        Severity.WARNING,
+        ref.path,
+        position,
+        hint,
+        resolution.trainjob,
+        excerpt(text, position) if text is not None and position is not None else None,
+    )
+
+
+def _refs(resolution: Resolution) -> Iterator[SecretRef]:
+    from kfrun.resolve.pods import secretrefs
+
+    return secretrefs.of(resolution.jobset)
+
+
+def _own(resolution: Resolution) -> set[str]:
+    """The Secrets that the controller makes for a job."""
+    return {item["metadata"]["name"] for item in resolution.objects if item["kind"] == _KIND}
