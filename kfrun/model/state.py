@@ -19,6 +19,9 @@ HELP = "; help: "
 INSTALLING = "Installing"
 """The condition of a TrainJob whose packages are being installed."""
 
+DEADLINE_EXCEEDED = "DeadlineExceeded"
+"""Reason of a pod, a Job or a TrainJob that was active for longer than it may be."""
+
 ENGINE_LOST = "EngineLost"
 RECORDER_LOST = "RecorderLost"
 UNSEEN_ENDS = (ENGINE_LOST, RECORDER_LOST)

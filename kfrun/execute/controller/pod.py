@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from kfrun.execute.controller import stops
 from kfrun.execute.controller.context import StartContainer
 from kfrun.model.runstate import FirstFailure
+from kfrun.model.state import DEADLINE_EXCEEDED
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
     from kfrun.model.runstate import ContainerState, PodState
     from kfrun.model.workload import ChildJob
 
-DEADLINE_EXCEEDED = "DeadlineExceeded"
 _MOMENT = 0.1
 """Seconds in which pods that were started together may end together."""
 
@@ -66,15 +66,15 @@ def shorten_grace(p: Pass, pod: PodState, kill_at: float) -> None:
         _finish_stop(p, pod)
 
 
-def fail_probe(p: Pass, pod: PodState, container: ContainerState, probe: str) -> None:
-    """The startup or liveness probe of a container says that it has to go.
+def fail_probe(p: Pass, pod: PodState, container: ContainerState, probe: str, cause: str) -> None:
+    """The startup or liveness probe of a container says that it has to go, and why.
 
     It is started anew, however it ends then; where nothing is, and no other is at work, its whole pod ends.
     """
     if container.stopping:
         return
     job = p.child(pod.job)
-    container.fault = "probe"
+    container.fault, container.cause = "probe", cause
     others = (c for c in pod.containers if c is not container)
     is_alone = not any(c.active and not c.stopping and not c.init for c in others)
     if job.restart_policy == "Never" and not container.sidecar and is_alone:
@@ -95,8 +95,10 @@ def _check_deadline(p: Pass, pod: PodState, job: ChildJob) -> None:
         return
     pod.reason, pod.message = DEADLINE_EXCEEDED, "Pod was active on the node longer than the specified deadline"
     p.event("Pod", pod.name, pod.reason, pod.message)
-    for container in pod.containers:
-        container.fault = container.fault or ("deadline" if container.active else "")
+    if p.state.first_failure is None:
+        at_work = next((c for c in pod.containers if c.active and not c.sidecar), pod.containers[-1])
+        cause = f"was active longer than its pod's activeDeadlineSeconds of {seconds} s"
+        p.state.first_failure = FirstFailure(job.node(pod.index), pod.name, at_work.name, 1, pod.reason, cause=cause)
     _end(p, pod, job.grace)
 
 
@@ -165,7 +167,7 @@ def _restart(p: Pass, container: ContainerState) -> None:
     container.not_before = p.now + wait
     container.status, container.reason, container.message = "waiting", "CrashLoopBackOff" if wait else "", ""
     container.stopping = container.told = container.killed = False
-    container.kill_at, container.fault = None, ""
+    container.kill_at, container.fault, container.cause = None, "", ""
 
 
 def _start_if_due(p: Pass, pod: PodState, container: ContainerState) -> None:
@@ -226,7 +228,8 @@ def container_ended(
     container.exit_code, container.reason, container.message, container.finished = exit_code, reason, message, at
     if reason == "StartError":
         p.event("Pod", pod.name, "Failed", f"Error: {message}", warning=True)
-    is_own = not container.sidecar and (container.fault or not container.stopping)
-    if exit_code != 0 and p.state.first_failure is None and is_own:
-        node = p.child(pod.job).node(pod.index)
-        p.state.first_failure = FirstFailure(node, pod.name, container.name, exit_code, reason, message)
+    job, is_own = p.child(pod.job), not container.sidecar and (container.fault or not container.stopping)
+    if _has_failed(container, job) and p.state.first_failure is None and is_own:
+        found = FirstFailure(job.node(pod.index), pod.name, container.name, exit_code or 1, reason, message)
+        found.cause = container.cause
+        p.state.first_failure = found

@@ -15,6 +15,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from kfrun import masking
 from kfrun.host import files, orphans
 from kfrun.model.values import NamedTuple
 
@@ -94,9 +95,11 @@ class Errand:
             return Reply(False, "it did not end with its timeout and was killed")
         self._close()
         try:
-            return Reply(*json.loads(data))
+            reply = Reply(*json.loads(data))
         except ValueError:
             return Reply(None, "it was killed")
+        # What it says goes into events.
+        return reply._replace(message=masking.script(reply.message))
 
     def end(self) -> None:
         """End it, and what it has started."""
