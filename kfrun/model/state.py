@@ -19,6 +19,9 @@ HELP = "; help: "
 INSTALLING = "Installing"
 """The condition of a TrainJob whose packages are being installed."""
 
+WAITING = "Waiting"
+"""The condition of a TrainJob of which nothing runs, because it waits for something that is not there."""
+
 DEADLINE_EXCEEDED = "DeadlineExceeded"
 """Reason of a pod, a Job or a TrainJob that was active for longer than it may be."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kfrun.model.state import INSTALLING, true_condition
+from kfrun.model.state import INSTALLING, WAITING, true_condition
 from kfrun.model.values import dataclass
 from kfrun.report.table import age, epoch, human_duration
 
@@ -75,9 +75,17 @@ def trainjob_state(job: _Object) -> str:
     for kind in ("Failed", "Complete", "Suspended", INSTALLING):
         if (found := true_condition(job, kind)) is not None:
             return CANCELLED if kind == "Failed" and found.get("reason") == CANCELLED else kind
+    if true_condition(job, WAITING) is not None:
+        return "Pending"
     counts = job.get("status", {}).get("jobsStatus") or []
     busy = any(row.get(name, 0) for row in counts for name in ("active", "ready", "succeeded", "failed"))
     return "Running" if busy else "Pending"
+
+
+def waits_for(job: _Object) -> str:
+    """What a TrainJob waits for of which nothing runs, as far as something is not there; empty otherwise."""
+    found = true_condition(job, WAITING)
+    return f"{found['reason']}: {found['message']}" if found and trainjob_state(job) == "Pending" else ""
 
 
 def pod_status(pod: _Object) -> str:

@@ -195,7 +195,7 @@ def test_a_post_start_hook_that_fails_fails_the_job(kfrun: Kfrun) -> None:
     assert event.endswith(" exited with 3: no \\x1b[2Jway")
     assert ": node-0 failed with exit code 143: postStart hook failed: command 'sh -c " in end
     assert end.endswith(" exited with 3: no \\x1b[2Jway … --token=(sensitive)")
-    assert "hf_secret" not in "".join(kfrun.ok(*words) for words in (("describe", "job"), ("get", "events")))
+    assert "hf_secret" not in "".join(kfrun.ok(*words) for words in (("describe", "tj/job"), ("get", "events")))
 
 
 def test_a_pod_that_is_active_for_too_long_fails(kfrun: Kfrun) -> None:
@@ -207,6 +207,24 @@ def test_a_pod_that_is_active_for_too_long_fails(kfrun: Kfrun) -> None:
     assert (status["phase"], status["reason"]) == ("Failed", "DeadlineExceeded")
     assert status["message"] == "Pod was active on the node longer than the specified deadline"
     assert "DeadlineExceeded" in kfrun.ok("describe", "pod", pod(kfrun)["metadata"]["name"])
+
+
+def test_a_job_that_waits_is_pending_and_says_for_what_and_then_it_runs(kfrun: Kfrun) -> None:
+    it = node("sleep 60", envFrom=[{"configMapRef": {"name": "later"}}])
+    kfrun.ok("apply", "-q", "-f", job(kfrun, it))
+    eventually(lambda: events(kfrun).get("Failed"))
+    assert kfrun.ok("get", "tj", "-o", "wide", "--no-headers").split()[1::4][:2] == [
+        "Pending",
+        "CreateContainerConfigError",
+    ]
+    assert 'Waits For:     CreateContainerConfigError: configmap "later" not found' in kfrun.ok("describe", "tj/job")
+    late = kfrun("wait", "job", "--timeout=0.1s")
+    assert late.returncode == 124
+    assert 'it is Pending, CreateContainerConfigError: configmap "later" not found' in late.stderr
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "later"}, "data": {"A": "1"}}
+    kfrun.ok("apply", "-q", "-f", kfrun.write("later.yaml", yaml.safe_dump(config)))
+    eventually(lambda: kfrun.ok("get", "tj", "--no-headers").split()[1] == "Running")
+    assert "Waits For" not in kfrun.ok("describe", "tj/job")
 
 
 def test_the_code_of_what_a_deadline_stopped_is_not_that_of_the_job(kfrun: Kfrun) -> None:

@@ -160,7 +160,7 @@ def _note_wait(p: Pass, pod: PodState, container: ContainerState, fact: Waiting)
 
 
 def _note_start(p: Pass, pod: PodState, container: ContainerState, fact: Started) -> None:
-    container.started = fact.at
+    container.started, container.message = fact.at, ""
     if container.status == "starting" and not container.stopping and stops.hook(p, pod, container, "postStart"):
         # Nobody sees it run before its hook has ended. Of a hook whose supervisor was killed, nobody knows: once more.
         container.hook = "postStart"

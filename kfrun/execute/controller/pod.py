@@ -154,16 +154,18 @@ def _has_failed(container: ContainerState, job: ChildJob) -> bool:
 def _retry_or_start(p: Pass, pod: PodState, container: ContainerState, job: ChildJob) -> None:
     is_due = _has_failed(container, job) and job.restart_policy == "OnFailure" and not is_exhausted(pod, job)
     if is_due or (container.sidecar and container.status == "terminated"):
-        _restart(p, container)
+        _restart(p, pod, container, job)
     if container.status == "waiting":
         _start_if_due(p, pod, container)
 
 
-def _restart(p: Pass, container: ContainerState) -> None:
+def _restart(p: Pass, pod: PodState, container: ContainerState, job: ChildJob) -> None:
+    # The kubelet restarts at once the first time, then after 10 s, 20 s…
+    wait = p.back_off.wait(container.restarts) if container.restarts else 0.0
+    if wait and not container.sidecar:
+        tell_back_off(p, pod, wait, _restarts(pod) + 2, max(1, job.backoff_limit))
     container.last = container.end
     container.restarts += 1
-    # The kubelet restarts at once the first time, then after 10 s, 20 s…
-    wait = 0.0 if container.restarts == 1 else p.back_off.wait(container.restarts - 1)
     container.not_before = p.now + wait
     container.status, container.reason, container.message = "waiting", "CrashLoopBackOff" if wait else "", ""
     container.stopping = container.told = container.killed = False
@@ -176,6 +178,17 @@ def _start_if_due(p: Pass, pod: PodState, container: ContainerState) -> None:
         return
     container.status, container.started, container.reason, container.message = "starting", p.now, "", ""
     p.commands.append(StartContainer(pod.name, container.name))
+
+
+def tell_back_off(p: Pass, pod: PodState, seconds: float, number: int, limit: int | None) -> None:
+    """That there will be another attempt, but not at once; ``limit`` None where there is no end of them."""
+    failed = next((c for c in pod.containers if c.status == "terminated" and c.exit_code and not c.sidecar), None)
+    how = "ended" if failed is None else f"failed with exit code {failed.exit_code}"
+    how += f": {failed.cause}" if failed is not None and failed.cause else ""
+    if pod.reason == DEADLINE_EXCEEDED:
+        how = "was active longer than it may be"
+    of, node = "" if limit is None else f" of {limit}", p.child(pod.job).node(pod.index)
+    p.event("Pod", pod.name, "BackOff", f"{node} {how}; attempt {number}{of} in {seconds:g} s", warning=True)
 
 
 def withhold(p: Pass, reason: str, message: str) -> None:
@@ -194,8 +207,11 @@ def is_exhausted(pod: PodState, job: ChildJob) -> bool:
     On a cluster that restart has already begun when the Job controller notices; here it is decided at once, so the
     container runs max(1, backoffLimit) times (observed in the scenarios backoff-*).
     """
-    restarts = sum(c.restarts for c in pod.containers if not c.sidecar)
-    return restarts + 1 >= max(1, job.backoff_limit)
+    return _restarts(pod) + 1 >= max(1, job.backoff_limit)
+
+
+def _restarts(pod: PodState) -> int:
+    return sum(c.restarts for c in pod.containers if not c.sidecar)
 
 
 def conclude(p: Pass, pod: PodState, job: ChildJob) -> None:
