@@ -33,6 +33,9 @@ _WORDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("jobs", "job", "jobs.batch", "job.batch"): ("Job",),
     ("pods", "pod", "po"): ("Pod",),
     ("events", "event", "ev"): ("Event",),
+    ("configmaps", "configmap", "cm"): ("ConfigMap",),
+    ("secrets", "secret"): ("Secret",),
+    ("persistentvolumeclaims", "persistentvolumeclaim", "pvc"): ("PersistentVolumeClaim",),
     ("all",): (TRAIN_JOB, "JobSet", "Job", "Pod"),
 }  # fmt: skip
 KINDS: dict[str, tuple[str, ...]] = {word: kinds for words, kinds in _WORDS.items() for word in words}
@@ -42,9 +45,9 @@ _OF_JOBS = (TRAIN_JOB, "JobSet", "Job", "Pod")
 _VERSION = pattern(r"\.v\d+((alpha|beta)\d+)?(?=\.|$)")
 _OTHERS = frozenset(
     (
-        *("nodes", "node", "no", "secrets", "secret", "configmaps", "configmap", "cm", "services", "service", "svc"),
+        *("nodes", "node", "no", "services", "service", "svc"),
         *("deployments", "deployment", "deploy", "namespaces", "namespace", "ns", "serviceaccounts", "sa", "ingresses"),
-        *("persistentvolumeclaims", "pvc", "persistentvolumes", "pv", "daemonsets", "ds", "statefulsets", "sts"),
+        *("persistentvolumes", "pv", "daemonsets", "ds", "statefulsets", "sts"),
         *("replicasets", "rs", "cronjobs", "cj", "endpoints", "ep", "roles", "rolebindings", "storageclasses", "sc"),
         *("customresourcedefinitions", "crd", "crds", "replicationcontrollers", "rc", "networkpolicies", "netpol"),
     )

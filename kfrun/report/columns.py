@@ -213,6 +213,26 @@ def _event(event: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
     return (seen, event["type"], event["reason"], what, message)
 
 
+def _config_map(config: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
+    return (_name(config), _entries(config, "data", "binaryData"), _age(config, now))
+
+
+def _secret(secret: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
+    kind = str(secret.get("type") or "Opaque")
+    return (_name(secret), kind, _entries(secret, "data", "stringData"), _age(secret, now))
+
+
+def _entries(obj: _Object, *fields: str) -> str:
+    return str(len({key for field in fields for key in obj.get(field) or ()}))
+
+
+def _claim(claim: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
+    spec = claim.get("spec") or {}
+    storage = ((spec.get("resources") or {}).get("requests") or {}).get("storage") or NONE
+    modes = ",".join(_MODES.get(mode, str(mode)) for mode in spec.get("accessModes") or ())
+    return (_name(claim), str(storage), modes or NONE, _age(claim, now))
+
+
 def _name(obj: _Object) -> str:
     return str(obj["metadata"]["name"])
 
@@ -221,6 +241,12 @@ def _age(obj: _Object, now: float) -> str:
     return age(obj["metadata"].get("creationTimestamp"), now)
 
 
+_MODES = {
+    "ReadWriteOnce": "RWO",
+    "ReadOnlyMany": "ROX",
+    "ReadWriteMany": "RWX",
+    "ReadWriteOncePod": "RWOP",
+}
 _RUNTIME = Columns(("NAME", "FRAMEWORK", "NODES", "FROM", "AGE"), (), _runtime)
 _COLUMNS = {
     "TrainJob": Columns(
@@ -234,5 +260,8 @@ _COLUMNS = {
     "JobSet": Columns(("NAME", "TERMINALSTATE", "RESTARTS", "COMPLETED", "SUSPENDED", "AGE"), (), _jobset),
     "Job": Columns(("NAME", "STATUS", "COMPLETIONS", "DURATION", "AGE"), (), _job),
     "Pod": Columns(("NAME", "READY", "STATUS", "RESTARTS", "AGE"), ("INDEX", "EXIT"), _pod, _pod_wide),
+    "ConfigMap": Columns(("NAME", "DATA", "AGE"), (), _config_map),
+    "Secret": Columns(("NAME", "TYPE", "DATA", "AGE"), (), _secret),
+    "PersistentVolumeClaim": Columns(("NAME", "REQUESTS", "ACCESS MODES", "AGE"), (), _claim),
     "Event": Columns(("LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"), (), _event),
 }
