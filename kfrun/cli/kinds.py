@@ -34,6 +34,8 @@ _WORDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("pods", "pod", "po"): ("Pod",),
     ("persistentvolumeclaims", "persistentvolumeclaim", "pvc"): (CLAIM,),
     ("events", "event", "ev"): ("Event",),
+    ("configmaps", "configmap", "cm"): ("ConfigMap",),
+    ("secrets", "secret"): ("Secret",),
     ("all",): (TRAIN_JOB, "JobSet", "Job", "Pod"),
 }  # fmt: skip
 KINDS: dict[str, tuple[str, ...]] = {word: kinds for words, kinds in _WORDS.items() for word in words}
@@ -43,7 +45,7 @@ _OF_JOBS = (TRAIN_JOB, "JobSet", "Job", "Pod")
 _VERSION = pattern(r"\.v\d+((alpha|beta)\d+)?(?=\.|$)")
 _OTHERS = frozenset(
     (
-        *("nodes", "node", "no", "secrets", "secret", "configmaps", "configmap", "cm", "services", "service", "svc"),
+        *("nodes", "node", "no", "services", "service", "svc"),
         *("deployments", "deployment", "deploy", "namespaces", "namespace", "ns", "serviceaccounts", "sa", "ingresses"),
         *("persistentvolumes", "pv", "daemonsets", "ds", "statefulsets", "sts"),
         *("replicasets", "rs", "cronjobs", "cj", "endpoints", "ep", "roles", "rolebindings", "storageclasses", "sc"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kfrun.model.state import INSTALLING, true_condition
+from kfrun.model.state import INSTALLING, WAITING, true_condition
 from kfrun.model.values import dataclass
 from kfrun.report.table import age, epoch, human_duration
 
@@ -75,9 +75,17 @@ def trainjob_state(job: _Object) -> str:
     for kind in ("Failed", "Complete", "Suspended", INSTALLING):
         if (found := true_condition(job, kind)) is not None:
             return CANCELLED if kind == "Failed" and found.get("reason") == CANCELLED else kind
+    if true_condition(job, WAITING) is not None:
+        return "Pending"
     counts = job.get("status", {}).get("jobsStatus") or []
     busy = any(row.get(name, 0) for row in counts for name in ("active", "ready", "succeeded", "failed"))
     return "Running" if busy else "Pending"
+
+
+def waits_for(job: _Object) -> str:
+    """What a TrainJob waits for of which nothing runs, as far as something is not there; empty otherwise."""
+    found = true_condition(job, WAITING)
+    return f"{found['reason']}: {found['message']}" if found and trainjob_state(job) == "Pending" else ""
 
 
 def pod_status(pod: _Object) -> str:
@@ -212,6 +220,19 @@ def _event(event: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
     return (seen, event["type"], event["reason"], what, message)
 
 
+def _config_map(config: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
+    return (_name(config), _entries(config, "data", "binaryData"), _age(config, now))
+
+
+def _secret(secret: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
+    kind = str(secret.get("type") or "Opaque")
+    return (_name(secret), kind, _entries(secret, "data", "stringData"), _age(secret, now))
+
+
+def _entries(obj: _Object, *fields: str) -> str:
+    return str(len({key for field in fields for key in obj.get(field) or ()}))
+
+
 def _name(obj: _Object) -> str:
     return str(obj["metadata"]["name"])
 
@@ -220,13 +241,13 @@ def _age(obj: _Object, now: float) -> str:
     return age(obj["metadata"].get("creationTimestamp"), now)
 
 
-_RUNTIME = Columns(("NAME", "FRAMEWORK", "NODES", "FROM", "AGE"), (), _runtime)
 _MODES = {
     "ReadWriteOnce": "RWO",
     "ReadOnlyMany": "ROX",
     "ReadWriteMany": "RWX",
     "ReadWriteOncePod": "RWOP",
 }
+_RUNTIME = Columns(("NAME", "FRAMEWORK", "NODES", "FROM", "AGE"), (), _runtime)
 _COLUMNS = {
     "TrainJob": Columns(
         ("NAME", "STATE", "NODES", "RUNTIME", "AGE"),
@@ -240,5 +261,7 @@ _COLUMNS = {
     "Job": Columns(("NAME", "STATUS", "COMPLETIONS", "DURATION", "AGE"), (), _job),
     "Pod": Columns(("NAME", "READY", "STATUS", "RESTARTS", "AGE"), ("INDEX", "EXIT"), _pod, _pod_wide),
     "PersistentVolumeClaim": Columns(("NAME", "STATUS", "CAPACITY", "ACCESS MODES", "AGE"), (), _claim),
+    "ConfigMap": Columns(("NAME", "DATA", "AGE"), (), _config_map),
+    "Secret": Columns(("NAME", "TYPE", "DATA", "AGE"), (), _secret),
     "Event": Columns(("LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"), (), _event),
 }

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     [
         ("js", "JobSet"), ("JS", "JobSet"), ("trainjobs.v1alpha1.trainer.kubeflow.org", "TrainJob"),
         ("jobs.v1.batch", "Job"), ("jobsets.v1alpha2.jobset.x-k8s.io", "JobSet"), ("pods.v1", "Pod"),
+        ("cm", "ConfigMap"), ("secrets", "Secret"), ("pvc", "PersistentVolumeClaim"), ("configmaps.v1", "ConfigMap"),
         ("trainingruntimes.v1beta12.trainer.kubeflow.org", "TrainingRuntime"),
     ],
 )  # fmt: skip
@@ -25,7 +26,7 @@ def test_a_type_may_be_short_or_have_group_and_version(word: str, kind: str) -> 
     assert kinds.kinds_of(word) == (kind,)
 
 
-@pytest.mark.parametrize("word", ["nodes", "secrets", "svc", "namespaces", "Deployment", "nodes.v1", "pv"])
+@pytest.mark.parametrize("word", ["nodes", "svc", "namespaces", "Deployment", "nodes.v1", "pv"])
 def test_for_kinds_of_kubernetes_that_kfrun_keeps_none_of_nothing_near_is_guessed(word: str) -> None:
     with pytest.raises(UsageProblem) as caught:
         kinds.kinds_of(word)

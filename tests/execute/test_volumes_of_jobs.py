@@ -349,9 +349,9 @@ def test_a_pod_with_too_much_in_a_volume_is_evicted(kfrun: Kfrun, medium: str) -
     volumes = [{"name": "v", "emptyDir": {"sizeLimit": "1Mi", "medium": medium}}]
     one = container("head -c 3000000 /dev/zero > /v/a; sleep 60", mount("/v"))
     done = kfrun("run", "-q", "-f", str(kfrun.write("manifest.yaml", manifest(one, volumes=volumes))))
-    assert done.returncode == 143
+    assert done.returncode == 1
     assert 'Usage of EmptyDir volume "v" exceeds the limit "1Mi".' in done.stderr
-    assert "node-0 failed with exit code 143 (Evicted)" in done.stderr
+    assert "node-0 was evicted: Usage of EmptyDir volume" in done.stderr
     (pod,) = json.loads(kfrun.ok("get", "pod", "-o", "json"))["items"]
     assert (pod["status"]["phase"], pod["status"]["reason"]) == ("Failed", "Evicted")
 

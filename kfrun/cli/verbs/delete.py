@@ -1,4 +1,4 @@
-"""``kfrun delete``: stops jobs and removes everything of them; removes stored runtimes."""
+"""``kfrun delete``: stops jobs and removes everything of them; removes other objects that are stored."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kfrun.cli.query import JOBS
 from kfrun.errors import KfrunError, NotFound, UsageProblem, WaitTimeout
 from kfrun.flow.objects import shipped
 from kfrun.flow.waits import Waits
-from kfrun.model.kinds import CLAIM, CLUSTER_SCOPED, TRAIN_JOB, TRAINER_KINDS, api_version
+from kfrun.model.kinds import API_VERSION, CLAIM, CLUSTER_RUNTIME, CLUSTER_SCOPED, TRAIN_JOB, api_version
 from kfrun.model.source import ObjectKey
 from kfrun.model.values import NamedTuple
 from kfrun.model.wishes import Wishes
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from kfrun.cli.query import Crowd
     from kfrun.execute.backend import Backend
+    from kfrun.model.state import StoredObject
     from kfrun.model.wishes import Values
     from kfrun.settings import Settings
 
@@ -91,7 +92,7 @@ def command(
     timeout: str | None,
     **how: Any,
 ) -> None:
-    """Stop jobs and remove them with their logs and environments of their own; remove stored runtimes.
+    """Stop jobs and remove them with their logs and environments of their own; remove what else is stored.
 
     Jobs get SIGTERM first, and SIGKILL after their grace period. NAME alone is a TrainJob.
     """
@@ -181,7 +182,7 @@ def _deletable(target: kinds.Target) -> list[str]:
     Raises:
         UsageProblem: none of them can.
     """
-    allowed = [kind for kind in target.kinds if kind in (*TRAINER_KINDS, CLAIM)]
+    allowed = [kind for kind in target.kinds if api_version(kind)]
     if not allowed:
         raise UsageProblem(f"{target.kinds[0]} objects belong to their TrainJob", "delete the TrainJob")
     return allowed
@@ -200,8 +201,11 @@ def _delete(backend: Backend, keys: Sequence[ObjectKey], how: _How) -> list[tupl
     """Ask for every deletion at once, so that all jobs stop in parallel; returns those to wait for."""
     missing: list[KfrunError] = []
     waiting, place = [], shipped.around(backend, [key.kind for key in keys])
+    kept = _kept(backend, keys)
     for key in keys:
         found = backend.find(*key[1:])
+        if found is None and key in kept:
+            continue
         if found is None:
             missing.append(shipped.refusal(key) or selection.missing(place, *key[1:]))
         elif how.is_dry:
@@ -225,6 +229,18 @@ def _is_used(backend: Backend, key: ObjectKey) -> bool:
     pods = claims.users(backend.objects(Selection("Pod", key.namespace)), key.name)
     options.tell(f"{key.resource} is used by {', '.join(f'pod/{name}' for name in pods)}: it goes when they have ended")
     return True
+
+
+def _kept(backend: Backend, keys: Sequence[ObjectKey]) -> set[ObjectKey]:
+    """The runtimes of the jobs among ``keys``: ``run`` keeps them with these and stores them nowhere else."""
+    jobs = [job for key in keys if key.kind == TRAIN_JOB and (job := backend.find(*key[1:])) is not None]
+    return {_runtime_of(job) for job in jobs}
+
+
+def _runtime_of(job: StoredObject) -> ObjectKey:
+    reference = job.data["spec"]["runtimeRef"]
+    kind = reference.get("kind") or CLUSTER_RUNTIME
+    return ObjectKey(API_VERSION, kind, "" if kind in CLUSTER_SCOPED else job.key.namespace, reference["name"])
 
 
 def _await(backend: Backend, waiting: list[tuple[ObjectKey, str]], timeout: float | None, how: _How) -> None:

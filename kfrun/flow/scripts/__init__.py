@@ -188,6 +188,14 @@ def require_own(ready: Ready, made: Made) -> None:
     )
 
 
+def before(ready: Ready, made: Made) -> str:
+    """The folder that the script's job ran in before, where that is another one."""
+    (job,) = ready.plan.jobs or (None,)
+    stored = ready.observed.jobs.get(job.resolution.trainjob) if job is not None else None
+    folder = _origin(stored)[0] if stored is not None else ""
+    return "" if folder == made.facts.folder else folder
+
+
 def _is_of(facts: ScriptSummary, folder: str, theirs: Sequence[str], ours: Sequence[str]) -> bool:
     """Whether a stored job, of a folder and with a command, is that of a script; whatever runs it, and from where."""
     # what names no script is known by its program alone

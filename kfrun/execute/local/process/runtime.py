@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from kfrun.execute.local.needs.need import Need
     from kfrun.execute.local.supply.inputs import Supplies
     from kfrun.model.runstate import PodState, RunState
-    from kfrun.model.workload import ChildJob, Workload
+    from kfrun.model.workload import ChildJob
     from kfrun.observe.store import Run, Store
 
 _NEVER_CODE = 137
@@ -43,26 +43,10 @@ _INDEX_ENTRY = struct.Struct("<dQ")
 
 
 class ProcessRuntime:
-    """Starts, signals and watches the processes of one job.
+    """Starts, signals and watches the processes of one job, which ``own`` makes the programs of."""
 
-    Args:
-        folder: the job's folder.
-        uid: the TrainJob's.
-        workload: what it runs.
-        settings: what its processes are given.
-        ports: its local ports by ``host:port`` of the cluster, as they are when something starts.
-    """
-
-    def __init__(
-        self, folder: str, uid: str, workload: Workload, settings: launch.ProcessSettings, ports: dict[str, int]
-    ) -> None:
-        self._folder = folder
-        self._uid = uid
-        self._workload = workload
-        self._settings = settings
-        self._ports = ports
-        self._boot = host.boot_id()
-        self._programs = programs.Programs(folder, uid, workload, settings, ports)
+    def __init__(self, own: programs.Programs) -> None:
+        self._programs = own
         self._pods: dict[str, tuple[ChildJob, PodState]] = {}
         self._watched: dict[Attempt, Watch] = {}
         self._starts = recorder.Starts()
@@ -78,7 +62,7 @@ class ProcessRuntime:
         settings = launch.ProcessSettings.from_json(job.settings)
         # Before the first recorder: whatever that leaves if it is killed comes to us.
         orphans.become_subreaper()
-        found = cls(run.folder, run.uid, job.workload, settings, state.ports)
+        found = cls(programs.Programs(run.folder, run.uid, job.workload, settings, state.ports))
         for pod in state.pods:
             # What an earlier supervisor began may turn out never to have started.
             if any(container.active for container in pod.containers):
@@ -92,24 +76,24 @@ class ProcessRuntime:
 
     def needs(self, store: Store, job: RunFiles) -> list[Need]:
         """See `ContainerRuntime.needs`: the Python environment, and ports of the address that all processes share."""
-        needed = [*self._programs.addresses.needed(self._workload), *self._programs.probed_ports()]
-        ports = PortsNeed(store, self._uid, list(dict.fromkeys(needed)), self._ports)
+        needed = [*self._programs.addresses.needed(self._programs.workload), *self._programs.probed_ports()]
+        ports = PortsNeed(store, self._programs.uid, list(dict.fromkeys(needed)), self._programs.ports)
         if job.environment is None:
             return [ports]
-        return [EnvironmentNeed(self._folder, self._uid, job, self._settings.caller), ports]
+        return [EnvironmentNeed(self._programs.folder, self._programs.uid, job, self._programs.settings.caller), ports]
 
     def prepare_pod(self, pod: PodState) -> None:
         """See `ContainerRuntime.prepare_pod`: processes share the machine, only MPI's want files."""
         if self._programs.launchpad is not None:
             self._programs.launchpad.prepare()
-        job = next(item for item in self._workload.jobs if item.name == pod.job)
+        job = next(item for item in self._programs.workload.jobs if item.name == pod.job)
         self._pods[pod.name] = job, pod
 
     def remove_pod(self, pod: PodState) -> None:
         """See `ContainerRuntime.remove_pod`."""
         self._pods.pop(pod.name, None)
         # Where a recorder was killed, it could not.
-        mountpoints.clear(f"{self._folder}/{mountpoints.NOTE}")
+        mountpoints.clear(f"{self._programs.folder}/{mountpoints.NOTE}")
         if self._programs.launchpad is not None and not self._pods:
             self._programs.launchpad.clear()
 
@@ -186,7 +170,7 @@ class ProcessRuntime:
         name = host or self._programs.host(job, pod.index)
         if host and not self._programs.addresses.is_host(host):
             return host, port
-        return LOOPBACK, self._ports.get(f"{name}:{port}", port)
+        return LOOPBACK, self._programs.ports.get(f"{name}:{port}", port)
 
     def usage(self, attempt: Attempt) -> ContainerUsage | None:
         """See `ContainerRuntime.usage`."""
@@ -247,7 +231,9 @@ class ProcessRuntime:
         for item in self._watched.values():
             self._sample(item, now)
             if item.is_lost:
-                pump.replace(self._programs.path(item.attempt, "log"), self._settings.log_max_size or programs.ENDLESS)
+                pump.replace(
+                    self._programs.path(item.attempt, "log"), self._programs.settings.log_max_size or programs.ENDLESS
+                )
 
     def close(self) -> None:
         """See `ContainerRuntime.close`."""
@@ -261,7 +247,7 @@ class ProcessRuntime:
     def _refusal(self, attempt: Attempt) -> str:
         """Why its configuration lets nobody create the container."""
         job, pod, container = self._find(attempt)
-        called = f'"{pod.name}_{self._workload.namespace}({self._uid}-{pod.name})"'
+        called = f'"{pod.name}_{self._programs.workload.namespace}({self._programs.uid}-{pod.name})"'
         return identity.objection(job.job_template.pod, container, called)
 
     def _give_up(self, attempt: Attempt) -> None:
@@ -278,7 +264,9 @@ class ProcessRuntime:
     # Watching
 
     def _watch(self, attempt: Attempt, recorder_pid: int, *, is_child: bool) -> None:
-        traces = Traces(self._uid, self._programs.prefix(attempt), self._programs.marker(attempt), self._boot)
+        traces = Traces(
+            self._programs.uid, self._programs.prefix(attempt), self._programs.marker(attempt), self._programs.boot
+        )
         self._watched[attempt] = Watch(attempt, traces, recorder_pid, is_child=is_child)
 
     def _forget(self, item: Watch) -> None:
@@ -293,7 +281,7 @@ class ProcessRuntime:
     def _sample(self, item: Watch, now: float) -> None:
         try:
             log = self._programs.path(item.attempt, "log")
-            size = segments.size(log) if self._settings.log_max_size else os.stat(log).st_size
+            size = segments.size(log) if self._programs.settings.log_max_size else os.stat(log).st_size
             if size == item.log_size:
                 return
             with open(self._programs.path(item.attempt, "idx"), "ab", opener=files.opener) as file:
