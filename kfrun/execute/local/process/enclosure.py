@@ -88,6 +88,8 @@ def _run(program: Program, streams: tuple[int, int, int]) -> str:
 def _enclosed(program: Program, streams: tuple[int, int, int]) -> str:
     try:
         os.setsid()
+        if _is_beside(program):
+            return _becoming(program, streams)
         stage = f"{os.path.dirname(program.log)}/stage"
         os.makedirs(stage, 0o700, exist_ok=True)
         namespaces.enter(program.binds, stage, program.own)
@@ -95,6 +97,20 @@ def _enclosed(program: Program, streams: tuple[int, int, int]) -> str:
         if error.errno == errno.ENOTDIR and error.filename:
             return f"its volumes cannot be mounted: at {error.filename} a file would hide a folder, or the reverse"
         return f"its volumes cannot be mounted: {error.strerror}: {error.filename or 'a namespace of its own'}"
+    return _becoming(program, streams)
+
+
+def _is_beside(program: Program) -> bool:
+    """See what another process of the container sees, where there is one: also what it made beside its volumes."""
+    pid, start = program.beside
+    with contextlib.suppress(OSError):
+        if pid:
+            namespaces.join(pid, start)
+            return True
+    return False
+
+
+def _becoming(program: Program, streams: tuple[int, int, int]) -> str:
     file = ""
     try:
         file = executable(program.argv, program.folder, program.env["PATH"])

@@ -104,9 +104,8 @@ class Programs:
             # It may lie in one of them: it is looked for where these are.
             enclosure.require_usable(binds)
             places = mountpoints.on_disk(volumes, settings.mounts, settings.folder)
-            own_folders = (settings.folder, *given.volumes.values())
             program = replace(program, places=places, note=f"{self.folder}/{mountpoints.NOTE}")
-            return replace(program, binds=tuple(binds), own=own_folders)
+            return replace(program, binds=tuple(binds), own=(settings.folder,))
         if words is not None and launch.find_executable(argv[0], env["PATH"], folder) is None:
             raise Unstartable("executable file not found in $PATH")
         return replace(program, executable=enclosure.executable(argv, folder, env["PATH"]))

@@ -24,6 +24,7 @@ from kfrun.execute.local.process.enclosure import Unstartable
 from kfrun.execute.local.runtime import ContainerUsage
 from kfrun.execute.local.supply.mounts import Unusable
 from kfrun.host import files, orphans
+from kfrun.model.values import replace
 from kfrun.observe import segments
 
 if TYPE_CHECKING:
@@ -162,6 +163,9 @@ class ProcessRuntime:
             program = self._programs.of(self._find(attempt), attempt, self._given[attempt], argv)
         except (Unstartable, MissingConfig, Unusable) as error:
             raise FileNotFoundError(errno.ENOENT, f'exec: "{argv[0] if argv else ""}": {error}') from error
+        if program.binds and (found := record.read(self._programs.path(attempt, "attempt"))) is not None:
+            # In a namespace of its own it would not see what that one made beside its volumes.
+            program = replace(program, beside=(found.pid, found.start))
         return code_of(os.waitpid(recorder.start(program, streams), 0)[1])
 
     def address(self, pod: PodState, port: int, host: str = "") -> tuple[str, int]:

@@ -44,9 +44,10 @@ class Program:
     """What to run: absolute executable, argv, environment, working directory, log file and umask; and in which boot.
 
     With ``limit`` the log is kept at so many bytes; with ``identity`` it runs as somebody else; with ``binds`` it is
-    started in a mount namespace of its own, and looked for there. ``own`` are folders in which places for them may be
-    made; ``places`` are those for volumes in the source folder, and ``note`` the file that tells which were made.
-    ``told`` is what there is to say of all that, before it starts.
+    started in a mount namespace of its own, and looked for there, or in that of the process ``beside`` it, of that pid
+    and start. ``own`` are folders in which places for them may be made; ``places`` are those for volumes in the source
+    folder, and ``note`` the file that tells which were made. ``told`` is what there is to say of all that, before it
+    starts.
     """
 
     executable: str
@@ -63,6 +64,7 @@ class Program:
     places: tuple[tuple[str, bool], ...] = ()
     note: str = ""
     told: str = ""
+    beside: tuple[int, str] = (0, "")
 
 
 class Starts:
@@ -296,8 +298,8 @@ def _spawn_as(program: Program, streams: tuple[int, int, int]) -> int:
         try:
             os.setsid()
             enclosure.become(program, program.executable, streams)
-        except OSError as error:
-            os.write(writing, struct.pack("<i", error.errno or 0))
+        except (OSError, ValueError) as error:
+            os.write(writing, struct.pack("<i", getattr(error, "errno", None) or 0))
         finally:
             os._exit(START_ERROR_CODE)
     os.close(writing)
@@ -306,6 +308,8 @@ def _spawn_as(program: Program, streams: tuple[int, int, int]) -> int:
     if problem:
         os.waitpid(pid, 0)
         (number,) = struct.unpack("<i", problem)
+        if not number:
+            raise ValueError("embedded null byte")
         raise OSError(number, os.strerror(number))
     return pid
 
