@@ -248,7 +248,7 @@ def core(home):
 
 def test_config_maps_secrets_and_claims_are_listed_and_described(core):
     found = [rows(core.ok("get", *words, "--no-headers"))[0][:-1] for words in (["cm"], ["secret/s"], ["pvc", "p"])]
-    assert found == [["c", "3"], ["s", "Opaque", "1"], ["p", "2Gi", "RWO,ROX"]]
+    assert found == [["c", "3"], ["s", "Opaque", "1"], ["p", "Bound", "2Gi", "RWO,ROX"]]
     assert "a: 1\n" in core.ok("describe", "cm", "c")
     assert "storage: 2Gi\n" in core.ok("describe", "pvc/p")
     assert 'configmap "other" not found' in core("get", "cm", "other").err
