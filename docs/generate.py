@@ -12,6 +12,7 @@ import argparse
 import ast
 import re
 import sys
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,10 @@ from kfrun import settings
 from kfrun.cli import exits, main
 from kfrun.flow import codes as remedies
 from kfrun.plan import support
-from kfrun.validate.schema import structs
+from kfrun.plan.support import matrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from kfrun.plan.support.table import Support
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "docs" / "reference"
@@ -44,9 +43,10 @@ what is in force and where it comes from. A relative folder in a file is relativ
 """
 SUPPORT = """\
 What each backend does with the fields of a JobSet, its Jobs, pods and containers: `yes`, it is honoured as on a
-cluster; `no effect`, nothing would be different; `no`, with the reason. A plan names those of a job that are not
-honoured, and `--strict` refuses it. Everything below a field goes with it. `process` runs containers as processes of
-this machine; in `memory` jobs run without processes, for tests.
+cluster; `no effect`, nothing would be different; `no`, with the reason. Everything below a field goes with it. A plan
+counts those of a job that are not honoured, in one line; `kfrun explain not-enforced` tells what is said here, with
+`-f FILE` of a manifest; `--strict` refuses the job. `process` runs containers as processes of this machine; in `memory`
+jobs run without processes, for tests.
 """
 STAGES = {
     "1": ("Load", "The text is not what kubectl would read, or no object."),
@@ -178,32 +178,20 @@ def _support() -> str:
     """The matrix of fields and backends, a table a type, and what else a backend has none of."""
     backends = [support.of(name) for name in support.BACKENDS]
     parts = ["# Support\n", NOTE, SUPPORT]
-    for type_name in backends[0].honoured:
-        rows = [
-            (f"`{name}`", *(_cell(item, type_name, name) for item in backends)) for name in structs.fields(type_name)
-        ]
+    for type_name, found in groupby(matrix.rows(), lambda row: row.type):
+        rows = [(f"`{row.field}`", *map(_escaped, row.meanings.values())) for row in found]
         parts += [f"## {type_name}\n", _table(("field", *support.BACKENDS), rows)]
     for title, reasons in (
         ("ML policies", [item.policies for item in backends]),
         ("Operations", [item.refusals for item in backends]),
     ):
         names = sorted({name for item in reasons for name in item})
-        rows = [(f"`{name}`", *(_no(item[name]) if name in item else "yes" for item in reasons)) for name in names]
+        rows = [
+            (f"`{name}`", *(_escaped(f"no: {item[name]}") if name in item else "yes" for item in reasons))
+            for name in names
+        ]
         parts += [f"## {title}\n", _table(("name", *support.BACKENDS), rows)]
     return "\n".join(parts)
-
-
-def _cell(item: Support, type_name: str, name: str) -> str:
-    if name in item.honoured[type_name]:
-        return "yes"
-    if name in item.without_effect[type_name]:
-        return "no effect"
-    refusal = _no(item.not_honoured[type_name][name])
-    return f"yes as root, else {refusal}" if name in item.of_root.get(type_name, ()) else refusal
-
-
-def _no(reason: str) -> str:
-    return _escaped(f"no: {reason}")
 
 
 def _attributes(docstring: str) -> dict[str, str]:

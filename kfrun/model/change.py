@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kfrun.model.values import NamedTuple, dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kfrun.model.code import SourceCode
     from kfrun.model.resolution import PackageSet, Resolution
     from kfrun.model.source import Finding, ObjectKey
@@ -137,6 +140,8 @@ class Plan:
     """Actions in the order in which they are carried out.
 
     Attributes:
+        not_enforced: fields that the backend does not honour, of the jobs that are to be started.
+        backends: where each of those jobs is to run.
         refusals: why the input cannot be applied in the present state; a plan with refusals is not executed.
         jobs: the desired jobs the actions speak of, by key.
     """
@@ -145,6 +150,7 @@ class Plan:
     not_enforced: tuple[tuple[ObjectKey, NotEnforced], ...] = ()
     refusals: tuple[Finding, ...] = ()
     jobs: tuple[DesiredJob, ...] = ()
+    backends: Mapping[ObjectKey, str] = MappingProxyType({})
 
     @property
     def is_empty(self) -> bool:

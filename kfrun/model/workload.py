@@ -23,9 +23,6 @@ class NotEnforced(NamedTuple):
     path: str
     why: str
 
-    def __str__(self) -> str:
-        return f"not enforced: {self.path} ({self.why})"
-
 
 class Dependency(NamedTuple):
     """A replicatedJob that must be ``Ready`` or ``Complete`` first."""

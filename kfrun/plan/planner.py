@@ -13,7 +13,7 @@ from kfrun.model.kinds import RUNTIMES
 from kfrun.model.values import NamedTuple
 from kfrun.plan import compare, jobs, refusals, support
 from kfrun.plan.jobs import Contribution
-from kfrun.plan.support.findings import not_enforced
+from kfrun.plan.support.findings import named, not_enforced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,6 +74,7 @@ def plan(
         ),
         refusals=tuple(found),
         jobs=tuple(desired),
+        backends={job.resolution.trainjob: jobs.backend_of(job, wishes, limits.backend) for job in starting},
     )
     if observed.apply_set is None:
         return made
@@ -141,7 +142,7 @@ def _limits(job: DesiredJob, wishes: Wishes, limits: Limits) -> tuple[Finding, .
         return (refusals.of_job("KF506", message, job, hint),)
     if not limits.strict:
         return ()
-    return tuple(refusals.not_enforced(job.resolution, item, backend) for item in _not_enforced(job, wishes, limits))
+    return tuple(named(job.resolution, item, backend) for item in _not_enforced(job, wishes, limits))
 
 
 def _not_enforced(job: DesiredJob, wishes: Wishes, limits: Limits) -> tuple[NotEnforced, ...]:

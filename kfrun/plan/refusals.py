@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kfrun.load import excerpts
-from kfrun.model.source import Finding, Severity, Stage, field_text
+from kfrun.model.source import Finding, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from kfrun.model.change import DesiredJob
     from kfrun.model.resolution import Resolution
-    from kfrun.model.source import Document, ObjectKey, Position
-    from kfrun.model.workload import NotEnforced
+    from kfrun.model.source import Document, ObjectKey
 
 CODES = {
     "KF501": "a finished job was changed, and nobody said that it may be replaced",
@@ -81,36 +80,3 @@ def missing(key: ObjectKey) -> Finding:
     """The object to delete is not there."""
     place = f" in namespace {key.namespace}" if key.namespace else ""
     return Finding("KF504", f"there is no {key.resource}{place}", Stage.BACKEND, object=key)
-
-
-def not_enforced(
-    resolution: Resolution, item: NotEnforced, backend: str, severity: Severity = Severity.ERROR
-) -> Finding:
-    """A field of the JobSet that ``backend`` does not honour, pointed at where it was written."""
-    position = _written_at(resolution, item.path) or resolution.job.positions.key(("spec",))
-    runtime = [resolution.runtime.document] if resolution.runtime is not None else []
-    documents = (one for one in (resolution.job, *runtime) if one.source == position.file and one.text)
-    found = Finding(
-        "KF505",
-        f"backend {backend} does not enforce {item.path}: {item.why}",
-        Stage.BACKEND,
-        severity,
-        position=position,
-        hint="leave --strict away to run it all the same" if severity is Severity.ERROR else None,
-        object=resolution.trainjob,
-        excerpt=next((excerpts.excerpt(one, position) for one in documents), None),
-    )
-    from kfrun.resolve.runtimes import placement
-
-    return placement.inside([found], resolution)[0]
-
-
-def _written_at(resolution: Resolution, field: str) -> Position | None:
-    """Where a field of the JobSet, or the first thing in it, was written: best in the job, else in its runtime."""
-    found = [
-        origin
-        for path, origin in resolution.origins.items()
-        if field_text(path) == field or field_text(path).startswith((f"{field}.", f"{field}["))
-    ]
-    own = [origin for origin in found if origin.layer in ("job", "patch")]
-    return next((origin.position for origin in [*own, *found]), None)

@@ -23,6 +23,7 @@ from kfrun.model.change import (
 )
 from kfrun.model.values import NamedTuple
 from kfrun.plan import compare
+from kfrun.plan.support import matrix
 from kfrun.report import findings
 from kfrun.report.table import clean
 
@@ -91,7 +92,8 @@ def to_json(plan: Plan) -> dict[str, Any]:
         "formatVersion": FORMAT_VERSION,
         "actions": [_action_json(action) for action in plan.actions],
         "notEnforced": [
-            {"object": _key_json(key), "path": item.path, "why": item.why} for key, item in plan.not_enforced
+            {"object": _key_json(key), "backend": plan.backends[key], "path": item.path, "why": item.why}
+            for key, item in plan.not_enforced
         ],
         "refusals": findings.to_json(plan.refusals)["findings"],
         "jobs": [
@@ -122,13 +124,14 @@ def _action_lines(plan: Plan, action: Action) -> Iterator[_Line]:
     if isinstance(action, ReplaceJob) and action.code:
         yield _Line(f"      code: {_code(action.code)}")
     if isinstance(action, CreateJob | ReplaceJob | ResumeJob):
-        items = [item for key, item in plan.not_enforced if key == action.key]
-        yield from (_Line(f"      {item}", paint=_YELLOW) for item in items)
+        fields = [item.path for key, item in plan.not_enforced if key == action.key]
+        if fields:
+            yield _Line(f"      {matrix.folded(fields, plan.backends[action.key])}", paint=_YELLOW)
 
 
 def _refusal_lines(finding: Finding) -> Iterator[_Line]:
     place = f"{finding.position}: " if finding.position else ""
-    path = f"{finding.field}: " if finding.path else ""
+    path = f"{finding.field}: " if finding.field else ""
     yield _Line("  ! refused", f": {place}{path}{finding.message} [{finding.code}]", _RED)
     if finding.hint:
         yield _Line(f"      {finding.hint}")

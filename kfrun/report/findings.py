@@ -103,7 +103,8 @@ def _block(one: Finding, painter: _Painter) -> str:
 
 def field_of(one: Finding) -> str:
     """The field for people: what a JobSet or a Job is made with is no field of the object that the finding is about."""
-    owner = _MADE.get(one.stage)
+    of_jobset = one.stage is Stage.BACKEND and one.shown and one.shown.startswith("spec.")
+    owner = _MADE[Stage.JOBSET] if of_jobset else _MADE.get(one.stage)
     return f"{one.field} of {owner}" if owner and one.field else one.field
 
 

@@ -66,6 +66,7 @@ def test_the_json_form_has_a_version_and_every_field():
             ReplaceJob(KEY, "finished", ("nodes: 2",), changes=(FieldChange("spec.a", None, "1"),)),
         ),
         not_enforced=((KEY, NotEnforced("spec.x", "why")),),
+        backends={KEY: "process"},
     )
     data = render.to_json(plan)
     assert json.loads(json.dumps(data)) == data
@@ -86,7 +87,7 @@ def test_the_json_form_has_a_version_and_every_field():
         "python": "3.12",
         "isolated": True,
     }
-    assert data["notEnforced"] == [{"object": name, "path": "spec.x", "why": "why"}]
+    assert data["notEnforced"] == [{"object": name, "backend": "process", "path": "spec.x", "why": "why"}]
     assert data["summary"] == {"environments": 1, "create": 1, "replace": 1}
 
 

@@ -256,7 +256,7 @@ def _policy(run: Run) -> str:
 def test_the_plan_names_what_is_not_honoured_yet(kfrun: Kfrun, case: Path) -> None:
     shutil.copy(case / "manifest.yaml", kfrun.folder / "manifest.yaml")
     done = kfrun("plan", "-f", "manifest.yaml")
-    assert "not enforced: " in done.stdout or done.returncode == 1, done.stdout + done.stderr
+    assert "not enforced by process: " in done.stdout or done.returncode == 1, done.stdout + done.stderr
 
 
 def test_only_cases_that_need_more_than_there_is_come_later() -> None:

@@ -14,7 +14,7 @@ from kfrun.report import checks
 from kfrun.terminal import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from kfrun.model.source import Document, Finding, ObjectKey, Severity
     from kfrun.report.checks import Report
@@ -175,22 +175,51 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def drawn(findings: Iterable[Finding], settings: Settings) -> str:
-    """The findings for people, coloured where standard output is a terminal."""
+def drawn(report: Report, settings: Settings, backend: str | None = None) -> str:
+    """The findings for people, coloured where standard output is a terminal.
+
+    What ``backend`` does not honour takes a line a job, unless it refuses the job.
+    """
+    from kfrun.plan.support.matrix import CODE
     from kfrun.report.findings import to_text
 
-    return to_text(list(findings), color=console.colors_stdout(settings))
+    folded: list[Finding] = []
+    others: list[Finding] = []
+    for one in report.findings:
+        (folded if one.code == CODE and one.severity not in report.failing else others).append(one)
+    text = to_text(others, color=console.colors_stdout(settings))
+    sources = {document.key: document.source for document in report.documents} if folded else {}
+    return text + "".join(_folded(folded, sources, backend or ""))
 
 
-def validity(report: Report, before: Mapping[ObjectKey, Document], settings: Settings, *, quiet: bool = False) -> str:
+def _folded(findings: Iterable[Finding], sources: Mapping[ObjectKey, str], backend: str) -> Iterator[str]:
+    from kfrun.plan.support import matrix
+    from kfrun.report.table import clean
+
+    fields: dict[ObjectKey, list[str]] = {}
+    for one in findings:
+        assert one.object is not None
+        fields.setdefault(one.object, []).append(one.field)
+    for key, found in fields.items():
+        yield f"{clean(f'{sources[key]}: {key.resource}')}: {matrix.folded(found, backend)}\n"
+
+
+def validity(
+    report: Report,
+    before: Mapping[ObjectKey, Document],
+    settings: Settings,
+    *,
+    backend: str | None = None,
+    quiet: bool = False,
+) -> str:
     """What ``validate`` says to people; ``before`` has the objects that were updates, as they were.
 
-    ``quiet``: nothing but what was found.
+    ``backend``: that was asked, too; ``quiet``: nothing but what was found.
     """
     from kfrun.report.table import clean
 
     if quiet:
-        return drawn(report.findings, settings) if report.findings else ""
+        return drawn(report, settings, backend) if report.findings else ""
     refused = refused_keys(report)
     valid = [document for document in report.documents if document.key not in refused]
     lines = []
@@ -199,7 +228,7 @@ def validity(report: Report, before: Mapping[ObjectKey, Document], settings: Set
         verdict = f"a valid update of {clean(old.source)}" if old else "valid"
         lines.append(f"{clean(document.source)}: {clean(document.key.resource)} is {verdict}\n")
     if report.findings:
-        lines.append(drawn(report.findings, settings))
+        lines.append(drawn(report, settings, backend))
     number, unread = len(report.documents), _unread(report)
     if number > 1 or (number and unread):
         lines.append(f"{count(number, 'object')}: {len(valid)} valid, {number - len(valid)} refused")

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kfrun.cli import options
-from kfrun.errors import NotFound
+from kfrun.errors import NotFound, UsageProblem
+from kfrun.plan.support.matrix import TOPIC
 from kfrun.report import explain
+from kfrun.settings import BACKENDS
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -29,15 +31,33 @@ def _complete(_context: click.Context, _parameter: click.Parameter, incomplete: 
             for code, meaning in codes.tables().items()
             if code.startswith(incomplete.upper())
         ]
-    return [CompletionItem(path) for path in fieldpaths.completions(incomplete, version=schemas.DEFAULT_VERSION)]
+    topic = [CompletionItem(TOPIC)] if incomplete and TOPIC.startswith(incomplete) else []
+    return topic + [
+        CompletionItem(path) for path in fieldpaths.completions(incomplete, version=schemas.DEFAULT_VERSION)
+    ]
 
 
 @options.verb("explain")
-@click.argument("topic", required=False, metavar="[KIND[.FIELD...]|CODE]", shell_complete=_complete)
+@click.argument("topic", required=False, metavar="[KIND[.FIELD...]|CODE|not-enforced]", shell_complete=_complete)
 @click.option("-R", "--recursive", is_flag=True, help="Show the fields below the fields, too.")
+@click.option(
+    "-f", "--filename", "filenames", multiple=True, metavar="FILE", shell_complete=options.complete("files"),
+    help="With not-enforced: only the fields of these manifests, each where it is written.",
+)  # fmt: skip
+@click.option(
+    "--backend", type=click.Choice(BACKENDS), help="With not-enforced: of this backend; otherwise of each, or with -f "
+    "of the one that is set.",
+)  # fmt: skip
 @options.trainer_version
 @options.output("text", "json", default="text")
-def command(topic: str | None, recursive: bool, trainer_version: str | None, output: str) -> int:
+def command(
+    topic: str | None,
+    recursive: bool,
+    filenames: tuple[str, ...],
+    backend: str | None,
+    trainer_version: str | None,
+    output: str,
+) -> int:
     """Tell what a field or a finding's code means.
 
     KIND is trainjob (tj), runtime, clustertrainingruntime (ctr), trainingruntime (tr), and what a runtime holds in its
@@ -46,9 +66,16 @@ def command(topic: str | None, recursive: bool, trainer_version: str | None, out
     \b
     kfrun explain trainjob.spec.trainer    a field: type, default, bounds, example
     kfrun explain KF203                    a code: what a cluster does, cause, how to mend it, example, source
+    kfrun explain not-enforced             fields that a backend does not honour, and why not
     kfrun explain                          the kinds and all codes
     """  # noqa: D301 - click looks for the backspace itself
-    if topic is None:
+    if topic != TOPIC and (filenames or backend):
+        raise UsageProblem("-f and --backend go with not-enforced", f"kfrun explain {TOPIC}")
+    if topic == TOPIC:
+        from kfrun.cli.check import enforcement
+
+        options.write(enforcement.explained(filenames, backend, trainer_version, output), styled=True)
+    elif topic is None:
         options.write(_overview(output))
     elif re.fullmatch(r"(?i)KF\d+", topic):
         options.write(_code(topic.upper(), output))
@@ -66,6 +93,7 @@ def _overview(output: str) -> str:
     if output == "json":
         return explain.to_json({"kinds": list(KINDS), "codes": meanings})
     lines = ["KINDS:", *(f"  {kind.lower()}" for kind in KINDS)]
+    lines += ["", "WHAT BACKENDS DO NOT HONOUR:", f"  {TOPIC}"]
     lines += ["", "CODES:", *(f"  {code}  {meaning}" for code, meaning in meanings.items())]
     return "\n".join(lines) + "\n"
 

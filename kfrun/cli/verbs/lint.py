@@ -163,7 +163,7 @@ def _list(found: Sequence[PolicyState], outputs: Sequence[OutputTarget]) -> int:
 
 def _text(report: Report, settings: Settings, *, quiet: bool) -> str:
     if report.findings:
-        return reports.drawn(report.findings, settings)
+        return reports.drawn(report, settings)
     if quiet:
         return ""
     return f"{reports.count(len(report.documents), 'object')}: nothing found\n"

@@ -145,7 +145,7 @@ def command(
         if given is not None and all(one.stage not in (Stage.YAML, Stage.TEMPLATE) for one in findings):
             given.require_used()
     report = Report("validate", documents, findings, reports.severities(fail_on))
-    reports.write(report, outputs, text=lambda: _text(report, before, settings, outcome, quiet=quiet))
+    reports.write(report, outputs, text=lambda: _text(report, before, settings, outcome, backend=backend, quiet=quiet))
     return exits.REFUSED if report.refused else exits.SUCCESS
 
 
@@ -180,10 +180,16 @@ def _each(versions: tuple[str, ...], clusters_file: str | None, flags: dict[str,
 
 
 def _text(
-    report: Report, before: Mapping[ObjectKey, Document], settings: Settings, outcome: str, *, quiet: bool
+    report: Report,
+    before: Mapping[ObjectKey, Document],
+    settings: Settings,
+    outcome: str,
+    *,
+    backend: str | None,
+    quiet: bool,
 ) -> str:
     """What people read; ``outcome`` is of several releases, ``quiet``: only what was found."""
     if outcome and not quiet:
-        found = reports.drawn(report.findings, settings) if report.findings else ""
+        found = reports.drawn(report, settings, backend) if report.findings else ""
         return f"{found}\n{outcome}" if found else outcome
-    return reports.validity(report, before, settings, quiet=quiet)
+    return reports.validity(report, before, settings, backend=backend, quiet=quiet)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kfrun.model.source import Severity, Stage
+from kfrun.load import excerpts
+from kfrun.model.source import Finding, Severity, Stage, field_text
 from kfrun.model.workload import NotEnforced
-from kfrun.plan import refusals
 from kfrun.plan.support import of
+from kfrun.plan.support.matrix import CODE, last
 from kfrun.resolve.findings import finding
 from kfrun.resolve.pods import expand
 from kfrun.resolve.podsets import NODE, TRAINER, all_containers, ancestor, pod_spec
@@ -18,7 +19,7 @@ from kfrun.resolve.runtimes import placement
 
 if TYPE_CHECKING:
     from kfrun.model.resolution import Resolution
-    from kfrun.model.source import FieldPath, Finding
+    from kfrun.model.source import FieldPath, Position
     from kfrun.plan.support.table import Support
 
     Node = dict[str, Any]
@@ -38,7 +39,7 @@ def check(resolution: Resolution, backend: str, user: int | None = None) -> list
     if resolution.jobset is None:
         return []
     found = not_enforced(resolution, backend, user)
-    warnings = [refusals.not_enforced(resolution, item, backend, Severity.WARNING) for item in found]
+    warnings = [named(resolution, item, backend, Severity.WARNING) for item in found]
     return [*unable(resolution, backend), *warnings]
 
 
@@ -54,6 +55,36 @@ def not_enforced(resolution: Resolution, backend: str, user: int | None = None) 
     if support.no_environment and resolution.packages.needs_environment:
         return (NotEnforced("packages", support.no_environment), *found)
     return found
+
+
+def named(resolution: Resolution, item: NotEnforced, backend: str, severity: Severity = Severity.ERROR) -> Finding:
+    """A field of the JobSet that ``backend`` does not honour, pointed at where it was written."""
+    position = _written_at(resolution, item.path) or resolution.job.positions.key(("spec",))
+    runtime = [resolution.runtime.document] if resolution.runtime is not None else []
+    documents = (one for one in (resolution.job, *runtime) if one.source == position.file and one.text)
+    found = Finding(
+        CODE,
+        f"backend {backend} does not enforce {last(item.path)}: {item.why}",
+        Stage.BACKEND,
+        severity,
+        position=position,
+        hint="leave --strict away to run it all the same" if severity is Severity.ERROR else None,
+        object=resolution.trainjob,
+        excerpt=next((excerpts.excerpt(one, position) for one in documents), None),
+        shown=item.path,
+    )
+    return placement.inside([found], resolution)[0]
+
+
+def _written_at(resolution: Resolution, field: str) -> Position | None:
+    """Where a field of the JobSet, or the first thing in it, was written: best in the job, else in its runtime."""
+    found = [
+        origin
+        for path, origin in resolution.origins.items()
+        if field_text(path) == field or field_text(path).startswith((f"{field}.", f"{field}["))
+    ]
+    own = [origin for origin in found if origin.layer in ("job", "patch")]
+    return next((origin.position for origin in [*own, *found]), None)
 
 
 def unable(resolution: Resolution, backend: str) -> list[Finding]:

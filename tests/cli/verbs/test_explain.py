@@ -227,3 +227,57 @@ def test_shells_complete_paths_and_codes(no_home, monkeypatch, capsys, begun, ex
     monkeypatch.setenv("_KFRUN_COMPLETE", f"kfrun explain {begun}")
     assert main([]) == 0
     assert set(re.findall(r"^plain\t([^\t\n]+)", capsys.readouterr().out, re.MULTILINE)) == expected
+
+
+LIMITED = """\
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata:
+  name: mnist
+spec:
+  runtimeRef:
+    name: plain-python
+  trainer:
+    command: [python]
+    resourcesPerNode:
+      limits: {cpu: 1}
+"""
+
+
+def test_what_every_backend_does_not_honour_is_told_with_the_reason(explain):
+    shown = explain("not-enforced").out
+    assert "NOT ENFORCED BY process:\n" in shown
+    assert "  a process gets no terminal and no input:\n      Container: stdin, stdinOnce, tty\n" in shown
+    assert "  jobs of the ML policy flux cannot run as local processes" in shown
+    assert "NOT ENFORCED BY memory:\n" in shown
+    assert "NOT ENFORCED BY process" not in explain("not-enforced", "--backend", "memory").out
+
+
+def test_the_matrix_as_data_has_every_field_and_backend(explain):
+    fields = json.loads(explain("not-enforced", "-o", "json").out)["fields"]
+    found = {(row["type"], row["field"]): row for row in fields}
+    assert found["Container", "command"] == {
+        "type": "Container", "field": "command", "process": "yes", "memory": "no: containers do not really run",
+    }  # fmt: skip
+    assert found["Container", "imagePullPolicy"]["process"] == "no effect"
+    assert found["SecurityContext", "runAsUser"]["process"].startswith("yes as root, else no: ")
+
+
+def test_what_is_not_honoured_of_a_manifest_is_told_where_it_is_written(explain, tmp_path):
+    path = tmp_path / "job.yaml"
+    path.write_text(LIMITED)
+    shown = explain("not-enforced", "-f", str(path)).out
+    assert f"{path}:11:21: warning KF505: backend process does not enforce resources: CPU, memory and " in shown
+    assert shown.endswith("1 warning\n")
+    shown = explain("not-enforced", "-f", str(path), "--backend", "memory").out
+    assert shown.endswith("2 warnings\n")
+    assert json.loads(explain("not-enforced", "-f", str(path), "-o", "json").out)["warnings"] == 1
+    path.write_text(LIMITED.partition("    resources")[0])
+    assert explain("not-enforced", "-f", str(path)).out == f"{path}: nothing that process does not honour\n"
+
+
+def test_a_manifest_that_is_refused_and_flags_for_another_topic_are_said(explain, tmp_path):
+    path = tmp_path / "job.yaml"
+    path.write_text(LIMITED.replace("limits", "limit"))
+    assert "KF201" in explain("not-enforced", "-f", str(path), code=1).err
+    assert "-f and --backend go with not-enforced" in explain("trainjob", "-f", str(path), code=2).err

@@ -108,8 +108,14 @@ def test_json_has_a_format_version(plan):
 
 def test_strict_refuses_what_is_not_enforced(plan):
     text = JOB + "    resourcesPerNode:\n      limits: {memory: 1Gi}\n"
-    assert "not enforced: " in plan(text=text)
-    assert "KF505" in plan("--strict", text=text, code=1)
+    line = "      not enforced by process: 1 field (resources); kfrun explain not-enforced\n"
+    assert line in plan(text=text)
+    refused = plan("--strict", text=text, code=1)
+    assert line in refused
+    assert f"refused: job.yaml:{text.count(chr(10))}:24: spec.replicatedJobs[0]." in refused
+    assert "backend process does not enforce resources: CPU, memory" in refused
+    (named,) = json.loads(plan("-o", "json", text=text))["notEnforced"]
+    assert (named["backend"], named["path"].rpartition(".")[2]) == ("process", "resources")
 
 
 def test_the_backend_flag_wins_over_the_manifest(plan):

@@ -423,20 +423,29 @@ def test_what_a_backend_cannot_run_is_refused_where_it_is_written(validate, code
 
 
 def test_what_a_backend_does_not_honour_is_a_warning_where_it_is_written(validate):
-    shown = validate("job.yaml", "--backend", "process", text=LIMITED)
-    assert "job.yaml:11:21: warning KF505: backend process does not enforce " in shown
-    assert "containers[0].resources: CPU, memory and devices are neither limited nor allocated" in shown
-    assert "11 |       limits: {cpu: 1}\n" in shown
-    assert "mnist is valid\n" in shown
-    validate("job.yaml", "--backend", "process", "--fail-on", "warning", text=LIMITED, code=1)
+    refused = validate("job.yaml", "--backend", "process", "--fail-on", "warning", text=LIMITED, code=1)
+    assert "job.yaml:11:21: warning KF505: backend process does not enforce resources: CPU, memory and" in refused
+    assert "containers[0].resources of its JobSet\n" in refused
+    assert "11 |       limits: {cpu: 1}\n" in refused
     assert validate("job.yaml", "--fail-on", "warning", text=LIMITED).endswith("mnist is valid\n")
+
+
+def test_what_a_backend_does_not_honour_is_one_line_a_job(validate):
+    name = "job.yaml: trainjob.trainer.kubeflow.org"
+    text = f"{LIMITED}---\n{LIMITED.replace('mnist', 'other')}    image: mine\n"
+    assert validate("job.yaml", "--backend", "process", text=text).splitlines() == [
+        f"{name}/mnist is valid",
+        f"{name}/other is valid",
+        f"{name}/mnist: not enforced by process: 1 field (resources); kfrun explain not-enforced",
+        f"{name}/other: not enforced by process: 2 fields (image, resources); kfrun explain not-enforced",
+        "2 objects: 2 valid, 0 refused",
+    ]
 
 
 def test_every_backend_speaks_for_itself(validate):
     assert "KF505" not in validate("job.yaml", "--backend", "process", text=JOB)
     shown = validate("job.yaml", "--backend", "memory", text=JOB)
-    assert "backend memory does not enforce" in shown
-    assert "containers[0].command: containers do not really run" in shown
+    assert "not enforced by memory: 1 field (command); kfrun explain not-enforced\n" in shown
 
 
 def test_lines_of_a_runtime_are_shown_and_what_it_cannot_is_told_once_for_all_its_jobs(validate):
@@ -459,9 +468,9 @@ def test_every_format_says_what_a_backend_says(validate, name):
 def test_what_was_sound_without_a_backend_is_not_sound_with_it(validate):
     said = [validate("job.yaml", *flags, text=LIMITED) for flags in ((), ("--backend", "process")) for _ in range(2)]
     assert said[0] == said[1]
-    assert "KF505" not in said[0]
+    assert "not enforced" not in said[0]
     assert said[2] == said[3]
-    assert "KF505" in said[2]
+    assert "not enforced by process" in said[2]
     assert validate("job.yaml", "--backend", "process", "--no-cache", text=LIMITED) == said[2]
 
 
@@ -469,7 +478,7 @@ def test_a_backend_is_asked_about_updates_too(validate):
     Path("before.yaml").write_text(LIMITED)
     shown = validate("job.yaml", "--previous", "before.yaml", "--backend", "process", text=LIMITED)
     assert "mnist is a valid update of before.yaml" in shown
-    assert "warning KF505" in shown
+    assert "not enforced by process" in shown
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,8 @@ def test_a_check_points_at_what_is_not_honoured_without_refusing_it():
     resolution = resolved(trainjob(), runtime(container={"tty": True}))
     image, tty = check(resolution, "process")
     assert (tty.code, tty.severity, tty.position.file) == ("KF505", Severity.WARNING, "runtime.yaml")
-    assert "containers[0].tty: a process gets no terminal" in tty.message
+    assert tty.field.endswith("containers[0].tty")
+    assert "tty: a process gets no terminal" in tty.message
     assert "image" in image.message
     assert unable(resolution, "process") == []
 
