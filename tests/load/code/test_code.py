@@ -286,6 +286,6 @@ def test_patterns_mean_what_git_means(folder: Path, pattern: str) -> None:
 def test_a_long_pattern_takes_a_time_in_proportion(folder: Path) -> None:
     put(folder, ".gitignore", text="**/a*" * 2000 + "b\n" + "*a" * 20_000 + "b\n")
     rules = ignored.Ignored().below(str(folder))
-    begin = time.monotonic()
+    begin = time.process_time()
     assert not rules.matches(str(folder / ("a" * 200) / ("a" * 200)), is_folder=False)
-    assert time.monotonic() - begin < 2
+    assert time.process_time() - begin < 2
