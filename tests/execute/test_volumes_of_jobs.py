@@ -320,6 +320,31 @@ def test_a_missing_key_keeps_the_pod_waiting(kfrun: Kfrun) -> None:
     assert kfrun("wait", "job", "--timeout", "20s").returncode == 130
 
 
+@pytest.mark.parametrize(("paths", "why"), [(["..data"], "leads out of"), (["x", "x/y"], "lies below another file")])
+def test_a_file_of_an_object_has_a_path_of_its_own(kfrun: Kfrun, paths: list[str], why: str) -> None:
+    objects = ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"k": "v"}},)
+    volumes = [{"name": "v", "configMap": {"name": "c", "items": [{"key": "k", "path": path} for path in paths]}}]
+    text = manifest(container("true", mount("/v")), volumes=volumes, objects=objects)
+    kfrun("apply", "-q", "-f", str(kfrun.write("manifest.yaml", text)))
+    assert f'"{paths[-1]}" {why}' in until_event(kfrun, "FailedMount")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start programs as another user")
+def test_volumes_belong_to_the_group_of_their_pod(kfrun: Kfrun) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"k": "hidden\n"}}
+    claim = {"persistentVolumeClaim": {"claimName": "data"}}
+    volumes = [{"name": "v", **claim}, {"name": "s", "secret": {"secretName": "s", "defaultMode": 0o400}}]
+    script = "cat /s/k; echo x > /v/a; stat -c %g /v/a; umask; stat -c %a /s/..data/k"
+    pod = {"securityContext": {"runAsUser": 1234, "fsGroup": 5678}}
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    objects = (
+        secret,
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": spec},
+    )
+    one = container(script, mount("/v"), mount("/s", "s"))
+    assert run(kfrun, manifest(one, volumes=volumes, pod=pod, objects=objects)).split()[:2] == ["hidden", "5678"]
+
+
 def test_a_job_without_volumes_gets_no_namespace(kfrun: Kfrun) -> None:
     said = run(kfrun, manifest(container("readlink /proc/self/ns/mnt")))
     assert said.strip() == os.readlink("/proc/self/ns/mnt")

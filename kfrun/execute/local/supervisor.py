@@ -299,7 +299,8 @@ class Supervisor:
                 message = "the machine was restarted while the container ran"
                 facts.note(p, facts.Ended(attempt, 137, facts.NODE_RESTARTED, message, time.time()))
             elif not self._starts.adopt(p, attempt):
-                self._facts += self._starts.start(p, attempt)
+                never = facts.Ended(attempt, 137, "Error", "it was stopped before it could start", time.time())
+                self._facts += [never] if container.stopping else self._starts.start(p, attempt)
             elif container.hook == "preStop":
                 self._run_hook(attempt, container.hook)
             elif container.told:

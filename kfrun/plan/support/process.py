@@ -95,6 +95,7 @@ _HONOURED: Final[dict[str, frozenset[str]]] = {
         }
     ),
     "VolumeProjection": frozenset({"configMap", "secret", "downwardAPI"}),
+    "VolumeMount": frozenset({"name", "mountPath", "readOnly", "subPath", "subPathExpr"}),
 }
 
 _WITHOUT_EFFECT: Final[dict[str, frozenset[str]]] = {
@@ -124,6 +125,7 @@ _WITHOUT_EFFECT: Final[dict[str, frozenset[str]]] = {
     "EnvVarSource": frozenset(),
     "Volume": frozenset(),
     "VolumeProjection": frozenset(),
+    "VolumeMount": frozenset(),
 }
 
 _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
@@ -208,6 +210,10 @@ _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
         ),
         "nothing is mounted there: this machine has no such volumes",
     ),
+    "VolumeMount": {
+        "recursiveReadOnly": "what lies within a volume is as writable as it was",
+        "mountPropagation": "what is mounted later is seen on neither side",
+    },
     "VolumeProjection": dict.fromkeys(
         ("serviceAccountToken", "clusterTrustBundle", "podCertificate"), "there is no cluster to be authorised at"
     ),

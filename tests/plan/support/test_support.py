@@ -17,7 +17,7 @@ POD = "spec.replicatedJobs[0].template.spec.template.spec"
 
 TYPES = [
     *("Container", "EnvVarSource", "JobSetSpec", "JobSpec", "Network", "PodSecurityContext", "PodSpec"),
-    *("ReplicatedJob", "SecurityContext", "Volume", "VolumeProjection"),
+    *("ReplicatedJob", "SecurityContext", "Volume", "VolumeMount", "VolumeProjection"),
 ]
 
 

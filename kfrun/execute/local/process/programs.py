@@ -98,7 +98,7 @@ class Programs:
         log, settings = self.path(attempt, "log"), self.settings
         limit = settings.log_max_size or (ENDLESS if is_opened else 0)
         how = (folder, log, settings.umask, self.boot, limit, who)
-        told = _told(binds, self.folder) if binds and not namespaces.are_possible() else ""
+        told = _told(binds) if binds and not namespaces.are_possible() else ""
         program = recorder.Program("", tuple(argv), env, *how, told=told)
         if binds and namespaces.are_possible():
             # It may lie in one of them: it is looked for where these are.
@@ -158,8 +158,8 @@ def _launchpad(folder: str, hosts: str) -> Launchpad | None:
     return mpi.Launchpad(folder, hosts)
 
 
-def _told(binds: Sequence[Bind], folder: str) -> str:
+def _told(binds: Sequence[Bind]) -> str:
     """What is done where nothing can be mounted."""
     paths = ", ".join(bind.target for bind in binds)
-    where = f"{paths} in its command, arguments and variables are paths below {folder}"
+    where = f"{paths} in its command, arguments and variables are paths of this machine, and nothing is read-only"
     return f"this system mounts nothing for a process: {where}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Node = Mapping[str, Any]
 
-KINDS = ("configMap", "secret", "downwardAPI", "projected")
+KINDS = frozenset({"configMap", "secret", "downwardAPI", "projected"})
 ON_DISK = ("configMap",)
 """Those that a kubelet makes on its disk; the others are in memory, and everybody may write their folder."""
 _MODE = 0o644

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from typing import TYPE_CHECKING, Any
 
 from kfrun import host
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _GENERATION = "..1"
 _MEMORY = "/dev/shm"  # noqa: S108 (a folder of our own in it)
+_READERS, _WRITERS, _ENTERED = 0o440, 0o660, 0o2110
 _SHARED, _STICKY, _READABLE = 0o777, 0o1777, 0o755
 
 
@@ -47,9 +49,12 @@ class Volumes(NamedTuple):
             Unsupplied: one cannot be made yet.
         """
         found = {}
+        group = (job.job_template.pod.get("securityContext") or {}).get("fsGroup") if os.geteuid() == 0 else None
         for volume in job.job_template.pod.get("volumes", ()):
             try:
                 place = self._place(volume, pod, facts, sources)
+                if group is not None and place is not None and "hostPath" not in volume:
+                    _share(place, group, _READERS if content.KINDS & volume.keys() else _WRITERS)
             except OSError as error:
                 raise Unsupplied(volume["name"], f"{error.filename or ''}: {error.strerror}".lstrip(": ")) from error
             except (hostpaths.WrongType, MissingConfig) as error:
@@ -119,6 +124,22 @@ def _is_in_memory(volume: Mapping[str, Any]) -> bool:
     return (volume.get("emptyDir") or {}).get("medium") == "Memory"
 
 
+def _share(place: str, group: int, more: int) -> None:
+    """Give a volume to the group of its pod, as a kubelet does; one that it has already is left alone."""
+    if os.stat(place).st_gid == group:
+        return
+    for _, _, names, descriptor in os.fwalk(place, topdown=False):
+        # The folder itself last: until then it is not done.
+        for name in (*names, "."):
+            with contextlib.suppress(OSError):
+                # A link leads elsewhere, and a socket has no content.
+                entry = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=descriptor)
+                mode = os.fstat(entry).st_mode
+                os.fchown(entry, -1, group)
+                os.fchmod(entry, stat.S_IMODE(mode) | more | (_ENTERED if stat.S_ISDIR(mode) else 0))
+                os.close(entry)
+
+
 def _fill(folder: str, wanted: list[content.VolumeFile], mode: int) -> None:
     """Write the files of a volume, whole or not at all: what is there already is what it was first filled with.
 
@@ -131,9 +152,13 @@ def _fill(folder: str, wanted: list[content.VolumeFile], mode: int) -> None:
     host.make_private_folder(os.path.dirname(folder))
     os.makedirs(f"{new}/{_GENERATION}", 0o700)
     os.symlink(_GENERATION, f"{new}/..data")
-    for item in wanted:
-        if item.path.startswith("/") or ".." in item.path.split("/"):
-            raise OSError(errno.EINVAL, f'"{item.path}" leads out of the volume')
+    paths = {item.path for item in wanted}
+    for path in sorted(paths):
+        parts = path.split("/")
+        if path.startswith(("/", "..")) or ".." in parts:
+            raise OSError(errno.EINVAL, f'"{path}" leads out of the volume')
+        if any("/".join(parts[:number]) in paths for number in range(1, len(parts))):
+            raise OSError(errno.EINVAL, f'"{path}" lies below another file')
     for name in sorted({item.path.split("/")[0] for item in wanted}):
         os.symlink(f"..data/{name}", f"{new}/{name}")
     for item in wanted:
