@@ -9,8 +9,8 @@ _OF_GO = {r"\z": r"\Z", "[:alpha:]": "a-zA-Z", "[:digit:]": "0-9", "[:alnum:]": 
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
 _REPEATED_GROUP = re.compile(r"\)(?:[*+]|\{)")
 _REPETITION = re.compile(r"[*+]|\{\d*,")
-_CHOICE = re.compile(r"(?<![(*+?}])\?|\|(?=.*\))", re.DOTALL)
-"""What makes twice as many ways; lazy repetitions and alternatives outside of groups do not."""
+_OPTION = re.compile(r"(?<![(*+?}])\?")
+"""What may be there or not: not the mark of a group, nor that of a lazy repetition."""
 _MOST, _CHOICES = 3, 12
 _EACH = 4
 """Choices that a repetition costs."""
@@ -28,7 +28,9 @@ def is_usable(pattern: str) -> bool:
     repetitions = len(_REPETITION.findall(plain))
     if _REPEATED_GROUP.search(plain) or repetitions > _MOST:
         return False
-    if len(_CHOICE.findall(plain)) > _CHOICES - _EACH * repetitions:
+    # Each makes twice as many ways; alternatives outside of groups do not.
+    choices = len(_OPTION.findall(plain)) + (plain.count("|") if "(" in plain else 0)
+    if choices > _CHOICES - _EACH * repetitions:
         return False
     try:
         re.compile(_of_python(pattern))
