@@ -50,7 +50,7 @@ def of(resolution: Resolution) -> Effects:
     if resolution.jobset is None or resolution.runtime is None:
         return Effects()
     view = _View.of(resolution)
-    problems = (*_trainer(view), *_initializers(view), *_patches(view))
+    problems = (*_trainer(view), *_no_pods(view), *_initializers(view), *_patches(view))
     return Effects(view.nodes(), tuple(one._replace(severity=Severity.WARNING, at="key") for one in problems))
 
 
@@ -123,6 +123,15 @@ def _trainer(view: _View) -> Iterator[Problem]:
         yield _problem(("trainer", "numNodes"), unused)
     if section.get("numProcPerNode") is not None and (unused := _without_processes(view, lacking)):
         yield _problem(("trainer", "numProcPerNode"), unused)
+
+
+def _no_pods(view: _View) -> Iterator[Problem]:
+    """A job that trains nothing is soon Complete, and looks like one that did."""
+    if view.jobs and not view.nodes():
+        asked = get(view.spec, "trainer", "numNodes") is not None
+        message = "no pod trains, the command reaches no container: the job is Complete without one"
+        path = ("spec", "trainer", "numNodes") if asked else ("spec", "runtimeRef")
+        yield Problem(CODE, path, message, "ask for 1 node or more")
 
 
 def _resources(view: _View, wanted: Node, lacking: str) -> Iterator[Problem]:

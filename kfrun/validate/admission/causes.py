@@ -115,7 +115,8 @@ class Rule(NamedTuple):
     Attributes:
         code: of its findings.
         source: where upstream states it.
-        locally: how bad it is for a job that runs as local processes; None where processes do not care.
+        locally: how bad it is for a job that runs as local processes: an error where they run by the field, so that
+            it has to mean something, None where they do not care.
         check: yields causes; what it is given depends on the table.
         fields: it is only asked where one of them is there; always, where it names none.
     """

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from kfrun.model.resolution import Resolution
     from kfrun.model.source import FieldPath, Position
 
+_ON_CLUSTERS = {
+    Stage.JOBSET: "a cluster would take the TrainJob and refuse its JobSet: it would hang without a condition",
+    Stage.JOB: "a cluster would take the TrainJob and refuse its Jobs: it would hang without a condition",
+}
+"""What nobody would notice there, by the stage that refuses it."""
+
 _NAME_DEPTH = len(("spec", "replicatedJobs", 0, "name"))
 
 
@@ -153,7 +159,7 @@ def _built(
             severity=severity,
             path=cause.path,
             position=position,
-            hint=_hint(rule, cause),
+            hint=f"{_hint(rule, cause)}; {_ON_CLUSTERS[stage]}" if locally else _hint(rule, cause),
             object=resolution.job.key,
             excerpt=_excerpt(resolution, position),
             shown=cause.field,

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _SOURCE: Final = "core/validation: validateContainerCommon"
 _WARN: Final = Severity.WARNING
+_ERROR: Final = Severity.ERROR
 _NEVER_ENDS: Final = "Always"
 _DEFAULT_GRACE: Final = 30
 _MOST_RULES: Final = 20
@@ -303,16 +304,16 @@ _CHOICES: Final = {
     "imagePullPolicy": ("Always", "IfNotPresent", "Never"),
 }
 
-NAMES: Final = Rule("KF370", _SOURCE, Severity.WARNING, _name)
+NAMES: Final = Rule("KF370", _SOURCE, _ERROR, _name)
 HOST_PORTS: Final = Rule(
     "KF372", "core/validation: checkHostPortConflicts, validateHostNetwork", _WARN, _host_ports, about("ports")
 )
 RESTARTS: Final = Rule(
-    "KF378", "core/validation: validateContainerRestartPolicy, validateResizePolicy", _WARN, _restarts,
+    "KF378", "core/validation: validateContainerRestartPolicy, validateResizePolicy", _ERROR, _restarts,
     about("restartPolicy restartPolicyRules"),
 )  # fmt: skip
 PROBES: Final = Rule(
-    "KF376", "core/validation: validateHandler, validateProbe", _WARN, probes.observed,
+    "KF376", "core/validation: validateHandler, validateProbe", _ERROR, probes.observed,
     about("lifecycle livenessProbe readinessProbe startupProbe"),
 )  # fmt: skip
 
@@ -320,13 +321,13 @@ RULES: Final = (
     NAMES,
     Rule("KF371", _SOURCE, None, _image),
     Rule("KF372", "core/validation: validateContainerPorts", _WARN, _ports, about("ports")),
-    Rule("KF373", "core/validation: ValidateEnv, ValidateEnvFrom", _WARN, _env, about("env envFrom")),
+    Rule("KF373", "core/validation: ValidateEnv, ValidateEnvFrom", _ERROR, _env, about("env envFrom")),
     Rule(
-        "KF374", "core/validation: ValidateVolumeMounts, ValidateVolumeDevices", _WARN, _mounts,
+        "KF374", "core/validation: ValidateVolumeMounts, ValidateVolumeDevices", _ERROR, _mounts,
         about("volumeMounts volumeDevices"),
     ),
     Rule("KF375", "core/validation: ValidateContainerResourceRequirements", _WARN, _resources, about("resources")),
-    Rule("KF377", "core/validation: ValidateSecurityContext", _WARN, _security, about("securityContext")),
-    Rule("KF378", _SOURCE, _WARN, _choices, about("terminationMessagePolicy imagePullPolicy resizePolicy")),
+    Rule("KF377", "core/validation: ValidateSecurityContext", _ERROR, _security, about("securityContext")),
+    Rule("KF378", _SOURCE, _ERROR, _choices, about("terminationMessagePolicy imagePullPolicy resizePolicy")),
 )  # fmt: skip
 """What is checked of each container, init containers included."""

@@ -59,6 +59,7 @@ _MOST_CODES: Final = 255
 _DIGITS: Final = 10
 _LONGEST_INDEXES: Final = 64 * 1024
 _WARN: Final = Severity.WARNING
+_ERROR: Final = Severity.ERROR
 _INDEXED: Final = "Indexed"
 _PLAIN: Final = "NonIndexed"
 _UID: Final = "uid-of-the-Job"
@@ -335,18 +336,18 @@ NAME: Final = Rule("KF360", "batch/validation: ValidateJob; names of objects", _
 RULES: Final = (
     NAME,
     Rule("KF360", "apimachinery/validation: ValidateObjectMeta", _WARN, _metadata),
-    Rule("KF361", "batch/validation: validateJobSpec", _WARN, _numbers),
-    Rule("KF361", "batch/validation: validateJobSpec, completionMode", _WARN, _indexed),
+    Rule("KF361", "batch/validation: validateJobSpec", _ERROR, _numbers),
+    Rule("KF361", "batch/validation: validateJobSpec, completionMode", _ERROR, _indexed),
     Rule(
         "KF362",
         "batch/validation: validateJobSpec",
-        _WARN,
+        _ERROR,
         _choices,
         about("managedBy podReplacementPolicy podFailurePolicy"),
     ),
     Rule("KF362", "batch/validation: validateGeneratedSelector", _WARN, _selection),
-    Rule("KF365", "batch/validation: validateJobSpec, restartPolicy", _WARN, _restart),
-    Rule("KF363", "batch/validation: validatePodFailurePolicy", _WARN, _failure_policy, about("podFailurePolicy")),
-    Rule("KF364", "batch/validation: validateSuccessPolicy", _WARN, _success_policy, about("successPolicy")),
+    Rule("KF365", "batch/validation: validateJobSpec, restartPolicy", _ERROR, _restart),
+    Rule("KF363", "batch/validation: validatePodFailurePolicy", _ERROR, _failure_policy, about("podFailurePolicy")),
+    Rule("KF364", "batch/validation: validateSuccessPolicy", _ERROR, _success_policy, about("successPolicy")),
 )
 """What is checked of a Job beside its pods; the order is that of the answers."""

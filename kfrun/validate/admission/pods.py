@@ -62,6 +62,7 @@ _LONGEST_HOSTNAME: Final = 64
 _LONGEST_DOMAIN: Final = 253
 _SEARCH = pattern(r"_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*")
 _WARN: Final = Severity.WARNING
+_ERROR: Final = Severity.ERROR
 
 _MIRROR: Final = "kubernetes.io/config.mirror"
 _DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
@@ -254,15 +255,15 @@ _NAMES: Final = (
 )
 _POD: Final = "core/validation: ValidatePodSpec"
 METADATA: Final = Rule("KF380", "core/validation: ValidatePodTemplateSpec", _WARN, _metadata)
-VOLUMES: Final = Rule("KF374", "core/validation: ValidateVolumes", _WARN, volumes.refused)
+VOLUMES: Final = Rule("KF374", "core/validation: ValidateVolumes", _ERROR, volumes.refused)
 
 RULES: Final = (
     Rule("KF381", _POD, _WARN, _names, about(_NAMES)),
-    Rule("KF382", _POD, _WARN, _choices, about("preemptionPolicy activeDeadlineSeconds ephemeralContainers")),
+    Rule("KF382", _POD, _ERROR, _choices, about("preemptionPolicy activeDeadlineSeconds ephemeralContainers")),
     Rule("KF375", "core/validation: validatePodResources", _WARN, resources.of_pod, about("resources")),
     Rule("KF382", "core/validation: validateOverhead", _WARN, resources.overhead, about("overhead")),
     Rule(
-        "KF377", "core/validation: ValidatePodSecurityContext", _WARN, security.of_pod,
+        "KF377", "core/validation: ValidatePodSecurityContext", _ERROR, security.of_pod,
         about("securityContext hostPID hostUsers"),
     ),
     Rule("KF377", "core/validation: validateOS", _WARN, security.of_system, about("os")),

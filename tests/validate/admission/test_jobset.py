@@ -274,8 +274,20 @@ def test_findings_stand_at_the_line_of_the_runtime_or_the_job_that_causes_them()
     assert asked(MANIFEST) == [("KF373", "error", 29), ("KF371", "error", 20), ("KF375", "error", 21)]
 
 
-def test_local_processes_need_no_image_and_are_only_warned_of_the_rest() -> None:
-    assert asked(MANIFEST, locally=True) == [("KF373", "warning", 29), ("KF375", "warning", 21)]
+def test_local_processes_need_no_image_and_are_refused_only_for_what_they_run_by() -> None:
+    assert asked(MANIFEST, locally=True) == [("KF373", "error", 29), ("KF375", "warning", 21)]
+
+
+def test_locally_it_is_said_that_a_cluster_would_hang() -> None:
+    documents, _ = kubeyaml.parse(MANIFEST.replace("name: tj", f"name: {'a' * 60}"), "all.yaml")
+    found = admission.check(resolve(documents[1], Catalogue(documents)), locally=True)
+    hints = {one.code: one.hint or "" for one in found}
+    assert hints["KF351"].endswith(
+        "a cluster would take the TrainJob and refuse its JobSet: it would hang without a condition"
+    )
+    assert hints["KF373"].endswith(
+        "a cluster would take the TrainJob and refuse its Jobs: it would hang without a condition"
+    )
 
 
 def test_a_mount_of_a_refused_volume_is_not_reported_beside_the_volume() -> None:
