@@ -173,4 +173,7 @@ def _refs(resolution: Resolution) -> Iterator[SecretRef]:
 
 def _own(resolution: Resolution) -> set[str]:
     """The Secrets that the controller makes for a job."""
-    return {item["metadata"]["name"] for item in resolution.objects if item["kind"] == _KIND}
+    from kfrun.resolve.policies import mpi
+
+    made = [item["metadata"] for item in resolution.objects if item["kind"] == _KIND]
+    return {metadata["name"] for metadata in (*made, *mpi.missing_secrets(resolution.objects))}
