@@ -21,7 +21,7 @@ import click
 from kfrun import settings
 from kfrun.cli import exits, main
 from kfrun.flow import codes as remedies
-from kfrun.plan import support
+from kfrun.plan import hangs, support
 from kfrun.plan.support import matrix
 
 if TYPE_CHECKING:
@@ -48,6 +48,12 @@ counts those of a job that are not honoured, in one line; `kfrun explain not-enf
 `-f FILE` of a manifest; `--strict` refuses the job. `process` runs containers as processes of this machine; in `memory`
 jobs run without processes, for tests.
 """
+HANGS = """\
+A cluster can take a TrainJob and then do nothing with it: no condition says so, at most an event. Where kfrun goes on
+all the same, it says what a cluster would do: as a warning of `plan`, `apply`, `create`, `run` and `rerun` (KF509, or
+the finding of a stage that would refuse what comes of the job), in `resume`, and when the moment comes as an event
+`ClusterWouldHang` of the TrainJob. This is every such case that is known.
+"""
 STAGES = {
     "1": ("Load", "The text is not what kubectl would read, or no object."),
     "2": ("Structure", "A field, a type or a value that the schema of the kind does not allow."),
@@ -62,7 +68,13 @@ STAGES = {
 
 def pages() -> dict[str, str]:
     """Name -> content of every page that is made."""
-    return {"verbs.md": _verbs(), "findings.md": _findings(), "settings.md": _settings(), "support.md": _support()}
+    return {
+        "verbs.md": _verbs(),
+        "findings.md": _findings(),
+        "settings.md": _settings(),
+        "support.md": _support(),
+        "hangs.md": _hangs(),
+    }
 
 
 def codes() -> dict[str, str]:
@@ -192,6 +204,23 @@ def _support() -> str:
         ]
         parts += [f"## {title}\n", _table(("name", *support.BACKENDS), rows)]
     return "\n".join(parts)
+
+
+def _hangs() -> str:
+    rows = [
+        (_escaped(_sentence(item.condition)), _escaped(item.cluster), _escaped(item.here), _told_by(item), item.source)
+        for item in hangs.CASES
+    ]
+    header = ("case", "a cluster", "kfrun", "told by", "source upstream")
+    return f"# Where a cluster hangs\n\n{NOTE}\n{HANGS}\n{_table(header, rows)}"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _told_by(item: hangs.HangCase) -> str:
+    return ", ".join(sorted(item.codes)) or "KF509"
 
 
 def _attributes(docstring: str) -> dict[str, str]:

@@ -23,6 +23,7 @@ def set_suspend(names: tuple[str, ...], namespace: str | None, crowd: Crowd, *, 
     settings = options.load_settings(namespace=namespace)
     with options.backend(settings) as backend:
         for job in chosen_jobs(backend, settings.namespace, names, crowd, "suspend" if suspend else "resume"):
+            hangs = () if suspend else backend.details(job).hangs
             word = "suspended" if suspend else "resumed"
             if is_finished(job.data):
                 if crowd.is_meant(()):
@@ -32,3 +33,5 @@ def set_suspend(names: tuple[str, ...], namespace: str | None, crowd: Crowd, *, 
                 )
             changed = backend.wish(job.key, "suspend" if suspend else "resume")
             options.say(f"{job.key.resource} {word if changed else 'unchanged'}")
+            if changed:
+                options.tell(*(f"{job.key.name}: {one.message}" for one in hangs if one.moment == "resume"))

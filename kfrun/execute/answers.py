@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kfrun.model.source import ObjectKey
+    from kfrun.model.workload import Hang
 
 
 class JobDetails(NamedTuple):
@@ -21,6 +22,7 @@ class JobDetails(NamedTuple):
         environment: folder of the Python environment, empty without one.
         packages: requirements that were installed, without credentials.
         not_enforced: fields that are not honoured, with the reason.
+        hangs: where a cluster would hang, and kfrun goes on.
     """
 
     pods: Sequence[Mapping[str, Any]] = ()
@@ -28,6 +30,7 @@ class JobDetails(NamedTuple):
     environment: str = ""
     packages: Sequence[str] = ()
     not_enforced: Sequence[str] = ()
+    hangs: Sequence[Hang] = ()
 
 
 class Usage(NamedTuple):

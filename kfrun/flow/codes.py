@@ -103,12 +103,6 @@ REASONS: Final[dict[str, Reason]] = {
         "A misspelt name, or a runtime with a volume at the path where the job shows its source folder.",
         source="kfrun: folders of local processes",
     ),
-    "KF608": Reason(
-        "A kubelet does not start a container before all that it refers to is there; the job waits, and says so.",
-        "kfrun apply -f a manifest of the Secret, or --secret-env-file NAME=FILE for this run alone",
-        "A Secret that only the cluster has; or one that --secret-env-file gave to an earlier run, with which it went.",
-        source="kfrun: what local processes are given",
-    ),
     "KF605": Reason(
         "A shell takes the carriage return for a part of each command, and finds none of that name.",
         "save it with the line ends of Unix",

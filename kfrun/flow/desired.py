@@ -47,6 +47,7 @@ def prepare(documents: Sequence[Document], known: Observed, *, settings: Setting
     Raises:
         InvalidInput: with every finding of every stage.
     """
+    from kfrun.plan import hangs
     from kfrun.plan.support import findings as support
 
     checked = stages.check(documents, known, Asked(settings, admission="local"))
@@ -59,7 +60,9 @@ def prepare(documents: Sequence[Document], known: Observed, *, settings: Setting
     for resolution in checked.resolutions:
         stored = known.jobs.get(resolution.trainjob)
         job = _desired(resolution, None if anew else stored, settings)
-        jobs.append(job)
+        told = hangs.of(job.resolution, findings, _suspended_as(None if anew else stored, settings))
+        findings += hangs.findings(job.resolution, told, is_suspended=stored is not None and stored.suspended)
+        jobs.append(replace(job, resolution=replace(job.resolution, hangs=hangs.notes(told))))
         trainjobs[resolution.trainjob] = _to_store(job, stored)
     return DesiredState(
         jobs=tuple(jobs),
@@ -116,6 +119,17 @@ def _with_own_runtime(resolution: Resolution, runtime: Mapping[str, Any], settin
     own = resolver.resolve(resolution.job, catalogue, version=settings.trainer_version)
     # A manifest that names another runtime is refused by the planner: runtimeRef cannot change.
     return resolution if own.jobset is None else own
+
+
+def _suspended_as(stored: ObservedJob | None, settings: Settings) -> dict[str, Any] | None:
+    """The JobSet of a stored job that is suspended; None without one."""
+    if stored is None or stored.finished or not stored.suspended or stored.runtime is None:
+        return None
+    from kfrun.resolve import resolver
+    from kfrun.resolve.runtimes.catalogue import Catalogue
+
+    catalogue = Catalogue([without_text(dict(stored.runtime), "the job's own copy")])
+    return resolver.resolve(without_text(stored.data, "store"), catalogue, version=settings.trainer_version).jobset
 
 
 def _to_store(job: DesiredJob, stored: ObservedJob | None) -> dict[str, Any]:

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from kfrun.execute.backend import Backend
     from kfrun.flow.plans import Ready
     from kfrun.model.change import Action, DesiredJob
-    from kfrun.model.source import Finding, ObjectKey
-    from kfrun.model.state import Observed
+    from kfrun.model.source import Finding
     from kfrun.model.wishes import Caller
 
 _DONE = {
@@ -42,12 +41,11 @@ def starting(ready: Ready) -> list[DesiredJob]:
     return [job for job in ready.plan.jobs if job.resolution.trainjob in keys]
 
 
-def obstacles(ready: Ready, caller: Caller, observe: Callable[[Sequence[ObjectKey]], Observed]) -> list[Finding]:
+def obstacles(ready: Ready, caller: Caller) -> list[Finding]:
     """What would keep the jobs of a plan from being started here now: warnings, for it may be carried out later."""
     if ready.plan.refusals or ready.plan.is_empty:
         return []
     found = [*choice.preflight(ready.settings, starting(ready), ready.wishes, caller)]
-    found += givensecrets.absent(starting(ready), ready, observe)
     return _untold([replace(one, severity=Severity.WARNING) for one in found], ready)
 
 
@@ -60,8 +58,7 @@ def require_possible(
         InvalidInput: with why not, in the present state or at this place.
     """
     of_place = _untold(backend.preflight(starting(ready), ready.wishes, caller), ready)
-    absent = givensecrets.absent(starting(ready), ready, backend.observe)
-    findings = [*ready.plan.refusals, *of_place, *absent]
+    findings = [*ready.plan.refusals, *of_place]
     if any(one.severity is Severity.ERROR for one in findings):
         raise InvalidInput(findings)
     if findings:

@@ -9,8 +9,6 @@ import os
 from typing import TYPE_CHECKING
 
 from kfrun.errors import UsageProblem
-from kfrun.model.source import Finding, ObjectKey, Severity, Stage
-from kfrun.plan.jobs import is_managed_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,14 +16,11 @@ if TYPE_CHECKING:
     from kfrun.flow.plans import Ready
     from kfrun.model.change import DesiredJob
     from kfrun.model.resolution import Resolution
-    from kfrun.model.source import Document
-    from kfrun.model.state import Observed
+    from kfrun.model.source import Document, Finding
     from kfrun.model.wishes import Caller
     from kfrun.resolve.pods.secretrefs import SecretRef
 
     Secrets = Mapping[str, Mapping[str, str]]
-
-CODES = {"KF608": "a Secret that is not there"}
 
 _FLAG = "--secret-env-file"
 _KIND = "Secret"
@@ -114,55 +109,6 @@ def told(ready: Ready) -> list[str]:
         f"secret/{name}: {len(entries)} key{'' if len(entries) == 1 else 's'}, for this run alone and gone at its end"
         for name, entries in ready.secrets.items()
     ]
-
-
-def absent(
-    jobs: Iterable[DesiredJob], ready: Ready, observe: Callable[[Sequence[ObjectKey]], Observed]
-) -> Iterator[Finding]:
-    """Warnings of Secrets that jobs need and that are nowhere: their pods are going to wait.
-
-    Args:
-        jobs: those that are about to start.
-        ready: with the Secrets of the input, and those that were given.
-        observe: tells what is stored.
-    """
-    in_input = {item.key[2:] for item in ready.desired.objects if item.key.kind == _KIND}
-    for resolution in (job.resolution for job in jobs if not is_managed_elsewhere(job.resolution.job.data)):
-        namespace, known = resolution.trainjob.namespace, {*ready.secrets, *_own(resolution)}
-        needed = {
-            ref.name: ref
-            for ref in _refs(resolution)
-            if not ref.is_optional and ref.name not in known and (namespace, ref.name) not in in_input
-        }
-        keys = [ObjectKey("v1", _KIND, namespace, name) for name in needed]
-        stored = observe(keys).objects if keys else {}
-        found = [_finding(resolution, needed[key.name]) for key in keys if key not in stored]
-        if found:
-            from kfrun.resolve.runtimes import placement
-
-            yield from placement.inside(found, resolution)
-
-
-def _finding(resolution: Resolution, ref: SecretRef) -> Finding:
-    from kfrun.load.excerpts import excerpt
-
-    message = f'the Secret "{ref.name}" is not there: the pods that need it wait for it'
-    hint = f"apply a manifest of it, or give it to this run alone: {_FLAG} {ref.name}=FILE"
-    origins = (resolution.origins.get(ref.path[:length]) for length in range(len(ref.path), 0, -1))
-    position = next((one.position for one in origins if one is not None and one.position is not None), None)
-    documents = [resolution.job, *([resolution.runtime.document] if resolution.runtime else ())]
-    text = next((one for one in documents if position is not None and one.text and one.source == position.file), None)
-    return Finding(
-        "KF608",
-        message,
-        Stage.BACKEND,
-        Severity.WARNING,
-        ref.path,
-        position,
-        hint,
-        resolution.trainjob,
-        excerpt(text, position) if text is not None and position is not None else None,
-    )
 
 
 def _refs(resolution: Resolution) -> Iterator[SecretRef]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kfrun.execute import choice
 from kfrun.flow import applysets, desired, documents, givensecrets, sourcecode
-from kfrun.model.kinds import RUNTIMES
+from kfrun.model.kinds import RUNTIMES, identity
+from kfrun.model.source import ObjectKey, Severity
 from kfrun.model.values import NamedTuple, replace
-from kfrun.plan import code, planner
+from kfrun.plan import code, jobs, planner, references
 from kfrun.plan.compare import digest
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from kfrun.flow.desired import DesiredState
     from kfrun.model.change import DesiredJob, Plan
-    from kfrun.model.source import Document, Finding, ObjectKey
+    from kfrun.model.source import Document, Finding
     from kfrun.model.state import Observed
     from kfrun.model.wishes import Wishes
     from kfrun.settings import Settings
@@ -75,9 +76,39 @@ def make(
     observed = observe([document.key for document in read], apply_set)
     complete = completion(observed, settings, of_all=with_code)
     ready = of(read, observed, wishes, settings, complete=complete, secrets=secrets)
+    ready = with_references(ready, lambda keys: observe(keys, None))
     if ready.desired.warnings:
         warn(ready.desired.warnings)
     return ready._replace(sources=sources)
+
+
+def with_references(ready: Ready, observe: Callable[[Sequence[ObjectKey]], Observed]) -> Ready:
+    """The plan, with what is said of ConfigMaps, Secrets and claims that are nowhere: ``strict`` refuses them."""
+    keys = {action.key for action in ready.plan.actions if jobs.starts(action)}
+    starting = [job.resolution for job in ready.plan.jobs if job.resolution.trainjob in keys]
+    wanted = {
+        ObjectKey("v1", one.kind, job.trainjob.namespace, one.name)
+        for job in starting
+        for one in references.of(job.jobset or {"spec": {}})
+    }
+    if not wanted:
+        return ready
+    there = {identity(key): data for key, data in observe(sorted(wanted)).objects.items()}
+    there |= {identity(document.key): document.data for document in ready.desired.objects}
+    severity = Severity.ERROR if ready.settings.strict else Severity.WARNING
+    found: list[Finding] = []
+    for job in starting:
+
+        def find(kind: str, name: str, namespace: str = job.trainjob.namespace) -> Mapping[str, Any] | None:
+            if kind == "Secret" and name in ready.secrets:
+                return {"data": ready.secrets[name]}
+            return there.get(identity(ObjectKey("v1", kind, namespace, name)))
+
+        found += references.missing(job, find, severity)
+    if ready.settings.strict:
+        plan = replace(ready.plan, refusals=(*ready.plan.refusals, *found))
+        return ready._replace(plan=plan)
+    return ready._replace(desired=ready.desired._replace(warnings=(*ready.desired.warnings, *found)))
 
 
 def completion(observed: Observed, settings: Settings, *, of_all: bool) -> Callable[[DesiredJob], DesiredJob]:

@@ -51,6 +51,7 @@ def make(
         complete=plans.completion(observed, settings, of_all=True),
         secrets=givensecrets.read(wishes.secret_env_files, warn),
     )
+    ready = plans.with_references(ready, backend.observe)
     if ready.desired.warnings:
         warn(ready.desired.warnings)
     return ready

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from kfrun.model.requirements import Lock
     from kfrun.model.source import Document, FieldPath, Finding, ObjectKey, Position
+    from kfrun.model.workload import Hang
 
 
 class Effects(NamedTuple):
@@ -109,6 +110,7 @@ class Resolution:
         mounts: ``kfrun.dev/mount``: folders relative to the source folder, and the paths at which containers see them.
         origins: paths into ``jobset`` and where each came from; a path not listed has its nearest ancestor's.
         findings: errors make the resolution unusable; warnings do not.
+        hangs: where a cluster would hang, and kfrun goes on; known when the job is to run here.
     """
 
     trainjob: ObjectKey
@@ -122,6 +124,7 @@ class Resolution:
     mounts: tuple[tuple[str, str], ...] = ()
     origins: Mapping[FieldPath, Origin] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    hangs: tuple[Hang, ...] = ()
 
     def beside(self, path: FieldPath) -> Position | None:
         """The key of the job that set something in the object at ``path`` of the JobSet, which is within a container.

@@ -24,6 +24,13 @@ class NotEnforced(NamedTuple):
     why: str
 
 
+class Hang(NamedTuple):
+    """Words about what a cluster would do instead of kfrun, and when they are to be said: ``start`` or ``resume``."""
+
+    moment: str
+    message: str
+
+
 class Dependency(NamedTuple):
     """A replicatedJob that must be ``Ready`` or ``Complete`` first."""
 
@@ -197,6 +204,7 @@ class Workload:
         backoff_limit: retries of Jobs whose manifest sets none.
         active_deadline: TrainJob's activeDeadlineSeconds, None for no limit.
         own_images: somebody chose the images; those of shipped runtimes only say what a cluster would run.
+        hangs: where a cluster would hang, and kfrun goes on.
     """
 
     jobset: dict[str, Any]
@@ -209,6 +217,7 @@ class Workload:
     backoff_limit: int = 0
     active_deadline: int | None = None
     own_images: bool = True
+    hangs: tuple[Hang, ...] = ()
 
     @property
     def namespace(self) -> str:
@@ -247,4 +256,6 @@ class Workload:
             "backoff_limit": self.backoff_limit,
             "active_deadline": self.active_deadline,
             "own_images": self.own_images,
+            # nothing where there is none, so that earlier releases can read it
+            **({"hangs": self.hangs} if self.hangs else {}),
         }

@@ -71,5 +71,18 @@ REASONS: Final[dict[str, Reason]] = {
         "TrainJob a with a job b-node in its runtime, and TrainJob a-b with a job node: both make a Job a-b-node-0.",
         source="jobset controller: names of child Jobs",
     ),
+    "KF510": Reason(
+        "On a cluster the pod waits, and an event of the pod alone tells: CreateContainerConfigError, FailedMount, or "
+        "FailedScheduling for a claim. Here it waits, too, but for a claim, which is a folder of its own.",
+        "apply it before the job, or beside it: several -f; where it may be missing, write optional: true",
+        "A Secret that is made by hand, another namespace, or a misspelt name or key.",
+        source="kubelet: configmap or secret not found; scheduler: persistentvolumeclaim not found",
+    ),
+    "KF509": Reason(
+        "On a cluster the TrainJob gets no condition, and at most an event tells: it seems to wait. Here it runs.",
+        "change the field for a cluster; docs/reference/hangs.md has every such case",
+        "A feature gate that is off by default, a job that was changed while it was suspended, an empty runtime.",
+        source="kfrun: where a cluster hangs and kfrun goes on",
+    ),
 }  # fmt: skip
 """Code -> why it is a problem and what to do."""

@@ -245,11 +245,13 @@ def test_another_run_needs_it_again_and_says_so(kfrun: Kfrun, hidden: Hidden) ->
     assert "again: kfrun rerun job --secret-env-file hf=hf.env" in done.stderr
     assert hidden.is_nowhere()
     done = kfrun("rerun", "job", "-d", "-q")
-    assert 'KF608: the Secret "hf" is not there: the pods that need it wait for it' in done.stderr
+    assert (
+        "KF510: there is no Secret hf, neither in the input nor stored: the pod waits until it is there" in done.stderr
+    )
     assert "--secret-env-file hf=FILE" in done.stderr
     kfrun.ok("stop", "job", "--now")
     done = kfrun("rerun", "job", *GIVEN)
-    assert (done.returncode, "KF608" in done.stderr) == (0, False)
+    assert (done.returncode, "KF510" in done.stderr) == (0, False)
     assert hidden.is_nowhere()
 
 
@@ -258,7 +260,7 @@ def test_a_saved_plan_knows_nothing_of_it_and_is_applied_with_it(kfrun: Kfrun, h
     done = kfrun("plan", "-f", path, "--out", "job.plan", *GIVEN)
     assert done.returncode == 0
     assert "kfrun apply job.plan with --secret-env-file does exactly this" in done.stderr
-    assert "KF608" not in done.stderr
+    assert "KF510" not in done.stderr
     assert not kfrun.home.exists() or hidden.is_nowhere(), "a plan keeps nothing"
     assert "hf.env" not in (kfrun.folder / "job.plan").read_text()
     assert VALUE not in kfrun.ok("plan", "-f", path, "-o", "json", *GIVEN)

@@ -57,7 +57,7 @@ def command(wishes: Wishes, out: str | None, detailed_exitcode: bool, output: st
     else:
         options.write(render.to_text(ready.plan, color=options.colors_stdout(settings)), styled=True)
     options.tell(*givensecrets.told(ready))
-    against = execution.obstacles(ready, options.caller(), partial(choice.observe, settings))
+    against = execution.obstacles(ready, options.caller())
     if against:
         options.warn(settings)(against)
     if ready.plan.refusals:

@@ -37,6 +37,8 @@ def _step(p: Pass) -> None:
     if state.needs not in ("ready", "") and not state.suspend:
         _check_deadline(p)
         return
+    if state.jobset.created is None:
+        _tell_hangs(p, "start")
     jobset.advance(p, suspend=state.suspend)
     _copy_outcome(p)
     if not state.finished:
@@ -121,6 +123,14 @@ def _note_suspension(p: Pass) -> None:
     elif suspended:
         set_condition(conditions, "Suspended", "Resumed", "TrainJob is resumed", p.now, status="False")
         p.state.resumed = p.now
+        _tell_hangs(p, "resume")
+
+
+def _tell_hangs(p: Pass, moment: str) -> None:
+    """Where a cluster would hang without a word, kfrun goes on, and not in silence."""
+    for hang in p.workload.hangs:
+        if hang.moment == moment:
+            p.event(TRAIN_JOB, p.workload.jobset_name, "ClusterWouldHang", hang.message, warning=True)
 
 
 def _copy_outcome(p: Pass) -> None:

@@ -41,6 +41,7 @@ def of(run: Run | None, pods: Sequence[Mapping[str, Any]]) -> JobDetails:
         environment=files.environment_path,
         packages=_packages(files.environment or {}),
         not_enforced=[f"{item.path} ({item.why})" for item in not_enforced],
+        hangs=workload.hangs,
     )
 
 

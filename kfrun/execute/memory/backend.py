@@ -329,7 +329,7 @@ class MemoryBackend(SealedPods):
         workload, children = found.workload, {child.name: child for child in found.workload.jobs}
         pods = [status.pod_object(workload, found.state, pod, children[pod.job]) for pod in found.state.pods]
         left_out = self.support.not_enforced(workload.jobset, own_images=workload.own_images)
-        return JobDetails(pods, not_enforced=[f"{item.path} ({item.why})" for item in left_out])
+        return JobDetails(pods, not_enforced=[f"{item.path} ({item.why})" for item in left_out], hangs=workload.hangs)
 
     def history(self, job: StoredObject) -> Sequence[PastRun]:
         """See `Backend.history`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun.load import excerpts
 from kfrun.model.source import Finding, Severity, Stage, field_text
+from kfrun.model.values import replace
 from kfrun.model.workload import NotEnforced
 from kfrun.plan.support import of
 from kfrun.plan.support.matrix import CODE, last
@@ -59,20 +60,36 @@ def not_enforced(resolution: Resolution, backend: str, user: int | None = None) 
 
 def named(resolution: Resolution, item: NotEnforced, backend: str, severity: Severity = Severity.ERROR) -> Finding:
     """A field of the JobSet that ``backend`` does not honour, pointed at where it was written."""
-    position = _written_at(resolution, item.path) or resolution.job.positions.key(("spec",))
+    message = f"backend {backend} does not enforce {last(item.path)}: {item.why}"
+    hint = "leave --strict away to run it all the same" if severity is Severity.ERROR else None
+    return _located(resolution, Finding(CODE, message, Stage.BACKEND, severity, hint=hint, shown=item.path))
+
+
+def located(
+    resolution: Resolution,
+    code: str,
+    message: str,
+    path: FieldPath,
+    severity: Severity = Severity.WARNING,
+    hint: str | None = None,
+) -> Finding:
+    """What is to be said of a field of the JobSet, pointed at where it was written."""
+    found = Finding(code, message, Stage.BACKEND, severity, hint=hint, shown=field_text(path))
+    return _located(resolution, found, _around(resolution, path))
+
+
+def _around(resolution: Resolution, path: FieldPath) -> Position | None:
+    """Where the nearest thing around a field of the JobSet was written."""
+    found = (resolution.origins.get(path[:length]) for length in range(len(path) - 1, 0, -1))
+    return next((origin.position for origin in found if origin is not None), None)
+
+
+def _located(resolution: Resolution, found: Finding, around: Position | None = None) -> Finding:
+    position = _written_at(resolution, found.field) or around or resolution.job.positions.key(("spec",))
     runtime = [resolution.runtime.document] if resolution.runtime is not None else []
     documents = (one for one in (resolution.job, *runtime) if one.source == position.file and one.text)
-    found = Finding(
-        CODE,
-        f"backend {backend} does not enforce {last(item.path)}: {item.why}",
-        Stage.BACKEND,
-        severity,
-        position=position,
-        hint="leave --strict away to run it all the same" if severity is Severity.ERROR else None,
-        object=resolution.trainjob,
-        excerpt=next((excerpts.excerpt(one, position) for one in documents), None),
-        shown=item.path,
-    )
+    excerpt = next((excerpts.excerpt(one, position) for one in documents), None)
+    found = replace(found, position=position, object=resolution.trainjob, excerpt=excerpt)
     return placement.inside([found], resolution)[0]
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from kfrun import digests
 from kfrun.errors import InvalidInput
 from kfrun.model.source import Stage
-from kfrun.model.workload import ChildJob, Dependency, JobTemplate, Workload
+from kfrun.model.workload import ChildJob, Dependency, Hang, JobTemplate, Workload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from kfrun.model.resolution import Resolution
     from kfrun.model.source import FieldPath, Finding
@@ -52,6 +52,7 @@ def expand(resolution: Resolution, *, cluster_defaults: bool = False) -> Workloa
         backoff_limit=_CLUSTER_BACKOFF if cluster_defaults else 0,
         active_deadline=_deadline(resolution),
         own_images=own_images(resolution),
+        hangs=resolution.hangs,
     )
 
 
@@ -62,6 +63,7 @@ def of_jobset(
     backoff_limit: int,
     active_deadline: int | None,
     own_images: bool,
+    hangs: Iterable[Sequence[str]] = (),
 ) -> Workload:
     """Expand a JobSet; what it does not say is what `Workload` says of it.
 
@@ -71,6 +73,7 @@ def of_jobset(
         backoff_limit: retries of Jobs whose manifest sets none.
         active_deadline: of the TrainJob.
         own_images: see `Workload`.
+        hangs: see `Workload`.
     """
     spec: Node = jobset["spec"]
     subdomain = _subdomain(spec, jobset["metadata"]["name"])
@@ -91,6 +94,7 @@ def of_jobset(
         backoff_limit=backoff_limit,
         active_deadline=active_deadline,
         own_images=own_images,
+        hangs=tuple(Hang(*one) for one in hangs),
     )
 
 
