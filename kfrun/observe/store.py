@@ -39,6 +39,7 @@ CREATE TABLE events (
   namespace TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL, reason TEXT NOT NULL, message TEXT NOT NULL,
   first REAL NOT NULL, last REAL NOT NULL, count INTEGER NOT NULL);
 CREATE INDEX events_by_owner ON events (owner);
+CREATE INDEX events_by_message ON events (owner, name, reason, message);
 CREATE TABLE runs (
   uid TEXT PRIMARY KEY, namespace TEXT NOT NULL, name TEXT NOT NULL, folder TEXT NOT NULL, backend TEXT NOT NULL,
   digest TEXT NOT NULL, run_digest TEXT NOT NULL, boot TEXT NOT NULL, request TEXT NOT NULL, ended INTEGER NOT NULL,

@@ -150,6 +150,26 @@ def test_events_that_repeat_are_counted(store: Store) -> None:
     assert [number for number, _ in store.events(owner="uid-1", after=first)] == [second]
 
 
+def test_the_ten_thousandth_event_of_a_job_takes_no_longer_than_the_first(store: Store, path: Path) -> None:
+    def steps() -> int:
+        """Of SQLite's machine, in tens, for one event."""
+        count = 0
+
+        def step() -> int:
+            nonlocal count
+            count += 1
+            return 0
+
+        store._db.set_progress_handler(step, 10)
+        store.record([Event(KEY, "Normal", "R", f"m{count}", 1.0, 1.0, owner="uid-1")])
+        store._db.set_progress_handler(None, 0)
+        return count
+
+    first = steps()
+    store.record([Event(KEY, "Normal", "R", f"restart {number}", 1.0, 1.0, owner="uid-1") for number in range(2000)])
+    assert first <= steps() < 10 * (first + 1)
+
+
 def test_many_processes_may_open_it_for_the_first_time_at_once(path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from kfrun.observe.store import Store\n"
