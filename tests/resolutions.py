@@ -23,7 +23,11 @@ RESOLUTIONS = {"newest": "highest", "lowest": "lowest-direct"}
 FAST = tuple(f"tests/{name}" for name in ("load", "validate", "resolve", "plan", "report", "cli", "test_packaging.py"))
 """What reads, judges, prints and is packaged; the libraries that kfrun is given work here."""
 
-LEFT_OUT = ("tests/load/test_pyyamls.py", "tests/cli/verbs/test_apply.py", "tests/cli/test_prune.py")
+LEFT_OUT = (
+    "tests/load/test_pyyamls.py",
+    "tests/cli/test_prune.py",
+    *(f"tests/cli/verbs/test_{name}.py" for name in ("apply", "rerun", "run_scripts", "selectors", "stop")),
+)
 """The first brings other versions itself; the others run many jobs, slowly, by the same libraries."""
 
 _WARNINGS = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
@@ -46,7 +50,7 @@ def check(name: str, tests: tuple[str, ...]) -> str:
     _demand(uv("pip", "install", "--quiet", f"--python={python}", f"--resolution={RESOLUTIONS[name]}", "-e", ".[test]"))
     options = (*(f"-Wdefault::{kind}" for kind in _WARNINGS), *(f"--ignore={left_out}" for left_out in LEFT_OUT))
     done = subprocess.run(
-        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, *tests],
+        [python, "-m", "pytest", "-q", "-n2", "-p", "no:cacheprovider", *options, *tests],
         cwd=ROOT, env={**os.environ, "KFRUN_TEST_WARNINGS": "ignore"}, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip

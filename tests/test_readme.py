@@ -34,7 +34,7 @@ def test_each_command_is_one_line_that_makes_its_own_environment(command):
 
 
 def test_ci_and_contributors_run_the_second_command():
-    assert TEST.endswith("/bin/python -m pytest")
+    assert TEST.endswith("/bin/python -m pytest -n auto")
     assert " -c tests/constraints.txt " in TEST
     script = (ROOT / ".ci" / "run").read_text()
     # pytest's summary is the last thing that CI prints

@@ -7,7 +7,7 @@ import re
 import pytest
 from packaging.requirements import Requirement
 
-from tests import resolutions
+from tests import conftest, resolutions
 from tests.constraints import ROOT, requirements
 
 LOWEST = {
@@ -28,8 +28,9 @@ def test_that_fails():
 """
 
 
-def test_the_fast_part_is_there():
-    assert [name for name in (*resolutions.FAST, *resolutions.LEFT_OUT) if not (ROOT / name).exists()] == []
+def test_the_fast_part_is_there_and_the_longest_files_are():
+    names = (*resolutions.FAST, *resolutions.LEFT_OUT, *(f"tests/{name}" for name in conftest.LONGEST))
+    assert [name for name in names if not (ROOT / name).exists()] == []
 
 
 def test_a_failure_is_told_with_the_versions(tmp_path):

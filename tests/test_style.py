@@ -27,6 +27,7 @@ CROWDED = {
 """Folders with more modules, with a bound of their own and why they may."""
 
 NOUNS = {
+    "keyring": "the kernel's own word for where it keeps keys",
     "masking": "what the hiding of secrets is called",
     "scheduling": "Kubernetes' word for what decides on which node a pod runs",
 }

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from kfrun.cli import console, options
+from kfrun.terminal import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,10 +40,11 @@ def how_to_return(verb: str, name: str, namespace: str) -> tuple[str, ...]:
     )
 
 
-def tell_what_next(key: ObjectKey) -> None:
+def tell_what_next(key: ObjectKey, ready: Ready) -> None:
     """Where the logs of a job are that has ended, and how to run it again."""
     name = f"{key.name}{namespace_flag(key.namespace)}"
-    options.tell(f"{key.name}: logs: kfrun logs {name}; again: kfrun rerun {name}")
+    again = "".join(f" --secret-env-file {quoted(one)}" for one in ready.wishes.secret_env_files)
+    options.tell(f"{key.name}: logs: kfrun logs {name}; again: kfrun rerun {name}{again}")
 
 
 def namespace_flag(namespace: str) -> str:
@@ -52,10 +54,12 @@ def namespace_flag(namespace: str) -> str:
 
 def show_plan(ready: Ready) -> None:
     """The plan on stderr: stdout belongs to data."""
+    from kfrun.flow import givensecrets
     from kfrun.plan import render
 
     text = render.to_text(ready.plan, color=options.colors_stderr(ready.settings))
     options.write(f"{text}\n", err=True, styled=True)
+    options.tell(*givensecrets.told(ready))
 
 
 def store(wishes: Wishes, check: Callable[[Ready], None], *, is_dry: bool, output: str | None, quiet: bool) -> None:

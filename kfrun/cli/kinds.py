@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kfrun.cli import console
 from kfrun.errors import NotFound, UsageProblem
-from kfrun.model.kinds import CLUSTER_RUNTIME, NAMESPACED_RUNTIME, RUNTIMES, TRAIN_JOB
+from kfrun.model.kinds import CLAIM, CLUSTER_RUNTIME, NAMESPACED_RUNTIME, RUNTIMES, TRAIN_JOB
 from kfrun.model.values import NamedTuple
 from kfrun.observe import selection
 from kfrun.observe.selection import Selection
@@ -32,7 +32,10 @@ _WORDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("jobsets", "jobset", "js", "jobsets.jobset.x-k8s.io", "jobset.jobset.x-k8s.io"): ("JobSet",),
     ("jobs", "job", "jobs.batch", "job.batch"): ("Job",),
     ("pods", "pod", "po"): ("Pod",),
+    ("persistentvolumeclaims", "persistentvolumeclaim", "pvc"): (CLAIM,),
     ("events", "event", "ev"): ("Event",),
+    ("configmaps", "configmap", "cm"): ("ConfigMap",),
+    ("secrets", "secret"): ("Secret",),
     ("all",): (TRAIN_JOB, "JobSet", "Job", "Pod"),
 }  # fmt: skip
 KINDS: dict[str, tuple[str, ...]] = {word: kinds for words, kinds in _WORDS.items() for word in words}
@@ -42,9 +45,9 @@ _OF_JOBS = (TRAIN_JOB, "JobSet", "Job", "Pod")
 _VERSION = pattern(r"\.v\d+((alpha|beta)\d+)?(?=\.|$)")
 _OTHERS = frozenset(
     (
-        *("nodes", "node", "no", "secrets", "secret", "configmaps", "configmap", "cm", "services", "service", "svc"),
+        *("nodes", "node", "no", "services", "service", "svc"),
         *("deployments", "deployment", "deploy", "namespaces", "namespace", "ns", "serviceaccounts", "sa", "ingresses"),
-        *("persistentvolumeclaims", "pvc", "persistentvolumes", "pv", "daemonsets", "ds", "statefulsets", "sts"),
+        *("persistentvolumes", "pv", "daemonsets", "ds", "statefulsets", "sts"),
         *("replicasets", "rs", "cronjobs", "cj", "endpoints", "ep", "roles", "rolebindings", "storageclasses", "sc"),
         *("customresourcedefinitions", "crd", "crds", "replicationcontrollers", "rc", "networkpolicies", "netpol"),
     )

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = [
     "all_namespaces", "arguments", "backend", "caller", "colors_stderr", "colors_stdout", "complete", "crowd", "data",
     "exclude", "family", "files", "files_if_any", "force", "launching", "listen", "load_settings", "made", "namespace",
-    "output", "planning", "pruning", "runtimes", "say", "selector", "skip_other_kinds", "stored", "storing", "tell",
-    "trainer_version", "values", "verb", "warn", "wishes", "write",
+    "output", "planning", "pruning", "runtimes", "say", "secrets", "selector", "skip_other_kinds", "stored", "storing",
+    "tell", "trainer_version", "values", "verb", "warn", "wishes", "write",
 ]  # fmt: skip
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
@@ -288,7 +288,8 @@ def _set_name(_context: click.Context, _parameter: click.Parameter, name: str | 
 
 
 def launching(function: Function) -> Function:
-    """What shapes the processes of a job: parameters ``python``, ``clean_env`` and ``keep_environment``."""
+    """What shapes the processes of a job: ``python``, ``clean_env``, ``keep_environment``, and those of `secrets`."""
+    function = secrets(function)
     function = click.option(
         "--python",
         metavar="PATH",
@@ -299,6 +300,15 @@ def launching(function: Function) -> Function:
     return click.option(
         "--keep-environment", is_flag=True, help="Keep an isolated Python environment after the job's end."
     )(function)
+
+
+def secrets(function: Function) -> Function:
+    """``--secret-env-file``: parameter ``secret_env_files``."""
+    return click.option(
+        "--secret-env-file", "secret_env_files", multiple=True, metavar="NAME=FILE",
+        shell_complete=complete("any_files"),
+        help="A Secret for this run alone, of a file of KEY=VALUE lines: stored nowhere, gone at the job's end.",
+    )(function)  # fmt: skip
 
 
 def output(*choices: str, default: str) -> Callable[[Function], Function]:

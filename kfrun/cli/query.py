@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kfrun.cli import console, kinds
 from kfrun.errors import NotFound, UsageProblem
 from kfrun.flow.objects import shipped
-from kfrun.model.kinds import CLUSTER_SCOPED, TRAIN_JOB
+from kfrun.model.kinds import CLUSTER_SCOPED, OF_JOBSETS, TRAIN_JOB
 from kfrun.model.values import NamedTuple, dataclass
 from kfrun.observe import selection
 from kfrun.observe.selection import Selection
@@ -114,9 +114,8 @@ class Crowd(NamedTuple):
         how = self._how
         typed = kinds.KINDS.get(names[0].lower(), ()) if len(names) == 1 else ()
         if how and typed and TRAIN_JOB not in typed:
-            raise UsageProblem(
-                f"{typed[0]} objects belong to their TrainJob", "TrainJobs are meant: leave the type out"
-            )
+            what = "objects belong to their TrainJob" if typed[0] in OF_JOBSETS else "objects are no TrainJobs"
+            raise UsageProblem(f"{typed[0]} {what}", "TrainJobs are meant: leave the type out")
         if how and not typed:
             self.refuse(names)
         if self.everywhere and not how:

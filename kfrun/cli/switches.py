@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from kfrun.errors import UsageProblem
+from kfrun.terminal import quoted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -61,11 +64,30 @@ class WordyVerb(Verb):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse what stands before ``--`` and keep the rest."""
-        if "--" in args:
-            end = args.index("--")
+        end = args.index("--") if "--" in args else len(args)
+        if args[end:]:
             ctx.meta[ARGUMENTS] = tuple(args[end + 1 :])
-            args = args[:end]
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args[:end])
+        except click.NoSuchOption as error:
+            raise self.unknown(ctx, error, args) from error
+
+    def unknown(self, ctx: click.Context, error: click.NoSuchOption, args: list[str]) -> UsageProblem:
+        """What to say of an option that kfrun has not: it may be the job's, and where these stand."""
+        before, words = _taken_out(error.option_name, args)
+        if not words:
+            return UsageProblem(error.format_message(), f"{ctx.command_path} --help tells more")
+        from kfrun import masking
+
+        given = masking.words([*ctx.command_path.split(), *self.with_words(before, words)])
+        line = " ".join(map(quoted, given))
+        return UsageProblem(
+            error.format_message(), f"if it is the job's: {line}; {ctx.command_path} --help lists kfrun's"
+        )
+
+    def with_words(self, before: list[str], words: list[str]) -> list[str]:
+        """A command line with words for the job at its end."""
+        return [*before, *words] if "--" in before else [*before, "--", *words]
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """With the words for the job."""
@@ -96,6 +118,19 @@ class Family(Verb, click.Group):
             suggestion = f'; did you mean "{other}"?' if other else f"; there are {', '.join(names)}"
             raise click.UsageError(f'{ctx.command_path} has no "{args[0]}"{suggestion}', ctx)
         return super().resolve_command(ctx, args)
+
+
+def _taken_out(option: str, args: list[str]) -> tuple[list[str], list[str]]:
+    """The arguments without an option that is not known, and this one, with its value as far as one can guess."""
+    at = next((at for at, arg in enumerate(args) if arg.partition("=")[0] == option), len(args))
+    following = args[at + 1 : at + 2]
+    is_value = "=" not in "".join(args[at : at + 1]) and following and not following[0].startswith("-")
+    own = args[: args.index("--")] if "--" in args else args
+    others = [arg for arg in (*own[:at], *own[at + 2 :]) if not arg.startswith("-")]
+    if is_value and not others and not following[0][0].isdigit():
+        is_value = False  # rather what the command line is about
+    end = at + 1 + bool(is_value)
+    return [*args[:at], *args[end:]], args[at:end]
 
 
 def near(word: str, words: Iterable[str]) -> str | None:

@@ -8,6 +8,7 @@ A place keeps objects, carries plans out, and tells what became of jobs. Which t
 from __future__ import annotations
 
 import os
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from kfrun.model.values import NamedTuple
@@ -39,12 +40,15 @@ class Step(NamedTuple):
         data: the object as it is to be stored, where one is.
         job: the desired job, of actions on TrainJobs that are not deleted.
         planned: uid and generation of the stored TrainJob that the plan was made with; None where there was none.
+        secrets: by name, what is in the Secrets that are given to this job alone. They go with its end, and are written
+            down nowhere else.
     """
 
     action: Action
     data: Mapping[str, Any] | None = None
     job: DesiredJob | None = None
     planned: tuple[str, int] | None = None
+    secrets: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
 if TYPE_CHECKING:

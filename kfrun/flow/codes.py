@@ -97,6 +97,12 @@ REASONS: Final[dict[str, Reason]] = {
         "A runtime with the label trainer.kubeflow.org/framework: mlx, on Linux.",
         source="kfrun: frameworks of local processes",
     ),
+    "KF607": Reason(
+        "The containers would not see the folder at that path.",
+        "name a folder that is there, and a path of its own for it",
+        "A misspelt name, or a runtime with a volume at the path where the job shows its source folder.",
+        source="kfrun: folders of local processes",
+    ),
     "KF605": Reason(
         "A shell takes the carriage return for a part of each command, and finds none of that name.",
         "save it with the line ends of Unix",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kfrun.errors import InvalidInput
 from kfrun.execute import choice
 from kfrun.execute.backend import Step
-from kfrun.flow import sourcecode
+from kfrun.flow import givensecrets, sourcecode
 from kfrun.model import change
 from kfrun.model.source import Severity
 from kfrun.model.values import replace
@@ -45,7 +45,7 @@ def obstacles(ready: Ready, caller: Caller) -> list[Finding]:
     """What would keep the jobs of a plan from being started here now: warnings, for it may be carried out later."""
     if ready.plan.refusals or ready.plan.is_empty:
         return []
-    found = choice.preflight(ready.settings, starting(ready), ready.wishes, caller)
+    found = [*choice.preflight(ready.settings, starting(ready), ready.wishes, caller)]
     return _untold([replace(one, severity=Severity.WARNING) for one in found], ready)
 
 
@@ -87,6 +87,7 @@ def carry_out(ready: Ready, backend: Backend, caller: Caller, *, say: Callable[[
     if ready.plan.refusals:
         raise InvalidInput(ready.plan.refusals)
     steps, chosen = _steps(ready), ready.observed.apply_set
+    caller = givensecrets.without(ready.secrets, caller)
     if chosen is None:
         backend.perform(steps, ready.wishes, caller, emit)
         return
@@ -115,6 +116,7 @@ def _steps(ready: Ready) -> list[Step]:
             ready.desired.trainjobs.get(action.key) or objects.get(action.key),
             _with_code(action, jobs_by_key.get(action.key), ready),
             planned.get(action.key),
+            givensecrets.of_job(ready.secrets, jobs_by_key.get(action.key)),
         )
         for action in ready.plan.actions
     ]

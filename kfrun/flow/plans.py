@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kfrun.execute import choice
-from kfrun.flow import applysets, desired, documents, sourcecode
+from kfrun.flow import applysets, desired, documents, givensecrets, sourcecode
 from kfrun.model.kinds import RUNTIMES, identity
 from kfrun.model.source import ObjectKey, Severity
 from kfrun.model.values import NamedTuple, replace
@@ -31,6 +31,7 @@ class Ready(NamedTuple):
 
     Attributes:
         sources: what was read, by name as given, and its text's digest.
+        secrets: those that the caller gives, by name; see `kfrun.flow.givensecrets`.
     """
 
     plan: Plan
@@ -39,6 +40,7 @@ class Ready(NamedTuple):
     wishes: Wishes
     settings: Settings
     sources: Mapping[str, str] = MappingProxyType({})
+    secrets: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
     @property
     def keys(self) -> list[ObjectKey]:
@@ -69,9 +71,11 @@ def make(
     """
     sources: dict[str, str] = {}
     apply_set = applysets.key(wishes, settings)
+    secrets = givensecrets.read(wishes.secret_env_files, warn)
     read = documents.read(wishes, settings, note=lambda name, text: sources.update({name: digest(text)}))
     observed = observe([document.key for document in read], apply_set)
-    ready = of(read, observed, wishes, settings, complete=completion(observed, settings, of_all=with_code))
+    complete = completion(observed, settings, of_all=with_code)
+    ready = of(read, observed, wishes, settings, complete=complete, secrets=secrets)
     ready = with_references(ready, lambda keys: observe(keys, None))
     if ready.desired.warnings:
         warn(ready.desired.warnings)
@@ -96,6 +100,8 @@ def with_references(ready: Ready, observe: Callable[[Sequence[ObjectKey]], Obser
     for job in starting:
 
         def find(kind: str, name: str, namespace: str = job.trainjob.namespace) -> Mapping[str, Any] | None:
+            if kind == "Secret" and name in ready.secrets:
+                return {"data": ready.secrets[name]}
             return there.get(identity(ObjectKey("v1", kind, namespace, name)))
 
         found += references.missing(job, find, severity)
@@ -128,15 +134,19 @@ def of(
     settings: Settings,
     *,
     complete: Callable[[DesiredJob], DesiredJob] = lambda job: job,
+    secrets: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
 ) -> Ready:
     """The plan for documents that were read before. Pure, but for ``complete``, which adds its code to a job.
 
     Raises:
         InvalidInput: they are refused.
+        UsageProblem: a Secret is given that no job wants.
     """
     read = documents.with_arguments(read, observed, wishes.arguments, settings)
     state = desired.prepare(read, observed, settings=settings, anew=wishes.force)
+    givensecrets.require_wanted(secrets, read, state.jobs)
     objects = tuple(one for one in state.objects if not (wishes.transient and one.key.kind in RUNTIMES))
     state = state._replace(jobs=tuple(map(complete, state.jobs)), objects=objects)
     limits = planner.Limits(settings.strict, settings.backend, choice.served(settings), os.geteuid())
-    return Ready(planner.plan(state.jobs, state.objects, observed, wishes, limits), state, observed, wishes, settings)
+    plan = planner.plan(state.jobs, state.objects, observed, wishes, limits)
+    return Ready(plan, state, observed, wishes, settings, secrets=secrets)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kfrun.errors import Refused
-from kfrun.flow import plans
+from kfrun.flow import givensecrets, plans
 from kfrun.model.kinds import identity
 from kfrun.model.source import without_text
 from kfrun.model.values import replace
@@ -49,6 +49,7 @@ def make(
         wishes.to_run(),
         settings,
         complete=plans.completion(observed, settings, of_all=True),
+        secrets=givensecrets.read(wishes.secret_env_files, warn),
     )
     ready = plans.with_references(ready, backend.observe)
     if ready.desired.warnings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -149,3 +150,24 @@ def read(path: str | os.PathLike[str]) -> bytes:
     """
     with open(open_regular(path), "rb") as file:
         return file.read()
+
+
+def remove_tree(path: str) -> None:
+    """Remove a folder with all that is in it, also what its owner may not write; what cannot be removed stays."""
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
+    if os.geteuid() == _ROOT or not os.path.isdir(path) or os.path.islink(path):
+        return
+    _open_up(path)
+    for parent, folders, _ in os.walk(path):
+        for name in folders:
+            _open_up(os.path.join(parent, name))
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _open_up(folder: str) -> None:
+    """Let the owner into a folder; what a link leads to stays as it is."""
+    if not os.path.islink(folder):
+        with contextlib.suppress(OSError):
+            os.chmod(folder, stat.S_IRWXU)

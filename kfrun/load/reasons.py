@@ -171,5 +171,17 @@ REASONS: Final[dict[str, Reason]] = {
         "The packages are installed in the Python that is used by hand, and no file says so.",
         source="kfrun: scripts without a manifest",
     ),
+    "KF130": Reason(
+        "kubectl create secret --from-env-file refuses it, and what the job would get is not what was meant.",
+        "write KEY=VALUE, one a line; the value is taken as it stands there, with its quotes",
+        "A token alone in the file, export before a key, a key that is there twice, or a value on several lines.",
+        source="kubectl: --from-env-file; kfrun: --secret-env-file",
+    ),
+    "KF131": Reason(
+        "Whoever uses this machine, too, can read the secrets in it. ssh says the same of keys, and uses none.",
+        "chmod 600 FILE",
+        "The file was made with the usual mode, 0644.",
+        source="kfrun: --secret-env-file",
+    ),
 }  # fmt: skip
 """Code -> why it is a problem and how to mend it."""

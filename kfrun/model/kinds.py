@@ -10,7 +10,8 @@ DEFAULT_NAMESPACE = "default"
 TRAIN_JOB = "TrainJob"
 CLUSTER_RUNTIME, NAMESPACED_RUNTIME = RUNTIMES = ("ClusterTrainingRuntime", "TrainingRuntime")
 TRAINER_KINDS = (TRAIN_JOB, *RUNTIMES)
-CORE_KINDS = ("ConfigMap", "Secret", "PersistentVolumeClaim", "Namespace")
+CLAIM = "PersistentVolumeClaim"
+CORE_KINDS = ("ConfigMap", "Secret", CLAIM, "Namespace")
 """Core objects that a training spec leans on; apiVersion ``v1``."""
 OF_JOBSETS = ("JobSet", "Job", "Pod")
 """What the controllers make of a TrainJob."""

@@ -50,6 +50,7 @@ class ContainerState:
         kill_at: when SIGKILL follows; ``killed`` once it has.
         hook: the lifecycle hook that is running: ``postStart``, before it counts as running, or ``preStop``.
         fault: why it is being stopped though nobody wants its pod to end: ``probe`` or ``hook``.
+        cause: what failed then, in words.
         last: how the attempt before this one ended, as `end` tells it.
     """
 
@@ -72,6 +73,7 @@ class ContainerState:
     killed: bool = False
     hook: str = ""
     fault: str = ""
+    cause: str = ""
     last: dict[str, Any] | None = None
 
     @property
@@ -196,7 +198,12 @@ class JobSetState:
 
 @dataclass(slots=True)
 class FirstFailure:
-    """The container that failed first: whose exit code is the job's."""
+    """The container that failed first: whose exit code is the job's.
+
+    Attributes:
+        exit_code: never 0: 1 where it is not the container's own code that tells of the failure.
+        cause: in words, where it did not fail by itself.
+    """
 
     node: str
     pod: str
@@ -204,6 +211,7 @@ class FirstFailure:
     exit_code: int
     reason: str
     message: str = ""
+    cause: str = ""
 
 
 @dataclass(slots=True)

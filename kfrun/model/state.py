@@ -19,6 +19,15 @@ HELP = "; help: "
 INSTALLING = "Installing"
 """The condition of a TrainJob whose packages are being installed."""
 
+WAITING = "Waiting"
+"""The condition of a TrainJob of which nothing runs, because it waits for something that is not there."""
+
+DEADLINE_EXCEEDED = "DeadlineExceeded"
+"""Reason of a pod, a Job or a TrainJob that was active for longer than it may be."""
+
+EVICTED = "Evicted"
+"""Reason of a pod that had more in a volume than it may."""
+
 ENGINE_LOST = "EngineLost"
 RECORDER_LOST = "RecorderLost"
 UNSEEN_ENDS = (ENGINE_LOST, RECORDER_LOST)

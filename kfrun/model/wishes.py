@@ -51,6 +51,7 @@ class Wishes(NamedTuple):
         python: the interpreter for jobs that ask for no version of their own.
         clean_env: keep the caller's variables from the job.
         keep_environment: keep an isolated Python environment after the job's end.
+        secret_env_files: ``NAME=FILE``, Secrets for the jobs of this call alone.
     """
 
     filenames: tuple[str, ...] = ()
@@ -77,6 +78,7 @@ class Wishes(NamedTuple):
     python: str | None = None
     clean_env: bool = False
     keep_environment: bool = False
+    secret_env_files: tuple[str, ...] = ()
 
     def to_run(self) -> Wishes:
         """For whoever runs the jobs now and wants nothing else left behind."""

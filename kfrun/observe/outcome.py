@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import EnvironmentFailed, Interrupted
-from kfrun.model.state import ENGINE_LOST, RECORDER_LOST, UNSEEN_ENDS, true_condition
+from kfrun.model.state import DEADLINE_EXCEEDED, ENGINE_LOST, EVICTED, RECORDER_LOST, UNSEEN_ENDS, true_condition
 from kfrun.model.values import dataclass
+from kfrun.terminal import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 _CODES = {
     "Cancelled": Interrupted.exit_code,
     "EnvironmentFailed": EnvironmentFailed.exit_code,
-    "DeadlineExceeded": 1,
+    DEADLINE_EXCEEDED: 1,
     "NodeRestarted": 1,
     ENGINE_LOST: 1,
     RECORDER_LOST: 1,
@@ -74,6 +75,7 @@ class _Failure:
     exit_code: int
     reason: str
     finished: str = ""
+    cause: str = ""
 
 
 def outcome(
@@ -100,14 +102,17 @@ def outcome(
     if failure.reason in UNSEEN_ENDS:
         message = f"{failure.node} ended, and nobody saw how: its exit code is unknown"
         return Outcome(False, 1, reason, message, is_known=False)
-    cause = _words(failure.exit_code) if failure.reason in ("", "Error") else f" ({failure.reason})"
-    return Outcome(
-        False,
-        failure.exit_code,
-        reason,
-        f"{failure.node} failed with exit code {failure.exit_code}{cause}",
-        failure.node,
-    )
+    return Outcome(False, failure.exit_code, reason, f"{failure.node} {_told(failure)}", failure.node)
+
+
+def _told(failure: _Failure) -> str:
+    cause = clean(failure.cause)
+    if failure.reason in (DEADLINE_EXCEEDED, EVICTED):
+        return cause
+    if failure.reason == "Completed":
+        return f"failed: {cause}"
+    reason = _words(failure.exit_code) if failure.reason in ("", "Error") else f" ({failure.reason})"
+    return f"failed with exit code {failure.exit_code}{f': {cause}' if cause else reason}"
 
 
 def _words(code: int) -> str:
@@ -119,7 +124,9 @@ def _words(code: int) -> str:
 
 
 def _recorded(first: Mapping[str, Any] | None) -> _Failure | None:
-    return None if not first else _Failure(first["node"], first["exit_code"], first.get("reason", ""))
+    if not first:
+        return None
+    return _Failure(first["node"], first["exit_code"], first.get("reason", ""), cause=first.get("cause", ""))
 
 
 def _earliest(pods: Sequence[Mapping[str, Any]]) -> _Failure | None:

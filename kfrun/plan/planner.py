@@ -87,6 +87,8 @@ def plan(
 def _plan_object(document: Document, stored: dict[str, Any] | None) -> Contribution:
     if stored is None:
         return Contribution(ApplyObject(document.key, "not stored yet"))
+    if stored["metadata"].get("deletionTimestamp"):
+        return Contribution(refusals=(refusals.going(document),))
     differences = compare.changes(stored, document.data)
     if not differences:
         return Contribution(Unchanged(document.key, "unchanged"))

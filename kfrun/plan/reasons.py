@@ -37,7 +37,7 @@ REASONS: Final[dict[str, Reason]] = {
     ),
     "KF503": Reason(
         "On a cluster the old object has to be gone, too, before its name is free.",
-        "wait for it: kfrun wait trainjob/NAME --for=delete",
+        "wait until it is gone: kfrun wait trainjob/NAME --for=delete, or kfrun get pvc",
         "delete was called, and the pods have not ended yet.", source=_STATE,
     ),
     "KF504": Reason(

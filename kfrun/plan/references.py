@@ -24,6 +24,7 @@ CODES = {
 }
 
 _CLAIM: Final = "PersistentVolumeClaim"
+_SECRET: Final = "Secret"  # noqa: S105 (a kind)
 _OF_VARIABLES: Final = {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}
 _OF_ALL: Final = {"configMapRef": "ConfigMap", "secretRef": "Secret"}
 _OF_VOLUMES: Final = {"configMap": ("ConfigMap", "name"), "secret": ("Secret", "secretName")}
@@ -64,6 +65,10 @@ def missing(resolution: Resolution, find: Find, severity: Severity) -> list[Find
     """
     assert resolution.jobset is not None
     made = {(item["kind"], item["metadata"]["name"]) for item in resolution.objects}
+    if made:
+        from kfrun.resolve.policies import mpi
+
+        made |= {(_SECRET, metadata["name"]) for metadata in mpi.missing_secrets(resolution.objects)}
     found: dict[tuple[str, str, str], Finding] = {}
     for reference in of(resolution.jobset):
         if (reference.kind, reference.name) in made:
@@ -72,6 +77,8 @@ def missing(resolution: Resolution, find: Find, severity: Severity) -> list[Find
         if data is None:
             key, what = "", f"there is no {reference.kind} {reference.name}, neither in the input nor stored"
             hint = "apply it before the job, or together with it: several -f"
+            if reference.kind == _SECRET:
+                hint += f"; or give it to this run alone: --secret-env-file {reference.name}=FILE"
         elif reference.key and not any(reference.key in (data.get(part) or ()) for part in _HOLDING):
             key, what = reference.key, f"{reference.kind} {reference.name} has no key {reference.key}"
             hint = "add the key, or mend its name"

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     from kfrun.model.change import DesiredJob
     from kfrun.model.resolution import Resolution
-    from kfrun.model.source import ObjectKey
+    from kfrun.model.source import Document, ObjectKey
 
 CODES = {
     "KF501": "a finished job was changed, and nobody said that it may be replaced",
     "KF502": "run: a job of that name is there and has not finished",
-    "KF503": "the job is being deleted",
+    "KF503": "the object is being deleted",
     "KF504": "there is no such object to delete",
     "KF505": "the backend cannot honour a field",
     "KF506": "the backend asked for is not available",
@@ -27,7 +27,17 @@ CODES = {
 
 def of_job(code: str, message: str, job: DesiredJob, hint: str) -> Finding:
     """A refusal that points at the name of the job in its manifest."""
-    document = job.resolution.job
+    return _of(code, message, job.resolution.job, hint, job.resolution.trainjob)
+
+
+def going(document: Document) -> Finding:
+    """The refusal of an object whose deletion has begun."""
+    message = f"{document.key.kind} {document.key.name} is being deleted: pods that have not ended use it"
+    hint = f"apply again when it is gone: kfrun get {document.key.resource} tells"
+    return _of("KF503", message, document, hint, document.key)
+
+
+def _of(code: str, message: str, document: Document, hint: str, key: ObjectKey) -> Finding:
     path = ("metadata", "name")
     position = document.positions.value(path)
     return Finding(
@@ -37,7 +47,7 @@ def of_job(code: str, message: str, job: DesiredJob, hint: str) -> Finding:
         path=path,
         position=position,
         hint=hint,
-        object=job.resolution.trainjob,
+        object=key,
         excerpt=excerpts.excerpt(document, position),
     )
 

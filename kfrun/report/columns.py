@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kfrun.model.state import INSTALLING, true_condition
+from kfrun.model.state import INSTALLING, WAITING, true_condition
 from kfrun.model.values import dataclass
 from kfrun.report.table import age, epoch, human_duration
 
@@ -75,9 +75,17 @@ def trainjob_state(job: _Object) -> str:
     for kind in ("Failed", "Complete", "Suspended", INSTALLING):
         if (found := true_condition(job, kind)) is not None:
             return CANCELLED if kind == "Failed" and found.get("reason") == CANCELLED else kind
+    if true_condition(job, WAITING) is not None:
+        return "Pending"
     counts = job.get("status", {}).get("jobsStatus") or []
     busy = any(row.get(name, 0) for row in counts for name in ("active", "ready", "succeeded", "failed"))
     return "Running" if busy else "Pending"
+
+
+def waits_for(job: _Object) -> str:
+    """What a TrainJob waits for of which nothing runs, as far as something is not there; empty otherwise."""
+    found = true_condition(job, WAITING)
+    return f"{found['reason']}: {found['message']}" if found and trainjob_state(job) == "Pending" else ""
 
 
 def pod_status(pod: _Object) -> str:
@@ -196,6 +204,13 @@ def origin(runtime: _Object) -> str:
     return "applied" if runtime["metadata"].get("uid") else "shipped"
 
 
+def _claim(claim: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
+    status = claim.get("status") or {}
+    state = "Terminating" if claim["metadata"].get("deletionTimestamp") else str(status.get("phase") or "Pending")
+    modes = ",".join(_MODES.get(str(mode), str(mode)) for mode in status.get("accessModes") or ())
+    return (_name(claim), state, str((status.get("capacity") or {}).get("storage") or ""), modes, _age(claim, now))
+
+
 def _event(event: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
     about = event["involvedObject"]
     seen = age(event.get("lastTimestamp"), now)
@@ -203,6 +218,19 @@ def _event(event: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
         seen = f"{seen} (x{event['count']} over {age(event.get('firstTimestamp'), now)})"
     what, message = f"{about['kind'].lower()}/{about['name']}", event["message"].rstrip("\n")
     return (seen, event["type"], event["reason"], what, message)
+
+
+def _config_map(config: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
+    return (_name(config), _entries(config, "data", "binaryData"), _age(config, now))
+
+
+def _secret(secret: _Object, now: float, _: JobFacts) -> tuple[str, ...]:
+    kind = str(secret.get("type") or "Opaque")
+    return (_name(secret), kind, _entries(secret, "data", "stringData"), _age(secret, now))
+
+
+def _entries(obj: _Object, *fields: str) -> str:
+    return str(len({key for field in fields for key in obj.get(field) or ()}))
 
 
 def _name(obj: _Object) -> str:
@@ -213,6 +241,12 @@ def _age(obj: _Object, now: float) -> str:
     return age(obj["metadata"].get("creationTimestamp"), now)
 
 
+_MODES = {
+    "ReadWriteOnce": "RWO",
+    "ReadOnlyMany": "ROX",
+    "ReadWriteMany": "RWX",
+    "ReadWriteOncePod": "RWOP",
+}
 _RUNTIME = Columns(("NAME", "FRAMEWORK", "NODES", "FROM", "AGE"), (), _runtime)
 _COLUMNS = {
     "TrainJob": Columns(
@@ -226,5 +260,8 @@ _COLUMNS = {
     "JobSet": Columns(("NAME", "TERMINALSTATE", "RESTARTS", "COMPLETED", "SUSPENDED", "AGE"), (), _jobset),
     "Job": Columns(("NAME", "STATUS", "COMPLETIONS", "DURATION", "AGE"), (), _job),
     "Pod": Columns(("NAME", "READY", "STATUS", "RESTARTS", "AGE"), ("INDEX", "EXIT"), _pod, _pod_wide),
+    "PersistentVolumeClaim": Columns(("NAME", "STATUS", "CAPACITY", "ACCESS MODES", "AGE"), (), _claim),
+    "ConfigMap": Columns(("NAME", "DATA", "AGE"), (), _config_map),
+    "Secret": Columns(("NAME", "TYPE", "DATA", "AGE"), (), _secret),
     "Event": Columns(("LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"), (), _event),
 }

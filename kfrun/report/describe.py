@@ -59,6 +59,7 @@ def trainjob(view: TrainJobView, now: float) -> str:
     facts: dict[str, Any] = {
         **_identity(view.job, now),
         "State": columns.trainjob_state(view.job),
+        "Waits For": columns.waits_for(view.job),
         "Failure": view.failure,
         "Help": view.help,
         "Last Lines": list(view.last_lines),

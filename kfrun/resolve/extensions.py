@@ -16,7 +16,7 @@ from kfrun.model.values import dataclass, field
 from kfrun.validate.rules.extensions import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from kfrun.model.source import Document
     from kfrun.resolve.packages import lists
@@ -76,8 +76,19 @@ def _index_urls(text: str | None) -> tuple[str, ...]:
 
 
 def _mounts(text: str | None) -> tuple[tuple[str, str], ...]:
-    pairs = (line.text.partition("=") for line in entries(text or ""))
-    return tuple((folder.strip() or ".", path.strip().rstrip("/")) for folder, mark, path in pairs if mark)
+    return tuple(_mount(line.text) for line in entries(text or "") if "=" in line.text)
+
+
+def _mount(line: str) -> tuple[str, str]:
+    folder, _, path = line.partition("=")
+    return folder.strip() or ".", path.strip().rstrip("/")
+
+
+def place_of_mount(documents: Sequence[Document], mount: tuple[str, str]) -> dict[str, Any]:
+    """Where a line of ``kfrun.dev/mount`` stands, as fields of a finding; the first document that has any counts."""
+    document = next(one for one in documents if PREFIX + "mount" in _annotations(one))
+    lines = (line.text for line in entries(_annotations(document)[PREFIX + "mount"]))
+    return {"object": document.key, **_place(document, "mount", next(line for line in lines if _mount(line) == mount))}
 
 
 def package_finding(document: Document, requirement: str, found: Callable[..., Finding]) -> Finding | None:

@@ -7,11 +7,14 @@ import json
 import os
 import re
 import signal
+import socket
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from kfrun.execute.local.process.mpi import agent
 from tests.conftest import eventually
 from tests.engines import openmpi
 
@@ -170,6 +173,20 @@ def _all_ranks(kfrun: Kfrun) -> list[str]:
     return found if len(found) == 4 else []
 
 
+def test_a_pod_that_ranks_start_in_outlives_nonsense(tmp_path: Path) -> None:
+    (tmp_path / "host.new").touch()
+    with subprocess.Popen(
+        [sys.executable, agent.__file__, "serve", str(tmp_path), "host"], stdout=subprocess.PIPE
+    ) as it:
+        eventually((tmp_path / "host").exists, what="it listens")
+        for asked, answer in ((b"nonsense", b""), (b'{"from": 1}', b""), (b'{"from": 1, "words": ["exit 3"]}', b"3\n")):
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(str(tmp_path / "host"))
+                connection.sendall(asked + b"\n")
+                assert connection.makefile("rb").readline() == answer
+        it.terminate()
+
+
 def test_mpirun_of_the_package_openmpi_does_as_well(kfrun: Kfrun) -> None:
     # Without the pause one in twenty mpiruns of Open MPI 5 never ends, with ssh as well.
     path = job(kfrun, "five", ["mpirun", "sh", "-c", f"{TELL}; sleep 0.5"])
@@ -185,8 +202,8 @@ def test_the_shipped_runtime_waits_for_its_nodes_and_leaves_the_user_of_its_imag
     done = mpi("run", "-f", path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(f"rank of {os.getuid()}\n") == 2
-    assert "containers[0].securityContext.runAsUser (a process runs as the user who starts it" in done.stderr
-    assert "readinessProbe" not in done.stderr
+    assert "not enforced by process: 4 fields (fsGroup, runAsUser)" in done.stderr
+    assert "warning" not in done.stderr
 
 
 def test_a_node_that_waits_for_no_ranks_is_named(mpi: Kfrun) -> None:

@@ -105,10 +105,12 @@ def test_an_unwell_container_is_restarted_and_both_attempts_are_kept(kfrun: Kfru
 
 
 def test_without_restarts_the_job_fails_with_the_code_of_the_unwell(kfrun: Kfrun) -> None:
-    probe = {**shell("exit 1"), "periodSeconds": 1, "failureThreshold": 1, "terminationGracePeriodSeconds": 60}
+    script = "echo not; echo; echo at all; exit 1"
+    probe = {**shell(script), "periodSeconds": 1, "failureThreshold": 1, "terminationGracePeriodSeconds": 60}
     it = node("trap 'exit 9' TERM; while :; do sleep 0.05; done", livenessProbe=probe)
     done = kfrun("run", "-q", "-f", job(kfrun, it, pod={"restartPolicy": "Never"}, backoffLimit=0))
     assert done.returncode == 9, done.stderr
+    assert done.stderr.endswith(": node-0 failed with exit code 9: liveness probe failed: not … at all\n")
     assert events(kfrun)["Killing"] == ["Stopping container node"]
 
 
@@ -182,19 +184,52 @@ def test_sigterm_still_comes_when_the_pre_stop_hook_takes_too_long(kfrun: Kfrun)
 
 
 def test_a_post_start_hook_that_fails_fails_the_job(kfrun: Kfrun) -> None:
-    done = kfrun("run", "-q", "-f", job(kfrun, node("sleep 60", lifecycle={"postStart": shell("exit 1")})))
+    hook = shell("printf 'no \\033[2Jway\\n'; echo --token=hf_secret; exit 3")
+    done = kfrun("run", "-q", "-f", job(kfrun, node("sleep 60", lifecycle={"postStart": hook})))
     assert done.returncode == 143
-    told = events(kfrun)
-    assert (told["FailedPostStartHook"], told["Killing"]) == (["PostStartHook failed"], ["FailedPostStartHook"])
+    told, output = events(kfrun), "no \033[2Jway\n--token=(sensitive)\n"
+    assert told["FailedPostStartHook"][0].endswith(f"exit 3' exited with 3: {output}")
+    assert told["FailedPostStartHook"][0].startswith("PostStartHook failed: command 'sh -c printf")
+    assert told["Killing"] == ["FailedPostStartHook"]
+    *_, event, end = done.stderr.splitlines()
+    assert event.endswith(" exited with 3: no \\x1b[2Jway")
+    assert ": node-0 failed with exit code 143: postStart hook failed: command 'sh -c " in end
+    assert end.endswith(" exited with 3: no \\x1b[2Jway … --token=(sensitive)")
+    assert "hf_secret" not in "".join(kfrun.ok(*words) for words in (("describe", "tj/job"), ("get", "events")))
 
 
 def test_a_pod_that_is_active_for_too_long_fails(kfrun: Kfrun) -> None:
     it = job(kfrun, node("trap 'exit 0' TERM; while :; do sleep 0.05; done"), pod={"activeDeadlineSeconds": 1})
-    assert kfrun("run", "-q", "-f", it).returncode == 1
+    done = kfrun("run", "-q", "-f", it)
+    assert (done.returncode, kfrun("wait", "job").returncode) == (1, 1)
+    assert done.stderr.endswith(": node-0 was active longer than its pod's activeDeadlineSeconds of 1 s\n")
     status = pod(kfrun)["status"]
     assert (status["phase"], status["reason"]) == ("Failed", "DeadlineExceeded")
     assert status["message"] == "Pod was active on the node longer than the specified deadline"
     assert "DeadlineExceeded" in kfrun.ok("describe", "pod", pod(kfrun)["metadata"]["name"])
+
+
+def test_a_job_that_waits_is_pending_and_says_for_what_and_then_it_runs(kfrun: Kfrun) -> None:
+    it = node("sleep 60", envFrom=[{"configMapRef": {"name": "later"}}])
+    kfrun.ok("apply", "-q", "-f", job(kfrun, it))
+    eventually(lambda: events(kfrun).get("Failed"))
+    assert kfrun.ok("get", "tj", "-o", "wide", "--no-headers").split()[1::4][:2] == [
+        "Pending",
+        "CreateContainerConfigError",
+    ]
+    assert 'Waits For:     CreateContainerConfigError: configmap "later" not found' in kfrun.ok("describe", "tj/job")
+    late = kfrun("wait", "job", "--timeout=0.1s")
+    assert late.returncode == 124
+    assert 'it is Pending, CreateContainerConfigError: configmap "later" not found' in late.stderr
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "later"}, "data": {"A": "1"}}
+    kfrun.ok("apply", "-q", "-f", kfrun.write("later.yaml", yaml.safe_dump(config)))
+    eventually(lambda: kfrun.ok("get", "tj", "--no-headers").split()[1] == "Running")
+    assert "Waits For" not in kfrun.ok("describe", "tj/job")
+
+
+def test_the_code_of_what_a_deadline_stopped_is_not_that_of_the_job(kfrun: Kfrun) -> None:
+    done = kfrun("run", "-q", "-f", job(kfrun, node("exec sleep 60"), pod={"activeDeadlineSeconds": 1}))
+    assert (done.returncode, container(kfrun)["state"]["terminated"]["exitCode"]) == (1, 143)
 
 
 def test_probes_go_on_when_the_supervisor_was_killed(kfrun: Kfrun) -> None:

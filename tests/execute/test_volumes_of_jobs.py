@@ -108,12 +108,40 @@ def test_a_manifest_with_paths_of_a_container_runs_with_the_source_folder_mapped
     assert "none.py" in done.stderr
 
 
-@pytest.mark.parametrize("value", ["x", ".=relative", "=", ".=/", "a=/b/../c"])
+@pytest.mark.parametrize(
+    "value", ["x", ".=relative", "=", ".=/", "a=/b/../c", "../p=/p", "a/../../p=/p", "/etc=/p", "a=/p\nb=/p/"]
+)
 def test_a_mount_that_says_nothing_is_refused(kfrun: Kfrun, value: str) -> None:
     text = manifest(container("true"), annotations={"kfrun.dev/mount": value})
     done = kfrun("validate", "-f", str(kfrun.write("manifest.yaml", text)))
     assert done.returncode == 1
     assert "KF310" in done.stdout + done.stderr
+
+
+def test_a_mount_of_what_is_not_there_or_behind_a_volume_is_an_error_at_its_line(kfrun: Kfrun) -> None:
+    (kfrun.folder / "src").mkdir()
+    lines = "src=/fine\nnone=/workspace\nsrc=/v"
+    text = manifest(container("true", mount("/v/")), volumes=EMPTY, annotations={"kfrun.dev/mount": lines})
+    done = kfrun("run", "-q", "-f", str(kfrun.write("manifest.yaml", text)))
+    assert done.returncode == 1
+    assert 'error KF607: there is no folder "none" in ' in done.stderr
+    assert 'error KF607: container node has the volume "v" at /v, which would hide the folder "src"' in done.stderr
+    assert done.stderr.count("KF607") == 2
+
+
+@pytest.mark.parametrize("command", [["python", "/image/app/src/train.py"], ["/image/app/src/train.py"]])
+def test_a_script_where_an_image_would_have_it_comes_with_the_line_that_shows_it_there(
+    kfrun: Kfrun, command: list[str]
+) -> None:
+    (kfrun.folder / "src").mkdir()
+    script = kfrun.folder / "src" / "train.py"
+    script.write_text("#!/usr/bin/env python\nprint('hi')\n")
+    script.chmod(0o755)
+    own = {"name": "node", "command": command}
+    done = kfrun("run", "-q", "-f", str(kfrun.write("manifest.yaml", manifest(own))))
+    assert done.returncode == 1
+    assert f'kfrun.dev/mount: ".=/image/app" shows {kfrun.folder} there' in done.stderr
+    assert run(kfrun, manifest(own, annotations={"kfrun.dev/mount": ".=/image/app"})) == "hi\n"
 
 
 def test_read_only_means_it(kfrun: Kfrun, tmp_path: Path) -> None:
@@ -292,6 +320,31 @@ def test_a_missing_key_keeps_the_pod_waiting(kfrun: Kfrun) -> None:
     assert kfrun("wait", "job", "--timeout", "20s").returncode == 130
 
 
+@pytest.mark.parametrize(("paths", "why"), [(["..data"], "leads out of"), (["x", "x/y"], "lies below another file")])
+def test_a_file_of_an_object_has_a_path_of_its_own(kfrun: Kfrun, paths: list[str], why: str) -> None:
+    objects = ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"k": "v"}},)
+    volumes = [{"name": "v", "configMap": {"name": "c", "items": [{"key": "k", "path": path} for path in paths]}}]
+    text = manifest(container("true", mount("/v")), volumes=volumes, objects=objects)
+    kfrun("apply", "-q", "-f", str(kfrun.write("manifest.yaml", text)))
+    assert f'"{paths[-1]}" {why}' in until_event(kfrun, "FailedMount")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start programs as another user")
+def test_volumes_belong_to_the_group_of_their_pod(kfrun: Kfrun) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"k": "hidden\n"}}
+    claim = {"persistentVolumeClaim": {"claimName": "data"}}
+    volumes = [{"name": "v", **claim}, {"name": "s", "secret": {"secretName": "s", "defaultMode": 0o400}}]
+    script = "cat /s/k; echo x > /v/a; stat -c %g /v/a; umask; stat -c %a /s/..data/k"
+    pod = {"securityContext": {"runAsUser": 1234, "fsGroup": 5678}}
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    objects = (
+        secret,
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": spec},
+    )
+    one = container(script, mount("/v"), mount("/s", "s"))
+    assert run(kfrun, manifest(one, volumes=volumes, pod=pod, objects=objects)).split()[:2] == ["hidden", "5678"]
+
+
 def test_a_job_without_volumes_gets_no_namespace(kfrun: Kfrun) -> None:
     said = run(kfrun, manifest(container("readlink /proc/self/ns/mnt")))
     assert said.strip() == os.readlink("/proc/self/ns/mnt")
@@ -314,3 +367,167 @@ def test_nothing_of_a_volume_is_written_elsewhere(kfrun: Kfrun, volume: dict[str
         kfrun.ok("delete", "trainjob", "job")
     assert list(kfrun.home.rglob("escaped")) == []
     assert not os.path.exists("/escaped")
+
+
+@pytest.mark.parametrize("medium", ["", "Memory"])
+def test_a_pod_with_too_much_in_a_volume_is_evicted(kfrun: Kfrun, medium: str) -> None:
+    volumes = [{"name": "v", "emptyDir": {"sizeLimit": "1Mi", "medium": medium}}]
+    one = container("head -c 3000000 /dev/zero > /v/a; sleep 60", mount("/v"))
+    done = kfrun("run", "-q", "-f", str(kfrun.write("manifest.yaml", manifest(one, volumes=volumes))))
+    assert done.returncode == 1
+    assert 'Usage of EmptyDir volume "v" exceeds the limit "1Mi".' in done.stderr
+    assert "node-0 was evicted: Usage of EmptyDir volume" in done.stderr
+    (pod,) = json.loads(kfrun.ok("get", "pod", "-o", "json"))["items"]
+    assert (pod["status"]["phase"], pod["status"]["reason"]) == ("Failed", "Evicted")
+
+
+def test_nothing_of_a_volume_is_left_that_nobody_may_write_and_none_of_an_ephemeral_claim(kfrun: Kfrun) -> None:
+    template = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
+    volumes = [*EMPTY, {"name": "e", "ephemeral": {"volumeClaimTemplate": template}}]
+    script = "mkdir -p /v/locked/marked /e/marked; chmod 500 /v/locked"
+    run(kfrun, manifest(container(script, mount("/v"), mount("/e", "e")), volumes=volumes))
+    assert list(kfrun.home.rglob("marked")) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start programs as another user")
+def test_another_user_may_open_its_streams_and_write_its_volumes(kfrun: Kfrun) -> None:
+    script = "id -u; echo said > /dev/stdout; echo x > /v/a; stat -c %u /v/a"
+    text = manifest(container(script, mount("/v"), securityContext={"runAsUser": 1234}), volumes=EMPTY)
+    assert run(kfrun, text).split() == ["1234", "said", "1234"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may start programs as another user")
+def test_a_nul_character_is_a_start_error_of_another_user_too(kfrun: Kfrun) -> None:
+    text = manifest(container("echo a\0b", securityContext={"runAsUser": 1234}))
+    done = kfrun("run", "-q", "-f", str(kfrun.write("manifest.yaml", text)))
+    assert done.returncode == 128
+    assert "null byte" in done.stderr
+
+
+def test_volumes_go_with_pods_that_end_faster_than_they_are_kept_in_mind(kfrun: Kfrun) -> None:
+    text = manifest(container("exit 1", mount("/v")), volumes=EMPTY, jobset={"failurePolicy": {"maxRestarts": 1}})
+    run(kfrun, text.replace('"backoffLimit": 0', '"backoffLimit": 0, "completions": 70, "parallelism": 70'), code=1)
+    assert list(kfrun.home.rglob("pods/*/volumes")) == []
+
+
+HIDDEN = os.path.dirname(os.__file__)
+
+
+@pytest.mark.parametrize("path", ["/", "/etc"])
+def test_a_path_of_the_machine_in_a_volume_makes_no_other_one_its_own(kfrun: Kfrun, path: str) -> None:
+    volumes = [{"name": "v", "hostPath": {"path": path}}, {"name": "w", "emptyDir": {}}]
+    one = container(
+        "ls -d /workspace/host/passwd* /etc/kfrun-w || true", mount("/workspace/host"), mount("/etc/kfrun-w", "w")
+    )
+    assert "/etc/kfrun-w" in run(kfrun, manifest(one, volumes=volumes)).split()
+    assert not os.path.exists("/etc/kfrun-w")
+    assert not os.path.exists("/workspace")
+
+
+def test_probes_and_hooks_see_what_their_container_makes_beside_its_volumes(kfrun: Kfrun) -> None:
+    probe = {"exec": {"command": ["cat", "/workspace/healthy"]}, "periodSeconds": 1, "failureThreshold": 1}
+    hook = {"postStart": {"exec": {"command": ["sh", "-c", "sleep 0.5; cp /workspace/healthy /workspace/hooked"]}}}
+    script = "touch /workspace/healthy; sleep 2.5; ls /workspace"
+    one = container(script, mount("/workspace/model"), livenessProbe=probe, lifecycle=hook)
+    assert run(kfrun, manifest(one, volumes=EMPTY)).split() == ["healthy", "hooked", "model"]
+
+
+@pytest.mark.parametrize("place", [HIDDEN, os.path.dirname(HIDDEN)])
+def test_a_volume_over_the_interpreter_that_runs_kfrun_is_told_of(kfrun: Kfrun, place: str) -> None:
+    text = manifest({"name": "node", "command": ["absent"], "volumeMounts": [mount(place)]}, volumes=EMPTY)
+    kfrun("apply", "-q", "-f", str(kfrun.write("manifest.yaml", text)))
+    assert f"a volume hides what this machine has at {place}" in until_event(kfrun, "Failed")
+
+
+def test_a_mount_of_a_volume_that_is_not_there_is_told_of(kfrun: Kfrun) -> None:
+    text = manifest(container("true", mount("/v", "none")), volumes=EMPTY)
+    done = kfrun("run", "-q", "-f", str(kfrun.write("manifest.yaml", text)))
+    assert done.returncode == 128
+    assert 'there is no volume "none" in its pod that could be mounted at /v' in done.stderr
+
+
+def test_a_file_does_not_lie_where_a_folder_is(kfrun: Kfrun, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    volumes = [{"name": "v", "hostPath": {"path": str(tmp_path / "file")}}]
+    path = kfrun.write("manifest.yaml", manifest(container("true", mount("/usr")), volumes=volumes))
+    done = kfrun("run", "-q", "-f", str(path))
+    assert done.returncode == 128
+    assert "at /usr a file would hide a folder, or the reverse" in done.stderr
+
+
+def test_a_host_path_that_climbs_is_none(kfrun: Kfrun, tmp_path: Path) -> None:
+    volumes = [{"name": "v", "hostPath": {"path": f"{tmp_path}/../there"}}]
+    kfrun("apply", "-q", "-f", str(kfrun.write("manifest.yaml", manifest(container("true"), volumes=volumes))))
+    assert f"{tmp_path}/../there must not contain '..'" in until_event(kfrun, "FailedMount")
+    assert not (tmp_path.parent / "there").exists()
+
+
+def test_a_host_path_that_cannot_be_made_is_named(kfrun: Kfrun) -> None:
+    volumes = [{"name": "v", "hostPath": {"path": "/proc/none/below", "type": "DirectoryOrCreate"}}]
+    kfrun("apply", "-q", "-f", str(kfrun.write("manifest.yaml", manifest(container("true"), volumes=volumes))))
+    assert until_event(kfrun, "FailedMount").endswith('volume "v" : /proc/none: No such file or directory')
+
+
+def test_a_device_is_one_for_the_pod(kfrun: Kfrun) -> None:
+    volumes = [{"name": "v", "hostPath": {"path": "/dev/null", "type": "CharDevice"}}]
+    text = manifest(container("echo x > /d/none; test -c /d/none; wc -c < /d/none", mount("/d/none")), volumes=volumes)
+    assert run(kfrun, text) == "0\n"
+
+
+def test_a_volume_may_hide_the_folder_of_the_others(kfrun: Kfrun) -> None:
+    volumes = [{"name": name, "emptyDir": {}} for name in "vwx"]
+    top = f"/{kfrun.home.parts[1]}"
+    mounts = [mount(top), mount("/data/deep", "w"), mount(f"{top}/in", "x", subPath="a/b")]
+    script = (
+        f"for i in {top} /data/deep {top}/in; do echo $i > $i/file; done; cat {top}/file /data/deep/file {top}/in/file"
+    )
+    said = run(kfrun, manifest(container(script, *mounts, workingDir="/"), volumes=volumes))
+    assert said.split() == [top, "/data/deep", f"{top}/in"]
+
+
+def test_a_part_of_a_volume_may_be_written_by_whoever_may_write_the_volume(kfrun: Kfrun) -> None:
+    text = manifest(container("stat -c %a /v /w", mount("/v", subPath="a/b"), mount("/w")), volumes=EMPTY)
+    assert run(kfrun, text).split() == ["777", "777"]
+
+
+def test_what_is_in_memory_is_for_nobody_else_and_goes(kfrun: Kfrun) -> None:
+    volumes = [{"name": "v", "emptyDir": {"medium": "Memory"}}]
+    script = "for i in /dev/shm/kfrun-*-marked-*; do stat -c %a $i $i/v; done"
+    text = manifest(container(script, mount("/v")), volumes=volumes, name="marked")
+    assert run(kfrun, text).split() == ["700", "1777"]
+    assert not [name for name in os.listdir("/dev/shm") if "-marked-" in name]
+
+
+def test_what_is_made_in_the_source_folder_for_volumes_to_lie_on_goes_with_the_last_who_uses_it(kfrun: Kfrun) -> None:
+    objects = ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"k": "v"}},)
+    volumes = [*EMPTY, {"name": "c", "configMap": {"name": "c"}}]
+    (kfrun.folder / "there").mkdir()
+    here, script = (
+        str(kfrun.folder),
+        "until test -e go; do sleep 0.05; done; echo x > /workspace/deep/cache/a; cat /workspace/k",
+    )
+    mounts = [mount("/workspace/deep/cache"), mount("/workspace/k", "c", subPath="k"), mount(f"{here}/there")]
+    one = container(script, *mounts)
+    for name, end in (("one", "exit 0"), ("two", script)):
+        spec = {**one, "command": ["sh", "-ec", end]}
+        text = manifest(
+            spec, volumes=volumes, objects=objects, name=name, annotations={"kfrun.dev/mount": ".=/workspace"}
+        )
+        kfrun.ok("apply", "-q", "-f", str(kfrun.write(f"{name}.yaml", text)))
+        if name == "one":
+            kfrun.ok("wait", name, "--timeout", "20s")
+            assert sorted(path.name for path in kfrun.folder.iterdir()) == ["one.yaml", "there"]
+    kfrun.ok("wait", "two", "--for=jsonpath={.status.jobsStatus[0].ready}=1", "--timeout", "20s")
+    kfrun.ok("rerun", "one")
+    assert (kfrun.folder / "deep" / "cache").is_dir(), "removed while another job has a volume on it"
+    (kfrun.folder / "go").touch()
+    kfrun.ok("wait", "two", "--timeout", "20s")
+    assert kfrun.ok("logs", "two") == "v"
+    assert sorted(path.name for path in kfrun.folder.iterdir()) == ["go", "one.yaml", "there", "two.yaml"]
+
+
+def test_a_killed_recorder_leaves_nothing_in_the_source_folder(kfrun: Kfrun) -> None:
+    one = container("kill -9 $PPID; sleep 0.3", mount("/workspace/cache"))
+    text = manifest(one, volumes=EMPTY, annotations={"kfrun.dev/mount": ".=/workspace"})
+    kfrun("run", "-q", "-f", str(kfrun.write("manifest.yaml", text)))
+    assert [path.name for path in kfrun.folder.iterdir()] == ["manifest.yaml"]

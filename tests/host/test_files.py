@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,10 +12,22 @@ import pytest
 from kfrun.host import files
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 NOBODY = 65534
 IS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+
+
+@pytest.fixture
+def place_of_nobody() -> Iterator[Path]:
+    """A folder, as whoever may not write everything."""
+    place = Path(tempfile.mkdtemp())
+    user = os.geteuid()
+    os.chown(place, *((NOBODY, -1) if user == 0 else (-1, -1)))
+    os.seteuid(NOBODY if user == 0 else user)
+    yield place
+    os.seteuid(user)
+    shutil.rmtree(place)
 
 
 @pytest.fixture
@@ -108,3 +123,17 @@ def test_a_file_is_read_and_written_as_ever(tmp_path: Path) -> None:
             file.write(text)
     assert files.read(path) == b"onetwo"
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_tree_is_removed_whatever_its_owner_may_not_write(place_of_nobody: Path) -> None:
+    kept = place_of_nobody / "kept"
+    kept.mkdir(mode=0o500)
+    inner = place_of_nobody / "tree" / "a" / "b"
+    inner.mkdir(parents=True)
+    (inner / "file").touch()
+    (place_of_nobody / "tree" / "link").symlink_to(kept)
+    for folder, mode in ((inner, 0o000), (inner.parent, 0o500), (place_of_nobody / "tree", 0o500)):
+        folder.chmod(mode)
+    files.remove_tree(str(place_of_nobody / "tree"))
+    assert [path.name for path in place_of_nobody.iterdir()] == ["kept"]
+    assert kept.stat().st_mode & 0o777 == 0o500

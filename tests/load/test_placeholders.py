@@ -71,8 +71,8 @@ def test_what_is_none_or_stands_elsewhere_is_not_found(line: str, column: int) -
 )
 def test_a_hundred_kilobytes_of_what_begins_a_placeholder_are_searched_soon(part: str) -> None:
     line = part * (100_000 // len(part))
-    started = time.monotonic()
+    started = time.process_time()
     placeholders.at(line, 1)
     placeholders.of_line(line)
     placeholders.of_another_language(line)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5

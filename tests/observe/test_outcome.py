@@ -49,6 +49,19 @@ def test_reason_is_told_when_it_says_more_than_error():
 
 
 @pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("Error", "node-1 failed with exit code 143: the\\x1b cause"),
+        ("Completed", "node-1 failed: the\\x1b cause"),
+        ("DeadlineExceeded", "node-1 the\\x1b cause"),
+    ],
+)
+def test_the_cause_is_told_where_a_container_did_not_end_by_itself(reason, message):
+    end = outcome(trainjob("a", FAILED), [], {**FIRST, "exit_code": 143, "reason": reason, "cause": "the\x1b cause"})
+    assert (end.exit_code, end.node, end.message) == (143, "node-1", message)
+
+
+@pytest.mark.parametrize(
     ("reason", "code"),
     [("DeadlineExceeded", 1), ("Cancelled", 130), ("EnvironmentFailed", 3), ("NodeRestarted", 1), ("RecorderLost", 1)],
 )

@@ -19,6 +19,7 @@ def counts(**numbers):
         (trainjob("a"), "Pending"),
         (trainjob("a", jobsStatus=counts()), "Pending"),
         (trainjob("a", jobsStatus=counts(active=1)), "Running"),
+        (trainjob("a", condition("Waiting", "FailedMount"), jobsStatus=counts(active=1)), "Pending"),
         (trainjob("a", condition("Suspended", "Suspended"), jobsStatus=counts(suspended=1)), "Suspended"),
         (trainjob("a", condition("Suspended", "Resumed", status="False"), jobsStatus=counts(ready=1)), "Running"),
         (trainjob("a", condition("Complete", "AllJobsCompleted")), "Complete"),
@@ -120,7 +121,7 @@ def test_repeated_event_tells_how_often():
 
 def test_kinds_without_columns_have_name_and_age():
     item = {"metadata": {"name": "x", "creationTimestamp": "2026-11-21T08:00:00Z"}}
-    assert (columns.of("Secret").header(wide=True), columns.of("Secret").row(item, NOW, wide=True)) == (
+    assert (columns.of("Namespace").header(wide=True), columns.of("Namespace").row(item, NOW, wide=True)) == (
         ("NAME", "AGE"),
         ("x", "2m"),
     )

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kfrun.model.runstate import RunState
+from kfrun.model.state import WAITING
 from kfrun.observe import expiry, status
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Observer:
                 self._flow.append("deleted")
             return
         state = job.data.get("status", {})
-        conditions = _conditions(state.get("conditions", []))
+        # A cluster has no condition of this type, nor a word for what it tells.
+        conditions = [item for item in _conditions(state.get("conditions", [])) if item["type"] != WAITING]
         if not self._flow or self._flow[-1] != conditions:
             self._flow.append(conditions)
         self._jobs_status = state.get("jobsStatus")

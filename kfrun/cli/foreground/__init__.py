@@ -39,7 +39,7 @@ def run(ready: Ready, backend: Backend, caller: Caller, *, remove: bool, quiet: 
     if remove:
         backend.wish(key, "delete", uid=job.uid)
     elif not quiet and backend.find(*key[1:]) is not None:
-        attach.tell_what_next(key)
+        attach.tell_what_next(key, ready)
     return code
 
 

@@ -37,7 +37,10 @@ class ScriptVerb(switches.WordyVerb):
         spelling = switches.Spelling(self, ctx)
         count = spelling.count(args)
         head, rest = args[:count], args[count:]
-        given = self.make_parser(ctx).parse_args(list(spelling.of(head)))[0] if rest else {}
+        try:
+            given = self.make_parser(ctx).parse_args(list(spelling.of(head)))[0] if rest else {}
+        except click.NoSuchOption as error:
+            raise self.unknown(ctx, error, args) from error
         if rest[:1] == ["--"] and not given.get("filenames"):
             ctx.meta.update({WORDS: tuple(rest[1:]), COMMAND: True})
             args = head
@@ -45,6 +48,16 @@ class ScriptVerb(switches.WordyVerb):
             ctx.meta[WORDS] = tuple(rest)
             args = head
         return super().parse_args(ctx, args)
+
+    def with_words(self, before: list[str], words: list[str]) -> list[str]:
+        """Those of a script stand behind it, those for the job of a manifest behind ``--``."""
+        import os
+
+        if any(word in ("-m", "--module") or (os.path.isfile(word) and _is_script(word)) for word in before):
+            return [*before, *words]
+        if any(word == "-f" or word.endswith(_MANIFEST_ENDINGS) for word in before):
+            return super().with_words(before, words)
+        return [*before, "train.py", *words]
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Behind a script, its own options and not kfrun's."""

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from kfrun.plan.saved import SavedPlan
 
 
+_LAUNCHING = ("python", "clean_env", "keep_environment", "secret_env_files")
+"""What a plan does not say: how processes are started, and secrets."""
+
+
 @options.verb("apply", with_arguments=True)
 @options.wishes(
     options.files_if_any("[FILE... | PLAN]", "any_files"),
@@ -89,12 +93,12 @@ def _saved(wishes: Wishes) -> SavedPlan | None:
     path = next((name for name in wishes.filenames if savedplans.is_saved(name)), None)
     if path is None:
         return None
-    launching = {name: getattr(wishes, name) for name in ("python", "clean_env", "keep_environment")}
+    launching = {name: getattr(wishes, name) for name in _LAUNCHING}
     again = wishes.values._replace(files=())
     if wishes != Wishes((path,), values=again, **launching):
         raise UsageProblem(
-            f"{path} is a plan: its flags are in it, and only --set and --set-string have to be given again",
-            "apply it alone, with none of them",
+            f"{path} is a plan: its flags are in it, only --set, --set-string and --secret-env-file are given again",
+            "apply it alone, with none of the others",
         )
     return savedplans.read(path)
 
@@ -104,7 +108,7 @@ def _of_plan(saved: SavedPlan, wishes: Wishes) -> Wishes:
     from kfrun.flow import savedplans
 
     found = savedplans.wishes_of(saved, wishes.values)
-    return found._replace(python=wishes.python, clean_env=wishes.clean_env, keep_environment=wishes.keep_environment)
+    return found._replace(**{name: getattr(wishes, name) for name in _LAUNCHING})
 
 
 def _require_same(saved: SavedPlan, ready: Ready) -> None:
@@ -124,7 +128,7 @@ def _follow(backend: Backend, ready: Ready, *, quiet: bool) -> int:
         if outcome is not None:
             follower.tell_end(outcome)
             if not quiet:
-                attach.tell_what_next(key)
+                attach.tell_what_next(key, ready)
             codes.append(outcome.exit_code)
     return next((code for code in codes if code), 0)
 

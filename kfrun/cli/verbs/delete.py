@@ -1,4 +1,4 @@
-"""``kfrun delete``: stops jobs and removes everything of them; removes stored runtimes."""
+"""``kfrun delete``: stops jobs and removes everything of them; removes other objects that are stored."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from kfrun.cli.query import JOBS
 from kfrun.errors import KfrunError, NotFound, UsageProblem, WaitTimeout
 from kfrun.flow.objects import shipped
 from kfrun.flow.waits import Waits
-from kfrun.model.kinds import API_VERSION, CLUSTER_SCOPED, TRAIN_JOB, TRAINER_KINDS
+from kfrun.model.kinds import API_VERSION, CLAIM, CLUSTER_RUNTIME, CLUSTER_SCOPED, TRAIN_JOB, api_version
 from kfrun.model.source import ObjectKey
 from kfrun.model.values import NamedTuple
 from kfrun.model.wishes import Wishes
-from kfrun.observe import selection
+from kfrun.observe import claims, selection
+from kfrun.observe.selection import Selection
 from kfrun.terminal import quoted
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from kfrun.cli.query import Crowd
     from kfrun.execute.backend import Backend
+    from kfrun.model.state import StoredObject
     from kfrun.model.wishes import Values
     from kfrun.settings import Settings
 
@@ -90,7 +92,7 @@ def command(
     timeout: str | None,
     **how: Any,
 ) -> None:
-    """Stop jobs and remove them with their logs and environments of their own; remove stored runtimes.
+    """Stop jobs and remove them with their logs and environments of their own; remove what else is stored.
 
     Jobs get SIGTERM first, and SIGKILL after their grace period. NAME alone is a TrainJob.
     """
@@ -180,7 +182,7 @@ def _deletable(target: kinds.Target) -> list[str]:
     Raises:
         UsageProblem: none of them can.
     """
-    allowed = [kind for kind in target.kinds if kind in TRAINER_KINDS]
+    allowed = [kind for kind in target.kinds if api_version(kind)]
     if not allowed:
         raise UsageProblem(f"{target.kinds[0]} objects belong to their TrainJob", "delete the TrainJob")
     return allowed
@@ -189,7 +191,7 @@ def _deletable(target: kinds.Target) -> list[str]:
 def _key(backend: Backend, target: kinds.Target, namespace: str) -> ObjectKey:
     """What is meant: for ``runtime/NAME`` the one that is stored."""
     keys = [
-        ObjectKey(API_VERSION, kind, "" if kind in CLUSTER_SCOPED else namespace, target.name or "")
+        ObjectKey(api_version(kind) or "", kind, "" if kind in CLUSTER_SCOPED else namespace, target.name or "")
         for kind in _deletable(target)
     ]
     return next((key for key in keys if backend.find(*key[1:])), keys[0])
@@ -199,15 +201,18 @@ def _delete(backend: Backend, keys: Sequence[ObjectKey], how: _How) -> list[tupl
     """Ask for every deletion at once, so that all jobs stop in parallel; returns those to wait for."""
     missing: list[KfrunError] = []
     waiting, place = [], shipped.around(backend, [key.kind for key in keys])
+    kept = _kept(backend, keys)
     for key in keys:
         found = backend.find(*key[1:])
+        if found is None and key in kept:
+            continue
         if found is None:
             missing.append(shipped.refusal(key) or selection.missing(place, *key[1:]))
         elif how.is_dry:
             how.say(key)
         else:
             backend.wish(key, "delete", grace=how.grace, uid=found.uid)
-            if key.kind == TRAIN_JOB:
+            if key.kind == TRAIN_JOB or _is_used(backend, key):
                 waiting.append((key, found.uid))
             else:
                 how.say(key)
@@ -217,13 +222,37 @@ def _delete(backend: Backend, keys: Sequence[ObjectKey], how: _How) -> list[tupl
     return waiting
 
 
+def _is_used(backend: Backend, key: ObjectKey) -> bool:
+    """Whether it stays until those who use it have ended; says so."""
+    if key.kind != CLAIM or backend.find(*key[1:]) is None:
+        return False
+    pods = claims.users(backend.objects(Selection("Pod", key.namespace)), key.name)
+    options.tell(f"{key.resource} is used by {', '.join(f'pod/{name}' for name in pods)}: it goes when they have ended")
+    return True
+
+
+def _kept(backend: Backend, keys: Sequence[ObjectKey]) -> set[ObjectKey]:
+    """The runtimes of the jobs among ``keys``: ``run`` keeps them with these and stores them nowhere else."""
+    jobs = [job for key in keys if key.kind == TRAIN_JOB and (job := backend.find(*key[1:])) is not None]
+    return {_runtime_of(job) for job in jobs}
+
+
+def _runtime_of(job: StoredObject) -> ObjectKey:
+    reference = job.data["spec"]["runtimeRef"]
+    kind = reference.get("kind") or CLUSTER_RUNTIME
+    return ObjectKey(API_VERSION, kind, "" if kind in CLUSTER_SCOPED else job.key.namespace, reference["name"])
+
+
 def _await(backend: Backend, waiting: list[tuple[ObjectKey, str]], timeout: float | None, how: _How) -> None:
     for key, uid in waiting:
-        way = f"kfrun wait {key.name}{attach.namespace_flag(key.namespace)} --for=delete waits for it"
+        flag = attach.namespace_flag(key.namespace)
+        way = f"kfrun {'wait' if key.kind == TRAIN_JOB else 'get'} {key.resource}{flag}"
+        way = f"{way} --for=delete waits for it" if key.kind == TRAIN_JOB else f"{way} tells whether it is gone"
         with attach.detachable(f"{key.name} is being deleted; {way}"):
             is_gone = Waits(backend, timeout).gone(key, uid)
         if not is_gone:
             raise WaitTimeout(
-                f"{key.name} is not gone after {timeout:g} s; the deletion goes on", "--now kills at once"
+                f"{key.name} is not gone after {timeout:g} s; the deletion goes on",
+                "--now kills at once" if key.kind == TRAIN_JOB else "it goes when the pods that use it have ended",
             )
         how.say(key)

@@ -11,17 +11,18 @@ from kfrun.cli import kinds, options
 from kfrun.cli.query import JOBS, Crowd
 from kfrun.cli.rows import facts_of
 from kfrun.flow.follower import epilogue
-from kfrun.model.kinds import TRAIN_JOB
-from kfrun.observe import selection
+from kfrun.model.kinds import CLAIM, TRAIN_JOB
+from kfrun.observe import claims, selection
 from kfrun.observe.outcome import node_of
 from kfrun.observe.selection import Selection
-from kfrun.report import describe
+from kfrun.report import columns, describe
 from kfrun.report.describe import TrainJobView
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from kfrun.execute.backend import Backend
+    from kfrun.model.source import ObjectKey
     from kfrun.model.state import Event, StoredObject
 
 
@@ -68,7 +69,14 @@ def _describe(backend: Backend, item: StoredObject) -> str:
     mine = (item.key.kind, item.key.name)
     rows = backend.events(item.key.namespace or None, owner=item.owner or None)
     events = _in_order(row for row in rows if (row[1].object.kind, row[1].object.name) == mine)
-    return describe.generic(item.data, events, time.time())
+    return describe.generic({**item.data, **_use(backend, item.key)}, events, time.time())
+
+
+def _use(backend: Backend, key: ObjectKey) -> dict[str, Any]:
+    """The pods that use a claim."""
+    if key.kind != CLAIM:
+        return {}
+    return {"usedBy": claims.users(backend.objects(Selection("Pod", key.namespace)), key.name) or columns.NONE}
 
 
 def _in_order(rows: Iterable[tuple[int, Event]]) -> list[dict[str, Any]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from kfrun import masking
 from kfrun.cli import attach, kinds, options
 from kfrun.cli.query import Query
 from kfrun.cli.rows import Tables
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 )
 @click.option("--sort-by", metavar="JSONPATH", help="Order by a field, like .metadata.creationTimestamp.")
 @click.option("--no-headers", is_flag=True, help="No header above tables.")
+@click.option("--show-secrets", is_flag=True, help="Print what Secrets hold, which is hidden otherwise.")
 @click.option("--ignore-not-found", is_flag=True, help="A name that does not exist is no error.")
 def command(
     targets: tuple[str, ...],
@@ -53,13 +55,14 @@ def command(
     output_watch_events: bool,
     sort_by: str | None,
     no_headers: bool,
+    show_secrets: bool,
     ignore_not_found: bool,
 ) -> int:
     """List objects, or print those that are named.
 
-    TYPE is one of trainjobs (tj), runtimes, clustertrainingruntimes, trainingruntimes, jobsets, jobs, pods, events
-    and all; TrainJobs where none is named. Several types: jobs,pods. Several objects: TYPE NAME NAME or
-    TYPE/NAME TYPE/NAME.
+    TYPE is one of trainjobs (tj), runtimes, clustertrainingruntimes, trainingruntimes, jobsets, jobs, pods, events,
+    configmaps (cm), secrets, persistentvolumeclaims (pvc) and all; TrainJobs where none is named. Several types:
+    jobs,pods. Several objects: TYPE NAME NAME or TYPE/NAME TYPE/NAME.
     """
     settings = options.load_settings(namespace=namespace)
     query = Query(
@@ -71,6 +74,7 @@ def command(
     query.check()
     with options.backend(settings, create=watch) as backend:
         printer = Printer(backend, query, output, headers=not no_headers, marked=watch and output_watch_events)
+        printer.with_secrets = show_secrets
         missing = [] if ignore_not_found else query.missing(backend)
         if watch and not missing:
             return follow(backend, query, printer)
@@ -84,13 +88,20 @@ def command(
 
 
 class Printer:
-    """Writes objects to stdout in one of the output formats."""
+    """Writes objects to stdout in one of the output formats.
+
+    Attributes:
+        with_secrets: what Secrets hold, too.
+    """
+
+    with_secrets = False
 
     def __init__(self, backend: Backend, query: Query, output: str, *, headers: bool, marked: bool) -> None:
         self.is_table = output in ("table", "wide", "")
         self._wrapped = marked and output in ("yaml", "json")
         # a table is drawn for people, everything else is for programs
         self._put = options.write if output.startswith("custom-columns") else options.data
+        self._is_named_only, self._has_told = output == "name", False
         self._several = len(query.kinds) > 1
         self._is_wide, self._states = output == "wide", dict[str, str]()
         self._tables = Tables(
@@ -111,7 +122,7 @@ class Printer:
             for item in found:
                 self.write_change("ADDED", item)
         elif self._format is not None:
-            self._put(self._format([item.data for item in found]))
+            self._put(self._format([self._shown(item) for item in found]))
 
     def _write_tables(self, found: Sequence[StoredObject]) -> None:
         for item in found:
@@ -127,8 +138,17 @@ class Printer:
             if not self._is_known(mark, item):
                 options.write(self._tables.render(item.key.kind, [item], mark=mark))
         elif self._format_one is not None:
-            data = item.data if not self._wrapped else {"type": mark, "object": item.data}
+            data = self._shown(item) if not self._wrapped else {"type": mark, "object": self._shown(item)}
             self._put(self._format_one([data]))
+
+    def _shown(self, item: StoredObject) -> dict[str, Any]:
+        if item.key.kind != "Secret" or self.with_secrets or self._is_named_only:
+            return item.data
+        if not self._has_told:
+            options.tell("what Secrets hold is hidden, so this is nothing to apply: --show-secrets prints it")
+        self._has_told = True
+        hidden: dict[str, Any] = masking.data(item.data)
+        return hidden
 
     def _is_known(self, mark: str, item: StoredObject) -> bool:
         """Whether only how far an installation is has changed, which no column shows."""

@@ -9,7 +9,7 @@ import click
 
 from kfrun.cli import exits, options
 from kfrun.execute import choice
-from kfrun.flow import execution, plans
+from kfrun.flow import execution, givensecrets, plans
 from kfrun.plan import render
 from kfrun.terminal import json_text
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     options.trainer_version,
     options.runtimes,
     options.planning,
+    options.secrets,
     click.option("--replace", is_flag=True, help="Plan to replace finished jobs that were changed."),
     options.force,
     options.pruning,
@@ -55,6 +56,7 @@ def command(wishes: Wishes, out: str | None, detailed_exitcode: bool, output: st
         options.data(json_text(render.to_json(ready.plan)))
     else:
         options.write(render.to_text(ready.plan, color=options.colors_stdout(settings)), styled=True)
+    options.tell(*givensecrets.told(ready))
     against = execution.obstacles(ready, options.caller())
     if against:
         options.warn(settings)(against)
@@ -63,5 +65,6 @@ def command(wishes: Wishes, out: str | None, detailed_exitcode: bool, output: st
     if out is not None:
         savedplans.write(out, savedplans.saved(ready))
         again = " with the same --set and --set-string" if wishes.values.texts or wishes.values.strings else ""
+        again += f"{' and' if again else ' with'} --secret-env-file" if wishes.secret_env_files else ""
         options.tell(f"saved as {out}: kfrun apply {out}{again} does exactly this")
     return exits.CHANGES if detailed_exitcode and not ready.plan.is_empty else exits.SUCCESS

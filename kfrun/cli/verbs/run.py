@@ -75,6 +75,8 @@ def _script(wishes: Wishes, settings: Settings, backend: Backend, caller: Caller
     made = scripts.make(wishes, settings)
     ready = scripts.plan(made, wishes, settings, backend.observe, warn=options.warn(settings))
     execution.require_possible(ready, backend, caller, warn=options.warn(settings))
+    if folder := scripts.before(ready, made):
+        options.tell(f"{made.facts.title}: it ran in {folder} before, and runs in {made.facts.folder} now")
     if not quiet:
         script.show(made.facts.shown, made.shown)
     if made.call.save:

@@ -26,6 +26,7 @@ START_ERROR = "StartError"
 CONFIG_ERROR = "CreateContainerConfigError"
 SUPERVISOR_FAILED = "SupervisorFailed"
 START_ERROR_CODE = 128
+_LONGEST_LINE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +107,12 @@ class Probed:
 
 @dataclass(frozen=True, slots=True)
 class HookEnded:
-    """A lifecycle hook has ended: ``postStart`` or ``preStop``."""
+    """A lifecycle hook has ended: ``postStart`` or ``preStop``; of one that has failed, why."""
 
     attempt: Attempt
     hook: str
     failed: bool = False
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ def _note_wait(p: Pass, pod: PodState, container: ContainerState, fact: Waiting)
 
 
 def _note_start(p: Pass, pod: PodState, container: ContainerState, fact: Started) -> None:
-    container.started = fact.at
+    container.started, container.message = fact.at, ""
     if container.status == "starting" and not container.stopping and stops.hook(p, pod, container, "postStart"):
         # Nobody sees it run before its hook has ended. Of a hook whose supervisor was killed, nobody knows: once more.
         container.hook = "postStart"
@@ -184,7 +186,7 @@ def _note_probe(p: Pass, pod: PodState, container: ContainerState, fact: Probed)
     if fact.probe == "readiness":
         container.ready = container.ready if fact.passed is None else fact.passed
     elif fact.passed is False:
-        pods.fail_probe(p, pod, container, fact.probe)
+        pods.fail_probe(p, pod, container, fact.probe, _cause(fact.message or f"{fact.probe} probe failed"))
     elif fact.passed and fact.probe == "startup":
         container.up = True
         _run(p, pod, container, is_ready=True)
@@ -195,14 +197,21 @@ def _note_hook(p: Pass, pod: PodState, container: ContainerState, fact: HookEnde
         # The grace period was over before.
         return
     container.hook = ""
+    word, why = fact.hook[0].upper() + fact.hook[1:], f": {fact.message}" if fact.message else ""
     if fact.failed:
-        word = fact.hook[0].upper() + fact.hook[1:]
-        p.event("Pod", pod.name, f"Failed{word}Hook", f"{word}Hook failed", warning=True)
+        p.event("Pod", pod.name, f"Failed{word}Hook", f"{word}Hook failed{why}", warning=True)
     if fact.hook == "postStart" and fact.failed:
         container.fault, container.status = "hook", "running"
+        container.cause = _cause(f"postStart hook failed{why}")
         stops.begin(p, pod, container, p.grace(p.child(pod.job)), "FailedPostStartHook")
     elif fact.hook == "postStart":
         _run(p, pod, container, is_ready=True)
+
+
+def _cause(message: str) -> str:
+    """What failed, on one line: the first one of a message, and the last, where programs tell what went wrong."""
+    first, *others = [line.strip()[:_LONGEST_LINE] for line in message.splitlines() if line.strip()]
+    return " … ".join((first[0].lower() + first[1:], *others[-1:]))
 
 
 def _note_end(p: Pass, pod: PodState, container: ContainerState, fact: Ended) -> None:

@@ -130,7 +130,15 @@ def _count_failure(p: Pass, job: JobState, child: ChildJob, pod: PodState) -> No
         job.failed_indexes = sorted({*job.failed_indexes, pod.index})
     if job.failed > child.backoff_limit:
         _fail_with(p, job, "BackoffLimitExceeded", "Job has reached the specified backoff limit")
-    job.next_try[index] = p.now + p.back_off.wait(max(1, job.index_failures.get(index, job.failed)))
+    wait = p.back_off.wait(max(1, job.index_failures.get(index, job.failed)))
+    job.next_try[index] = p.now + wait
+    if not is_own_end or job.is_true("FailureTarget") or pod.index in job.failed_indexes:
+        return
+    if action == "Ignore":
+        pods.tell_back_off(p, pod, wait, job.tries[index] + 1, None)
+    else:
+        limit = child.backoff_limit if child.backoff_limit_per_index is None else child.backoff_limit_per_index
+        pods.tell_back_off(p, pod, wait, job.index_failures.get(index, job.failed) + 1, limit + 1)
 
 
 def _is_index_spent(job: JobState, child: ChildJob, index: str, action: str) -> bool:

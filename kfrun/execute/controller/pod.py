@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from kfrun.execute.controller import stops
 from kfrun.execute.controller.context import StartContainer
 from kfrun.model.runstate import FirstFailure
+from kfrun.model.state import DEADLINE_EXCEEDED, EVICTED
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
     from kfrun.model.runstate import ContainerState, PodState
     from kfrun.model.workload import ChildJob
 
-DEADLINE_EXCEEDED = "DeadlineExceeded"
+_EVICTION_GRACE = 1.0
 _MOMENT = 0.1
 """Seconds in which pods that were started together may end together."""
 
@@ -66,15 +67,15 @@ def shorten_grace(p: Pass, pod: PodState, kill_at: float) -> None:
         _finish_stop(p, pod)
 
 
-def fail_probe(p: Pass, pod: PodState, container: ContainerState, probe: str) -> None:
-    """The startup or liveness probe of a container says that it has to go.
+def fail_probe(p: Pass, pod: PodState, container: ContainerState, probe: str, cause: str) -> None:
+    """The startup or liveness probe of a container says that it has to go, and why.
 
     It is started anew, however it ends then; where nothing is, and no other is at work, its whole pod ends.
     """
     if container.stopping:
         return
     job = p.child(pod.job)
-    container.fault = "probe"
+    container.fault, container.cause = "probe", cause
     others = (c for c in pod.containers if c is not container)
     is_alone = not any(c.active and not c.stopping and not c.init for c in others)
     if job.restart_policy == "Never" and not container.sidecar and is_alone:
@@ -93,11 +94,26 @@ def _check_deadline(p: Pass, pod: PodState, job: ChildJob) -> None:
     if p.now < pod.created + seconds:
         p.wake(pod.created + seconds)
         return
-    pod.reason, pod.message = DEADLINE_EXCEEDED, "Pod was active on the node longer than the specified deadline"
-    p.event("Pod", pod.name, pod.reason, pod.message)
-    for container in pod.containers:
-        container.fault = container.fault or ("deadline" if container.active else "")
-    _end(p, pod, job.grace)
+    message = "Pod was active on the node longer than the specified deadline"
+    cause = f"was active longer than its pod's activeDeadlineSeconds of {seconds} s"
+    _fail(p, pod, DEADLINE_EXCEEDED, message, cause, job.grace)
+
+
+def evict(p: Pass, pod: PodState, message: str) -> None:
+    """End a pod that takes more than it may; it has failed, whatever its containers say."""
+    if not pod.ended and pod.kill_at is None:
+        grace = min(_EVICTION_GRACE, p.child(pod.job).grace)
+        _fail(p, pod, EVICTED, message, f"was evicted: {message.strip()}", grace)
+
+
+def _fail(p: Pass, pod: PodState, reason: str, message: str, cause: str, grace: float) -> None:
+    pod.reason, pod.message = reason, message
+    p.event("Pod", pod.name, reason, message, warning=reason == EVICTED)
+    if p.state.first_failure is None:
+        at_work = next((c for c in pod.containers if c.active and not c.sidecar), pod.containers[-1])
+        node = p.child(pod.job).node(pod.index)
+        p.state.first_failure = FirstFailure(node, pod.name, at_work.name, 1, reason, cause=cause)
+    _end(p, pod, grace)
 
 
 def _end(p: Pass, pod: PodState, grace: float) -> None:
@@ -115,7 +131,7 @@ def _finish_stop(p: Pass, pod: PodState) -> None:
         stops.advance(p, pod)
         return
     mains = [c for c in pod.containers if not c.init]
-    is_done = all(c.exit_code == 0 for c in mains) and pod.reason != DEADLINE_EXCEEDED
+    is_done = all(c.exit_code == 0 for c in mains) and pod.reason not in (DEADLINE_EXCEEDED, EVICTED)
     pod.phase = "Succeeded" if is_done else "Failed"
 
 
@@ -152,20 +168,22 @@ def _has_failed(container: ContainerState, job: ChildJob) -> bool:
 def _retry_or_start(p: Pass, pod: PodState, container: ContainerState, job: ChildJob) -> None:
     is_due = _has_failed(container, job) and job.restart_policy == "OnFailure" and not is_exhausted(pod, job)
     if is_due or (container.sidecar and container.status == "terminated"):
-        _restart(p, container)
+        _restart(p, pod, container, job)
     if container.status == "waiting":
         _start_if_due(p, pod, container)
 
 
-def _restart(p: Pass, container: ContainerState) -> None:
+def _restart(p: Pass, pod: PodState, container: ContainerState, job: ChildJob) -> None:
+    # The kubelet restarts at once the first time, then after 10 s, 20 s…
+    wait = p.back_off.wait(container.restarts) if container.restarts else 0.0
+    if wait and not container.sidecar:
+        tell_back_off(p, pod, wait, _restarts(pod) + 2, max(1, job.backoff_limit))
     container.last = container.end
     container.restarts += 1
-    # The kubelet restarts at once the first time, then after 10 s, 20 s…
-    wait = 0.0 if container.restarts == 1 else p.back_off.wait(container.restarts - 1)
     container.not_before = p.now + wait
     container.status, container.reason, container.message = "waiting", "CrashLoopBackOff" if wait else "", ""
     container.stopping = container.told = container.killed = False
-    container.kill_at, container.fault = None, ""
+    container.kill_at, container.fault, container.cause = None, "", ""
 
 
 def _start_if_due(p: Pass, pod: PodState, container: ContainerState) -> None:
@@ -174,6 +192,17 @@ def _start_if_due(p: Pass, pod: PodState, container: ContainerState) -> None:
         return
     container.status, container.started, container.reason, container.message = "starting", p.now, "", ""
     p.commands.append(StartContainer(pod.name, container.name))
+
+
+def tell_back_off(p: Pass, pod: PodState, seconds: float, number: int, limit: int | None) -> None:
+    """That there will be another attempt, but not at once; ``limit`` None where there is no end of them."""
+    failed = next((c for c in pod.containers if c.status == "terminated" and c.exit_code and not c.sidecar), None)
+    how = "ended" if failed is None else f"failed with exit code {failed.exit_code}"
+    how += f": {failed.cause}" if failed is not None and failed.cause else ""
+    if pod.reason == DEADLINE_EXCEEDED:
+        how = "was active longer than it may be"
+    of, node = "" if limit is None else f" of {limit}", p.child(pod.job).node(pod.index)
+    p.event("Pod", pod.name, "BackOff", f"{node} {how}; attempt {number}{of} in {seconds:g} s", warning=True)
 
 
 def withhold(p: Pass, reason: str, message: str) -> None:
@@ -192,8 +221,11 @@ def is_exhausted(pod: PodState, job: ChildJob) -> bool:
     On a cluster that restart has already begun when the Job controller notices; here it is decided at once, so the
     container runs max(1, backoffLimit) times (observed in the scenarios backoff-*).
     """
-    restarts = sum(c.restarts for c in pod.containers if not c.sidecar)
-    return restarts + 1 >= max(1, job.backoff_limit)
+    return _restarts(pod) + 1 >= max(1, job.backoff_limit)
+
+
+def _restarts(pod: PodState) -> int:
+    return sum(c.restarts for c in pod.containers if not c.sidecar)
 
 
 def conclude(p: Pass, pod: PodState, job: ChildJob) -> None:
@@ -226,7 +258,8 @@ def container_ended(
     container.exit_code, container.reason, container.message, container.finished = exit_code, reason, message, at
     if reason == "StartError":
         p.event("Pod", pod.name, "Failed", f"Error: {message}", warning=True)
-    is_own = not container.sidecar and (container.fault or not container.stopping)
-    if exit_code != 0 and p.state.first_failure is None and is_own:
-        node = p.child(pod.job).node(pod.index)
-        p.state.first_failure = FirstFailure(node, pod.name, container.name, exit_code, reason, message)
+    job, is_own = p.child(pod.job), not container.sidecar and (container.fault or not container.stopping)
+    if _has_failed(container, job) and p.state.first_failure is None and is_own:
+        found = FirstFailure(job.node(pod.index), pod.name, container.name, exit_code or 1, reason, message)
+        found.cause = container.cause
+        p.state.first_failure = found

@@ -31,7 +31,9 @@ def begin(p: Pass, pod: PodState, container: ContainerState, grace: float, messa
     if container.stopping:
         return
     container.stopping, container.kill_at = True, p.now + grace
-    p.event("Pod", pod.name, "Killing", message or f"Stopping container {container.name}")
+    if not (container.status == "starting" and container.message):
+        # What is held was never there.
+        p.event("Pod", pod.name, "Killing", message or f"Stopping container {container.name}")
     has_started = container.status == "running" or container.hook == "postStart"
     container.hook = ""
     if has_started and grace > 0 and hook(p, pod, container, "preStop"):

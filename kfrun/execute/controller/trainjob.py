@@ -13,7 +13,7 @@ from kfrun.execute.controller import pod as pods
 from kfrun.execute.controller.context import set_condition
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.runstate import is_true
-from kfrun.model.state import INSTALLING
+from kfrun.model.state import DEADLINE_EXCEEDED, INSTALLING, WAITING
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 def step(p: Pass) -> None:
     """Bring the TrainJob as far as it goes now; what is new was noted in the same pass before."""
+    _step(p)
+    _note_wait(p)
+
+
+def _step(p: Pass) -> None:
     state = p.state
     if state.request:
         _obey(p)
@@ -42,11 +47,24 @@ def step(p: Pass) -> None:
 
 def note_installation(p: Pass, message: str, reason: str = "") -> None:
     """The condition Installing, which only kfrun has: as long as packages are installed, and never afterwards."""
-    conditions = p.state.conditions
     if message:
-        set_condition(conditions, INSTALLING, reason, message, p.now)
+        set_condition(p.state.conditions, INSTALLING, reason, message, p.now)
     else:
-        conditions[:] = [item for item in conditions if item.type != INSTALLING]
+        _remove(p.state, INSTALLING)
+
+
+def _note_wait(p: Pass) -> None:
+    """The condition Waiting, which only kfrun has: while nothing runs, because something is not there."""
+    containers = [item for pod in p.state.pods if not pod.ended for item in pod.containers]
+    held = next((item for item in containers if item.message and item.status in ("waiting", "starting")), None)
+    if held is None or p.state.finished or any(item.status == "running" for item in containers):
+        _remove(p.state, WAITING)
+    else:
+        set_condition(p.state.conditions, WAITING, held.reason or "Unschedulable", held.message, p.now)
+
+
+def _remove(state: RunState, kind: str) -> None:
+    state.conditions = [item for item in state.conditions if item.type != kind]
 
 
 def shift_waits(state: RunState, seconds: float) -> None:
@@ -128,7 +146,7 @@ def _check_deadline(p: Pass) -> None:
         return
     due = (p.state.resumed or p.state.created) + p.workload.active_deadline
     if p.now >= due:
-        set_condition(p.state.conditions, "Failed", "DeadlineExceeded", "TrainJob exceeded its active deadline", p.now)
+        set_condition(p.state.conditions, "Failed", DEADLINE_EXCEEDED, "TrainJob exceeded its active deadline", p.now)
         jobset.remove(p)
     else:
         p.wake(due)

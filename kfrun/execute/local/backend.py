@@ -167,9 +167,9 @@ class LocalBackend(SealedPods):
                 return False
             from kfrun.execute.local.supply import claims
 
-            is_deleted = self._store.delete(key.kind, key.namespace, key.name)
-            claims.forget(self._store, key)
-            return is_deleted or None
+            if key.kind == kinds.CLAIM:
+                return claims.delete(self._store, key) or None
+            return self._store.delete(key.kind, key.namespace, key.name) or None
         if wish in ("suspend", "resume"):
             return requests.set_suspend(self._store, key, suspend=wish == "suspend", uid=uid)
         return requests.request(self._store, key, wish, now=now, grace=grace, uid=uid)
@@ -187,6 +187,10 @@ class LocalBackend(SealedPods):
         from kfrun.execute.local import supervisors
 
         supervisors.sweep(self._store, namespace)
+        if not self._store.is_read_only:
+            from kfrun.execute.local.supply import claims
+
+            claims.release(self._store, namespace)
 
     def runs(self, uids: Sequence[str] | None = None, *, brief: bool = False) -> Mapping[str, JobRun]:
         """See `Backend.runs`."""

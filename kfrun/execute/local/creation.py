@@ -12,8 +12,8 @@ from kfrun import host
 from kfrun.errors import Conflict, Refused, Unavailable
 from kfrun.execute import objects
 from kfrun.execute.local import jobfiles, ledger, requests, runtimes, supervisors
-from kfrun.execute.local.supply import claims
-from kfrun.model import change
+from kfrun.execute.local.supply import claims, secretkeep
+from kfrun.model import change, kinds
 from kfrun.model.values import NamedTuple, asdict, replace
 from kfrun.observe import location
 from kfrun.observe.store import FormerRun, Run
@@ -68,6 +68,8 @@ def _backend(job: DesiredJob, way: Way) -> str:
 
 def _perform(store: Store, step: Step, launch: Launcher | None, way: Way) -> None:
     action = step.action
+    if step.secrets and not isinstance(action, change.CreateJob | change.ReplaceJob):
+        _give_again(store, step)
     match action:
         case change.ApplyObject():
             _apply_object(store, action.key, _data(step))
@@ -78,8 +80,10 @@ def _perform(store: Store, step: Step, launch: Launcher | None, way: Way) -> Non
         case change.DeleteJob():
             requests.request(store, action.key, "delete", uid=_planned_uid(step))
         case change.DeleteObject():
-            store.delete(action.key.kind, action.key.namespace, action.key.name)
-            claims.forget(store, action.key)
+            if action.key.kind == kinds.CLAIM:
+                claims.delete(store, action.key)
+            else:
+                store.delete(action.key.kind, action.key.namespace, action.key.name)
         case _:
             # Environments are built by the job's supervisor; what is unchanged stays.
             return
@@ -112,10 +116,11 @@ def _desired(step: Step) -> DesiredJob:
 
 def _apply_object(store: Store, key: ObjectKey, data: dict[str, Any]) -> None:
     found = store.find(key.kind, key.namespace, key.name)
+    finished = claims.bound if key.kind == kinds.CLAIM else dict
     if found is None:
-        store.create(objects.created(data, key, objects.new_uid(), time.time()))
+        store.create(finished(objects.created(data, key, objects.new_uid(), time.time())))
     else:
-        store.update(objects.updated(data, found.data, key), expected=found.resource_version)
+        store.update(finished(objects.updated(data, found.data, key)), expected=found.resource_version)
 
 
 def _create(store: Store, step: Step, launch: Launcher | None, way: Way) -> None:
@@ -126,15 +131,17 @@ def _create(store: Store, step: Step, launch: Launcher | None, way: Way) -> None
         requests.await_end(store, key)
     supervisors.sweep(store, key.namespace, key.name)
     folder = str(location.job_folder(store.path, key.namespace, key.name, uid))
-    if launch is not None:
-        _write_files(folder, _job(uid, _desired(step), launch, way))
+    job = _job(uid, _desired(step), launch, way) if launch is not None else None
+    if job is not None:
+        _write_files(folder, job, step)
     try:
         with store.writing():
             number = store.next_number(key.namespace, key.name)
             replaced = _take_place(store, step, most=way.settings.runs_keep - 1)
             store.create(objects.created(_data(step), key, uid, time.time()))
-            if launch is not None:
+            if job is not None:
                 store.add_run(replace(_run(uid, folder, _desired(step), way, replaced.folder), number=number))
+                claims.create(store, job.workload, uid)
     except Conflict as error:
         supervisors.remove_folder(folder)
         raise objects.created_meanwhile(key) from error
@@ -143,8 +150,25 @@ def _create(store: Store, step: Step, launch: Launcher | None, way: Way) -> None
         raise
     for path in replaced.left:
         supervisors.remove_folder(path)
-    if launch is not None:
+    if job is not None:
         _start(folder, key)
+
+
+def _give_again(store: Store, step: Step) -> None:
+    """Secrets for a job that is there: while it has not ended it may wait for them."""
+    key = step.action.key
+    found = store.find(key.kind, key.namespace, key.name)
+    run = store.run(found.uid) if found is not None else None
+    if run is None or run.ended:
+        return
+    try:
+        secretkeep.keep(run.folder, step.secrets)
+    except OSError as error:
+        raise Unavailable(f"{run.folder} cannot be written: {error.strerror}", "free some space") from error
+    latest = store.run(run.uid)
+    if latest is None or latest.ended:
+        # It ended meanwhile.
+        secretkeep.forget(run.folder)
 
 
 def _start(folder: str, key: ObjectKey) -> None:
@@ -239,9 +263,11 @@ def _objects(uid: str, resolution: Resolution) -> Iterator[dict[str, Any]]:
         yield from mpi.missing_keys(own, uid, os.urandom)
 
 
-def _write_files(folder: str, job: jobfiles.RunFiles) -> None:
+def _write_files(folder: str, job: jobfiles.RunFiles, step: Step) -> None:
     try:
         jobfiles.write(folder, job)
+        if step.secrets:
+            secretkeep.keep(folder, step.secrets)
     except OSError as error:
         supervisors.remove_folder(folder)
         raise Unavailable(

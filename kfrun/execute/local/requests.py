@@ -7,9 +7,10 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from kfrun.errors import StoreBusy, StoreFull
+from kfrun.errors import Refused, StoreBusy, StoreFull
 from kfrun.execute import objects
 from kfrun.execute.local import supervisors
+from kfrun.execute.local.supply import secretkeep
 from kfrun.model import kinds
 from kfrun.model.state import is_finished
 
@@ -114,13 +115,26 @@ def _set_suspend(store: Store, key: ObjectKey, *, suspend: bool, uid: str) -> bo
             return None
         if bool(found.data["spec"].get("suspend", False)) == suspend:
             return False
-        store.update(objects.with_suspend(found.data, suspend=suspend), expected=found.resource_version)
         run = store.run(found.uid)
+        if not suspend and run is not None:
+            _require_secrets(run)
+        store.update(objects.with_suspend(found.data, suspend=suspend), expected=found.resource_version)
         if run is not None:
             store.rouse(run)
     if run is not None and not run.ended:
         supervisors.wake(run.folder)
     return True
+
+
+def _require_secrets(run: Run) -> None:
+    """Refuse to resume a job that would wait for what was given to it, and is lost: the machine was restarted, say."""
+    names = secretkeep.lost(run.folder)
+    if names:
+        again = " ".join(f"--secret-env-file {name}=FILE" for name in names)
+        raise Refused(
+            f"{run.name} was given {', '.join(names)} by --secret-env-file, which is not kept any more",
+            f"kfrun apply -f MANIFEST {again} gives it again; then resume it",
+        )
 
 
 def await_end(store: Store, key: ObjectKey) -> None:

@@ -123,6 +123,9 @@ if TYPE_CHECKING:
             """Start an attempt with what it is given.
 
             `Started` follows, or `Waiting`; or `Ended` with reason StartError if it cannot be.
+
+            Raises:
+                MissingConfig: one of its variables comes from what is not there yet; nothing has been done.
             """
 
         def adopt(self, attempt: Attempt, given: Supplies | None) -> bool:

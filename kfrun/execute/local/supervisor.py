@@ -23,6 +23,7 @@ from kfrun.execute.local import jobfiles, runtimes, supervisors
 from kfrun.execute.local.kubelet import handlers, messages
 from kfrun.execute.local.ledger import Ledger
 from kfrun.execute.local.needs.need import Denied, Met, Needs, Unmet
+from kfrun.execute.local.supply import places, secretkeep
 from kfrun.execute.local.supply.starts import HeldStarts
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.values import replace
@@ -47,6 +48,7 @@ class Supervisor:
         self._ledger = Ledger(store, run, job)
         self._state = self._ledger.load(time.time())
         self._facts: list[Fact] = []
+        self._present: dict[str, PodState] = {}
         self._removed: set[str] = set()
         self._use(job)
         self._wake = jobfiles.open_wake(run.folder)
@@ -98,12 +100,16 @@ class Supervisor:
         for fact in happened:
             facts.note(p, self._with_message(p, fact))
         asked = self._mind_needs(p)
+        self._starts.watch(p)
         trainjob.step(p)
         if not asked and self._is_first_to_start(p):
             self._ask_needs(p)
         if self._state.finished or self._state.request:
             self._needs.stop()
             trainjob.note_installation(p, "")
+        if trainjob.is_over(self._state):
+            # Before anybody hears that it is: after that nobody comes to do it.
+            secretkeep.forget(self._run.folder)
         while not self._ledger.save(self._state, p.events):
             # Nothing is done that is not written down: neither the store nor the reserve takes it now.
             self._leave_if_folder_is_gone()
@@ -125,6 +131,7 @@ class Supervisor:
         if not Path(self._run.folder).is_dir():
             self._needs.stop()
             self._runtime.clean(self._run.uid, max((child.grace for child in self._job.workload.jobs), default=0.0))
+            places.forget(self._run.uid)
             sys.exit("the job's folder was removed: its processes were stopped")
 
     def _mind_clock(self) -> None:
@@ -228,10 +235,16 @@ class Supervisor:
         self._facts += self._starts.retry(p)
         if self._handlers is not None:
             self._handlers.mind(self._state, p.now)
-        for ended in self._state.pods:
-            if ended.ended and ended.name not in self._removed:
-                self._starts.remove(ended)
-                self._removed.add(ended.name)
+        self._remove_ended()
+
+    def _remove_ended(self) -> None:
+        """Remove what was made for pods that have ended, also of those that the state keeps no more."""
+        kept = {pod.name: pod for pod in self._state.pods}
+        self._present |= {name: pod for name, pod in kept.items() if name not in self._removed}
+        for name, pod in list(self._present.items()):
+            if pod.ended or name not in kept:
+                self._starts.remove(self._present.pop(name))
+                self._removed.add(name)
 
     def _run_hook(self, attempt: Attempt, hook: str) -> None:
         assert self._handlers is not None, "a hook is a handler"
@@ -286,7 +299,8 @@ class Supervisor:
                 message = "the machine was restarted while the container ran"
                 facts.note(p, facts.Ended(attempt, 137, facts.NODE_RESTARTED, message, time.time()))
             elif not self._starts.adopt(p, attempt):
-                self._facts += self._starts.start(p, attempt)
+                never = facts.Ended(attempt, 137, "Error", "it was stopped before it could start", time.time())
+                self._facts += [never] if container.stopping else self._starts.start(p, attempt)
             elif container.hook == "preStop":
                 self._run_hook(attempt, container.hook)
             elif container.told:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _IDENTITY_BYTES = 256
 _MOMENT, _PAUSE = 1.0, 0.02
 _KEPT = ("DYLD_LIBRARY_PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_FILE", "SSL_CERT_DIR",
-         "TMPDIR", "TZ", "USER", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME")  # fmt: skip
+         "TMPDIR", "TZ", "USER", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")  # fmt: skip
 _MAIN = "import sys; sys.path.append(sys.argv.pop(1)); from kfrun.execute.local.nursery import main; main()"
 
 
@@ -247,6 +247,10 @@ def remove(store: Store, run: Run) -> None:
     with store.writing():
         store.forget_history(run.namespace, run.name)
         store.forget(run.uid)
+    from kfrun.execute.local.supply import claims, places
+
+    places.forget(run.uid)
+    claims.release(store, run.namespace)
 
 
 def _former_folders(store: Store, run: Run) -> list[str]:
@@ -280,13 +284,12 @@ def sweep(store: Store, namespace: str, name: str = "*") -> None:
 
 def remove_folder(folder: str) -> None:
     """Remove a job's folder and the folders above it that are empty then."""
-    import shutil
-
     from kfrun.execute.local import jobfiles
+    from kfrun.host import files
 
     with jobfiles.exclusive(folder):
         _set_aside(folder)
-    shutil.rmtree(_aside(folder), ignore_errors=True)
+    files.remove_tree(_aside(folder))
     with jobfiles.exclusive(folder):
         for parent in (os.path.dirname(folder), os.path.dirname(os.path.dirname(folder))):
             with contextlib.suppress(OSError):
@@ -295,6 +298,9 @@ def remove_folder(folder: str) -> None:
 
 def _set_aside(folder: str) -> None:
     """Take the folder away at one stroke: nobody may find it half removed, or put a file into it again."""
+    from kfrun.execute.local.supply import secretkeep
+
+    secretkeep.forget(folder)
     with contextlib.suppress(OSError):
         os.rename(folder, _aside(folder))
 

@@ -20,6 +20,7 @@ from kfrun.errors import KfrunError, StoreFailed
 from kfrun.execute.controller.facts import SUPERVISOR_FAILED
 from kfrun.execute.local import jobfiles, requests, runtimes, supervisors
 from kfrun.execute.local.supervisor import Supervisor
+from kfrun.execute.local.supply import secretkeep
 from kfrun.host import lock
 from kfrun.model.kinds import API_VERSION, TRAIN_JOB
 from kfrun.model.runstate import Condition
@@ -171,6 +172,7 @@ def _abandon(store: Store, run: Run, why: str) -> None:
     """Nothing can be adopted or started. Stop what runs, and say so."""
     grace = 0.0 if run.request in ("kill", "delete now") else runtimes.GRACE_SECONDS
     left = "it was stopped" if runtimes.clean(run, grace) else "its processes were left alone"
+    secretkeep.forget(run.folder)
     now, message = time.time(), f"{why}; {left}: run its manifest again"
     with store.writing():
         # It may have been asked for meanwhile.

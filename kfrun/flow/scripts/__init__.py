@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kfrun import masking
 from kfrun.errors import InvalidInput, Refused, Unavailable, UsageProblem
 from kfrun.flow import documents as loading
-from kfrun.flow import plans
+from kfrun.flow import givensecrets, plans
 from kfrun.load import folders as listing
 from kfrun.load import kubeyaml, script, sources
 from kfrun.load.script import manifest, surroundings
@@ -100,11 +100,12 @@ def plan(
         require_writable(made.call.save, made.text)
     if made.warnings:
         warn(made.warnings)
+    secrets = givensecrets.read(wishes.secret_env_files, warn)
     read = [loading.in_namespace(one, settings.namespace) for one in documents(made)]
     observed = observe([document.key for document in read])
     complete = plans.completion(observed, settings, of_all=False)
     try:
-        ready = plans.of(read, observed, wishes.to_run(), settings, complete=complete)
+        ready = plans.of(read, observed, wishes.to_run(), settings, complete=complete, secrets=secrets)
     except InvalidInput as refusal:
         raise InvalidInput([_with_way_out(one, made) for one in refusal.findings]) from refusal
     require_own(ready, made)
@@ -185,6 +186,14 @@ def require_own(ready: Ready, made: Made) -> None:
         f"kfrun run --name {_other(name)} gives this one a name of its own; kfrun delete {name} removes the other one "
         "with its logs",
     )
+
+
+def before(ready: Ready, made: Made) -> str:
+    """The folder that the script's job ran in before, where that is another one."""
+    (job,) = ready.plan.jobs or (None,)
+    stored = ready.observed.jobs.get(job.resolution.trainjob) if job is not None else None
+    folder = _origin(stored)[0] if stored is not None else ""
+    return "" if folder == made.facts.folder else folder
 
 
 def _is_of(facts: ScriptSummary, folder: str, theirs: Sequence[str], ours: Sequence[str]) -> bool:

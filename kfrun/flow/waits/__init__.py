@@ -11,6 +11,7 @@ from kfrun.model.state import is_finished
 from kfrun.model.values import NamedTuple
 from kfrun.observe import selection
 from kfrun.observe.selection import Selection
+from kfrun.terminal import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -142,6 +143,8 @@ class Waits:
 
         found = self._backend.find(kinds.TRAIN_JOB, key.namespace, key.name)
         state = "not there" if found is None else columns.trainjob_state(found.data)
+        if found is not None and (why := columns.waits_for(found.data)):
+            state += f", {clean(why)}"
         if self._deadline is None:
             return Refused(
                 f"waited in vain for {what} of {key.name}: it is {state}, and nothing happens by itself here"

@@ -16,10 +16,11 @@ _HONOURED: Final = {
     "SecurityContext": frozenset[str](),
     "Volume": frozenset[str](),
     "VolumeProjection": frozenset[str](),
+    "VolumeMount": frozenset[str](),
 }
 _OF_PODS: Final = (
     *("PodSpec", "Container", "EnvVarSource", "PodSecurityContext", "SecurityContext"),
-    *("Volume", "VolumeProjection"),
+    *("Volume", "VolumeProjection", "VolumeMount"),
 )
 
 

@@ -9,7 +9,11 @@ _OF_GO = {r"\z": r"\Z", "[:alpha:]": "a-zA-Z", "[:digit:]": "0-9", "[:alnum:]": 
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
 _REPEATED_GROUP = re.compile(r"\)(?:[*+]|\{)")
 _REPETITION = re.compile(r"[*+]|\{\d*,")
-_MOST = 3
+_OPTION = re.compile(r"(?<![(*+?}])\?")
+"""What may be there or not: not the mark of a group, nor that of a lazy repetition."""
+_MOST, _CHOICES = 3, 12
+_EACH = 4
+"""Choices that a repetition costs."""
 _LONGEST = 1000
 
 
@@ -21,7 +25,12 @@ def is_usable(pattern: str) -> bool:
     if len(pattern) > _LONGEST:
         return False
     plain = _ESCAPED.sub("x", _of_python(pattern))
-    if _REPEATED_GROUP.search(plain) or len(_REPETITION.findall(plain)) > _MOST:
+    repetitions = len(_REPETITION.findall(plain))
+    if _REPEATED_GROUP.search(plain) or repetitions > _MOST:
+        return False
+    # Each makes twice as many ways; alternatives outside of groups do not.
+    choices = len(_OPTION.findall(plain)) + (plain.count("|") if "(" in plain else 0)
+    if choices > _CHOICES - _EACH * repetitions:
         return False
     try:
         re.compile(_of_python(pattern))

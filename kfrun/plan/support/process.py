@@ -80,7 +80,7 @@ _HONOURED: Final[dict[str, frozenset[str]]] = {
     ),
     "PodSecurityContext": frozenset({"runAsNonRoot"}),
     "SecurityContext": frozenset({"runAsNonRoot"}),
-    "EnvVarSource": frozenset({"fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef"}),
+    "EnvVarSource": frozenset({"fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"}),
     "Volume": frozenset(
         {
             "name",
@@ -95,6 +95,7 @@ _HONOURED: Final[dict[str, frozenset[str]]] = {
         }
     ),
     "VolumeProjection": frozenset({"configMap", "secret", "downwardAPI"}),
+    "VolumeMount": frozenset({"name", "mountPath", "readOnly", "subPath", "subPathExpr"}),
 }
 
 _WITHOUT_EFFECT: Final[dict[str, frozenset[str]]] = {
@@ -124,6 +125,7 @@ _WITHOUT_EFFECT: Final[dict[str, frozenset[str]]] = {
     "EnvVarSource": frozenset(),
     "Volume": frozenset(),
     "VolumeProjection": frozenset(),
+    "VolumeMount": frozenset(),
 }
 
 _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
@@ -199,9 +201,7 @@ _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
         "appArmorProfile": _PROTECTION,
         "windowsOptions": _PROTECTION,
     },
-    "EnvVarSource": {
-        "fileKeyRef": "files of variables are not read",
-    },
+    "EnvVarSource": {},
     "Volume": dict.fromkeys(
         (
             *("gcePersistentDisk", "awsElasticBlockStore", "gitRepo", "nfs", "iscsi", "glusterfs", "rbd", "flexVolume"),
@@ -210,6 +210,10 @@ _NOT_HONOURED: Final[dict[str, dict[str, str]]] = {
         ),
         "nothing is mounted there: this machine has no such volumes",
     ),
+    "VolumeMount": {
+        "recursiveReadOnly": "what lies within a volume is as writable as it was",
+        "mountPropagation": "what is mounted later is seen on neither side",
+    },
     "VolumeProjection": dict.fromkeys(
         ("serviceAccountToken", "clusterTrustBundle", "podCertificate"), "there is no cluster to be authorised at"
     ),

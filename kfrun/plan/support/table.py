@@ -22,6 +22,9 @@ _MPI_HOSTS: Final = "mpi-hostfile"
 """The volume that only jobs of the ML policy mpi have."""
 _CONTAINERS = ("initContainers", "containers")
 _FALSE_MATTERS = frozenset({"hostUsers"})
+_DEFAULTS = ("None", "Disabled")
+"""Values that ask for nothing."""
+_HUGE = "HugePages"
 _ONLY_FALSE_MATTERS = frozenset({"allowPrivilegeEscalation"})
 
 
@@ -86,7 +89,7 @@ def _is_of_mpi(jobset: Node) -> bool:
 def _named(reasons: Mapping[str, str], node: Node, path: FieldPath) -> Iterator[NotEnforced]:
     for key, value in node.items():
         matters = value is False if key in _ONLY_FALSE_MATTERS else value or (value is False and key in _FALSE_MATTERS)
-        if key in reasons and matters:
+        if key in reasons and matters and value not in _DEFAULTS:
             yield NotEnforced(field_text((*path, key)), reasons[key])
 
 
@@ -118,8 +121,8 @@ def _pod(table: Reasons, spec: Node, path: FieldPath) -> Iterator[NotEnforced]:
     for index, volume in enumerate(spec.get("volumes", []) if "volumes" not in table["PodSpec"] else ()):
         below = (*path, "volumes", index)
         yield from _named(table["Volume"], volume, below)
-        if (volume.get("emptyDir") or {}).get("sizeLimit"):
-            yield NotEnforced(field_text((*below, "emptyDir", "sizeLimit")), "how much is in it is not watched")
+        if "emptyDir" not in table["Volume"] and str((volume.get("emptyDir") or {}).get("medium")).startswith(_HUGE):
+            yield NotEnforced(field_text((*below, "emptyDir", "medium")), "it lies on the disk")
         for number, source in enumerate((volume.get("projected") or {}).get("sources") or ()):
             yield from _named(table["VolumeProjection"], source, (*below, "projected", "sources", number))
     for key in _CONTAINERS:
@@ -150,6 +153,10 @@ def _container(table: Reasons, container: Node, path: FieldPath) -> Iterator[Not
     is_sidecar = path[-2] == "initContainers" and container.get("restartPolicy") == "Always"
     if container.get("restartPolicy") and not is_sidecar:
         yield NotEnforced(field_text((*path, "restartPolicy")), "containers restart as their pod says")
+    for index, mount in enumerate(
+        container.get("volumeMounts", []) if "volumeMounts" not in table["Container"] else ()
+    ):
+        yield from _named(table["VolumeMount"], mount, (*path, "volumeMounts", index))
     for index, entry in enumerate(container.get("env", [])):
         below = (*path, "env", index, "valueFrom")
         source: Node | None = entry.get("valueFrom")

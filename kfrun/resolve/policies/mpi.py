@@ -65,12 +65,17 @@ def add_objects(build: Build) -> None:
 
 def missing_keys(objects: Sequence[Node], uid: str, entropy: Callable[[int], bytes]) -> Iterator[Node]:
     """The Secret of a job that was resolved without material, beside its ``objects``; nothing for other jobs."""
+    for metadata in missing_secrets(objects):
+        yield {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, **_keys(Material(uid, entropy(ENTROPY)))}
+
+
+def missing_secrets(objects: Sequence[Node]) -> Iterator[Node]:
+    """The metadata of what `missing_keys` makes."""
     kinds = {item["kind"] for item in objects}
     for item in objects:
         name, _, of_mpi = item["metadata"]["name"].rpartition(f"-{_HOSTS_VOLUME}")
         if item["kind"] == "ConfigMap" and name and not of_mpi and "Secret" not in kinds:
-            metadata = {**item["metadata"], "name": f"{name}-{_KEYS_VOLUME}"}
-            yield {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, **_keys(Material(uid, entropy(ENTROPY)))}
+            yield {**item["metadata"], "name": f"{name}-{_KEYS_VOLUME}"}
 
 
 def _keys(material: Material) -> Node:

@@ -90,11 +90,18 @@ def _source(value: str) -> tuple[str, str] | None:
 
 
 def _mount(value: str) -> tuple[str, str] | None:
-    """One folder a line, and the path at which containers see it."""
+    """One folder a line, and the path at which containers see it, each path once."""
+    seen = set[str]()
     for line in entries(value):
-        _, mark, path = line.text.partition("=")
+        folder, mark, path = map(str.strip, line.text.partition("="))
         if not (mark and path.startswith("/") and path.strip("/") and ".." not in path.split("/")):
             return f'"{line.text}" does not say which folder lies where', "write FOLDER=/PATH, as in .=/workspace"
+        if folder.startswith(("/", "~")) or ".." in folder.split("/"):
+            way = "name a folder below it, choose the source folder with kfrun.dev/source, or use a hostPath volume"
+            return f'"{folder}" leads out of the source folder', way
+        if path.rstrip("/") in seen:
+            return f"two folders are to be seen at {path}", "give each a path of its own"
+        seen.add(path.rstrip("/"))
     return None
 
 

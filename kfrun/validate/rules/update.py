@@ -78,6 +78,12 @@ def check(old: dict[str, Any] | Document, new: Document, *, version: str = schem
     objects are those of the store. Kinds without such rules have no findings.
     """
     kind = str(new.data.get("kind"))
+    if kind == kinds.CLAIM:
+        from kfrun.validate.rules import claims
+
+        return located.findings(
+            new, claims.changes(old.data if isinstance(old, Document) else old, new.data), Stage.RULE
+        )
     if kind not in IMMUTABLE:
         return []
     source, data = (old, old.data) if isinstance(old, Document) else (None, old)

@@ -6,6 +6,12 @@ import pytest
 
 from tests.cli.manifests import RUNTIME
 
+JOB = """
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata: {name: own}
+spec: {runtimeRef: {kind: TrainingRuntime, name: mine}}
+"""
 TEMPLATE = RUNTIME.replace("name: mine", "name: {{ name }}")
 
 
@@ -36,6 +42,30 @@ def test_a_template_without_its_values_deletes_nothing(stored):
     assert done.code == 1
     assert "KF121" in done.err
     assert len(names(stored)) == 2
+
+
+@pytest.mark.parametrize("words", [["cm", "c"], ["configmap/c"], ["ConfigMap", "c", "--ignore-not-found"]])
+def test_a_config_map_is_deleted_by_its_type_and_name(home, words):
+    home.path.parent.joinpath("c.yaml").write_text("{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}")
+    home.ok("apply", "-q", "-f", "c.yaml")
+    assert home.ok("delete", *words) == 'configmap "c" deleted\n'
+    assert home("get", "cm", "c").code == 1
+
+
+def test_a_type_alone_is_no_name(home):
+    done = home("delete", "cm")
+    assert (done.code, "which cm? name one" in done.err) == (2, True)
+    assert 'configmap "later" not found' in home("delete", "cm", "later").err
+
+
+def test_the_runtime_that_run_kept_with_a_job_goes_with_it(kfrun):
+    kfrun.write("train.py", "")
+    text = RUNTIME + "---\n" + JOB
+    kfrun.ok("run", "-q", "-f", str(kfrun.write("both.yaml", text)))
+    again = kfrun("delete", "-f", "both.yaml")
+    assert (again.returncode, again.stdout) == (0, 'trainjob.trainer.kubeflow.org "own" deleted\n')
+    again = kfrun("delete", "-f", "both.yaml")
+    assert (again.returncode, 'trainingruntime "mine" not found' in again.stderr) == (1, True)
 
 
 def test_values_without_a_file_are_a_mistake(stored):

@@ -224,3 +224,47 @@ def test_names_are_completed(jobs, monkeypatch):
     assert complete("kfrun get trainj") == ["trainjobs"]
     assert complete("kfrun get tj b") == ["bert"]
     assert complete("kfrun wait -n nlp o") == ["other"]
+
+
+CORE = """
+{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {a: "1", b: "2"}, binaryData: {d: AA==}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: s}, data: {a: aHVudGVyMg==}, stringData: {a: hunter2}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: p}
+spec: {accessModes: [ReadWriteOnce, ReadOnlyMany], resources: {requests: {storage: 2Gi}}}
+"""
+
+
+@pytest.fixture
+def core(home):
+    """A home with a ConfigMap, a Secret and a claim."""
+    home.path.parent.joinpath("core.yaml").write_text(CORE)
+    home.ok("apply", "-q", "-f", "core.yaml")
+    return home
+
+
+def test_config_maps_secrets_and_claims_are_listed_and_described(core):
+    found = [rows(core.ok("get", *words, "--no-headers"))[0][:-1] for words in (["cm"], ["secret/s"], ["pvc", "p"])]
+    assert found == [["c", "3"], ["s", "Opaque", "1"], ["p", "Bound", "2Gi", "RWO,ROX"]]
+    assert "a: 1\n" in core.ok("describe", "cm", "c")
+    assert "storage: 2Gi\n" in core.ok("describe", "pvc/p")
+    assert 'configmap "other" not found' in core("get", "cm", "other").err
+
+
+@pytest.mark.parametrize(
+    "words", [["-o", "yaml"], ["-o", "json"], ["-o", "jsonpath={..a}"], ["-o", "custom-columns=A:.data.a"]]
+)
+def test_what_a_secret_holds_is_printed_only_where_that_was_asked_for(core, words):
+    done = core("get", "secret", "s", *words)
+    assert ("(sensitive)" in done.out, "aHVudGVyMg" in done.out, "hunter2" in done.out) == (True, False, False)
+    assert "--show-secrets prints it" in done.err
+    shown = core("get", "secret", "s", *words, "--show-secrets")
+    assert ("aHVudGVyMg==" in shown.out, shown.err) == (True, "")
+
+
+def test_what_secrets_hold_is_not_described(core):
+    assert "hunter2" not in (found := core.ok("describe", "secret", "s"))
+    assert "aHVudGVyMg" not in found

@@ -175,8 +175,10 @@ def test_a_script_keeps_its_job_however_and_from_wherever_it_is_run(project: Kfr
         ("-m", "train"),
     ):
         project.ok("run", "-q", *words)
-    project.folder = project.folder.parent
-    project.ok("run", "-q", "my churn/train.py")
+    mine, project.folder = project.folder, project.folder.parent
+    told = project("run", "-q", "my churn/train.py").stderr
+    assert f"my-churn: it ran in {mine} before, and runs in {project.folder} now" in told
+    assert "it ran in" not in project("run", "-q", "my churn/train.py").stderr
     project.ok("run", "-q", "--", "python", "my churn/train.py")
     project.folder /= "my churn"
     project.ok("run", "-q", "train.py")
@@ -258,6 +260,30 @@ def test_what_cannot_be_is_said_with_the_way_out(project: Kfrun, words: tuple[st
     assert said in done.stderr
     assert hint in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "way"),
+    [
+        (("run", "--epochs", "2", "train.py"), "kfrun run train.py --epochs 2;"),
+        (("run", "-q", "--epochs=2", "train.py", "--lr", "1"), "kfrun run -q train.py --lr 1 --epochs=2;"),
+        (("run", "--fast", "train.py"), "kfrun run train.py --fast;"),
+        (("run", "-e", "2", "-m", "train"), "kfrun run -m train -e 2;"),
+        (("run", "--epochs", "2"), "kfrun run train.py --epochs 2;"),
+        (("run", "--epochs", "2", "job.yaml"), "kfrun run job.yaml -- --epochs 2;"),
+        (("init", "--epochs", "2", "train.py"), "kfrun init train.py --epochs 2;"),
+        (("rerun", "job", "--epochs", "3"), "kfrun rerun job -- --epochs 3;"),
+        (("rerun", "--epochs", "3"), "kfrun rerun -- --epochs 3;"),
+        (("rerun", "--fast", "job", "--", "--lr", "1"), "kfrun rerun job -- --lr 1 --fast;"),
+        (("apply", "-f", "job.yaml", "--hf-token", "abc"), "kfrun apply -f job.yaml -- --hf-token '(sensitive)';"),
+    ],
+)
+def test_an_option_of_the_job_in_front_of_it_is_told_where_it_stands(
+    project: Kfrun, words: tuple[str, ...], way: str
+) -> None:
+    done = project(*words)
+    assert (done.returncode, "No such option" in done.stderr) == (2, True)
+    assert f"hint: if it is the job's: {way}" in done.stderr
 
 
 def test_a_script_that_is_no_python_is_refused_with_file_line_and_column(project: Kfrun) -> None:

@@ -108,7 +108,8 @@ def test_ctrl_c_leaves_the_job_stopping(kfrun: Kfrun) -> None:
         (("a", "--all"), 2, "names cannot be given together with --all"),
         (("job",), 1, 'trainjob "job" not found'),
         (("pod/x",), 1, 'pod "x" not found'),
-        (("secret/x",), 2, 'no resource type "secret"'),
+        (("secret/x",), 2, '"secret/x" is no TrainJob'),
+        (("service/x",), 2, 'no resource type "service"'),
         (("a", "--timeout", "soon"), 2, "--timeout"),
     ],
 )

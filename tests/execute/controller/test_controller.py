@@ -76,6 +76,9 @@ def test_on_failure_waits_are_none_then_ten_then_twenty_seconds() -> None:
             machine.at(machine.wake_at)
         waits.append(machine.now - before)
     assert waits == [0, 10, 20, 40, 80, 160, 300, 300]
+    told = machine.messages("BackOff")
+    assert told[0] == "node-0 failed with exit code 3; attempt 3 of 9 in 10 s"
+    assert told[-1] == "node-0 failed with exit code 3; attempt 9 of 9 in 300 s"
 
 
 @pytest.mark.parametrize(("limit", "pods"), [(0, 1), (1, 2), (3, 4)])
@@ -88,6 +91,11 @@ def test_never_makes_one_pod_more_than_the_limit(limit: int, pods: int) -> None:
     assert machine.conditions == FAILED
     assert [pod.attempt for pod in machine.state.pods] == list(range(pods))
     assert len({pod.name for pod in machine.state.pods}) == pods
+    waits = [10 * 2**number for number in range(limit)]
+    assert machine.messages("BackOff") == [
+        f"node-0 failed with exit code 3; attempt {number} of {limit + 1} in {wait} s"
+        for number, wait in enumerate(waits, 2)
+    ]
 
 
 def test_a_retry_that_succeeds_makes_the_job_complete() -> None:
@@ -359,6 +367,22 @@ def test_what_was_asked_to_start_waits_until_it_is_told_to_have_started() -> Non
     machine.tell(Started(machine.attempt(), 6.5))
     assert (pod.phase, container.status, container.started, container.reason) == ("Running", "running", 6.5, "")
     assert pod.ready
+
+
+def test_a_job_of_which_nothing_runs_says_what_it_waits_for() -> None:
+    machine = Machine(workload(child(nodes=2, pod=NEVER, backoffLimit=1)), slow=True)
+    machine.tell(Waiting(machine.attempt(0), "ContainerCreating"))
+    assert machine.conditions == []
+    machine.tell(Waiting(machine.attempt(0), "CreateContainerConfigError", 'configmap "a" not found'))
+    machine.tell(Waiting(machine.attempt(1), "", "0/1 nodes are available"))
+    assert machine.conditions == [("Waiting", "True", "CreateContainerConfigError")]
+    machine.started(0)
+    assert machine.conditions == []
+    machine.end(0, 3)
+    assert machine.conditions == [("Waiting", "True", "Unschedulable")]
+    machine.ask("cancel")
+    assert machine.conditions == [("Failed", "True", "Cancelled")]
+    assert machine.messages("Killing") == [], "what was never there is not killed"
 
 
 def test_readiness_is_waited_for_through_slow_starts_and_probes() -> None:

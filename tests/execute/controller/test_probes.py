@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kfrun.execute.controller import pod as pods
 from kfrun.execute.controller.facts import Attempt, HookEnded, Probed, Started
 from tests import workloads
 from tests.execute.controller.machine import COMPLETE, FAILED, NEVER, Machine, grace, inits, workload
@@ -96,7 +97,7 @@ def test_without_restarts_a_failed_probe_ends_the_whole_pod(probe: str) -> None:
     proxy = {"name": "proxy", "restartPolicy": "Always"}
     it = machine(node(**{f"{probe}Probe": PROBE}), pod={**NEVER, **inits(proxy), **grace(5)})
     it.taken()
-    probed(it, probe, False)
+    probed(it, probe, False, f"{probe.capitalize()} probe failed: one\ntwo\n  no such file\n")
     assert it.taken() == [f"term {NODE}"]
     it.end(0, 137)
     assert it.taken() == ["term job-node-0-0/proxy"]
@@ -104,6 +105,16 @@ def test_without_restarts_a_failed_probe_ends_the_whole_pod(probe: str) -> None:
     assert it.conditions == FAILED
     assert it.state.first_failure is not None
     assert it.state.first_failure.exit_code == 137
+    assert it.state.first_failure.cause == f"{probe} probe failed: one … no such file"
+
+
+def test_a_container_that_ends_well_when_its_probe_fails_tells_why_its_job_failed() -> None:
+    it = machine(node(livenessProbe=PROBE), backoffLimit=1)
+    probed(it, "liveness", False)
+    it.end(0, 0)
+    assert it.conditions == FAILED
+    assert it.state.first_failure is not None
+    assert (it.state.first_failure.exit_code, it.state.first_failure.cause) == (1, "liveness probe failed")
 
 
 def test_without_restarts_others_of_the_pod_work_on() -> None:
@@ -175,15 +186,16 @@ def test_what_runs_shows_when_its_post_start_hook_has_ended_and_others_start_aft
 def test_a_post_start_hook_that_fails_ends_its_container() -> None:
     it = machine(node(lifecycle={"postStart": HOOK, "preStop": HOOK}), pod=grace(5))
     it.taken()
-    it.tell(HookEnded(it.attempt(), "postStart", failed=True))
+    it.tell(HookEnded(it.attempt(), "postStart", failed=True, message="command 'x' exited with 3: no"))
     assert it.taken() == [f"hook preStop {NODE}"]
-    assert it.messages("FailedPostStartHook") == ["PostStartHook failed"]
+    assert it.messages("FailedPostStartHook") == ["PostStartHook failed: command 'x' exited with 3: no"]
     assert it.messages("Killing") == ["FailedPostStartHook"]
     it.tell(HookEnded(it.attempt(), "preStop"))
     assert it.taken() == [f"term {NODE}"]
     it.end(0, 143)
     assert it.conditions == FAILED
     assert it.state.first_failure is not None
+    assert it.state.first_failure.cause == "postStart hook failed: command 'x' exited with 3: no"
 
 
 def test_a_pre_stop_hook_comes_before_sigterm_within_the_grace_period() -> None:
@@ -246,6 +258,23 @@ def test_a_pod_that_is_active_for_too_long_fails_whatever_its_containers_say() -
     pod = it.state.pods[0]
     assert (pod.phase, pod.reason) == ("Failed", "DeadlineExceeded")
     assert pod.message == "Pod was active on the node longer than the specified deadline"
+    assert it.conditions == FAILED
+    assert it.state.first_failure is not None
+    assert it.state.first_failure.cause == "was active longer than its pod's activeDeadlineSeconds of 3 s"
+
+
+def test_a_pod_that_is_evicted_fails_whatever_its_containers_say_and_has_a_second_to_end() -> None:
+    it = machine(node(), pod={**NEVER, **grace(5)})
+    it.taken()
+    pod = it.state.pods[0]
+    p = it.begin()
+    pods.evict(p, pod, "too much")
+    it.turn(p)
+    assert it.taken() == [f"term {NODE}"]
+    assert pod.kill_at == 1.0
+    it.end(0, 0)
+    assert (pod.phase, pod.reason, pod.message) == ("Failed", "Evicted", "too much")
+    assert ("Pod", "Evicted") in it.events
     assert it.conditions == FAILED
 
 

@@ -45,8 +45,9 @@ def test_an_image_that_is_pulled_slowly_is_seen_waiting_and_then_runs(store: Sto
     for reason in ("ErrImagePull", "ImagePullBackOff"):
         site.turn(Waiting(site.attempt(), reason, "manifest unknown"))
         assert site.container() == {"waiting": {"reason": reason, "message": "manifest unknown"}}
-    assert site.conditions() == []
+    assert site.conditions() == [("Waiting", "ImagePullBackOff")]
     site.turn(Started(site.attempt(), 5.0))
+    assert site.conditions() == []
     assert (site.pod()["phase"], site.container()) == ("Running", {"running": {"startedAt": "1970-01-01T00:00:05Z"}})
     site.turn(Ended(site.attempt(), 0, "Completed", "", 6.0))
     assert site.conditions() == [("Complete", "AllJobsCompleted")]

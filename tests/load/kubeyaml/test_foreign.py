@@ -127,7 +127,7 @@ def test_what_looks_like_a_mark_inside_of_a_text_is_none(text: str) -> None:
     "part", ["{{", "{% ", "'", '"', "${", "<<<<<<< ", "{{ . ", "@a", "=======\n", "{{ a }}\n", "\n"]
 )
 def test_a_hundred_kilobytes_of_anything_are_looked_at_soon(part: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     parse("a: [" + part * (100_000 // len(part)), "f.yaml")
     parse("a: {{ " + part * (100_000 // len(part)), "f.yaml")
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20

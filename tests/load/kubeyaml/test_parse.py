@@ -171,9 +171,9 @@ def test_of_merges_and_keys_the_later_counts_and_of_a_list_of_merges_the_first(t
 def test_twenty_thousand_merges_into_one_large_mapping_end_soon() -> None:
     keys = "".join(f"  k{n}: 1\n" for n in range(20_000))
     merges = "".join(f"  <<: {{m{n}: 1}}\n" for n in range(20_000))
-    started = time.monotonic()
+    started = time.process_time()
     assert len(data(f"v:\n{keys}{merges}")[0]["v"]) == 40_000
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
 
 
 @pytest.mark.parametrize(

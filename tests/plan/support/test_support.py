@@ -17,7 +17,7 @@ POD = "spec.replicatedJobs[0].template.spec.template.spec"
 
 TYPES = [
     *("Container", "EnvVarSource", "JobSetSpec", "JobSpec", "Network", "PodSecurityContext", "PodSpec"),
-    *("ReplicatedJob", "SecurityContext", "Volume", "VolumeProjection"),
+    *("ReplicatedJob", "SecurityContext", "Volume", "VolumeMount", "VolumeProjection"),
 ]
 
 
@@ -61,17 +61,8 @@ def _named(of, **trainer):
         (runtime(container={"stdin": True}), f"{POD}.containers[0].stdin"),
         (runtime(container={"resources": {"limits": {"cpu": 1}}}), f"{POD}.containers[0].resources"),
         (runtime(container={"tty": True}), f"{POD}.containers[0].tty"),
-        (
-            runtime(
-                container={
-                    "env": [{"name": "A", "valueFrom": {"fileKeyRef": {"volumeName": "s", "path": "p", "key": "k"}}}]
-                }
-            ),
-            f"{POD}.containers[0].env[0].valueFrom.fileKeyRef",
-        ),
         (runtime(nodeSelector={"a": "b"}), f"{POD}.nodeSelector"),
         (runtime(hostUsers=False), f"{POD}.hostUsers"),
-        (runtime(volumes=[{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}]), f"{POD}.volumes[0].emptyDir.sizeLimit"),
         (runtime(volumes=[{"name": "v", "nfs": {"server": "s", "path": "/"}}]), f"{POD}.volumes[0].nfs"),
         (
             runtime(volumes=[{"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]),

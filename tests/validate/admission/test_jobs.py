@@ -168,9 +168,9 @@ def test_texts_of_any_length_are_judged_at_once(text: str) -> None:
             f"container.apparmor.security.beta.kubernetes.io/{text}": text,
         }
     }
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(jobs.check(of)) > 30
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.timeout(20)
@@ -193,9 +193,9 @@ def test_lists_of_any_length_are_judged_at_once() -> None:
         {"podFailurePolicy": policy},
         topologySpreadConstraints=[{**spread, "topologyKey": "a"}, *({"topologyKey": key} for key in keys)],
     )
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(jobs.check(of)) > 10_000
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("wrong", [None, "text", 1, [], ["x"], {"a": []}, [{"name": 1}], [[]]])

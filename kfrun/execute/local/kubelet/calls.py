@@ -11,6 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from kfrun import masking
 from kfrun.execute.local.kubelet import probes, tcp
 from kfrun.execute.local.kubelet.errand import Expired, Reply
 from kfrun.execute.local.pods.variables import expand
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _OUTPUT = 10 << 10
 """Bytes of what a program says that are kept."""
+
+_COMMAND = 120
 
 
 class Calls:
@@ -54,7 +57,7 @@ class Calls:
         """The call of a lifecycle hook of a container."""
         if "exec" in handler:
             argv = handler["exec"].get("command", ())
-            return lambda: self._execute(attempt, argv, "")
+            return lambda: self._execute(attempt, argv, "", told=True)
         if "httpGet" in handler:
             return lambda: self._http(pod, spec, handler["httpGet"], is_probe=False)
         if "sleep" in handler:
@@ -62,7 +65,7 @@ class Calls:
         # A kubelet knows no other one: tcpSocket is in the API for old manifests alone.
         return lambda: Reply(False, "invalid handler")
 
-    def _execute(self, attempt: Attempt, argv: Sequence[str], expired: str) -> Reply:
+    def _execute(self, attempt: Attempt, argv: Sequence[str], expired: str, *, told: bool = False) -> Reply:
         reading, writing = os.pipe()
         null = os.open(os.devnull, os.O_RDONLY)
         kept = bytearray()
@@ -78,7 +81,8 @@ class Calls:
             os.close(writing)
         # Whoever lives on may hold its output open.
         reader.join(0.1)
-        return Reply(code == 0, kept.decode(errors="replace") if code else "")
+        output = kept.decode(errors="replace") if code else ""
+        return Reply(code == 0, f"command '{_shown(argv)}' exited with {code}: {output}" if told and code else output)
 
     def _place(self, pod: PodState, spec: Node, handler: Node) -> tuple[str, int]:
         port = _port(spec, handler["port"])
@@ -125,6 +129,12 @@ def _port(spec: Node, port: int | str) -> int:
 def _sleep(seconds: float) -> Reply:
     time.sleep(seconds)
     return Reply(True)
+
+
+def _shown(argv: Sequence[str]) -> str:
+    """A command on one line, so short that what it has said is to be seen, too."""
+    text = " ".join(" ".join(masking.words(argv)).split())
+    return text if len(text) <= _COMMAND else f"{text[:_COMMAND]}..."
 
 
 def _read(descriptor: int, kept: bytearray) -> None:

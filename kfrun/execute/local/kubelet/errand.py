@@ -12,9 +12,11 @@ import json
 import os
 import select
 import signal
+import threading
 import time
 from typing import TYPE_CHECKING
 
+from kfrun import masking
 from kfrun.host import files, orphans
 from kfrun.model.values import NamedTuple
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 _SLACK = 1.0
 """Seconds beyond the timeout after which nothing is awaited of the process itself."""
 
+_HELD_UP = 0.25
+"""Seconds after which a call that should have ended does not notice."""
+
+_EXPIRED = "context deadline exceeded"
 _LONGEST = 1024
 """Characters of a message: what an event takes."""
 
@@ -47,14 +53,17 @@ class Reply(NamedTuple):
 
 def begin(call: Callable[[], Reply], timeout: float | None) -> Errand:
     """Make a call in a process of its own, in which `Expired` is raised when ``timeout`` seconds are over."""
-    reading, teller = os.pipe()
+    try:
+        reading, teller = os.pipe()
+    except OSError as error:
+        # None to spare, nor a process below: another time, perhaps.
+        return Errand(0, -1, None, Reply(None, str(error)))
     try:
         pid = os.fork()
     except OSError as error:
-        # No process to spare: another time, perhaps.
-        os.write(teller, json.dumps(Reply(None, str(error))).encode())
+        os.close(reading)
         os.close(teller)
-        return Errand(0, reading, None)
+        return Errand(0, -1, None, Reply(None, str(error)))
     if pid:
         os.close(teller)
         return Errand(pid, reading, None if timeout is None else time.monotonic() + timeout + _SLACK)
@@ -71,11 +80,13 @@ class Errand:
         due: when it is not waited for any longer, None for never; of a clock that nobody sets.
     """
 
-    def __init__(self, pid: int, reading: int, due: float | None) -> None:
-        self.due = due
+    def __init__(self, pid: int, reading: int, due: float | None, known: Reply | None = None) -> None:
+        self.due = due if known is None else time.monotonic()
         self._pid = pid
         self._reading = reading
-        os.set_blocking(reading, False)
+        self._known = known
+        if reading >= 0:
+            os.set_blocking(reading, False)
 
     def descriptors(self) -> list[int]:
         """Readable when there is an answer."""
@@ -84,7 +95,8 @@ class Errand:
     def answer(self) -> Reply | None:
         """What came of it, once."""
         if self._reading < 0:
-            return None
+            known, self._known = self._known, None
+            return known
         try:
             data = os.read(self._reading, 1 << 16)
         except BlockingIOError:
@@ -94,9 +106,11 @@ class Errand:
             return Reply(False, "it did not end with its timeout and was killed")
         self._close()
         try:
-            return Reply(*json.loads(data))
+            reply = Reply(*json.loads(data))
         except ValueError:
             return Reply(None, "it was killed")
+        # What it says goes into events.
+        return reply._replace(message=masking.script(reply.message))
 
     def end(self) -> None:
         """End it, and what it has started."""
@@ -122,12 +136,14 @@ class Errand:
 
 def _act(call: Callable[[], Reply], teller: int, timeout: float | None) -> None:
     os.setsid()
+    told = threading.Event()
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     # Whatever the supervisor had open must not live on here: its own lock above all.
     files.close_all_but(teller)
     orphans.become_subreaper()
+    threading.Thread(target=_mind, args=(teller, timeout, told), daemon=True).start()
     if timeout is not None:
         signal.signal(signal.SIGALRM, _expire)
         signal.setitimer(signal.ITIMER_REAL, timeout)
@@ -135,17 +151,38 @@ def _act(call: Callable[[], Reply], teller: int, timeout: float | None) -> None:
         answer = call()
         signal.setitimer(signal.ITIMER_REAL, 0)
     except Expired:
-        answer = Reply(False, "context deadline exceeded")
+        answer = Reply(False, _EXPIRED)
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor has to learn that there is no answer
         answer = Reply(None, str(error) or error.__class__.__name__)
     if timeout is not None:
         _end_below()
+    told.set()
     os.write(teller, _told(answer))
     os.close(teller)
     # What is left of a hook is our child, or becomes it.
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, 0):
             pass
+
+
+def _mind(teller: int, timeout: float | None, told: threading.Event) -> None:
+    """See to it that there is an end when nobody listens any more, or when the call cannot be interrupted.
+
+    A supervisor that was killed ends nothing, and whoever waits for a name server notices no signal.
+    """
+    poller = select.poll()
+    poller.register(teller, 0)
+    is_left = bool(poller.poll(None if timeout is None else (timeout + _HELD_UP) * 1000))
+    if told.is_set():
+        return
+    if is_left:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+        time.sleep(_HELD_UP)
+    _end_below()
+    if not told.is_set():
+        with contextlib.suppress(OSError):
+            os.write(teller, _told(Reply(False, _EXPIRED)))
+    os._exit(0)
 
 
 def _told(reply: Reply) -> bytes:

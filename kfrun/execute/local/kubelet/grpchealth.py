@@ -20,6 +20,7 @@ _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RESET, _SETTINGS, _PING, _AWAY = 0, 1, 3, 4, 6, 7
 _END_STREAM, _END_HEADERS, _ACK, _PADDED = 1, 4, 1, 8
 _STREAM = 1
+_LONGEST = 1 << 16
 _STATUS = {0: "UNKNOWN", 1: "SERVING", 2: "NOT_SERVING", 3: "SERVICE_UNKNOWN"}
 _SERVING = "SERVING"
 _NO_SUCH = "this server does not implement the grpc health protocol (grpc.health.v1.Health), or has no such service"
@@ -78,6 +79,8 @@ def _status(connection: socket.socket) -> int | None:
         elif stream == _STREAM:
             if kind == _DATA:
                 message += payload[1 : len(payload) - payload[0]] if flags & _PADDED else payload
+            if len(message) > _LONGEST:
+                raise ValueError("the answer is no health check's")
             if kind in (_DATA, _HEADERS) and flags & _END_STREAM:
                 break
     return _parsed(message)

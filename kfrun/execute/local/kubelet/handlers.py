@@ -119,7 +119,7 @@ class Handlers:
         for (attempt, hook), acting in self._hooks.items():
             answer = acting.answer()
             if answer is not None:
-                found.append(HookEnded(attempt, hook, failed=not answer.passed))
+                found.append(HookEnded(attempt, hook, failed=not answer.passed, message=answer.message))
         return found
 
     def close(self) -> None:

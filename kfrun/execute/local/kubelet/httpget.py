@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _BODY = 10 << 10
 _HEAD = 1 << 20
+_LAST_CHUNK = b"0\r\n\r\n"
 _REDIRECTS = 10
 _AGENT = "kube-probe/1.36"
 _OK, _REDIRECT, _ERROR = 200, 300, 400
@@ -45,6 +46,7 @@ def get(scheme: str, host: str, port: int, path: str, headers: Headers, *, is_pr
     for _ in range(_REDIRECTS):
         try:
             response = _ask(url, headers)
+            moved = _moved(url, response) if is_probe else ""
         except Expired:
             problem = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
             return Reply(False, f'Get "{asked}": {problem}')
@@ -52,12 +54,24 @@ def get(scheme: str, host: str, port: int, path: str, headers: Headers, *, is_pr
             return Reply(False, f'Get "{asked}": {error}')
         if not is_probe:
             return Reply(True)
-        if response.status not in _MOVED or not response.location:
+        if not moved:
             return _judge(response)
-        url = urljoin(url, response.location)
+        url = moved
         if urlsplit(url).hostname != host:
             return Reply(True, f"Probe terminated redirects, Response body: {response.body}", is_warning=True)
     return Reply(False, f'Get "{asked}": stopped after {_REDIRECTS} redirects')
+
+
+def _moved(url: str, response: _Response) -> str:
+    """Where a response leads; empty where it leads nowhere."""
+    if response.status not in _MOVED or not response.location:
+        return ""
+    try:
+        found = urljoin(url, response.location)
+        urlsplit(found)
+    except ValueError as error:
+        raise _Failed(f'failed to parse Location header "{response.location}": {error}') from error
+    return found
 
 
 def _judge(response: _Response) -> Reply:
@@ -120,6 +134,13 @@ def _response(connection: socket.socket) -> _Response:
         raise _Failed(f'malformed HTTP response "{first}"')
     fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     if int(code) in _MOVED:
-        while len(body) < min(_BODY, int(fields.get("content-length") or _BODY)) and (more := connection.recv(1 << 14)):
+        length = fields.get("content-length", "")
+        wanted = min(_BODY, int(length)) if length.isdecimal() else _BODY
+        # One that comes in chunks has an end of its own.
+        is_chunked = "chunked" in fields.get("transfer-encoding", "").lower()
+        while len(body) < wanted and not (is_chunked and body.endswith(_LAST_CHUNK)):
+            more = connection.recv(1 << 14)
+            if not more:
+                break
             body += more
     return _Response(int(code), fields.get("location", ""), body[:_BODY].decode(errors="replace"))

@@ -1,4 +1,4 @@
-"""The variables and arguments of a container: literal values, ConfigMaps, Secrets, the downward API, ``$(VAR)``. Pure.
+"""The variables and arguments of a container: values, ConfigMaps, Secrets, files, the downward API, ``$(VAR)``. Pure.
 
 Each runtime brings the addresses that its containers see.
 """
@@ -9,13 +9,15 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from kfrun.execute.local.pods import configs, resources
-from kfrun.execute.local.pods.configs import CONFIG_MAP, SECRET, Configs
+from kfrun.execute.local.pods import resources
+from kfrun.execute.local.pods.configs import CONFIG_MAP, SECRET, Configs, MissingConfig, none
 from kfrun.model.values import NamedTuple, dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from typing import Protocol
+
+    ReadFile = Callable[[str, str], bytes | None]
 
     class Substitution(Protocol):
         """How a runtime's own addresses take the place of the cluster's."""
@@ -80,11 +82,13 @@ class Sources(NamedTuple):
         configs: ConfigMaps and Secrets.
         pod: the spec of the pod, for what a variable tells of another one of its containers.
         machine: what there is at most of each resource.
+        read: what is in a file, by the name of the pod's volume and the path; None where there is none.
     """
 
-    configs: Configs = Configs(configs.none, "")
+    configs: Configs = Configs(none, "")
     pod: Mapping[str, Any] = MappingProxyType({})
     machine: Mapping[str, int] = MappingProxyType({})
+    read: ReadFile = none
 
     def container(self, name: str, default: Mapping[str, Any]) -> Mapping[str, Any]:
         """The container of that name; without one, ``default``."""
@@ -105,7 +109,7 @@ def environment(
     the variables that the ML policy put there.
 
     Raises:
-        MissingConfig: a ConfigMap, a Secret or a key that is not optional is not there.
+        MissingConfig: a ConfigMap, a Secret, a file or a key that is not optional is not there.
     """
     sources = sources or Sources()
     env = dict(_whole(container, sources.configs))
@@ -144,7 +148,23 @@ def _referred(source: Mapping[str, Any], container: Mapping[str, Any], sources: 
     ref = source.get("resourceFieldRef")
     if ref is not None:
         return resources.told(ref, sources.container(ref.get("containerName", ""), container), sources.machine)
-    return None
+    ref = source.get("fileKeyRef")
+    return None if ref is None else _of_file(ref, sources.read)
+
+
+def _of_file(ref: Mapping[str, Any], read: ReadFile) -> str | None:
+    """A variable of a file that an earlier container of the pod wrote. An empty one is none, as for a kubelet."""
+    from kfrun.execute.local.pods import envfiles
+
+    volume, path, key = ref["volumeName"], ref["path"], ref["key"]
+    content, place = read(volume, path), f'file {path} in volume "{volume}"'
+    try:
+        found = envfiles.value(_text(content or b""), key)
+    except envfiles.BadLine as error:
+        raise MissingConfig(f"couldn't parse env {place}: {error}") from error
+    if found or ref.get("optional", False):
+        return found or None
+    raise MissingConfig(f"env {place} not found" if content is None else f"couldn't find key {key} in env {place}")
 
 
 def _text(value: bytes) -> str:

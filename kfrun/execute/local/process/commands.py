@@ -74,7 +74,20 @@ def check(resolution: Resolution, settings: ProcessSettings) -> Iterator[Finding
         if found is not None:
             is_sure = is_first and not is_later and found[0] != "KF605"
             severity = Severity.ERROR if is_sure else Severity.WARNING
-            yield _finding(resolution, call, found, severity)
+            yield _finding(resolution, call, _with_way(call, found, settings.folder), severity)
+
+
+def _with_way(call: _Call, found: tuple[str, str], folder: str) -> tuple[str, str]:
+    """What is wrong; and the way out where the source folder has what a path of an image names."""
+    from kfrun.execute.local.process import shown
+
+    code, words = found
+    line = shown.proposal(_script(call.argv) or call.argv[0], folder) if code != "KF605" else ""
+    if not line:
+        return found
+    message, _, advice = words.partition(HELP)
+    way = f'the annotation kfrun.dev/mount: "{line}" shows {folder} there'
+    return code, f"{message}{HELP}{advice and f'{advice}; '}{way}"
 
 
 def scripts(resolution: Resolution) -> Iterator[Finding]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -77,12 +79,38 @@ def start(program: Program, streams: tuple[int, int, int]) -> int:
 def _run(program: Program, streams: tuple[int, int, int]) -> str:
     """Become the program; comes back only with the reason why that is impossible."""
     try:
+        return _enclosed(program, streams)
+    except ImportError:
+        # The words for it lie behind a volume, with the interpreter that runs kfrun.
+        return f'exec: "{program.argv[0]}": cannot be started{_hidden(program)}'
+
+
+def _enclosed(program: Program, streams: tuple[int, int, int]) -> str:
+    try:
         os.setsid()
+        if _is_beside(program):
+            return _becoming(program, streams)
         stage = f"{os.path.dirname(program.log)}/stage"
         os.makedirs(stage, 0o700, exist_ok=True)
         namespaces.enter(program.binds, stage, program.own)
     except OSError as error:
+        if error.errno == errno.ENOTDIR and error.filename:
+            return f"its volumes cannot be mounted: at {error.filename} a file would hide a folder, or the reverse"
         return f"its volumes cannot be mounted: {error.strerror}: {error.filename or 'a namespace of its own'}"
+    return _becoming(program, streams)
+
+
+def _is_beside(program: Program) -> bool:
+    """See what another process of the container sees, where there is one: also what it made beside its volumes."""
+    pid, start = program.beside
+    with contextlib.suppress(OSError):
+        if pid:
+            namespaces.join(pid, start)
+            return True
+    return False
+
+
+def _becoming(program: Program, streams: tuple[int, int, int]) -> str:
     file = ""
     try:
         file = executable(program.argv, program.folder, program.env["PATH"])
@@ -108,13 +136,16 @@ def become(program: Program, file: str, streams: tuple[int, int, int]) -> None:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     if program.identity is not None:
+        with contextlib.suppress(OSError):
+            # So that it may open /dev/stdout and /dev/stderr.
+            os.fchown(streams[1], program.identity.uid, -1)
         program.identity.assume()
     os.execve(file, program.argv, program.env)  # noqa: S606 (no shell is wanted)
 
 
 def _hidden(program: Program) -> str:
     """Which volumes lie where this machine has its programs."""
-    folders = program.env["PATH"].split(os.pathsep)
+    folders = [*program.env["PATH"].split(os.pathsep), os.path.dirname(os.__file__)]
     found = [
         bind.target
         for bind in program.binds

@@ -54,6 +54,10 @@ def preflight(resolution: Resolution, wishes: Wishes, caller: Caller) -> list[Fi
         message = f'the job\'s source folder "{folder}" does not exist'
         position = resolution.job.positions.value(path) if resolution.source else None
         found.append(_finding(resolution, message, path if resolution.source else (), position))
+    elif resolution.mounts:
+        from kfrun.execute.local.process import shown
+
+        found += shown.faults(resolution, caller.folder)
     for path, working_dir, container in _working_dirs(resolution):
         seen = views.View.of(container, views.mounted(resolution, caller.folder))
         here = seen.here(working_dir) if os.path.isabs(working_dir) else None

@@ -10,7 +10,7 @@ from kfrun.execute.local.kubelet import messages
 from kfrun.execute.local.pods import variables
 from kfrun.execute.local.process import enclosure, identity, launch
 from kfrun.execute.local.process.addresses import Addresses, LocalAddresses
-from kfrun.execute.local.process.attempts import recorder
+from kfrun.execute.local.process.attempts import mountpoints, recorder
 from kfrun.execute.local.process.enclosure import Unstartable
 from kfrun.execute.local.runtime import JOB_MARKER
 from kfrun.execute.local.supply import mounts
@@ -37,23 +37,25 @@ ENDLESS = 1 << 62
 class Programs:
     """Makes the programs of one job.
 
-    Args:
+    Attributes:
         folder: the job's folder.
         uid: the TrainJob's.
         workload: what it runs.
         settings: what its processes are given.
         ports: its local ports by ``host:port`` of the cluster, as they are when something starts.
+        addresses: where names of the cluster lead to here.
+        launchpad: what an MPI job is started with, None for others.
     """
 
     def __init__(
         self, folder: str, uid: str, workload: Workload, settings: launch.ProcessSettings, ports: dict[str, int]
     ) -> None:
-        self._folder = folder
-        self._uid = uid
-        self._workload = workload
-        self._settings = settings
-        self._ports = ports
-        self._boot = host.boot_id()
+        self.folder = folder
+        self.uid = uid
+        self.workload = workload
+        self.settings = settings
+        self.ports = ports
+        self.boot = host.boot_id()
         self.addresses = Addresses.of(workload)
         self.launchpad = _launchpad(f"{folder}/mpi", settings.mpi_hosts)
 
@@ -67,52 +69,55 @@ class Programs:
             MissingConfig, Unusable: of what it was to be given something is not there, or leads elsewhere.
         """
         job, pod, container = found
-        local = LocalAddresses(self.addresses, self._ports)
+        local = LocalAddresses(self.addresses, self.ports)
         injected = job.job_template.injected.get(attempt.container, ())
         own = variables.environment(container, given.facts, local, injected, given.sources)
-        source = [Bind(path, seen) for path, seen in self._settings.mounts]
-        binds = mounts.sorted_binds([*source, *mounts.binds(container, given.volumes, own, given.sources.pod)])
+        source = [Bind(path, seen) for path, seen in self.settings.mounts]
+        volumes = mounts.binds(container, given.volumes, own, given.sources.pod)
+        binds = mounts.sorted_binds([*source, *volumes])
         local_paths = partial(mounts.rewritten, found=() if namespaces.are_possible() else binds) if binds else str
         own = {name: local_paths(value) for name, value in own.items()}
         marker, _, name = self.marker(attempt).partition("=")
-        folder = local_paths(container.get("workingDir") or self._settings.folder)
+        folder = local_paths(container.get("workingDir") or self.settings.folder)
         # The user of an MPI job is that of its image, who can read nothing of ours.
         who = identity.of(job.job_template.pod, container) if self.launchpad is None else None
-        base = {**launch.base_environment(self._settings), **({} if who is None else {"HOME": who.home})}
+        base = {**launch.base_environment(self.settings), **({} if who is None else {"HOME": who.home})}
         argv = variables.arguments(container, local, own) if words is None else [local.text(word) for word in words]
         # A log that may be opened anew is pumped, or it would be truncated.
         is_opened = launch.opens_streams(argv, folder, str(container.get("lifecycle", "")))
         argv = [local_paths(word) for word in argv]
         for path, place in self._places(attempt, container).items():
             argv, own = launch.relocated(path, place, argv, own)
-        env = {**base, **own, JOB_MARKER: self._uid, marker: name}
+        env = {**base, **own, JOB_MARKER: self.uid, marker: name}
         if self.launchpad is not None:
             host, asked = job.hostname(pod.index), self._probed(job, pod.index, container)
             env = self.launchpad.environment(env, own, host)
-            argv = self.launchpad.arguments(argv, host, (self._ports[port] for port in asked))
+            argv = self.launchpad.arguments(argv, host, (self.ports[port] for port in asked))
         if not argv:
             raise Unstartable("the container has no command")
-        log, settings = self.path(attempt, "log"), self._settings
+        log, settings = self.path(attempt, "log"), self.settings
         limit = settings.log_max_size or (ENDLESS if is_opened else 0)
-        how = (folder, log, settings.umask, self._boot, limit, who)
-        told = _told(binds, self._folder) if binds and not namespaces.are_possible() else ""
+        how = (folder, log, settings.umask, self.boot, limit, who)
+        told = _told(binds) if binds and not namespaces.are_possible() else ""
         program = recorder.Program("", tuple(argv), env, *how, told=told)
         if binds and namespaces.are_possible():
             # It may lie in one of them: it is looked for where these are.
             enclosure.require_usable(binds)
-            return replace(program, binds=tuple(binds), own=(settings.folder, *given.volumes.values()))
+            places = mountpoints.on_disk(volumes, settings.mounts, settings.folder)
+            program = replace(program, places=places, note=f"{self.folder}/{mountpoints.NOTE}")
+            return replace(program, binds=tuple(binds), own=(settings.folder,))
         if words is not None and launch.find_executable(argv[0], env["PATH"], folder) is None:
             raise Unstartable("executable file not found in $PATH")
         return replace(program, executable=enclosure.executable(argv, folder, env["PATH"]))
 
     def _places(self, attempt: Attempt, container: dict[str, Any]) -> dict[str, str]:
         """Where paths are here that each container has of its own."""
-        message = messages.file(self._folder, attempt.pod, attempt.container, attempt.restarts)
+        message = messages.file(self.folder, attempt.pod, attempt.container, attempt.restarts)
         return {messages.path(container): message, **dict.fromkeys(launch.STREAMS_OF_MAIN, self.path(attempt, "pipe"))}
 
     def host(self, job: ChildJob, index: int) -> str:
         """The whole host name of a pod."""
-        return f"{job.hostname(index)}.{self._workload.subdomain}".rstrip(".")
+        return f"{job.hostname(index)}.{self.workload.subdomain}".rstrip(".")
 
     def _probed(self, job: ChildJob, index: int, container: dict[str, Any]) -> list[str]:
         """``host:port`` of a pod of an MPI job at which it is asked whether its sshd is there."""
@@ -126,7 +131,7 @@ class Programs:
             return []
         return [
             port
-            for job in self._workload.jobs
+            for job in self.workload.jobs
             for container in job.job_template.containers
             for index in range(job.completions)
             for port in self._probed(job, index, container)
@@ -138,11 +143,11 @@ class Programs:
 
     def prefix(self, attempt: Attempt) -> str:
         """What the names of all files of an attempt begin with."""
-        return f"{self._folder}/pods/{attempt.pod}/{attempt.container}.{attempt.restarts}"
+        return f"{self.folder}/pods/{attempt.pod}/{attempt.container}.{attempt.restarts}"
 
     def marker(self, attempt: Attempt) -> str:
         """What every process of the attempt has in its environment, and no process of any other."""
-        return f"{launch.ATTEMPT_MARKER}={self._uid}/{attempt.pod}/{attempt.container}.{attempt.restarts}"
+        return f"{launch.ATTEMPT_MARKER}={self.uid}/{attempt.pod}/{attempt.container}.{attempt.restarts}"
 
 
 def _launchpad(folder: str, hosts: str) -> Launchpad | None:
@@ -153,8 +158,8 @@ def _launchpad(folder: str, hosts: str) -> Launchpad | None:
     return mpi.Launchpad(folder, hosts)
 
 
-def _told(binds: Sequence[Bind], folder: str) -> str:
+def _told(binds: Sequence[Bind]) -> str:
     """What is done where nothing can be mounted."""
     paths = ", ".join(bind.target for bind in binds)
-    where = f"{paths} in its command, arguments and variables are paths below {folder}"
+    where = f"{paths} in its command, arguments and variables are paths of this machine, and nothing is read-only"
     return f"this system mounts nothing for a process: {where}"

@@ -17,13 +17,14 @@ from kfrun.execute.local.needs.ports import PortsNeed
 from kfrun.execute.local.pods.configs import MissingConfig
 from kfrun.execute.local.process import identity, launch, programs
 from kfrun.execute.local.process.addresses import LOOPBACK
-from kfrun.execute.local.process.attempts import leftovers, pump, record, recorder
+from kfrun.execute.local.process.attempts import leftovers, mountpoints, pump, record, recorder
 from kfrun.execute.local.process.attempts.orphan import code_of
 from kfrun.execute.local.process.attempts.watch import Traces, Watch
 from kfrun.execute.local.process.enclosure import Unstartable
 from kfrun.execute.local.runtime import ContainerUsage
 from kfrun.execute.local.supply.mounts import Unusable
 from kfrun.host import files, orphans
+from kfrun.model.values import replace
 from kfrun.observe import segments
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from kfrun.execute.local.needs.need import Need
     from kfrun.execute.local.supply.inputs import Supplies
     from kfrun.model.runstate import PodState, RunState
-    from kfrun.model.workload import ChildJob, Workload
+    from kfrun.model.workload import ChildJob
     from kfrun.observe.store import Run, Store
 
 _NEVER_CODE = 137
@@ -43,26 +44,10 @@ _INDEX_ENTRY = struct.Struct("<dQ")
 
 
 class ProcessRuntime:
-    """Starts, signals and watches the processes of one job.
+    """Starts, signals and watches the processes of one job, which ``own`` makes the programs of."""
 
-    Args:
-        folder: the job's folder.
-        uid: the TrainJob's.
-        workload: what it runs.
-        settings: what its processes are given.
-        ports: its local ports by ``host:port`` of the cluster, as they are when something starts.
-    """
-
-    def __init__(
-        self, folder: str, uid: str, workload: Workload, settings: launch.ProcessSettings, ports: dict[str, int]
-    ) -> None:
-        self._folder = folder
-        self._uid = uid
-        self._workload = workload
-        self._settings = settings
-        self._ports = ports
-        self._boot = host.boot_id()
-        self._programs = programs.Programs(folder, uid, workload, settings, ports)
+    def __init__(self, own: programs.Programs) -> None:
+        self._programs = own
         self._pods: dict[str, tuple[ChildJob, PodState]] = {}
         self._watched: dict[Attempt, Watch] = {}
         self._starts = recorder.Starts()
@@ -78,7 +63,7 @@ class ProcessRuntime:
         settings = launch.ProcessSettings.from_json(job.settings)
         # Before the first recorder: whatever that leaves if it is killed comes to us.
         orphans.become_subreaper()
-        found = cls(run.folder, run.uid, job.workload, settings, state.ports)
+        found = cls(programs.Programs(run.folder, run.uid, job.workload, settings, state.ports))
         for pod in state.pods:
             # What an earlier supervisor began may turn out never to have started.
             if any(container.active for container in pod.containers):
@@ -92,22 +77,24 @@ class ProcessRuntime:
 
     def needs(self, store: Store, job: RunFiles) -> list[Need]:
         """See `ContainerRuntime.needs`: the Python environment, and ports of the address that all processes share."""
-        needed = [*self._programs.addresses.needed(self._workload), *self._programs.probed_ports()]
-        ports = PortsNeed(store, self._uid, list(dict.fromkeys(needed)), self._ports)
+        needed = [*self._programs.addresses.needed(self._programs.workload), *self._programs.probed_ports()]
+        ports = PortsNeed(store, self._programs.uid, list(dict.fromkeys(needed)), self._programs.ports)
         if job.environment is None:
             return [ports]
-        return [EnvironmentNeed(self._folder, self._uid, job, self._settings.caller), ports]
+        return [EnvironmentNeed(self._programs.folder, self._programs.uid, job, self._programs.settings.caller), ports]
 
     def prepare_pod(self, pod: PodState) -> None:
         """See `ContainerRuntime.prepare_pod`: processes share the machine, only MPI's want files."""
         if self._programs.launchpad is not None:
             self._programs.launchpad.prepare()
-        job = next(item for item in self._workload.jobs if item.name == pod.job)
+        job = next(item for item in self._programs.workload.jobs if item.name == pod.job)
         self._pods[pod.name] = job, pod
 
     def remove_pod(self, pod: PodState) -> None:
         """See `ContainerRuntime.remove_pod`."""
         self._pods.pop(pod.name, None)
+        # Where a recorder was killed, it could not.
+        mountpoints.clear(f"{self._programs.folder}/{mountpoints.NOTE}")
         if self._programs.launchpad is not None and not self._pods:
             self._programs.launchpad.clear()
 
@@ -124,9 +111,10 @@ class ProcessRuntime:
             if program.told:
                 self._facts.append(Waiting(attempt, "ContainerCreating", program.told, "VolumesRewritten"))
             pid = recorder.spawn(program, record.create(self._programs.path(attempt, "attempt")), self._starts)
-        except (OSError, Unstartable, MissingConfig, Unusable) as error:
-            text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            self._facts.append(Ended(attempt, START_ERROR_CODE, START_ERROR, text, time.time()))
+        except (OSError, Unstartable, Unusable) as error:
+            self._fail_to_start(
+                attempt, error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            )
             return
         self._watch(attempt, pid, is_child=True)
 
@@ -175,6 +163,9 @@ class ProcessRuntime:
             program = self._programs.of(self._find(attempt), attempt, self._given[attempt], argv)
         except (Unstartable, MissingConfig, Unusable) as error:
             raise FileNotFoundError(errno.ENOENT, f'exec: "{argv[0] if argv else ""}": {error}') from error
+        if program.binds and (found := record.read(self._programs.path(attempt, "attempt"))) is not None:
+            # In a namespace of its own it would not see what that one made beside its volumes.
+            program = replace(program, beside=(found.pid, found.start))
         return code_of(os.waitpid(recorder.start(program, streams), 0)[1])
 
     def address(self, pod: PodState, port: int, host: str = "") -> tuple[str, int]:
@@ -183,7 +174,7 @@ class ProcessRuntime:
         name = host or self._programs.host(job, pod.index)
         if host and not self._programs.addresses.is_host(host):
             return host, port
-        return LOOPBACK, self._ports.get(f"{name}:{port}", port)
+        return LOOPBACK, self._programs.ports.get(f"{name}:{port}", port)
 
     def usage(self, attempt: Attempt) -> ContainerUsage | None:
         """See `ContainerRuntime.usage`."""
@@ -223,10 +214,13 @@ class ProcessRuntime:
         return facts
 
     def _start_again(self, attempt: Attempt) -> None:
-        if attempt in self._given:
+        try:
             self.start(attempt, self._given[attempt])
-            return
-        message = "what it was to be given is not there any more"
+        except (KeyError, MissingConfig):
+            self._fail_to_start(attempt, "what it was to be given is not there any more")
+
+    def _fail_to_start(self, attempt: Attempt, message: str) -> None:
+        self._given.pop(attempt, None)
         self._facts.append(Ended(attempt, START_ERROR_CODE, START_ERROR, message, time.time()))
 
     def _note_starts(self) -> None:
@@ -241,7 +235,9 @@ class ProcessRuntime:
         for item in self._watched.values():
             self._sample(item, now)
             if item.is_lost:
-                pump.replace(self._programs.path(item.attempt, "log"), self._settings.log_max_size or programs.ENDLESS)
+                pump.replace(
+                    self._programs.path(item.attempt, "log"), self._programs.settings.log_max_size or programs.ENDLESS
+                )
 
     def close(self) -> None:
         """See `ContainerRuntime.close`."""
@@ -255,7 +251,7 @@ class ProcessRuntime:
     def _refusal(self, attempt: Attempt) -> str:
         """Why its configuration lets nobody create the container."""
         job, pod, container = self._find(attempt)
-        called = f'"{pod.name}_{self._workload.namespace}({self._uid}-{pod.name})"'
+        called = f'"{pod.name}_{self._programs.workload.namespace}({self._programs.uid}-{pod.name})"'
         return identity.objection(job.job_template.pod, container, called)
 
     def _give_up(self, attempt: Attempt) -> None:
@@ -272,7 +268,9 @@ class ProcessRuntime:
     # Watching
 
     def _watch(self, attempt: Attempt, recorder_pid: int, *, is_child: bool) -> None:
-        traces = Traces(self._uid, self._programs.prefix(attempt), self._programs.marker(attempt), self._boot)
+        traces = Traces(
+            self._programs.uid, self._programs.prefix(attempt), self._programs.marker(attempt), self._programs.boot
+        )
         self._watched[attempt] = Watch(attempt, traces, recorder_pid, is_child=is_child)
 
     def _forget(self, item: Watch) -> None:
@@ -287,7 +285,7 @@ class ProcessRuntime:
     def _sample(self, item: Watch, now: float) -> None:
         try:
             log = self._programs.path(item.attempt, "log")
-            size = segments.size(log) if self._settings.log_max_size else os.stat(log).st_size
+            size = segments.size(log) if self._programs.settings.log_max_size else os.stat(log).st_size
             if size == item.log_size:
                 return
             with open(self._programs.path(item.attempt, "idx"), "ab", opener=files.opener) as file:

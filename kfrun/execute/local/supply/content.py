@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Node = Mapping[str, Any]
 
-KINDS = ("configMap", "secret", "downwardAPI", "projected")
+KINDS = frozenset({"configMap", "secret", "downwardAPI", "projected"})
 ON_DISK = ("configMap",)
 """Those that a kubelet makes on its disk; the others are in memory, and everybody may write their folder."""
 _MODE = 0o644
@@ -41,6 +41,12 @@ def files(volume: Node, facts: PodFacts, sources: Sources) -> list[VolumeFile]:
     """
     found = {item.path: item for item in _files(volume, facts, sources)}
     return sorted(found.values())
+
+
+def is_secret(volume: Node) -> bool:
+    """Whether a Secret is among what such a volume is made of: a kubelet never writes that to a disk."""
+    sources = (volume.get("projected") or {}).get("sources") or ()
+    return "secret" in volume or any("secret" in source for source in sources)
 
 
 def _files(volume: Node, facts: PodFacts, sources: Sources) -> Iterator[VolumeFile]:

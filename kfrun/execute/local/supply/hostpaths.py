@@ -31,6 +31,8 @@ def require(path: str, kind: str) -> None:
     """
     if not os.path.isabs(path):
         raise WrongType(f"{path} is no absolute path")
+    if ".." in path.split("/"):
+        raise WrongType(f"{path} must not contain '..'")
     base, makes, _ = kind.partition("OrCreate")
     if not base:
         if not os.path.lexists(path):

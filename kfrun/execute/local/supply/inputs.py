@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kfrun import host
-from kfrun.execute.controller.facts import CONFIG_ERROR
-from kfrun.execute.local.pods import variables
 from kfrun.execute.local.pods.configs import Configs, MissingConfig
 from kfrun.execute.local.pods.variables import PodFacts, Sources
 from kfrun.execute.local.supply import room
 from kfrun.execute.local.supply.places import Unsupplied, Volumes
+from kfrun.host import files
 from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from kfrun.execute.local.pods.configs import Find
     from kfrun.model.runstate import PodState
     from kfrun.model.workload import ChildJob, Workload
+
+
+_LARGEST_ENV_FILE = 1 << 20
 
 
 class Unready(Exception):
@@ -55,13 +59,13 @@ class Inputs:
         self._uid = uid
         self._workload = workload
         self._find = find
-        self._volumes = Volumes(folder, uid, workload)
+        self.volumes = Volumes(folder, uid, workload)
 
-    def give(self, job: ChildJob, pod: PodState, container: str, address: str) -> Supplies:
-        """What a container is started with; its pod's volumes are made. ``address`` is that of its pod.
+    def give(self, job: ChildJob, pod: PodState, address: str) -> Supplies:
+        """What containers of a pod are started with; its volumes are made. ``address`` is its own.
 
         Raises:
-            Unready: something is not there that it cannot start without.
+            Unready: something is not there that they cannot start without.
         """
         spec = job.job_template.pod
         machine = host.capacity()
@@ -69,20 +73,17 @@ class Inputs:
         facts = self._facts(job, pod, address)
         sources = Sources(Configs(self._find, self._workload.namespace), spec, machine)
         try:
-            volumes = self._volumes.make(job, pod.name, facts, sources)
+            volumes = self.volumes.make(job, pod.name, facts, sources)
         except Unsupplied as error:
             name, why = error.args
             message = f'MountVolume.SetUp failed for volume "{name}" : {why}'
             raise Unready("ContainerCreating", "FailedMount", message) from error
-        try:
-            variables.environment(sources.container(container, {}), facts, _Untouched(), (), sources)
-        except MissingConfig as error:
-            raise Unready(CONFIG_ERROR, "", str(error)) from error
+        sources = sources._replace(read=partial(_read, volumes))
         return Supplies(facts, sources, volumes)
 
     def remove(self, pod: str) -> None:
         """Remove what was made for a pod that has ended."""
-        self._volumes.remove(pod)
+        self.volumes.remove(pod)
 
     def _facts(self, job: ChildJob, pod: PodState, address: str) -> PodFacts:
         return PodFacts(
@@ -95,6 +96,33 @@ class Inputs:
             addresses=(address,),
             host_addresses=(address,),
         )
+
+
+def _read(volumes: Mapping[str, str], name: str, path: str) -> bytes | None:
+    """A file of a volume, see `Sources`.
+
+    Raises:
+        MissingConfig: it cannot be read.
+    """
+    folder = volumes.get(name)
+    try:
+        return None if folder is None else _content(os.path.realpath(folder), path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise MissingConfig(f'env file {path} in volume "{name}" cannot be read: {error.strerror}') from error
+
+
+def _content(folder: str, path: str) -> bytes:
+    """What is in a file of a folder in which containers write: it must not lead out, and be of some size."""
+    whole = os.path.realpath(os.path.join(folder, path))
+    if not whole.startswith(f"{folder}/"):
+        raise OSError(errno.EINVAL, "it leads out of the volume")
+    with open(whole, "rb", opener=files.opener) as file:
+        content = file.read(_LARGEST_ENV_FILE + 1)
+    if len(content) > _LARGEST_ENV_FILE:
+        raise OSError(errno.EFBIG, "it has more than 1 MiB")
+    return content
 
 
 def _require_room(pod: Mapping[str, Any], machine: dict[str, int]) -> None:
@@ -111,14 +139,3 @@ def _require_room(pod: Mapping[str, Any], machine: dict[str, int]) -> None:
     if missing:
         why = ", ".join(f"1 Insufficient {name}" for name in missing)
         raise Unready("", "FailedScheduling", f"0/1 nodes are available: {why}.")
-
-
-class _Untouched:
-    """Addresses as they are: nobody looks at the values."""
-
-    def variable(self, name: str, value: str, *, injected: bool) -> str:
-        del name, injected
-        return value
-
-    def text(self, text: str) -> str:
-        return text

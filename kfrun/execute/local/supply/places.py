@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from typing import TYPE_CHECKING, Any
 
+from kfrun import host
 from kfrun.execute.local.pods.configs import MissingConfig
 from kfrun.execute.local.supply import claims, content, hostpaths
 from kfrun.host import files
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _GENERATION = "..1"
 _MEMORY = "/dev/shm"  # noqa: S108 (a folder of our own in it)
+_READERS, _WRITERS, _ENTERED = 0o440, 0o660, 0o2110
 _SHARED, _STICKY, _READABLE = 0o777, 0o1777, 0o755
 
 
@@ -46,10 +49,15 @@ class Volumes(NamedTuple):
             Unsupplied: one cannot be made yet.
         """
         found = {}
+        group = (job.job_template.pod.get("securityContext") or {}).get("fsGroup") if os.geteuid() == 0 else None
         for volume in job.job_template.pod.get("volumes", ()):
             try:
                 place = self._place(volume, pod, facts, sources)
-            except (hostpaths.WrongType, MissingConfig, OSError) as error:
+                if group is not None and place is not None and "hostPath" not in volume:
+                    _share(place, group, _READERS if content.KINDS & volume.keys() else _WRITERS)
+            except OSError as error:
+                raise Unsupplied(volume["name"], f"{error.filename or ''}: {error.strerror}".lstrip(": ")) from error
+            except (hostpaths.WrongType, MissingConfig) as error:
                 raise Unsupplied(volume["name"], str(error)) from error
             if place is not None:
                 found[volume["name"]] = place
@@ -61,38 +69,75 @@ class Volumes(NamedTuple):
             return str(volume["hostPath"]["path"])
         if "persistentVolumeClaim" in volume:
             return claims.folder(self.folder, self.workload, volume["persistentVolumeClaim"]["claimName"])
-        if "ephemeral" in volume:
-            return claims.folder(self.folder, self.workload, f"{pod}-{volume['name']}")
         own = f"{self._of(pod)}/{volume['name']}"
         kind = next((kind for kind in content.KINDS if kind in volume), "")
         if kind:
+            if content.is_secret(volume) and os.access(_MEMORY, os.W_OK):
+                own = f"{self._in_memory(pod)}/{volume['name']}"
             mode = _SHARED if kind in content.ON_DISK else _STICKY
             _fill(own, content.files(volume, facts, sources), mode)
             return own
-        if "emptyDir" not in volume and len(volume) > 1:
+        if "emptyDir" not in volume and "ephemeral" not in volume and len(volume) > 1:
             return None
-        return self._empty((volume.get("emptyDir") or {}).get("medium", ""), volume["name"], pod, own)
-
-    def _empty(self, medium: str, name: str, pod: str, own: str) -> str:
-        in_memory = medium == "Memory" and os.access(_MEMORY, os.W_OK)
-        path = f"{self._in_memory(pod)}/{name}" if in_memory else own
+        path = self.empty(volume, pod)
         if not os.path.isdir(path):
-            os.makedirs(path, 0o700, exist_ok=True)
-            os.chmod(path, _STICKY if medium == "Memory" else _SHARED)
+            # Others may write into the volume, but only those who are led to it: what is above it is nobody else's.
+            host.make_private_folder(os.path.dirname(path))
+            new = f"{path}.new"
+            os.makedirs(new, 0o700, exist_ok=True)
+            os.chmod(new, _STICKY if _is_in_memory(volume) else _SHARED)
+            os.rename(new, path)
         return path
+
+    def empty(self, volume: Mapping[str, Any], pod: str) -> str:
+        """The folder of a volume that begins empty and goes with its pod."""
+        is_there = _is_in_memory(volume) and os.access(_MEMORY, os.W_OK)
+        return f"{self._in_memory(pod) if is_there else self._of(pod)}/{volume['name']}"
 
     def remove(self, pod: str) -> None:
         """Remove what was made for a pod; claims and the machine's own paths stay."""
-        import shutil
-
         for path in (self._of(pod), self._in_memory(pod)):
-            shutil.rmtree(path, ignore_errors=True)
+            files.remove_tree(path)
 
     def _of(self, pod: str) -> str:
         return f"{self.folder}/pods/{pod}/volumes"
 
     def _in_memory(self, pod: str) -> str:
-        return f"{_MEMORY}/kfrun-{os.getuid()}-{self.uid}-{pod}"
+        return f"{_in_memory(self.uid)}{pod}"
+
+
+def forget(uid: str, folder: str = "") -> None:
+    """Remove what pods of a job left in memory, of which its folder tells nothing; and in that, if it is given."""
+    import glob
+
+    for pattern in (f"{glob.escape(_in_memory(uid))}*", *([f"{glob.escape(folder)}/pods/*/volumes"] if folder else [])):
+        for path in glob.glob(pattern):
+            files.remove_tree(path)
+
+
+def _in_memory(uid: str) -> str:
+    """What the names of folders in memory begin with."""
+    return f"{_MEMORY}/kfrun-{os.getuid()}-{uid}-"
+
+
+def _is_in_memory(volume: Mapping[str, Any]) -> bool:
+    return (volume.get("emptyDir") or {}).get("medium") == "Memory"
+
+
+def _share(place: str, group: int, more: int) -> None:
+    """Give a volume to the group of its pod, as a kubelet does; one that it has already is left alone."""
+    if os.stat(place).st_gid == group:
+        return
+    for _, _, names, descriptor in os.fwalk(place, topdown=False):
+        # The folder itself last: until then it is not done.
+        for name in (*names, "."):
+            with contextlib.suppress(OSError):
+                # A link leads elsewhere, and a socket has no content.
+                entry = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=descriptor)
+                mode = os.fstat(entry).st_mode
+                os.fchown(entry, -1, group)
+                os.fchmod(entry, stat.S_IMODE(mode) | more | (_ENTERED if stat.S_ISDIR(mode) else 0))
+                os.close(entry)
 
 
 def _fill(folder: str, wanted: list[content.VolumeFile], mode: int) -> None:
@@ -102,15 +147,18 @@ def _fill(folder: str, wanted: list[content.VolumeFile], mode: int) -> None:
     """
     if os.path.isdir(folder):
         return
-    import shutil
-
     new = f"{folder}.new"
-    shutil.rmtree(new, ignore_errors=True)
+    files.remove_tree(new)
+    host.make_private_folder(os.path.dirname(folder))
     os.makedirs(f"{new}/{_GENERATION}", 0o700)
     os.symlink(_GENERATION, f"{new}/..data")
-    for item in wanted:
-        if item.path.startswith("/") or ".." in item.path.split("/"):
-            raise OSError(errno.EINVAL, f'"{item.path}" leads out of the volume')
+    paths = {item.path for item in wanted}
+    for path in sorted(paths):
+        parts = path.split("/")
+        if path.startswith(("/", "..")) or ".." in parts:
+            raise OSError(errno.EINVAL, f'"{path}" leads out of the volume')
+        if any("/".join(parts[:number]) in paths for number in range(1, len(parts))):
+            raise OSError(errno.EINVAL, f'"{path}" lies below another file')
     for name in sorted({item.path.split("/")[0] for item in wanted}):
         os.symlink(f"..data/{name}", f"{new}/{name}")
     for item in wanted:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import StoreFailed
 from kfrun.execute.controller import facts
+from kfrun.execute.controller import pod as pods
 from kfrun.execute.local import jobfiles
+from kfrun.execute.local.pods.configs import SECRET, MissingConfig
+from kfrun.execute.local.supply import claims, limits
 from kfrun.execute.local.supply.inputs import Inputs, Unready
+from kfrun.execute.local.supply.secretkeep import KeptSecrets
+from kfrun.observe.claims import claimed
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
@@ -37,11 +43,17 @@ class HeldStarts:
         self._job = job
         self._runtime = runtime
         self._inputs = Inputs(run.folder, run.uid, job.workload, self._config)
+        self._has_claims = any(claimed(template.pod) for template in job.workload.templates)
+        self._limits = limits.of(job.workload, self._inputs.volumes)
+        self._scheduled: set[str] = set()
+        self._secrets = KeptSecrets(run.folder)
         self._held: dict[Attempt, str] = {}
         self._due = 0.0
 
     def _config(self, kind: str, name: str) -> dict[str, Any] | None:
         own = self._job.find(kind, name)
+        if own is None and kind == SECRET:
+            own = self._secrets.find(name)
         found = self._store.find(kind, self._run.namespace, name) if own is None else None
         return own if found is None else found.data
 
@@ -51,15 +63,17 @@ class HeldStarts:
         try:
             jobfiles.write_pod(self._run.folder, self._job.workload, pod)
             self._runtime.prepare_pod(pod)
-            given = self._give(p, pod, attempt.container)
+            self._schedule(p, pod)
+            self._runtime.start(attempt, self._give(p, pod))
         except OSError as error:
             text = error.strerror or str(error)
             return [facts.Ended(attempt, facts.START_ERROR_CODE, facts.START_ERROR, text, time.time())]
         except Unready as error:
             return self._hold(attempt, told, *error.args)
+        except MissingConfig as error:
+            return self._hold(attempt, told, facts.CONFIG_ERROR, "", str(error))
         except StoreFailed as error:
             return self._hold(attempt, told, "StoreFailed", "", error.message)
-        self._runtime.start(attempt, given)
         return []
 
     def _hold(self, attempt: Attempt, told: str, reason: str, event: str, message: str) -> list[Fact]:
@@ -82,20 +96,42 @@ class HeldStarts:
 
     def adopt(self, p: Pass, attempt: Attempt) -> bool:
         """Watch an attempt that an earlier supervisor started; False when it never was."""
+        self._scheduled.add(attempt.pod)
         try:
-            given = self._give(p, p.pod(attempt.pod), attempt.container)
+            given = self._give(p, p.pod(attempt.pod))
         except (OSError, Unready, StoreFailed):
             given = None
         return self._runtime.adopt(attempt, given)
 
-    def _give(self, p: Pass, pod: PodState, container: str) -> Supplies:
-        return self._inputs.give(p.child(pod.job), pod, container, self._runtime.address(pod, 0)[0])
+    def _schedule(self, p: Pass, pod: PodState) -> None:
+        if pod.name in self._scheduled:
+            return
+        spec = p.child(pod.job).job_template.pod
+        if message := claims.obstacle(self._store, self._run.namespace, pod.name, spec):
+            raise Unready("", "FailedScheduling", message)
+        self._scheduled.add(pod.name)
+
+    def _give(self, p: Pass, pod: PodState) -> Supplies:
+        return self._inputs.give(p.child(pod.job), pod, self._runtime.address(pod, 0)[0])
 
     def remove(self, pod: PodState) -> None:
         """Remove what was made for a pod that has ended."""
         self._runtime.remove_pod(pod)
         self._inputs.remove(pod.name)
+        self._scheduled.discard(pod.name)
+        if self._has_claims:
+            with contextlib.suppress(StoreFailed):
+                # Otherwise whoever runs kfrun next does it.
+                claims.release(self._store, self._run.namespace)
+
+    def watch(self, p: Pass) -> None:
+        """See to it that no pod has more in its volumes than it may."""
+        if self._limits is not None:
+            for pod, message in self._limits.look(p.state.pods):
+                pods.evict(p, pod, message)
 
     def poll_interval(self) -> float | None:
-        """Seconds until `retry` should be called; None where nothing is held."""
-        return _RETRY_SECONDS if self._held else None
+        """Seconds until `retry` or `watch` should be called; None where nothing is held and nothing limited."""
+        if self._held:
+            return _RETRY_SECONDS
+        return self._limits.interval() if self._limits is not None else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import http.server
 import os
+import resource
+import signal
 import socket
 import struct
 import subprocess
@@ -18,6 +20,7 @@ from kfrun import host
 from kfrun.execute.controller.facts import Attempt, Probed
 from kfrun.execute.local.kubelet import errand, grpchealth
 from kfrun.execute.local.kubelet.calls import Calls
+from kfrun.execute.local.kubelet.errand import Reply
 from kfrun.execute.local.kubelet.probes import Prober
 from kfrun.model.runstate import ContainerState, PodState
 from tests.conftest import eventually
@@ -25,8 +28,6 @@ from tests.conftest import eventually
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
-
-    from kfrun.execute.local.kubelet.errand import Reply
 
 ATTEMPT = Attempt("tj-node-0-0-abcde", "node", 0)
 POD = PodState(ATTEMPT.pod, "tj-node-0", "uid", 0, 0, 0.0, [ContainerState("node")])
@@ -179,6 +180,74 @@ def test_what_answers_something_else_is_no_http(answer: bytes, problem: str) -> 
         assert probe(http_get(port)) == (False, f'Get "http://127.0.0.1:{port}/200": {problem}', False)
 
 
+def test_servers_that_never_end_cost_a_timeout_and_no_memory() -> None:
+    def endless(head: bytes, body: bytes) -> Callable[[socket.socket], object]:
+        def answer(connection: socket.socket) -> None:
+            with contextlib.suppress(OSError):
+                connection.sendall(head)
+                while True:
+                    connection.sendall(body)
+
+        return answer
+
+    with _answering(endless(b"HTTP/1.1 200 OK\r\n", b"a: b\r\n" * 1000)) as port:
+        assert probe(http_get(port)).message.endswith("malformed HTTP response")
+    with _answering(endless(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 100_000)) as port:
+        assert probe(http_get(port)).passed
+    with _answering(endless(b"HTTP/1.1 301 Moved\r\nLocation: http://example.com/\r\n\r\n", b"x" * 100_000)) as port:
+        assert probe(http_get(port)).message.startswith("Probe terminated redirects, Response body: xxx")
+    with _answering(endless(SETTINGS + HEADERS, _frame(0, 0, 1, b"x" * 100_000))) as port:
+        assert probe({"grpc": {"port": port}}).message.endswith("the answer is no health check's")
+    with _answering(endless(SETTINGS, PING)) as port:
+        found = probe({"grpc": {"port": port}, "timeoutSeconds": 1})
+        assert found.message == "timeout: health rpc did not complete within 1s"
+
+
+def test_redirects_with_what_is_no_address_and_with_bodies_that_are_kept_open() -> None:
+    def moved(location: bytes, rest: bytes) -> Reply:
+        def answer(connection: socket.socket) -> None:
+            connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: " + location + rest)
+            time.sleep(2)
+
+        with _answering(answer) as port:
+            return probe({**http_get(port), "timeoutSeconds": 1})
+
+    assert (
+        'failed to parse Location header "http://[::1": '
+        in moved(b"http://[::1", b"\r\nContent-Length: 0\r\n\r\n").message
+    )
+    chunks = b"\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"
+    assert moved(b"http://example.com/", chunks).message.startswith("Probe terminated redirects, Response body: 4")
+    assert moved(b"http://example.com/", b"\r\nContent-Length: none\r\n\r\n").message.endswith("awaiting headers)")
+
+
+def test_what_notices_no_signal_ends_with_its_timeout_and_with_its_listener() -> None:
+    def held_up() -> Reply:
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGALRM, signal.SIGTERM))
+        time.sleep(60)
+        return Reply(True)
+
+    began = time.monotonic()
+    assert answered(errand.begin(held_up, 1.0)) == (False, "context deadline exceeded", False)
+    assert time.monotonic() - began < 4
+    begun = errand.begin(held_up, None)
+    pid = begun._pid
+    os.close(begun._reading)  # as when a supervisor was killed
+    eventually(lambda: os.waitpid(pid, os.WNOHANG)[0] == pid)
+
+
+def test_where_the_system_has_nothing_to_spare_nobody_knows() -> None:
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, limit[1]))
+        begun = errand.begin(lambda: Reply(True), 1.0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+    assert begun.due is not None
+    assert begun.answer() == (None, "[Errno 24] Too many open files", False)
+    assert (begun.answer(), begun.descriptors()) == (None, [])
+
+
 def test_a_program_passes_with_code_0_and_its_words_are_told(tmp_path: Path) -> None:
     env = [{"name": "WHAT", "value": "told"}, {"name": "LATER", "valueFrom": {}}]
     command = ["sh", "-c", "echo $(WHAT) '$(LATER)' | sed 's/ .*/ later/'; echo aside >&2; exit 3"]
@@ -296,9 +365,9 @@ def decided(name: str, answers: list[bool], *, ready: bool = False, **spec: int)
     """What is told of each answer."""
     container = ContainerState("node", status="running", up=True, ready=ready)
     facts: list[bool | None] = []
-    made = Prober(ATTEMPT, name, {"periodSeconds": 1, **spec}, lambda: errand.Reply(True), since=0.0, is_first=True)
+    made = Prober(ATTEMPT, name, {"periodSeconds": 1, **spec}, lambda: Reply(True), since=0.0, is_first=True)
     for number, passed in enumerate(answers):
-        made._call = lambda passed=passed: errand.Reply(passed, "no")
+        made._call = lambda passed=passed: Reply(passed, "no")
         made.mind(container, 100.0 + number)
         if made._errand is None:
             facts.append(None)
@@ -329,7 +398,7 @@ def test_thresholds_count_answers_in_a_row() -> None:
 
 def test_the_first_answer_comes_after_the_initial_delay() -> None:
     container = ContainerState("node", status="running")
-    made = Prober(ATTEMPT, "liveness", {"initialDelaySeconds": 7}, lambda: errand.Reply(True), since=3.0, is_first=True)
+    made = Prober(ATTEMPT, "liveness", {"initialDelaySeconds": 7}, lambda: Reply(True), since=3.0, is_first=True)
     made.mind(container, 9.9)
     assert (made.descriptors(), made.due()) == ([], 10.0)
     made.mind(container, 10.0)

@@ -102,7 +102,7 @@ def test_what_the_policy_injected_is_told_apart_from_what_the_user_wrote() -> No
 
 
 def test_what_comes_from_where_nobody_reads_is_left_out() -> None:
-    secret = {"name": "S", "valueFrom": {"fileKeyRef": {"volumeName": "s", "path": "p", "key": "k"}}}
+    secret = {"name": "S", "valueFrom": {"unknownRef": {"name": "s"}}}
     assert environment(secret, {"name": "A", "value": "$(S)"}) == {"A": "$(S)"}
 
 

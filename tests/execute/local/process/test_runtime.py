@@ -16,7 +16,7 @@ from kfrun.errors import Refused
 from kfrun.execute.controller.facts import Attempt, Ended, Started
 from kfrun.execute.local import jobfiles
 from kfrun.execute.local.pods import configs
-from kfrun.execute.local.process import launch, runtime
+from kfrun.execute.local.process import launch, programs, runtime
 from kfrun.execute.local.process.addresses import LOOPBACK
 from kfrun.execute.local.process.attempts import leftovers, record
 from kfrun.execute.local.supply.inputs import Inputs
@@ -46,7 +46,8 @@ class Machine:
 
     def make(self) -> runtime.ProcessRuntime:
         settings = launch.ProcessSettings(dict(os.environ), str(self.folder))
-        return runtime.ProcessRuntime(str(self.folder), str(self.folder), self.workload, settings, {})
+        own = programs.Programs(str(self.folder), str(self.folder), self.workload, settings, {})
+        return runtime.ProcessRuntime(own)
 
     def start(self) -> None:
         """As a supervisor starts it."""
@@ -57,7 +58,7 @@ class Machine:
     def given(self) -> Supplies:
         uid = str(self.folder)
         found = Inputs(uid, uid, self.workload, configs.none)
-        return found.give(self.workload.jobs[0], self.pod, "node", LOOPBACK)
+        return found.give(self.workload.jobs[0], self.pod, LOOPBACK)
 
     def fact(self, kind: type) -> Started | Ended:
         """The first fact of that kind, which must come, and be told by a descriptor or soon."""
@@ -141,7 +142,7 @@ def test_what_probes_and_hooks_run_is_given_what_the_container_is_but_nobody_get
 def test_ports_are_reached_where_the_pod_was_told_to_listen(folder: Path) -> None:
     machine = Machine(folder, "true")
     machine.runtime.prepare_pod(machine.pod)
-    machine.runtime._ports["tj-node-0-0.tj:29500"] = 20001
+    machine.runtime._programs.ports["tj-node-0-0.tj:29500"] = 20001
     assert machine.runtime.address(machine.pod, 29500) == ("127.0.0.1", 20001)
     assert machine.runtime.address(machine.pod, 8080) == ("127.0.0.1", 8080)
     assert machine.runtime.address(machine.pod, 29500, "tj-node-0-0.tj") == ("127.0.0.1", 20001)

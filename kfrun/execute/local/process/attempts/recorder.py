@@ -22,6 +22,7 @@ from kfrun.execute.controller.facts import START_ERROR, START_ERROR_CODE
 from kfrun.execute.local.process import enclosure
 from kfrun.execute.local.process.attempts import record as records
 from kfrun.execute.local.process.attempts import remains
+from kfrun.execute.local.process.attempts.mountpoints import MountPoints
 from kfrun.execute.local.process.attempts.orphan import code_of
 from kfrun.execute.local.process.attempts.pump import Pump
 from kfrun.execute.local.process.attempts.record import Record
@@ -43,8 +44,10 @@ class Program:
     """What to run: absolute executable, argv, environment, working directory, log file and umask; and in which boot.
 
     With ``limit`` the log is kept at so many bytes; with ``identity`` it runs as somebody else; with ``binds`` it is
-    started in a mount namespace of its own, and looked for there. ``own`` are folders in which places for them may be
-    made. ``told`` is what there is to say of all that, before it starts.
+    started in a mount namespace of its own, and looked for there, or in that of the process ``beside`` it, of that pid
+    and start. ``own`` are folders in which places for them may be made; ``places`` are those for volumes in the source
+    folder, and ``note`` the file that tells which were made. ``told`` is what there is to say of all that, before it
+    starts.
     """
 
     executable: str
@@ -58,7 +61,10 @@ class Program:
     identity: Identity | None = None
     binds: tuple[Bind, ...] = ()
     own: tuple[str, ...] = ()
+    places: tuple[tuple[str, bool], ...] = ()
+    note: str = ""
     told: str = ""
+    beside: tuple[int, str] = (0, "")
 
 
 class Starts:
@@ -158,12 +164,15 @@ def _record(program: Program, descriptor: int, teller: int) -> int:
         "starting", recorder=me, recorder_start=host.start_time(me) or "", at=time.time(), boot=program.boot
     )
     records.write(descriptor, record)
+    points = MountPoints(program.places, program.note)
     try:
+        points.hold()
         pump = Pump.new(program.log, program.limit) if program.limit else None
         pid = _start(program, pump)
     except (OSError, ValueError, Unstartable) as error:
         message = _said(program, error)
         ended = replace(record, state="exited", exit_code=START_ERROR_CODE, reason=START_ERROR, message=message)
+        points.let_go()
         _write_surely(descriptor, replace(ended, at=time.time(), swept=True))
         return START_ERROR_CODE
     record = replace(record, state="running", pid=pid, start=host.start_time(pid, zombie=True) or "", at=time.time())
@@ -177,6 +186,7 @@ def _record(program: Program, descriptor: int, teller: int) -> int:
     _conclude(program, descriptor, ended, is_alone=takes_in and host.children(me) == [pid])
     if pump is not None:
         pump.close()
+    points.let_go()
     return code
 
 
@@ -276,23 +286,20 @@ def start(program: Program, streams: tuple[int, int, int]) -> int:
         return enclosure.start(program, streams)
     os.chdir(program.folder)
     if program.identity is not None:
-        return _spawn_as(program, program.identity, streams)
+        return _spawn_as(program, streams)
     return _spawn_in_session(program, [(os.POSIX_SPAWN_DUP2, item, number) for number, item in enumerate(streams)])
 
 
-def _spawn_as(program: Program, identity: Identity, streams: tuple[int, int, int]) -> int:
+def _spawn_as(program: Program, streams: tuple[int, int, int]) -> int:
     """Start it as somebody else, which posix_spawn cannot do: a pipe that closes with exec tells what went wrong."""
-    with contextlib.suppress(OSError):
-        # So that it may open /dev/stdout and /dev/stderr.
-        os.fchown(streams[1], identity.uid, -1)
     reading, writing = os.pipe()
     pid = os.fork()
     if not pid:
         try:
             os.setsid()
             enclosure.become(program, program.executable, streams)
-        except OSError as error:
-            os.write(writing, struct.pack("<i", error.errno or 0))
+        except (OSError, ValueError) as error:
+            os.write(writing, struct.pack("<i", getattr(error, "errno", None) or 0))
         finally:
             os._exit(START_ERROR_CODE)
     os.close(writing)
@@ -301,6 +308,8 @@ def _spawn_as(program: Program, identity: Identity, streams: tuple[int, int, int
     if problem:
         os.waitpid(pid, 0)
         (number,) = struct.unpack("<i", problem)
+        if not number:
+            raise ValueError("embedded null byte")
         raise OSError(number, os.strerror(number))
     return pid
 

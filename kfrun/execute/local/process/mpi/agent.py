@@ -10,6 +10,7 @@ what is started gets a host name of its own, where the system lets it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
@@ -41,9 +42,11 @@ def serve(folder: str, host: str, *ports: int) -> int:
     # By its name alone: the path may be longer than a socket's may be.
     os.chdir(folder)
     listener = socket.socket(socket.AF_UNIX)
-    listener.bind(f"{host}.new")
+    # Of a name that none before it, killed on its way, can have left.
+    new = f"{host}.{os.getpid()}"
+    listener.bind(new)
     listener.listen(64)
-    os.replace(f"{host}.new", host)
+    os.replace(new, host)
     os.chdir(here)
     _say(f"{host} waits for ranks{_name_host(host)}")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -52,16 +55,26 @@ def serve(folder: str, host: str, *ports: int) -> int:
         poller.register(descriptor, select.POLLIN)
     while True:
         for descriptor, _ in poller.poll():
-            with probed.get(descriptor, listener).accept()[0] as connection:
+            # Who asks in vain asks again, or is told that nobody is there: the pod lives on.
+            with contextlib.suppress(OSError), probed.get(descriptor, listener).accept()[0] as connection:
                 if descriptor not in probed and os.fork() == 0:
-                    os._exit(_answer(connection))
+                    _answer_and_exit(connection)
 
 
 def _listen(port: int) -> socket.socket:
     return socket.create_server(("127.0.0.1", port))
 
 
-def _answer(connection: socket.socket) -> int:
+def _answer_and_exit(connection: socket.socket) -> None:
+    try:
+        _answer(connection)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        _say(f"what is asked for cannot be started: {error}")
+    finally:
+        os._exit(0)
+
+
+def _answer(connection: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     with connection.makefile("rw") as stream:
         asked = json.loads(stream.readline())
@@ -69,7 +82,6 @@ def _answer(connection: socket.socket) -> int:
         shell = _in_shell(asked["words"])
         code = os.spawnv(os.P_WAIT, shell[0], shell)
         stream.write(f"{code if code >= 0 else 128 - code}\n")
-    return 0
 
 
 def _in_shell(words: list[str]) -> list[str]:
