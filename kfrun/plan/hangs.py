@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Node = dict[str, Any]
 
 CODES = {
-    "KF509": "a cluster would hang without a word, and kfrun goes on",
+    "KF509": "a cluster would hang without a word; here the job goes on",
 }
 
 START: Final = "start"

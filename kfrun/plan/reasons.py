@@ -82,7 +82,7 @@ REASONS: Final[dict[str, Reason]] = {
         "On a cluster the TrainJob gets no condition, and at most an event tells: it seems to wait. Here it runs.",
         "change the field for a cluster; docs/reference/hangs.md has every such case",
         "A feature gate that is off by default, a job that was changed while it was suspended, an empty runtime.",
-        source="kfrun: where a cluster hangs and kfrun goes on",
+        source="kfrun: where a cluster hangs and the job goes on here",
     ),
 }  # fmt: skip
 """Code -> why it is a problem and what to do."""
