@@ -55,7 +55,7 @@ COMMANDS = {
         {"yaml", "jsonschema_rs", "sqlite3", "packaging", "kfrun.execute.local"},
     ),
     "validate": (["validate", "-f", str(JOB)], 160, {"sqlite3", "packaging", "kfrun.execute.local", "subprocess"}),
-    "plan": (["plan", "-f", str(JOB)], 218, {"sqlite3", "packaging", "subprocess"}),
+    "plan": (["plan", "-f", str(JOB)], 219, {"sqlite3", "packaging", "subprocess"}),
     "render": (["render", "-f", str(JOB)], 195, {"sqlite3", "packaging", "kfrun.execute.local", "subprocess"}),
     "get": (["get", "trainjobs"], 120, {"yaml", "jsonschema_rs", "packaging", "kfrun.load", "kfrun.resolve"}),
 }
