@@ -34,6 +34,13 @@ def test_a_job_whose_pods_nobody_could_count_is_refused_before_anything_starts(k
     assert kfrun("get", "trainjob", "job").returncode == 1
 
 
+def test_a_trainjob_that_the_webhook_refuses_is_refused_here_too(kfrun: Kfrun) -> None:
+    text = manifest().replace("  template:\n    spec:\n", VOLCANO, 1)
+    kfrun.write("job.yaml", text)
+    done = kfrun("run", "-f", "job.yaml")
+    assert (done.returncode, "error KF338: " in done.stderr) == (1, True), done.stderr
+
+
 def test_a_job_without_pods_is_named_before_it_is_complete(kfrun: Kfrun) -> None:
     kfrun.write("job.yaml", f"{JOB}    numNodes: 0\n")
     done = kfrun("run", "-f", "job.yaml")
@@ -89,6 +96,12 @@ SECOND = """\
                 - name: second
                   image: python
                   command: [python, -c, "import time; time.sleep(1.5); print('trained')"]"""
+VOLCANO = """\
+  podGroupPolicy: {volcano: {}}
+  template:
+    metadata: {annotations: {scheduling.volcano.sh/queue-name: ""}}
+    spec:
+"""
 ONCE = "import os; os.path.exists('there') or (open('there', 'w'), os._exit(3)); print('trained')"
 ALONE = """\
       failurePolicy:

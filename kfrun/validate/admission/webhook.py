@@ -278,6 +278,6 @@ RULES: Final = (
     Rule("KF335", "torch plugin: torchtune", _ERROR, _torchtune),
     Rule("KF336", "mpi plugin: launcher and node", _ERROR, _mpi_jobs),
     Rule("KF337", "flux plugin: flux-installer", _ERROR, _flux),
-    Rule("KF338", "volcano plugin: queue name", Severity.WARNING, _queue),
+    Rule("KF338", "volcano plugin: queue name", _ERROR, _queue),
     Rule("KF339", "volcano plugin: PriorityClass", None, _priority_classes),
 )
