@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kfrun.errors import InvalidInput
 from kfrun.execute import choice
 from kfrun.execute.backend import Step
-from kfrun.flow import givensecrets, sourcecode
+from kfrun.flow import givensecrets, plans, sourcecode
 from kfrun.model import change
 from kfrun.model.source import Severity
 from kfrun.model.values import replace
@@ -35,17 +35,11 @@ _DONE = {
 }
 
 
-def starting(ready: Ready) -> list[DesiredJob]:
-    """The jobs of a plan whose pods are to be started."""
-    keys = {action.key for action in ready.plan.actions if jobs.starts(action)}
-    return [job for job in ready.plan.jobs if job.resolution.trainjob in keys]
-
-
 def obstacles(ready: Ready, caller: Caller) -> list[Finding]:
     """What would keep the jobs of a plan from being started here now: warnings, for it may be carried out later."""
     if ready.plan.refusals or ready.plan.is_empty:
         return []
-    found = [*choice.preflight(ready.settings, starting(ready), ready.wishes, caller)]
+    found = [*choice.preflight(ready.settings, plans.starting(ready), ready.wishes, caller)]
     return _untold([replace(one, severity=Severity.WARNING) for one in found], ready)
 
 
@@ -57,7 +51,7 @@ def require_possible(
     Raises:
         InvalidInput: with why not, in the present state or at this place.
     """
-    of_place = _untold(backend.preflight(starting(ready), ready.wishes, caller), ready)
+    of_place = _untold(backend.preflight(plans.starting(ready), ready.wishes, caller), ready)
     findings = [*ready.plan.refusals, *of_place]
     if any(one.severity is Severity.ERROR for one in findings):
         raise InvalidInput(findings)

@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from kfrun.errors import UsageProblem
+from kfrun.plan import references
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,12 +19,10 @@ if TYPE_CHECKING:
     from kfrun.model.resolution import Resolution
     from kfrun.model.source import Document, Finding
     from kfrun.model.wishes import Caller
-    from kfrun.resolve.pods.secretrefs import SecretRef
 
     Secrets = Mapping[str, Mapping[str, str]]
 
 _FLAG = "--secret-env-file"
-_KIND = "Secret"
 
 
 def read(names: Sequence[str], warn: Callable[[Sequence[Finding]], None]) -> Secrets:
@@ -73,7 +72,7 @@ def require_wanted(secrets: Secrets, documents: Sequence[Document], jobs: Iterab
     resolutions = [job.resolution for job in jobs]
     wanted = {(one.trainjob.namespace, ref.name) for one in resolutions for ref in _refs(one)}
     made = {(one.trainjob.namespace, name) for one in resolutions for name in _own(one)}
-    in_input = {item.key[2:]: item for item in documents if item.key.kind == _KIND}
+    in_input = {item.key[2:]: item for item in documents if item.key.kind == references.SECRET}
     for name in secrets:
         places = [place for place in sorted(wanted) if place[1] == name]
         if not places:
@@ -111,15 +110,11 @@ def told(ready: Ready) -> list[str]:
     ]
 
 
-def _refs(resolution: Resolution) -> Iterator[SecretRef]:
-    from kfrun.resolve.pods import secretrefs
-
-    return secretrefs.of(resolution.jobset)
+def _refs(resolution: Resolution) -> Iterator[references.Reference]:
+    found = references.of(resolution.jobset or {"spec": {}})
+    return (one for one in found if one.kind == references.SECRET)
 
 
 def _own(resolution: Resolution) -> set[str]:
     """The Secrets that the controller makes for a job."""
-    from kfrun.resolve.policies import mpi
-
-    made = [item["metadata"] for item in resolution.objects if item["kind"] == _KIND]
-    return {metadata["name"] for metadata in (*made, *mpi.missing_secrets(resolution.objects))}
+    return {name for kind, name in references.made(resolution) if kind == references.SECRET}

@@ -82,14 +82,20 @@ def make(
     return ready._replace(sources=sources)
 
 
+def starting(ready: Ready) -> list[DesiredJob]:
+    """The jobs of a plan whose pods are to be started."""
+    keys = {action.key for action in ready.plan.actions if jobs.starts(action)}
+    return [job for job in ready.plan.jobs if job.resolution.trainjob in keys]
+
+
 def with_references(ready: Ready, observe: Callable[[Sequence[ObjectKey]], Observed]) -> Ready:
     """The plan, with what is said of ConfigMaps, Secrets and claims that are nowhere: ``strict`` refuses them."""
-    keys = {action.key for action in ready.plan.actions if jobs.starts(action)}
-    starting = [job.resolution for job in ready.plan.jobs if job.resolution.trainjob in keys]
+    resolutions = [job.resolution for job in starting(ready)]
     wanted = {
         ObjectKey("v1", one.kind, job.trainjob.namespace, one.name)
-        for job in starting
+        for job in resolutions
         for one in references.of(job.jobset or {"spec": {}})
+        if not one.is_optional
     }
     if not wanted:
         return ready
@@ -97,10 +103,10 @@ def with_references(ready: Ready, observe: Callable[[Sequence[ObjectKey]], Obser
     there |= {identity(document.key): document.data for document in ready.desired.objects}
     severity = Severity.ERROR if ready.settings.strict else Severity.WARNING
     found: list[Finding] = []
-    for job in starting:
+    for job in resolutions:
 
         def find(kind: str, name: str, namespace: str = job.trainjob.namespace) -> Mapping[str, Any] | None:
-            if kind == "Secret" and name in ready.secrets:
+            if kind == references.SECRET and name in ready.secrets:
                 return {"data": ready.secrets[name]}
             return there.get(identity(ObjectKey("v1", kind, namespace, name)))
 

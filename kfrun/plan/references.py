@@ -1,6 +1,6 @@
 """The ConfigMaps, Secrets and claims that the pods of a job refer to, and which of them are nowhere. Pure.
 
-What may be missing (`optional: true`) is not looked for, and claims that the JobSet makes are its own.
+What may be missing (`optional: true`) is not missed, and claims that the JobSet makes are its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CODES = {
 }
 
 _CLAIM: Final = "PersistentVolumeClaim"
-_SECRET: Final = "Secret"  # noqa: S105 (a kind)
+SECRET: Final = "Secret"  # noqa: S105 (a kind)
 _OF_VARIABLES: Final = {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}
 _OF_ALL: Final = {"configMapRef": "ConfigMap", "secretRef": "Secret"}
 _OF_VOLUMES: Final = {"configMap": ("ConfigMap", "name"), "secret": ("Secret", "secretName")}
@@ -32,16 +32,20 @@ _HOLDING: Final = ("data", "binaryData", "stringData")
 
 
 class Reference(NamedTuple):
-    """One of them, named by a field of the JobSet; ``key`` is what is needed of it, empty for all there is."""
+    """One of them, named by a field of the JobSet; ``key`` is what is needed of it, empty for all there is.
+
+    Pods start without one that ``is_optional``.
+    """
 
     path: FieldPath
     kind: str
     name: str
     key: str = ""
+    is_optional: bool = False
 
 
 def of(jobset: Node) -> Iterator[Reference]:
-    """What the pods of a JobSet cannot do without."""
+    """What the pods of a JobSet refer to, but for the claims that it makes itself."""
     policies = jobset["spec"].get("volumeClaimPolicies", ())
     own = {one["metadata"]["name"] for policy in policies for one in policy.get("templates", ())}
     for index, job in enumerate(jobset["spec"].get("replicatedJobs", ())):
@@ -55,6 +59,16 @@ def of(jobset: Node) -> Iterator[Reference]:
                 yield from _of_volume(volume, (*path, "volumes", number))
 
 
+def made(resolution: Resolution) -> set[tuple[str, str]]:
+    """Kind and name of what the controller makes for a job, also of what it is only given when it starts."""
+    own = {(item["kind"], item["metadata"]["name"]) for item in resolution.objects}
+    if own:
+        from kfrun.resolve.policies import mpi
+
+        own |= {(SECRET, metadata["name"]) for metadata in mpi.missing_secrets(resolution.objects)}
+    return own
+
+
 def missing(resolution: Resolution, find: Find, severity: Severity) -> list[Finding]:
     """A finding of everything that ``find`` does not find, each object once.
 
@@ -64,20 +78,16 @@ def missing(resolution: Resolution, find: Find, severity: Severity) -> list[Find
         severity: how bad that is.
     """
     assert resolution.jobset is not None
-    made = {(item["kind"], item["metadata"]["name"]) for item in resolution.objects}
-    if made:
-        from kfrun.resolve.policies import mpi
-
-        made |= {(_SECRET, metadata["name"]) for metadata in mpi.missing_secrets(resolution.objects)}
+    own = made(resolution)
     found: dict[tuple[str, str, str], Finding] = {}
     for reference in of(resolution.jobset):
-        if (reference.kind, reference.name) in made:
+        if reference.is_optional or (reference.kind, reference.name) in own:
             continue
         data = find(reference.kind, reference.name)
         if data is None:
             key, what = "", f"there is no {reference.kind} {reference.name}, neither in the input nor stored"
             hint = "apply it before the job, or together with it: several -f"
-            if reference.kind == _SECRET:
+            if reference.kind == SECRET:
                 hint += f"; or give it to this run alone: --secret-env-file {reference.name}=FILE"
         elif reference.key and not any(reference.key in (data.get(part) or ()) for part in _HOLDING):
             key, what = reference.key, f"{reference.kind} {reference.name} has no key {reference.key}"
@@ -98,14 +108,15 @@ def _of_container(container: Node, path: FieldPath) -> Iterator[Reference]:
     for index, variable in enumerate(container.get("env") or ()):
         for field, kind in _OF_VARIABLES.items():
             source = (variable.get("valueFrom") or {}).get(field)
-            if source and not source.get("optional"):
+            if source:
                 below = (*path, "env", index, "valueFrom", field)
-                yield Reference(below, kind, source.get("name", ""), source.get("key", ""))
+                yield Reference(below, kind, source.get("name", ""), source.get("key", ""), _is_optional(source))
     for index, entry in enumerate(container.get("envFrom") or ()):
         for field, kind in _OF_ALL.items():
             source = entry.get(field)
-            if source and not source.get("optional"):
-                yield Reference((*path, "envFrom", index, field), kind, source.get("name", ""))
+            if source:
+                below = (*path, "envFrom", index, field)
+                yield Reference(below, kind, source.get("name", ""), is_optional=_is_optional(source))
 
 
 def _of_volume(volume: Node, path: FieldPath) -> Iterator[Reference]:
@@ -120,10 +131,15 @@ def _of_volume(volume: Node, path: FieldPath) -> Iterator[Reference]:
 
 
 def _of_source(source: Node, name: str, kind: str, path: FieldPath) -> Iterator[Reference]:
-    if not source or source.get("optional"):
+    if not source:
         return
+    is_optional = _is_optional(source)
     items = source.get("items") or ()
     for index, item in enumerate(items):
-        yield Reference((*path, "items", index, "key"), kind, source.get(name, ""), item.get("key", ""))
+        yield Reference((*path, "items", index, "key"), kind, source.get(name, ""), item.get("key", ""), is_optional)
     if not items:
-        yield Reference((*path, name), kind, source.get(name, ""))
+        yield Reference((*path, name), kind, source.get(name, ""), is_optional=is_optional)
+
+
+def _is_optional(source: Node) -> bool:
+    return bool(source.get("optional", False))
