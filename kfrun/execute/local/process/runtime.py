@@ -161,12 +161,13 @@ class ProcessRuntime:
             raise FileNotFoundError(errno.ENOENT, "what its container was given is not there any more")
         try:
             program = self._programs.of(self._find(attempt), attempt, self._given[attempt], argv)
+            if program.binds and (found := record.read(self._programs.path(attempt, "attempt"))) is not None:
+                # In a namespace of its own it would not see what that one made beside its volumes.
+                program = replace(program, beside=(found.pid, found.start))
+            pid = recorder.start(program, streams)
         except (Unstartable, MissingConfig, Unusable) as error:
             raise FileNotFoundError(errno.ENOENT, f'exec: "{argv[0] if argv else ""}": {error}') from error
-        if program.binds and (found := record.read(self._programs.path(attempt, "attempt"))) is not None:
-            # In a namespace of its own it would not see what that one made beside its volumes.
-            program = replace(program, beside=(found.pid, found.start))
-        return code_of(os.waitpid(recorder.start(program, streams), 0)[1])
+        return code_of(os.waitpid(pid, 0)[1])
 
     def address(self, pod: PodState, port: int, host: str = "") -> tuple[str, int]:
         """See `ContainerRuntime.address`: pods share one, and have ports of their own where they are told them."""
