@@ -240,11 +240,12 @@ class Round:
             with Store.open(self.kfrun.database, create=False) as store:
                 job = store.find("TrainJob", "default", "chaos")
                 run = None if job is None else store.run(job.uid)
+                state = {} if run is None else store.state(run.uid)
             if run is not None and run.ended and job is not None:
                 if self.killed["deletion"] and not os.path.isdir(run.folder):
                     # Of a job that was over the command line removes the files first.
                     return None
-                return job.data, RunState.from_json(json.loads(run.state))
+                return job.data, RunState.from_json(state)
             time.sleep(0.02)
         raise AssertionError(f"the job does not end: {self.kfrun('describe', 'trainjob', 'chaos').stdout}")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kfrun.model.values import asdict, dataclass, field
+from kfrun.model.values import asdict, dataclass, field, replace
 
 
 @dataclass(slots=True)
@@ -120,8 +120,18 @@ class PodState:
     @property
     def ready(self) -> bool:
         """All main containers and all sidecars are ready and it is not being stopped."""
-        lasting = [c for c in self.containers if c.sidecar or not c.init]
-        return self.phase == "Running" and self.kill_at is None and all(c.ready for c in lasting)
+        if self.phase != "Running" or self.kill_at is not None:
+            return False
+        # A loop: of a thousand pods this is asked several times a turn.
+        for container in self.containers:
+            if not container.ready and (container.sidecar or not container.init):
+                return False
+        return True
+
+    @property
+    def is_steady(self) -> bool:
+        """All containers run, and none is being stopped: as long as nothing happens, there is nothing to do."""
+        return all(container.status == "running" and not container.stopping for container in self.containers)
 
     @property
     def ended(self) -> bool:
@@ -264,6 +274,10 @@ class RunState:
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready form; `from_json` reads it back."""
         return asdict(self)
+
+    def without_pods(self) -> dict[str, Any]:
+        """The same without its pods, of which there may be thousands; a version that looks for them there fails."""
+        return {**asdict(replace(self, pods=[])), "pods": None}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RunState:

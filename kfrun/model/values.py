@@ -14,6 +14,7 @@ text, to no purpose: a tenth of a millisecond a class.
 from __future__ import annotations
 
 from collections import namedtuple
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from typing import NamedTuple
 
     Class = type[Any]
+
+    def stamp(value: Any) -> tuple[Any, ...]:
+        """What the fields of a value hold, not copied: to find out later, and fast, whether one was set anew."""
 else:
 
     def dataclass(*, frozen: bool = False, slots: bool = True) -> Callable[[Class], Class]:
@@ -46,6 +50,10 @@ else:
     def asdict(value: Any) -> dict[str, Any]:
         """See `dataclasses.asdict`; what is no value, list, tuple or dictionary is not copied."""
         return {name: _plain(getattr(value, name)) for name in value.__match_args__}
+
+    def stamp(value: Any) -> tuple[Any, ...]:
+        """See above."""
+        return value.__values__(value)
 
     def _plain(value: Any) -> Any:
         kind = value.__class__
@@ -74,7 +82,7 @@ else:
     """See `typing.NamedTuple`."""
 
 
-__all__ = ["NamedTuple", "asdict", "dataclass", "field", "replace"]
+__all__ = ["NamedTuple", "asdict", "dataclass", "field", "replace", "stamp"]
 
 _MISSING: Final = object()
 
@@ -129,6 +137,7 @@ def _define(cls: Class, *, frozen: bool) -> Class:
         "__match_args__": tuple(fields),
         "__value_fields__": fields,
         "__dataclass_fields__": _StandardFields(),
+        "__values__": attrgetter(*fields, "__class__"),
         "__init__": _initializer(cls, fields, frozen=frozen),
         "__repr__": _repr,
         "__eq__": _eq,
@@ -185,11 +194,12 @@ def _repr(self: Any) -> str:
 
 
 def _eq(self: Any, other: Any) -> bool:
-    return _values(self) == _values(other) if other.__class__ is self.__class__ else NotImplemented
+    of = self.__values__
+    return of(self) == of(other) if other.__class__ is self.__class__ else NotImplemented
 
 
 def _hash(self: Any) -> int:
-    return hash(_values(self))
+    return hash(self.__values__(self))
 
 
 def _refuse(_: Any, name: str, *__: Any) -> None:

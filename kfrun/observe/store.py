@@ -16,7 +16,7 @@ from kfrun.model.values import dataclass
 from kfrun.observe.database import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _RESTING = 2
 """In the column ``ended``: not ended, but nothing happens before somebody asks for it."""
@@ -27,6 +27,10 @@ CREATE TABLE history (
   backend TEXT NOT NULL, digest TEXT NOT NULL, run_digest TEXT NOT NULL, runtime TEXT NOT NULL, code TEXT NOT NULL,
   failure TEXT NOT NULL, data TEXT NOT NULL,
   PRIMARY KEY (namespace, name, number)) WITHOUT ROWID"""
+
+_POD_STATES = """
+CREATE TABLE pod_states (
+  id INTEGER PRIMARY KEY, uid TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, UNIQUE (uid, name))"""
 
 _TABLES = f"""
 CREATE TABLE objects (
@@ -46,6 +50,7 @@ CREATE TABLE runs (
   runtime TEXT NOT NULL, state TEXT NOT NULL, previous TEXT NOT NULL, code TEXT NOT NULL DEFAULT '',
   number INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 {_HISTORY};
+{_POD_STATES};
 CREATE TABLE ports (port INTEGER PRIMARY KEY, uid TEXT NOT NULL);
 CREATE TABLE counter (version INTEGER NOT NULL);
 INSERT INTO counter VALUES (0);
@@ -64,7 +69,8 @@ class Run:
         ended: nothing of it runs any more and nothing will.
         resting: it is suspended and nothing of it runs: it needs no supervisor until somebody asks something of it.
         runtime: the runtime it was resolved with, as JSON (the snapshot).
-        state: the supervisor's own state as JSON, empty before it first ran.
+        state: the supervisor's own state as JSON, without that of its pods (see `Store.state`); empty before it first
+            ran.
         previous: folder of the run that this one replaced, empty when there is none.
         code: the code that it was started with, as `kfrun.model.code` writes it; empty where that is not known.
         number: counts the runs of this name, from 1.
@@ -118,6 +124,7 @@ class Store(Database):
     ADDED: ClassVar[dict[str, dict[str, str]]] = {
         "runs": {"code": "TEXT NOT NULL DEFAULT ''", "number": "INTEGER NOT NULL DEFAULT 0"},
         "history": {"": _HISTORY},
+        "pod_states": {"": _POD_STATES},
     }
 
     # Objects
@@ -322,6 +329,37 @@ class Store(Database):
             columns = ", ".join(f"{name}=?" for name in values)
             return self._db.execute(f"UPDATE runs SET {columns} WHERE uid=?", (*values.values(), uid)).rowcount == 1
 
+    def state(self, uid: str) -> Any:
+        """The whole state of a run, as `kfrun.model.runstate.RunState.to_json` has made it; empty for none.
+
+        Raises:
+            ValueError: it is damaged.
+        """
+        with self.reading(), self._translated():
+            row = self._db.execute("SELECT state FROM runs WHERE uid=?", (uid,)).fetchone()
+            data = json.loads(row[0]) if row is not None and row[0] else {}
+            # Earlier versions kept the pods in it.
+            if isinstance(data, dict) and data.get("pods", ()) is None:
+                rows = self._db.execute("SELECT state FROM pod_states WHERE uid=? ORDER BY id", (uid,)).fetchall()
+                data["pods"] = [json.loads(text) for (text,) in rows]
+        return data
+
+    def keep_state(self, uid: str, state: str, pods: Mapping[str, str], gone: Iterable[str]) -> None:
+        """Store the state of a run: all but its pods, those of them that have changed, in order, without those gone."""
+        with self.writing(), self._translated():
+            self.change_run(uid, state=state)
+            self._db.executemany("DELETE FROM pod_states WHERE uid=? AND name=?", [(uid, name) for name in gone])
+            self._db.executemany(
+                "INSERT INTO pod_states (uid, name, state) VALUES (?,?,?)"
+                " ON CONFLICT (uid, name) DO UPDATE SET state=excluded.state",
+                [(uid, name, text) for name, text in pods.items()],
+            )
+
+    def pods_kept(self, uid: str) -> set[str]:
+        """The names of the pods whose states are stored."""
+        with self._translated():
+            return {name for (name,) in self._db.execute("SELECT name FROM pod_states WHERE uid=?", (uid,))}
+
     def rest(self, uid: str) -> None:
         """Nothing happens to a run before somebody asks for it."""
         self.change_run(uid, ended=_RESTING)
@@ -375,6 +413,7 @@ class Store(Database):
             self._db.execute("DELETE FROM objects WHERE owner=? OR uid=?", (uid, uid))
             self._db.execute("DELETE FROM events WHERE owner=?", (uid,))
             self._db.execute("DELETE FROM runs WHERE uid=?", (uid,))
+            self._db.execute("DELETE FROM pod_states WHERE uid=?", (uid,))
             self._db.execute("DELETE FROM ports WHERE uid=?", (uid,))
 
     # Ports

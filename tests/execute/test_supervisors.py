@@ -154,7 +154,9 @@ def test_a_state_that_a_supervisor_stumbles_over_later_ends_the_job(
     kill_supervisor(kfrun)
     with kfrun.store() as store:
         (run,) = store.runs()
-        store.change_run(run.uid, state=run.state.replace(old, new))
+        whole = json.dumps(store.state(run.uid), separators=(",", ":"))
+        assert old in whole
+        store.change_run(run.uid, state=whole.replace(old, new))
     assert kfrun("wait", "job", "--timeout", "20s").returncode == 1
     assert failure(kfrun) == ("Failed", "SupervisorFailed")
     assert named in kfrun.ok("get", "tj", "job", "-o", "jsonpath={.status.conditions}")

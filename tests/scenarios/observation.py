@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +29,8 @@ class Observer:
         self._jobs_status: list[dict[str, Any]] | None = None
         self._folder: Path | None = None
         self._seen = -1
-        self._uid = self._last = ""
+        self._uid = ""
+        self._last: dict[str, Any] = {}
         self.deleted = False
         self.ended = False
         self.finished = False
@@ -63,7 +63,7 @@ class Observer:
         if run is not None:
             self.ended = run.ended
             if run.state:
-                self._state = RunState.from_json(json.loads(run.state))
+                self._state = RunState.from_json(self._store.state(job.uid))
                 self._read_logs(run.folder)
 
     def expired(self) -> bool:
@@ -74,7 +74,7 @@ class Observer:
         """Keep the state only: the last one of a job that is being deleted is there for some milliseconds."""
         run = self._store.run(self._uid)
         if run is not None and run.state:
-            self._last = run.state
+            self._last = self._store.state(self._uid)
             self._note_events(self._uid)
 
     def _note_events(self, uid: str) -> None:
@@ -88,7 +88,7 @@ class Observer:
 
     def report(self) -> dict[str, Any]:
         """What was seen, in the form of ``observed.yaml``."""
-        state = RunState.from_json(json.loads(self._last)) if self.deleted and self._last else self._state
+        state = RunState.from_json(self._last) if self.deleted and self._last else self._state
         return {
             "conditionsFlow": self._flow,
             "finalJobsStatus": None if self.deleted else self._jobs_status,

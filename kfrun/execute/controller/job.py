@@ -214,8 +214,9 @@ def _create_missing(p: Pass, job: JobState, child: ChildJob) -> None:
         # would find their ports taken, or meet the old ones at the rendezvous.
         return
     present = {pod.index for pod in p.pods_of(job) if not pod.counted}
+    present.update(job.completed_indexes, job.failed_indexes)
     for index in range(child.completions):
-        if index in present or index in job.completed_indexes or index in job.failed_indexes:
+        if index in present:
             continue
         due = job.next_try.get(str(index), 0.0)
         if due > p.now:

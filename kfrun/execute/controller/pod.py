@@ -33,6 +33,8 @@ def advance(p: Pass, pod: PodState, job: ChildJob) -> None:
     if pod.kill_at is not None:
         _finish_stop(p, pod)
         return
+    if pod.is_steady:
+        return
     stops.advance(p, pod)
     _start_due(p, pod, job)
     conclude(p, pod, job)

@@ -232,7 +232,7 @@ class LocalBackend(SealedPods):
         if run is not None and uid in self._behind:
             from kfrun.execute.local import ledger
 
-            state = ledger.latest(run)
+            state = ledger.latest(self._store, run)
             return state.to_json()["first_failure"] if state is not None else None
         return _noted_failure(run)
 
@@ -242,7 +242,7 @@ class LocalBackend(SealedPods):
 
         run = self._store.run(job.uid)
         pods = [item.data for item in self._store.objects("Pod", job.key.namespace, owner=job.uid)]
-        return details.of(run, pods)
+        return details.of(self._store, run, pods)
 
     def history(self, job: StoredObject) -> Sequence[PastRun]:
         """See `Backend.history`."""

@@ -207,7 +207,7 @@ def _take_place(store: Store, step: Step, *, most: int) -> _Replaced:
     objects.refuse_changed(found, step.planned)
     if run is not None and not run.ended:
         raise Refused(f"{key.resource} was changed by another kfrun meanwhile", "try again")
-    gone = store.keep(_former(found, run), most=most) if run is not None else []
+    gone = store.keep(_former(store, found, run), most=most) if run is not None else []
     if run is not None:
         # What its JobSet claimed goes with that, as on a cluster.
         claims.remove(run.folder)
@@ -220,8 +220,8 @@ def _take_place(store: Store, step: Step, *, most: int) -> _Replaced:
     return _Replaced(run.folder if run.folder in known else "", tuple(left))
 
 
-def _former(job: StoredObject, run: Run) -> FormerRun:
-    state = ledger.latest(run)
+def _former(store: Store, job: StoredObject, run: Run) -> FormerRun:
+    state = ledger.latest(store, run)
     first = state.first_failure if state is not None else None
     return FormerRun(
         namespace=run.namespace,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kfrun.observe.store import FormerRun, Run, Store
 
 
-def of(run: Run | None, pods: Sequence[Mapping[str, Any]]) -> JobDetails:
+def of(store: Store, run: Run | None, pods: Sequence[Mapping[str, Any]]) -> JobDetails:
     """The details of a job and its run; ``pods`` are those that are stored, for when its own files do not tell more."""
     if run is None:
         return JobDetails(pods)
@@ -36,7 +36,7 @@ def of(run: Run | None, pods: Sequence[Mapping[str, Any]]) -> JobDetails:
         known.not_enforced(workload.jobset, own_images=workload.own_images, user=os.geteuid()) if known else ()
     )
     return JobDetails(
-        pods=_pods(run, files) or pods,
+        pods=_pods(store, run, files) or pods,
         folder=run.folder,
         environment=files.environment_path,
         packages=_packages(files.environment or {}),
@@ -65,9 +65,9 @@ def _files(run: Run) -> RunFiles | None:
         return None
 
 
-def _pods(run: Run, files: RunFiles) -> list[dict[str, Any]]:
+def _pods(store: Store, run: Run, files: RunFiles) -> list[dict[str, Any]]:
     """Every pod that there was, those that were removed too, as the supervisor's state tells; none if it does not."""
-    state = ledger.latest(run)
+    state = ledger.latest(store, run)
     if state is None:
         # It never ran yet, another version wrote it, or it is damaged.
         return []

@@ -11,6 +11,7 @@ from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.runstate import RunState
 from kfrun.model.source import ObjectKey
 from kfrun.model.state import StoredObject
+from kfrun.model.values import asdict, stamp
 from kfrun.observe import status
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from kfrun.model.runstate import PodState
     from kfrun.model.state import Event
     from kfrun.observe.store import Run, Store
+
+_Stamp = tuple[tuple[Any, ...], list[tuple[Any, ...]]]
 
 _GONE = ""
 
@@ -34,8 +37,9 @@ class Ledger:
         self._run = run
         self._job = job
         self._written: dict[tuple[str, str], str] = {}
-        self._pods: dict[str, dict[str, Any]] = {}
-        self._last_state = ""
+        self._rest: dict[str, Any] = {}
+        self._pods: dict[str, _Stamp] = {}
+        self._gone = store.pods_kept(run.uid)
         self._events: list[Event] = []
         self.is_behind = False
 
@@ -50,27 +54,28 @@ class Ledger:
         if reserved is None and not self._run.state:
             return RunState(self._run.uid, created)
         try:
-            return RunState.from_json(reserved or json.loads(self._run.state))
+            return RunState.from_json(reserved or self._store.state(self._run.uid))
         except (ValueError, RecursionError) as error:
             place = f"{self._run.folder}/reserve" if reserved else self._store.path
             raise ValueError(f"{place}: {error}") from error
 
     def save(self, state: RunState, events: list[Event]) -> bool:
         """Store state, objects and events; True if they are safe, in the store or in the reserve."""
-        data = state.to_json()
-        text = _dumps({**data, "sequence": 0})
         self._events += events
-        if text == self._last_state and not self._events and not self.is_behind:
+        rest = {**state.without_pods(), "sequence": 0}
+        # Of a thousand pods one has changed: the others are neither written nor made anew.
+        pods = [pod for pod in state.pods if self._pods.get(pod.name) != _stamp(pod)]
+        gone = self._gone | self._pods.keys() - {pod.name for pod in state.pods}
+        is_changed = bool(pods or gone) or rest != self._rest
+        if not (is_changed or self._events or self.is_behind):
             return True
-        if text != self._last_state:
-            state.sequence += 1
-        data["sequence"] = state.sequence
+        state.sequence += is_changed
         try:
-            self._store_all(state, data)
+            self._store_all(state, {**rest, "sequence": state.sequence}, pods, gone)
         except StoreFailed:
             self.is_behind = True
-            return self._reserve(data)
-        self._last_state, self._events, self.is_behind = text, [], False
+            return self._reserve(state.to_json())
+        self._rest, self._events, self.is_behind = rest, [], False
         return True
 
     def _reserve(self, data: dict[str, Any]) -> bool:
@@ -80,21 +85,22 @@ class Ledger:
             return False
         return True
 
-    def _store_all(self, state: RunState, data: dict[str, Any]) -> None:
+    def _store_all(self, state: RunState, rest: dict[str, Any], pods: list[PodState], gone: set[str]) -> None:
         objects = self._objects(state)
         texts = {key: _dumps(item) if item else _GONE for key, item in objects.items()}
-        pods = {pod["name"]: pod for pod in data["pods"]}
         with self._store.writing():
             for key, item in objects.items():
                 if self._written.get(key) != texts[key]:
                     self._put(key, item)
-            for pod in state.pods:
-                # Of a thousand pods one has changed: the others are not even made anew.
-                if self._pods.get(pod.name) != pods[pod.name]:
-                    self._put(("Pod", pod.name), self._pod(state, pod))
+            for pod in pods:
+                self._put(("Pod", pod.name), self._pod(state, pod))
             self._store.record(self._events)
-            self._store.change_run(self._run.uid, state=_dumps(data))
-        self._written, self._pods = texts, pods
+            states = {pod.name: _dumps(asdict(pod)) for pod in pods}
+            self._store.keep_state(self._run.uid, _dumps(rest), states, gone)
+        self._written, self._gone = texts, set()
+        for name in gone:
+            self._pods.pop(name, None)
+        self._pods |= {pod.name: _stamp(pod) for pod in pods}
 
     def _put(self, key: tuple[str, str], data: dict[str, Any] | None) -> None:
         kind, name = key
@@ -162,10 +168,10 @@ def arrears(store: Store, run: Run) -> list[tuple[ObjectKey, StoredObject | None
     return Ledger(store, run, job).told(state)
 
 
-def latest(run: Run) -> RunState | None:
+def latest(store: Store, run: Run) -> RunState | None:
     """The state of a run as it is, stored or not; None where there is none, or it cannot be read."""
     try:
-        return RunState.from_json(newer_in_reserve(run) or json.loads(run.state))
+        return RunState.from_json(newer_in_reserve(run) or store.state(run.uid))
     except (ValueError, RecursionError):
         return None
 
@@ -181,6 +187,10 @@ def newer_in_reserve(run: Run) -> dict[str, Any] | None:
         return None
     known = stored.get("sequence", -1) if isinstance(stored, dict) else None
     return reserved if isinstance(known, int) and reserved["sequence"] > known else None
+
+
+def _stamp(pod: PodState) -> _Stamp:
+    return stamp(pod), [stamp(container) for container in pod.containers]
 
 
 def _dumps(data: dict[str, Any]) -> str:

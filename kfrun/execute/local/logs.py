@@ -70,7 +70,7 @@ class LocalLogs:
             from kfrun.execute.local import ledger
 
             run = self._store.run(self._run.uid)
-            state = ledger.latest(run) if run is not None else None
+            state = ledger.latest(self._store, run) if run is not None else None
             self._stamp, self._is_over = stamp, state is not None and trainjob.is_over(state)
             # Whoever asks next how it ended must know it, too.
             self._heal()

@@ -55,6 +55,7 @@ class Supervisor:
         self._seen = -1
         self._due: float | None = None
         self._offset = time.time() - time.monotonic()
+        self._sampled = 0.0
 
     def _use(self, job: jobfiles.RunFiles) -> None:
         self._job = job
@@ -267,6 +268,7 @@ class Supervisor:
         if self._ledger.is_behind:
             intervals.append(_RETRY_SECONDS)
         timeout = min([timeout, *(interval for interval in intervals if interval is not None)])
+        self._sample_logs()
         # The clock of the wall may be set back while we sleep.
         self._sleep(poller, time.monotonic() + timeout)
         while _drain(self._wake):
@@ -277,12 +279,15 @@ class Supervisor:
         while True:
             left = deadline - time.monotonic()
             step = min(left, _SAMPLE_SECONDS) if running else left
-            if poller.poll(max(0.0, step) * 1000):
-                break
-            if left <= step:
-                break
+            if poller.poll(max(0.0, step) * 1000) or left <= step:
+                # Of very many containers logs take a while to look at: what has happened comes first.
+                return
+            self._sample_logs()
+
+    def _sample_logs(self) -> None:
+        if time.monotonic() >= self._sampled + _SAMPLE_SECONDS:
             self._runtime.sample_logs()
-        self._runtime.sample_logs()
+            self._sampled = time.monotonic()
 
     # Beginning and end
 

@@ -5,7 +5,6 @@ Its containers outlive supervisors, as those of an engine do. Everything around 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from kfrun import host
@@ -119,9 +118,7 @@ class FakeRuntime:
 
     def start(self, attempt: Attempt, given: Supplies) -> None:
         assert given.facts.name == attempt.pod
-        run = self._store.run(self._run.uid)
-        assert run is not None
-        pod = next(item for item in json.loads(run.state)["pods"] if item["name"] == attempt.pod)
+        pod = next(item for item in self._store.state(self._run.uid)["pods"] if item["name"] == attempt.pod)
         self.engine.stored += [item["status"] for item in pod["containers"] if item["name"] == attempt.container]
         self.engine.containers[attempt] = False
         self.engine.log.append(f"start {attempt.pod[:-6]}.{attempt.restarts}")

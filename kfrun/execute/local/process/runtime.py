@@ -202,7 +202,7 @@ class ProcessRuntime:
         self._note_starts()
         self._starts.give_up(*(item.recorder for item in gone))
         seen = leftovers.Leftovers(watches)
-        for item in watches:
+        for item in [item for item in watches if item.has_news]:
             news = item.advance(seen)
             self._facts += news
             if item.never_started or (news and isinstance(news[-1], Ended)):

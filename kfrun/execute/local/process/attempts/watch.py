@@ -77,6 +77,11 @@ class Watch:
         return self._is_recorder_gone
 
     @property
+    def has_news(self) -> bool:
+        """Whether `advance` may have something to tell: of a child that runs, others tell."""
+        return self._is_recorder_gone or not self._is_child
+
+    @property
     def is_searching(self) -> bool:
         """Nobody knows yet whether its recorder started anything."""
         return self._is_recorder_gone and self._program is None and self._end is None
