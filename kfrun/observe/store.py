@@ -26,17 +26,22 @@ CREATE TABLE history (
   namespace TEXT NOT NULL, name TEXT NOT NULL, number INTEGER NOT NULL, uid TEXT NOT NULL, folder TEXT NOT NULL,
   backend TEXT NOT NULL, digest TEXT NOT NULL, run_digest TEXT NOT NULL, runtime TEXT NOT NULL, code TEXT NOT NULL,
   failure TEXT NOT NULL, data TEXT NOT NULL,
-  PRIMARY KEY (namespace, name, number)) WITHOUT ROWID"""
+  PRIMARY KEY (namespace, name, number))"""
 
-_POD_STATES = """
-CREATE TABLE pod_states (
-  id INTEGER PRIMARY KEY, uid TEXT NOT NULL, name TEXT NOT NULL, state TEXT NOT NULL, UNIQUE (uid, name))"""
+_STATES = """
+CREATE TABLE states (
+  id INTEGER PRIMARY KEY, uid TEXT NOT NULL, pod TEXT NOT NULL, state TEXT NOT NULL, UNIQUE (uid, pod))"""
+
+_IN_PARTS = '{"pods":null}'
+"""As the state of a run: it is in the table ``states``, that of each pod, and the rest, which is nobody's. Whoever
+changes one pod does not write a thousand, nor the runtime and the list of files that stand beside it here. An earlier
+kfrun finds no pods in it, and says so."""
 
 _TABLES = f"""
 CREATE TABLE objects (
   kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
   api_version TEXT NOT NULL, uid TEXT NOT NULL, owner TEXT NOT NULL, version INTEGER NOT NULL, data TEXT NOT NULL,
-  PRIMARY KEY (kind, namespace, name)) WITHOUT ROWID;
+  PRIMARY KEY (kind, namespace, name));
 CREATE INDEX objects_by_owner ON objects (owner);
 CREATE TABLE events (
   id INTEGER PRIMARY KEY, owner TEXT NOT NULL, api_version TEXT NOT NULL, kind TEXT NOT NULL,
@@ -45,12 +50,12 @@ CREATE TABLE events (
 CREATE INDEX events_by_owner ON events (owner);
 CREATE INDEX events_by_message ON events (owner, name, reason, message);
 CREATE TABLE runs (
-  uid TEXT PRIMARY KEY, namespace TEXT NOT NULL, name TEXT NOT NULL, folder TEXT NOT NULL, backend TEXT NOT NULL,
-  digest TEXT NOT NULL, run_digest TEXT NOT NULL, boot TEXT NOT NULL, request TEXT NOT NULL, ended INTEGER NOT NULL,
-  runtime TEXT NOT NULL, state TEXT NOT NULL, previous TEXT NOT NULL, code TEXT NOT NULL DEFAULT '',
-  number INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+  uid TEXT NOT NULL PRIMARY KEY, namespace TEXT NOT NULL, name TEXT NOT NULL, folder TEXT NOT NULL,
+  backend TEXT NOT NULL, digest TEXT NOT NULL, run_digest TEXT NOT NULL, boot TEXT NOT NULL, request TEXT NOT NULL,
+  ended INTEGER NOT NULL, runtime TEXT NOT NULL, state TEXT NOT NULL, previous TEXT NOT NULL,
+  code TEXT NOT NULL DEFAULT '', number INTEGER NOT NULL DEFAULT 0);
 {_HISTORY};
-{_POD_STATES};
+{_STATES};
 CREATE TABLE ports (port INTEGER PRIMARY KEY, uid TEXT NOT NULL);
 CREATE TABLE counter (version INTEGER NOT NULL);
 INSERT INTO counter VALUES (0);
@@ -124,7 +129,7 @@ class Store(Database):
     ADDED: ClassVar[dict[str, dict[str, str]]] = {
         "runs": {"code": "TEXT NOT NULL DEFAULT ''", "number": "INTEGER NOT NULL DEFAULT 0"},
         "history": {"": _HISTORY},
-        "pod_states": {"": _POD_STATES},
+        "states": {"": _STATES},
     }
 
     # Objects
@@ -275,8 +280,11 @@ class Store(Database):
     @property
     def _run(self) -> str:
         """The columns of a run, as they can be asked for."""
-        names = _RUN.split(", ")
-        return ", ".join(f"'' AS {name}" if name in self.lacking else name for name in names[:-1]) + f", {self._number}"
+        found = {name: f"'' AS {name}" if name in self.lacking else name for name in _RUN.split(", ")}
+        if "states" not in self.lacking:
+            parts = "SELECT states.state FROM states WHERE states.uid=runs.uid AND pod=''"
+            found["state"] = f"CASE state WHEN '{_IN_PARTS}' THEN ({parts}) ELSE state END AS state"
+        return ", ".join({**found, "number": self._number}.values())
 
     @property
     def _number(self) -> str:
@@ -291,6 +299,12 @@ class Store(Database):
         with self._translated():
             row = self._db.execute(f"SELECT {self._run} FROM runs WHERE uid=?", (uid,)).fetchone()
         return None if row is None else _as_run(row)
+
+    def wish(self, uid: str) -> tuple[str, str] | None:
+        """What is asked of a run, and the digest of what it is to run (see `Run`), without reading all of it."""
+        with self._translated():
+            row = self._db.execute("SELECT request, run_digest FROM runs WHERE uid=?", (uid,)).fetchone()
+        return None if row is None else (row[0], row[1])
 
     def runs(self, namespace: str | None = None) -> list[Run]:
         """All runs, or those of a namespace."""
@@ -337,28 +351,27 @@ class Store(Database):
         """
         with self.reading(), self._translated():
             row = self._db.execute("SELECT state FROM runs WHERE uid=?", (uid,)).fetchone()
-            data = json.loads(row[0]) if row is not None and row[0] else {}
-            # Earlier versions kept the pods in it.
-            if isinstance(data, dict) and data.get("pods", ()) is None:
-                rows = self._db.execute("SELECT state FROM pod_states WHERE uid=? ORDER BY id", (uid,)).fetchall()
-                data["pods"] = [json.loads(text) for (text,) in rows]
-        return data
+            if row is None or row[0] != _IN_PARTS:
+                return json.loads(row[0]) if row is not None and row[0] else {}
+            rows = self._db.execute("SELECT pod, state FROM states WHERE uid=? ORDER BY id", (uid,)).fetchall()
+        rest = next(text for pod, text in rows if not pod)
+        return {**json.loads(rest), "pods": [json.loads(text) for pod, text in rows if pod]}
 
     def keep_state(self, uid: str, state: str, pods: Mapping[str, str], gone: Iterable[str]) -> None:
         """Store the state of a run: all but its pods, those of them that have changed, in order, without those gone."""
         with self.writing(), self._translated():
-            self.change_run(uid, state=state)
-            self._db.executemany("DELETE FROM pod_states WHERE uid=? AND name=?", [(uid, name) for name in gone])
+            self._db.executemany("DELETE FROM states WHERE uid=? AND pod=?", [(uid, name) for name in gone])
             self._db.executemany(
-                "INSERT INTO pod_states (uid, name, state) VALUES (?,?,?)"
-                " ON CONFLICT (uid, name) DO UPDATE SET state=excluded.state",
-                [(uid, name, text) for name, text in pods.items()],
+                "INSERT INTO states (uid, pod, state) VALUES (?,?,?)"
+                " ON CONFLICT (uid, pod) DO UPDATE SET state=excluded.state",
+                [(uid, "", state), *((uid, name, text) for name, text in pods.items())],
             )
 
-    def pods_kept(self, uid: str) -> set[str]:
-        """The names of the pods whose states are stored."""
-        with self._translated():
-            return {name for (name,) in self._db.execute("SELECT name FROM pod_states WHERE uid=?", (uid,))}
+    def part(self, uid: str) -> set[str]:
+        """From now on the state of a run is stored in parts; the names of the pods whose states are already."""
+        with self.writing(), self._translated():
+            self._db.execute("UPDATE runs SET state=? WHERE uid=?", (_IN_PARTS, uid))
+            return {name for (name,) in self._db.execute("SELECT pod FROM states WHERE uid=? AND pod<>''", (uid,))}
 
     def rest(self, uid: str) -> None:
         """Nothing happens to a run before somebody asks for it."""
@@ -413,7 +426,7 @@ class Store(Database):
             self._db.execute("DELETE FROM objects WHERE owner=? OR uid=?", (uid, uid))
             self._db.execute("DELETE FROM events WHERE owner=?", (uid,))
             self._db.execute("DELETE FROM runs WHERE uid=?", (uid,))
-            self._db.execute("DELETE FROM pod_states WHERE uid=?", (uid,))
+            self._db.execute("DELETE FROM states WHERE uid=?", (uid,))
             self._db.execute("DELETE FROM ports WHERE uid=?", (uid,))
 
     # Ports

@@ -39,7 +39,6 @@ class Ledger:
         self._written: dict[tuple[str, str], str] = {}
         self._rest: dict[str, Any] = {}
         self._pods: dict[str, _Stamp] = {}
-        self._gone = store.pods_kept(run.uid)
         self._events: list[Event] = []
         self.is_behind = False
 
@@ -65,7 +64,7 @@ class Ledger:
         rest = {**state.without_pods(), "sequence": 0}
         # Of a thousand pods one has changed: the others are neither written nor made anew.
         pods = [pod for pod in state.pods if self._pods.get(pod.name) != _stamp(pod)]
-        gone = self._gone | self._pods.keys() - {pod.name for pod in state.pods}
+        gone = self._pods.keys() - {pod.name for pod in state.pods}
         is_changed = bool(pods or gone) or rest != self._rest
         if not (is_changed or self._events or self.is_behind):
             return True
@@ -95,9 +94,12 @@ class Ledger:
             for pod in pods:
                 self._put(("Pod", pod.name), self._pod(state, pod))
             self._store.record(self._events)
+            if not self._rest:
+                # What somebody before this supervisor has stored.
+                gone |= self._store.part(self._run.uid)
             states = {pod.name: _dumps(asdict(pod)) for pod in pods}
             self._store.keep_state(self._run.uid, _dumps(rest), states, gone)
-        self._written, self._gone = texts, set()
+        self._written = texts
         for name in gone:
             self._pods.pop(name, None)
         self._pods |= {pod.name: _stamp(pod) for pod in pods}

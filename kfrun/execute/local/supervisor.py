@@ -153,18 +153,20 @@ class Supervisor:
                 return
             # Of one moment: a job that is changed and resumed at once must not be resumed as it was.
             with self._store.reading():
-                run = self._store.run(self._run.uid)
+                wish = self._store.wish(self._run.uid)
                 found = self._store.find(TRAIN_JOB, self._run.namespace, self._run.name)
+                is_changed = wish is not None and wish[1] != self._run.run_digest
+                changed = self._store.run(self._run.uid) if is_changed else None
         except StoreFailed:
             return
         self._seen = seen
-        if run is None or found is None or found.uid != self._run.uid:
+        if wish is None or found is None or found.uid != self._run.uid:
             self._state.request = "delete"
             return
-        self._state.request = run.request or self._state.request
+        self._state.request = wish[0] or self._state.request
         self._state.suspend = bool(found.data.get("spec", {}).get("suspend", False))
-        if run.run_digest != self._run.run_digest:
-            self._reload(run)
+        if changed is not None:
+            self._reload(changed)
 
     def _reload(self, run: Run) -> None:
         """A suspended job was changed: it will be resumed with another workload. Nothing of it runs now."""

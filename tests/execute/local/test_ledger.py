@@ -46,7 +46,7 @@ def written(store: Store, book: Ledger, machine: Machine) -> int:
     store._db.set_trace_callback(statements.append)
     assert book.save(machine.state, [])
     store._db.set_trace_callback(None)
-    return sum("INTO pod_states" in statement for statement in statements)
+    return sum("INTO states" in statement and "'uid','job-" in statement for statement in statements)
 
 
 def test_of_very_many_pods_the_one_that_has_changed_is_written(store: Store) -> None:
@@ -100,6 +100,6 @@ def test_what_was_stored_in_one_piece_is_read_and_stored_in_parts(store: Store) 
 def test_nothing_is_left_of_a_job_that_is_forgotten(store: Store) -> None:
     machine = Machine(workload(child(nodes=3)))
     assert ledger_of(store, machine).save(machine.state, [])
-    assert len(store.pods_kept(UID)) == 3
+    assert len(store.part(UID)) == 3
     store.forget(UID)
-    assert (store.pods_kept(UID), store.state(UID)) == (set(), {})
+    assert (store.part(UID), store.state(UID)) == (set(), {})
