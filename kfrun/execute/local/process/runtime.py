@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from kfrun.model.workload import ChildJob
     from kfrun.observe.store import Run, Store
 
+_REAP_SECONDS = 0.1
 _NEVER_CODE = 137
 _INDEX_ENTRY = struct.Struct("<dQ")
 
@@ -50,7 +51,8 @@ class ProcessRuntime:
         self._programs = own
         self._pods: dict[str, tuple[ChildJob, PodState]] = {}
         self._watched: dict[Attempt, Watch] = {}
-        self._starts = recorder.Starts()
+        self._reports = recorder.Reports()
+        self._ending: list[int] = []
         self._facts: list[Fact] = []
         self._given: dict[Attempt, Supplies] = {}
         self._withheld: set[Attempt] = set()
@@ -110,7 +112,7 @@ class ProcessRuntime:
             program = self._programs.of(self._find(attempt), attempt, given)
             if program.told:
                 self._facts.append(Waiting(attempt, "ContainerCreating", program.told, "VolumesRewritten"))
-            pid = recorder.spawn(program, record.create(self._programs.path(attempt, "attempt")), self._starts)
+            pid = recorder.spawn(program, record.create(self._programs.path(attempt, "attempt")), self._reports)
         except (OSError, Unstartable, Unusable) as error:
             self._fail_to_start(
                 attempt, error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -185,22 +187,22 @@ class ProcessRuntime:
     def descriptors(self) -> Sequence[int]:
         """See `ContainerRuntime.descriptors`."""
         ends = [descriptor for item in self._watched.values() for descriptor in item.descriptors()]
-        return [*ends, *self._starts.descriptors()]
+        return [*ends, *self._reports.descriptors()]
 
     def poll_interval(self) -> float | None:
         """See `ContainerRuntime.poll_interval`."""
         if self._facts:
             return 0.0
         found = [interval for item in self._watched.values() if (interval := item.poll_interval()) is not None]
-        return min(found, default=None)
+        return min([*found, *[_REAP_SECONDS for _ in self._ending[:1]]], default=None)
 
     def collect(self) -> list[Fact]:
         """See `ContainerRuntime.collect`."""
         watches = list(self._watched.values())
-        gone = [item for item in watches if item.look()]
+        self._ending = [pid for pid in self._ending if not _is_reaped(pid)]
+        gone = [item.recorder for item in watches if item.look()]
         # Asked in this order, who has ended has said before that it started.
-        self._note_starts()
-        self._starts.give_up(*(item.recorder for item in gone))
+        self._reports.give_up(*gone, *self._note_reports())
         seen = leftovers.Leftovers(watches)
         for item in [item for item in watches if item.has_news]:
             news = item.advance(seen)
@@ -224,11 +226,17 @@ class ProcessRuntime:
         self._given.pop(attempt, None)
         self._facts.append(Ended(attempt, START_ERROR_CODE, START_ERROR, message, time.time()))
 
-    def _note_starts(self) -> None:
-        started = self._starts.collect()
-        if started:
-            watches = {item.recorder: item for item in self._watched.values() if not item.has_started}
-            self._facts += [watches[pid].note_start(at) for pid, at in started]
+    def _note_reports(self) -> list[int]:
+        """Take in what recorders say. Returns those that have nothing more to do."""
+        reports, ending = self._reports.collect(), list[int]()
+        watches = {item.recorder: item for item in self._watched.values()} if reports else {}
+        for pid, at in reports:
+            if pid > 0:
+                self._facts.append(watches[pid].note_start(at))
+            elif watches[-pid].note_end():
+                ending.append(-pid)
+        self._ending += ending
+        return ending
 
     def sample_logs(self) -> None:
         """See `ContainerRuntime.sample_logs`."""
@@ -245,7 +253,7 @@ class ProcessRuntime:
         for item in self._watched.values():
             item.close()
         self._watched.clear()
-        self._starts.close()
+        self._reports.close()
 
     # Starting
 
@@ -295,6 +303,15 @@ class ProcessRuntime:
         except OSError:
             # No log yet, or no space for the index: times are then estimated on reading.
             return
+
+
+def _is_reaped(pid: int) -> bool:
+    """Whether a recorder that was about to go is gone, and is no zombie either."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        # It went with what others had left.
+        return True
 
 
 def _stop_signal(container: dict[str, Any]) -> int:

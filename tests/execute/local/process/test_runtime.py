@@ -107,7 +107,7 @@ def test_a_start_is_told_as_soon_as_the_program_runs(folder: Path) -> None:
     assert isinstance(found, Started)
     assert (found.attempt, found.at) == (ATTEMPT, machine.running().at)
     assert before <= found.at <= time.time()
-    assert len(machine.runtime.descriptors()) == 1, "of the end only"
+    assert len(machine.runtime.descriptors()) == 2, "both tell of the end"
     machine.runtime.kill([ATTEMPT])
     assert machine.exit().exit_code == 137
 

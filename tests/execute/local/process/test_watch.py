@@ -14,6 +14,7 @@ import pytest
 from kfrun import host
 from kfrun.execute.controller.facts import Ended, Started
 from kfrun.execute.local import jobfiles
+from kfrun.execute.local.process import runtime
 from kfrun.execute.local.process.attempts import leftovers, record, recorder, remains
 from kfrun.execute.local.runtime import JOB_MARKER
 from tests import style_metrics
@@ -263,3 +264,24 @@ def test_the_end_of_an_attempt_is_told_once(folder: Path) -> None:
     assert machine.runtime.collect() == []
     assert machine.runtime.descriptors() == []
     assert [type(item) for item in machine.facts].count(Ended) == 1
+
+
+def test_nobody_waits_for_a_recorder_that_has_said_everything(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell = recorder.Reports.tell_end
+
+    def tell_and_stop(descriptor: int, at: float) -> None:
+        tell(descriptor, at)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    monkeypatch.setattr(recorder.Reports, "tell_end", tell_and_stop)
+    machine = Machine(folder, "sh", "-c", "exit 7")
+    machine.start()
+    assert machine.exit().exit_code == 7
+    found = machine.record()
+    assert found is not None
+    assert host.start_time(found.recorder) == found.recorder_start
+    assert machine.runtime.poll_interval() == runtime._REAP_SECONDS
+    os.kill(found.recorder, signal.SIGCONT)
+    eventually(lambda: not machine.runtime.collect() and machine.runtime.poll_interval() is None, what="it is reaped")
+    with pytest.raises(ChildProcessError):
+        os.waitpid(found.recorder, 0)

@@ -67,14 +67,15 @@ class Program:
     beside: tuple[int, str] = (0, "")
 
 
-class Starts:
-    """How recorders tell the supervisor that forked them that their program runs: a pipe, so that nobody has to poll.
+class Reports:
+    """How recorders tell the supervisor that forked them that their program runs, and that they are about to end.
 
-    It is there while somebody is expected to speak.
+    A pipe, so that nobody has to poll, and nobody has to wait until a process is taken down that has nothing more to
+    do. It is there while somebody is expected to speak.
     """
 
     _WORD = struct.Struct("<qd")
-    """The recorder's pid, and when its program started. Far below what a pipe takes in one piece."""
+    """The recorder's pid, negative at its end, and since when that is so. Far below what a pipe takes in one piece."""
 
     def __init__(self) -> None:
         self._pipe: tuple[int, int] | None = None
@@ -98,23 +99,29 @@ class Starts:
             self.close()
 
     @classmethod
-    def tell(cls, descriptor: int, at: float) -> None:
+    def tell_start(cls, descriptor: int, at: float) -> None:
         """Said by a recorder; nobody listens when its supervisor is gone."""
+        cls._tell(descriptor, os.getpid(), at)
+
+    @classmethod
+    def tell_end(cls, descriptor: int, at: float) -> None:
+        """Said by a recorder once everything is written down and nothing is left."""
+        cls._tell(descriptor, -os.getpid(), at)
+
+    @classmethod
+    def _tell(cls, descriptor: int, pid: int, at: float) -> None:
         with contextlib.suppress(OSError):
-            os.write(descriptor, cls._WORD.pack(os.getpid(), at))
-        os.close(descriptor)
+            os.write(descriptor, cls._WORD.pack(pid, at))
 
     def collect(self) -> list[tuple[int, float]]:
-        """Pids of recorders whose programs started, and when."""
+        """Pids of recorders whose programs started, negative ones of those that are ending, and since when."""
         if self._pipe is None:
             return []
         try:
             text = os.read(self._pipe[0], 1024 * self._WORD.size)
         except BlockingIOError:
             return []
-        told = [(pid, at) for pid, at in self._WORD.iter_unpack(text) if pid in self._expected]
-        self.give_up(*(pid for pid, _ in told))
-        return told
+        return [(pid, at) for pid, at in self._WORD.iter_unpack(text) if abs(pid) in self._expected]
 
     def descriptors(self) -> list[int]:
         """Readable when `collect` has something."""
@@ -128,22 +135,22 @@ class Starts:
         self._expected.clear()
 
 
-def spawn(program: Program, descriptor: int, starts: Starts) -> int:
+def spawn(program: Program, descriptor: int, reports: Reports) -> int:
     """Start a recorder for ``program``; ``descriptor`` is the locked record. Returns the recorder's pid.
 
     Raises:
         OSError: there is no process or memory to spare; ``descriptor`` is closed all the same.
     """
     try:
-        teller = starts.open()
+        teller = reports.open()
         pid = os.fork()
     except OSError:
         os.close(descriptor)
-        starts.give_up()
+        reports.give_up()
         raise
     if pid:
         os.close(descriptor)
-        starts.expect(pid)
+        reports.expect(pid)
         return pid
     code = START_ERROR_CODE
     try:
@@ -179,14 +186,16 @@ def _record(program: Program, descriptor: int, teller: int) -> int:
     # A full disk does not matter here: the block is there already. Nothing may keep us from waiting.
     with contextlib.suppress(OSError):
         records.write(descriptor, record)
-    Starts.tell(teller, record.at)
+    Reports.tell_start(teller, record.at)
     code = _wait(pid) if pump is None else _wait_pumping(pid, pump)
     reason = "Completed" if code == 0 else "Error"
     ended = replace(record, state="exited", exit_code=code, reason=reason, at=time.time())
-    _conclude(program, descriptor, ended, is_alone=takes_in and host.children(me) == [pid])
+    is_written = _conclude(program, descriptor, ended, is_alone=takes_in and host.children(me) == [pid])
     if pump is not None:
         pump.close()
     points.let_go()
+    if is_written:
+        Reports.tell_end(teller, ended.at)
     return code
 
 
@@ -236,8 +245,11 @@ def _look(pid: int) -> int | None:
     return None
 
 
-def _conclude(program: Program, descriptor: int, ended: Record, *, is_alone: bool) -> None:
-    """Write down how it ended, before anything else: from then on we may be killed. Then end what it left."""
+def _conclude(program: Program, descriptor: int, ended: Record, *, is_alone: bool) -> bool:
+    """Write down how it ended, before anything else: from then on we may be killed. Then end what it left.
+
+    Returns whether that is written down.
+    """
     is_written = True
     try:
         records.write(descriptor, replace(ended, swept=is_alone))
@@ -246,8 +258,9 @@ def _conclude(program: Program, descriptor: int, ended: Record, *, is_alone: boo
     if not is_alone:
         remains.end(lambda: _left(program))
     if not (is_written and is_alone):
-        _write_surely(descriptor, replace(ended, swept=True))
+        is_written = _write_surely(descriptor, replace(ended, swept=True))
     _reap()
+    return is_written
 
 
 def _left(program: Program) -> list[int]:
@@ -325,15 +338,15 @@ def _spawn_in_session(program: Program, actions: list[tuple[int, int, int]]) -> 
         return os.posix_spawn(*arguments, file_actions=actions, setpgroup=0, setsigdef=signals, setsigmask=[])
 
 
-def _write_surely(descriptor: int, record: Record) -> None:
-    """Write the end, however long the disk stays full; a living supervisor learns it from our exit code instead."""
+def _write_surely(descriptor: int, record: Record) -> bool:
+    """Write the end, however long the disk stays full; False: a living supervisor learns it from our exit code."""
     supervisor = os.getppid()
     while True:
         try:
             records.write(descriptor, record)
         except OSError:
             if os.getppid() == supervisor != 1:
-                return
+                return False
             time.sleep(0.2)
         else:
-            return
+            return True

@@ -120,6 +120,16 @@ class Watch:
             self.send(number)
         return Started(self.attempt, at)
 
+    def note_end(self) -> bool:
+        """Its recorder says that it has written down everything, and is about to go; False where it has to go first."""
+        found = records.read(self._path)
+        if self._is_recorder_gone or found is None or found.state != "exited":
+            # Somebody has removed the record: the exit code tells.
+            return False
+        self._is_recorder_gone = True
+        self._let_go_of_recorder()
+        return True
+
     def look(self) -> bool:
         """Whether the recorder has ended since the last look, by itself or not."""
         if self._is_recorder_gone:
