@@ -262,7 +262,7 @@ class Watch:
             program.let_go()
         elif self._end is None and (found is None or found.is_starting):
             self._asked.append(number)
-        if not self._is_recorder_gone:
+        if self.recorder and not self._is_recorder_gone:
             # Somebody may have stopped it; it has to take note now.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(self.recorder, signal.SIGCONT)
