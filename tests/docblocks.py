@@ -30,6 +30,8 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"# ([\w./-]+\.(?:yaml|py|toml))\n")
 _INSTALLING = re.compile(r"^\S+: (Installing Python packages|Python packages are installed)\n", re.MULTILINE)
 _VARIABLE = (
+    # Whether packages were installed, and how long that took, depends on what is there already.
+    (re.compile(r"Complete: trained (.+) \(environment .+\)"), r"Complete after \1"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "UID"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "KEY"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)"), "TIME"),

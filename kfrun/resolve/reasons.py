@@ -31,6 +31,12 @@ REASONS: Final[dict[str, Reason]] = {
         "spec:\n  runtimeRef: {name: mine, kind: TrainingRuntime}\n",
         "trainer webhook: supported runtimes",
     ),
+    "KF403": Reason(
+        "kfrun ships its runtimes for the latest release. A cluster of the release that --trainer-version names has "
+        "another runtime of that name, or none, and would refuse what is rendered here.",
+        "give the runtime of that release with -f or --runtimes, or leave --trainer-version away",
+        "A shipped runtime of JAX, XGBoost, Flux or torchtune, and --trainer-version v2.1.",
+    ),
     "KF404": Reason(
         "The API server refuses it by its schema; what got into the store without a check cannot be built.",
         "mend the type: kfrun validate names what is needed",

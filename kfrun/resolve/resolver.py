@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun.errors import InvalidInput
 from kfrun.model.kinds import DEFAULT_NAMESPACE, TRAIN_JOB
-from kfrun.model.resolution import Resolution, RuntimeSource
+from kfrun.model.resolution import SHIPPED, Resolution, RuntimeSource
+from kfrun.model.source import Severity, field_text
 from kfrun.model.values import replace
 from kfrun.resolve import builder, extensions, patches, podgroups, podsets, policies
 from kfrun.resolve.findings import finding
 from kfrun.resolve.origins import Mark, OriginLog, Origins
 from kfrun.resolve.podsets import Build
 from kfrun.resolve.structs.decode import Decoder, describe
-from kfrun.validate.schema import defaults, schemas
+from kfrun.validate.schema import defaults, schemas, structure
 
 if TYPE_CHECKING:
-    from kfrun.model.source import Document, ObjectKey
+    from kfrun.model.source import Document, Finding, ObjectKey
     from kfrun.resolve.material import Material
     from kfrun.resolve.runtimes.catalogue import Catalogue
 
@@ -48,7 +49,7 @@ def resolve(
     found = catalogue.find(job)
     runtime = found if isinstance(found, RuntimeSource) else None
     settings = extensions.read(job, runtime.document if runtime else None)
-    findings = list(settings.findings)
+    findings = [*settings.findings, *_too_new(job, found, version)]
     result = Resolution(
         trainjob=key,
         job=job,
@@ -81,6 +82,22 @@ def resolve(
         origins=Origins(build.ledger, jobset),
         findings=tuple(findings),
     )
+
+
+def _too_new(job: Document, found: RuntimeSource | Finding, version: str) -> list[Finding]:
+    """Nobody validates what kfrun ships, for the latest release: an earlier one may not know all of it."""
+    if version == schemas.DEFAULT_VERSION or not isinstance(found, RuntimeSource) or found.found_in != SHIPPED:
+        return []
+    runtime, unknown = found.document, list[str]()
+    for one in structure.violations(runtime.data, version, runtime.key.kind):
+        is_unknown = one.keyword == "additionalProperties"
+        names = one.value.keys() - one.schema.get("properties", {}).keys() if is_unknown else ()
+        unknown += [field_text((*one.path, name)) for name in sorted(names)] or [f"this {field_text(one.path)}"]
+    if not unknown:
+        return []
+    message = f'the runtime "{runtime.key.name}" is shipped for a later release: {version} does not know '
+    path = ("spec", "runtimeRef")
+    return [finding("KF403", message + ", ".join(unknown), job, path, severity=Severity.WARNING)]
 
 
 def _is_older(runtime: RuntimeSource) -> bool:

@@ -11,6 +11,7 @@ from kfrun.execute import choice
 from kfrun.flow import desired, documents
 from kfrun.flow.checker import absence, stages
 from kfrun.flow.checker.stages import Asked
+from kfrun.model.source import Severity
 from kfrun.model.state import Observed
 from kfrun.report import yamljson
 
@@ -42,6 +43,9 @@ def command(wishes: Wishes, output: str, stored: bool, explain: bool) -> int:
     read = documents.with_arguments(read, observed, wishes.arguments, settings)
     checked = stages.check(read, observed, Asked(settings, admission=None, with_keys=True))
     desired.require_sound(checked.findings if stored else absence.unasked(checked.findings))
+    warnings = [one for one in checked.findings if one.severity is Severity.WARNING]
+    if warnings:
+        options.warn(settings)(warnings)
     options.data(_explained(checked.resolutions, output) if explain else _plain(checked.resolutions, output))
     return 0
 

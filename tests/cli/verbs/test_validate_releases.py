@@ -5,11 +5,15 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from kfrun.__main__ import main
 from tests.cli.manifests import JOB, RUNTIME
+
+if TYPE_CHECKING:
+    from tests.conftest import Kfrun
 
 NEW = JOB.replace("[python, train.py]", "[python, -V]") + "  runtimePatches:\n  - manager: acme.com/x\n"
 SOUND = JOB.replace("[python, train.py]", "[python, -V]").replace("mnist", "sound")
@@ -108,3 +112,36 @@ def test_a_wrong_file_of_clusters_is_told(no_home, capsys, text, message):
     assert message in capsys.readouterr().err
     assert main(["validate", "job.yaml", "--clusters", "absent.toml"]) == 1
     assert main(["validate", "job.yaml", "--clusters", "c.toml", "--trainer-version", "2.2"]) == 2
+
+
+SHIPPED = """\
+apiVersion: trainer.kubeflow.org/v1alpha1
+kind: TrainJob
+metadata: {name: tj}
+spec:
+  runtimeRef: {name: RUNTIME}
+"""
+
+
+@pytest.mark.parametrize(
+    ("runtime", "version", "named"),
+    [
+        ("jax-distributed", "v2.1", "spec.mlPolicy.jax"),
+        ("flux-distributed", "v2.0", "spec.mlPolicy.flux"),
+        ("torchtune-llama3.2-1b", "v2.0", "spec.template.spec.volumeClaimPolicies"),
+        ("jax-distributed", "v2.2", ""),
+        ("torch-distributed", "v2.0", ""),
+    ],
+)
+def test_a_shipped_runtime_that_a_release_does_not_know_is_a_warning(
+    kfrun: Kfrun, runtime: str, version: str, named: str
+) -> None:
+    path = kfrun.write("job.yaml", SHIPPED.replace("RUNTIME", runtime))
+    for verb in ("validate", "render"):
+        shown = kfrun(verb, "-f", path, "--trainer-version", version)
+        told = shown.stdout if verb == "validate" else shown.stderr
+        assert ("KF403" in told, f"{version} does not know {named}" in told) == (bool(named), bool(named))
+    own = kfrun.write("own.yaml", kfrun.ok("runtimes", "show", runtime))
+    found = kfrun("validate", "-f", own, "-f", path, "--trainer-version", version)
+    assert "KF403" not in found.stdout, "whose own it is, it is held against the schema"
+    assert found.returncode == bool(named)
