@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Kfrun
 
 RUNTIME = {"apiVersion": "trainer.kubeflow.org/v1alpha1", "kind": "TrainingRuntime", "metadata": {"name": "rt"}}
@@ -535,3 +535,56 @@ def test_a_killed_recorder_leaves_nothing_in_the_source_folder(kfrun: Kfrun) -> 
     text = manifest(one, volumes=EMPTY, annotations={"kfrun.dev/mount": ".=/workspace"})
     kfrun("run", "-q", "-f", str(kfrun.write("manifest.yaml", text)))
     assert [path.name for path in kfrun.folder.iterdir()] == ["manifest.yaml"]
+
+
+def tree() -> list[re.Pattern[str]]:
+    """The paths that docs/architecture.md names under "On disk"."""
+    page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
+    block = page.partition("## On disk")[2].partition("```text\n")[2].partition("```")[0]
+    job, found = "", []
+    for line in block.splitlines():
+        for name in re.split(r"  +", line.strip())[0].split(", "):
+            inside = f"{job}{name}" if line.startswith("  ") else name
+            job = name if name == "jobs/<namespace>/<name>/<uid>/" else job
+            pattern = re.sub(r"<n>|<m>", r"\\d+", re.escape(inside).replace(r"\*", "[^/]+"))
+            pattern = re.sub(r"<\w+>", "[^/]+", pattern)
+            is_open = name.endswith("/") and name != job
+            found.append(re.compile(f"{pattern}.+" if is_open else pattern))
+    return found
+
+
+def test_what_lies_on_disk_is_what_the_page_about_it_names(kfrun: Kfrun, tmp_path: Path) -> None:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    objects = (
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "config"}, "data": {"k": "v"}},
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": spec},
+    )
+    kinds = {
+        "v": {"emptyDir": {"sizeLimit": "1Gi"}},
+        "memory": {"emptyDir": {"medium": "Memory"}},
+        "config": {"configMap": {"name": "config"}},
+        "data": {"persistentVolumeClaim": {"claimName": "data"}},
+        "names": {"downwardAPI": {"items": [{"path": "name", "fieldRef": {"fieldPath": "metadata.name"}}]}},
+        "token": {"secret": {"secretName": "token"}},
+    }
+    text = manifest(
+        container(
+            "echo said >/dev/termination-log; until [ -e go ]; do sleep 0.05; done",
+            *(mount(f"/workspace/{name}", name) for name in (*kinds, "own")),
+            readinessProbe={"exec": {"command": ["true"]}},
+        ),
+        volumes=[{"name": name, **source} for name, source in kinds.items()],
+        objects=objects,
+        jobset={"volumeClaimPolicies": [{"templates": [{"metadata": {"name": "own"}, "spec": spec}]}]},
+    )
+    path, given = kfrun.write("manifest.yaml", text), kfrun.write("token", "key=value\n")
+    kfrun.ok("apply", "-q", "-f", path, "--secret-env-file", f"token={given}", XDG_RUNTIME_DIR="")
+    kfrun.ok("wait", "job", "--for=jsonpath={.status.jobsStatus[0].ready}=1", "--timeout", "30s")
+    seen: set[str] = set()
+    while "Complete" not in kfrun.ok("get", "tj", "job", "-o", "jsonpath={.status.conditions}"):
+        (machine,) = (kfrun.home / "state").iterdir()
+        seen |= {str(item.relative_to(machine)) for item in machine.rglob("*") if not item.is_dir()}
+        (kfrun.folder / "go").touch()
+    patterns = tree()
+    assert len(seen) > 10
+    assert [name for name in sorted(seen) if not any(one.fullmatch(name) for one in patterns)] == []
