@@ -28,6 +28,9 @@ DEADLINE_EXCEEDED = "DeadlineExceeded"
 EVICTED = "Evicted"
 """Reason of a pod that had more in a volume than it may."""
 
+WOULD_HANG = "ClusterWouldHang"
+"""Reason of the event that says where a cluster would hang; see `kfrun.plan.hangs`."""
+
 ENGINE_LOST = "EngineLost"
 RECORDER_LOST = "RecorderLost"
 UNSEEN_ENDS = (ENGINE_LOST, RECORDER_LOST)

@@ -153,6 +153,7 @@ def test_where_a_cluster_would_hang_the_job_runs_and_says_so_before_and_as_an_ev
     job = kfrun.ok("get", "trainjobs", "-o", "name").strip().rpartition("/")[2]
     assert f"Warning ClusterWouldHang trainjob/{job} {case}\n" in events(kfrun, job)
     assert (f"warning KF509: {case}\n" in done.stderr) is (code == "KF509")
+    assert done.stderr.count(str(case)) == (code == "KF509"), "once is enough"
 
 
 def test_a_jobset_without_jobs_is_complete_at_once(kfrun: Kfrun) -> None:

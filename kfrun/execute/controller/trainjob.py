@@ -13,7 +13,7 @@ from kfrun.execute.controller import pod as pods
 from kfrun.execute.controller.context import set_condition
 from kfrun.model.kinds import TRAIN_JOB
 from kfrun.model.runstate import is_true
-from kfrun.model.state import DEADLINE_EXCEEDED, INSTALLING, WAITING
+from kfrun.model.state import DEADLINE_EXCEEDED, INSTALLING, WAITING, WOULD_HANG
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
@@ -130,7 +130,7 @@ def _tell_hangs(p: Pass, moment: str) -> None:
     """Where a cluster would hang without a word, kfrun goes on, and not in silence."""
     for hang in p.workload.hangs:
         if hang.moment == moment:
-            p.event(TRAIN_JOB, p.workload.jobset_name, "ClusterWouldHang", hang.message, warning=True)
+            p.event(TRAIN_JOB, p.workload.jobset_name, WOULD_HANG, hang.message, warning=True)
 
 
 def _copy_outcome(p: Pass) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kfrun.errors import Refused
 from kfrun.flow.follower.installation import Installation, span
 from kfrun.model import kinds
-from kfrun.model.state import HELP
+from kfrun.model.state import HELP, WOULD_HANG
 from kfrun.observe import logs
 from kfrun.report.table import clean
 
@@ -202,6 +202,9 @@ class Follower:
         """Events of the TrainJob itself, what the installer says, and why a container could not be started."""
         for number, event in self._backend.events(owner=self._job.uid, after=self._told):
             self._told = number
+            if event.reason == WOULD_HANG:
+                # The plan, or whoever resumed it, has said so.
+                continue
             if event.object.kind == kinds.TRAIN_JOB or (event.type == "Warning" and event.object.kind == "Pod"):
                 # Further lines are the installer's last ones, which were shown as they came.
                 self._tell_installation()
