@@ -42,6 +42,7 @@ class ContainerState:
         ready: it runs and nothing says that it is not ready.
         up: it runs, and its startup probe has succeeded if it has one.
         restarts: how often it was started anew in this pod; also the number of its log file.
+        crashes: how many of its ends count towards its back-off; see `kfrun.execute.controller.context.BackOff`.
         not_before: earliest time of the next start (back-off), 0 for at once.
         reason: of the status: ``Completed``, ``StartError``, ``CrashLoopBackOff``, ``ErrImagePull``…; of one that
             runs, why nothing is known of it just now (``EngineLost``).
@@ -59,6 +60,7 @@ class ContainerState:
     sidecar: bool = False
     status: str = "waiting"
     restarts: int = 0
+    crashes: int = 0
     not_before: float = 0.0
     exit_code: int | None = None
     reason: str = ""
@@ -332,6 +334,7 @@ def _container(data: dict[str, Any], kill_at: float | None) -> ContainerState:
     """What earlier versions kept for the whole pod counts for each container that is being stopped."""
     runs, stopping = data["status"] == "running", data["stopping"]
     earlier = {"ready": runs, "up": runs, "told": stopping, "kill_at": kill_at if stopping else None}
+    earlier["crashes"] = data["restarts"]
     return ContainerState(**{**earlier, **data})
 
 

@@ -33,6 +33,13 @@ class BackOff:
         """Seconds to wait after that many failures (1 or more)."""
         return float(min(self.base * 2 ** min(failures - 1, 30), self.limit))
 
+    def is_forgotten(self, started: float, ended: float) -> bool:
+        """Whether what ran for that long counts as sound: what failed before it makes nobody wait any more.
+
+        The kubelet's back-off of a container ends twice its limit after it was last asked for, which is at each start.
+        """
+        return ended - started > 2 * self.limit
+
 
 @dataclass(frozen=True, slots=True)
 class StartContainer:

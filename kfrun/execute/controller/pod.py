@@ -177,11 +177,15 @@ def _retry_or_start(p: Pass, pod: PodState, container: ContainerState, job: Chil
 
 def _restart(p: Pass, pod: PodState, container: ContainerState, job: ChildJob) -> None:
     # The kubelet restarts at once the first time, then after 10 s, 20 s…
-    wait = p.back_off.wait(container.restarts) if container.restarts else 0.0
+    started, ended = container.started or 0.0, container.finished or 0.0
+    if started and p.back_off.is_forgotten(started, ended):
+        container.crashes = 0
+    wait = p.back_off.wait(container.crashes) if container.crashes else 0.0
     if wait and not container.sidecar:
         tell_back_off(p, pod, wait, _restarts(pod) + 2, max(1, job.backoff_limit))
     container.last = container.end
     container.restarts += 1
+    container.crashes += 1
     container.not_before = p.now + wait
     container.status, container.reason, container.message = "waiting", "CrashLoopBackOff" if wait else "", ""
     container.stopping = container.told = container.killed = False

@@ -65,6 +65,18 @@ def test_on_failure_a_container_runs_as_often_as_the_limit_says(limit: int, runs
     assert len(machine.state.pods) == 1
 
 
+def test_what_ran_well_for_long_is_started_again_at_once() -> None:
+    """Twice the longest wait, as the kubelet has it."""
+    machine = Machine(workload(child(backoffLimit=99, pod={"restartPolicy": "OnFailure"})))
+    waits: list[float] = []
+    for ran in (0, 0, 0, 600, 601, 0, 601):
+        machine.at(machine.now + ran)
+        machine.end(0, 1)
+        waits.append((machine.wake_at or machine.now) - machine.now)
+        machine.at(machine.now + waits[-1])
+    assert waits == [0, 10, 20, 40, 0, 10, 0]
+
+
 def test_on_failure_waits_are_none_then_ten_then_twenty_seconds() -> None:
     machine = Machine(workload(child(backoffLimit=9)))
     waits = []
