@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 CODES = {
     "KF401": "the runtime that runtimeRef names does not exist",
     "KF402": "runtimeRef names a kind that is no training runtime",
-    "KF403": "a runtime that kfrun ships has what the release asked for does not know",
+    "KF403": "a shipped runtime has what the release asked for does not know",
     "KF404": "a value has a type that cannot be resolved",
     "KF405": "an envInjection target is not in the runtime's template",
     "KF406": "a runtime patch cannot be merged",

@@ -32,10 +32,11 @@ REASONS: Final[dict[str, Reason]] = {
         "trainer webhook: supported runtimes",
     ),
     "KF403": Reason(
-        "kfrun ships its runtimes for the latest release. A cluster of the release that --trainer-version names has "
+        "The shipped runtimes are those of the latest release. A cluster of the release that --trainer-version names has "
         "another runtime of that name, or none, and would refuse what is rendered here.",
         "give the runtime of that release with -f or --runtimes, or leave --trainer-version away",
         "A shipped runtime of JAX, XGBoost, Flux or torchtune, and --trainer-version v2.1.",
+        source="the schemas of the releases",
     ),
     "KF404": Reason(
         "The API server refuses it by its schema; what got into the store without a check cannot be built.",
