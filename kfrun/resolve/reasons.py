@@ -32,7 +32,7 @@ REASONS: Final[dict[str, Reason]] = {
         "trainer webhook: supported runtimes",
     ),
     "KF403": Reason(
-        "The shipped runtimes are those of the latest release. A cluster of the release that --trainer-version names has "
+        "The shipped runtimes are for the latest release. A cluster of the release that --trainer-version names has "
         "another runtime of that name, or none, and would refuse what is rendered here.",
         "give the runtime of that release with -f or --runtimes, or leave --trainer-version away",
         "A shipped runtime of JAX, XGBoost, Flux or torchtune, and --trainer-version v2.1.",
