@@ -74,6 +74,22 @@ def test_a_container_runs_as_the_user_and_in_the_groups_that_it_asks_for(kfrun: 
 
 
 @as_root
+@pytest.mark.parametrize("volumes", [False, True])
+def test_who_runs_as_somebody_else_can_leave_a_message_and_is_not_called_root(kfrun: Kfrun, volumes: bool) -> None:
+    script = "echo no data >/dev/termination-log; echo ${USER-nobody} ${LOGNAME-nobody}; exit 3"
+    it = node(script, securityContext={"runAsUser": 1234})
+    pods = dict(NEVER)
+    if volumes:
+        it |= {"volumeMounts": [{"name": "v", "mountPath": "/workspace"}]}
+        pods |= {"volumes": [{"name": "v", "emptyDir": {}}]}
+    done = kfrun("run", "-q", "-f", job(kfrun, it, pod=pods))
+    assert (done.returncode, done.stdout) == (3, "nobody nobody\n"), done.stderr
+    assert container(kfrun)["state"]["terminated"]["message"] == "no data\n"
+    uid = kfrun.ok("get", "tj", "job", "-o", "jsonpath={.metadata.uid}")
+    assert not list(Path("/dev/shm").glob(f"*{uid}*"))
+
+
+@as_root
 def test_who_is_not_known_is_in_the_group_of_root_and_what_it_cannot_start_is_told(kfrun: Kfrun) -> None:
     done = kfrun("run", "-q", "-f", job(kfrun, node("id -g", securityContext={"runAsUser": 1234})))
     assert done.stdout == "0\n"

@@ -6,16 +6,19 @@ Each attempt has a file of its own beside its log, and who runs the container se
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING, Any
 
+from kfrun.execute.local.supply import inmemory
 from kfrun.host import files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kfrun.execute.controller.facts import Ended
+    from kfrun.execute.controller.facts import Attempt, Ended
     from kfrun.model.workload import Workload
 
 DEFAULT_PATH = "/dev/termination-log"
@@ -28,19 +31,50 @@ def path(container: Mapping[str, Any]) -> str:
     return container.get("terminationMessagePath") or DEFAULT_PATH
 
 
-def file(folder: str, pod: str, container: str, restarts: int) -> str:
+def file(folder: str, attempt: Attempt) -> str:
     """The file of an attempt, in the folder of its job."""
-    return f"{folder}/pods/{pod}/{container}.{restarts}.message"
+    return f"{folder}/pods/{attempt.pod}/{_name(attempt)}"
+
+
+def open_to(user: int, folder: str, attempt: Attempt) -> str:
+    """Make the file of an attempt where that user can write it, who may not enter the folder of a job; empty if not.
+
+    Raises:
+        OSError: somebody else was there before.
+    """
+    path = _outside(folder, attempt)
+    above = os.path.dirname(path)
+    if not os.access(os.path.dirname(above), os.W_OK):
+        return ""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(above)
+        # Who knows a name in it may go there, and nobody finds one.
+        os.chmod(above, 0o711)  # noqa: S103
+    found = os.lstat(above)
+    if found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):
+        raise PermissionError(errno.EPERM, "it is not ours", above)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    os.fchown(descriptor, user, -1)
+    os.close(descriptor)
+    return path
+
+
+def _outside(folder: str, attempt: Attempt) -> str:
+    return f"{inmemory.beside(os.path.basename(folder), attempt.pod)}/{_name(attempt)}"
+
+
+def _name(attempt: Attempt) -> str:
+    return f"{attempt.container}.{attempt.restarts}.message"
 
 
 def of(folder: str, workload: Workload, job: str, fact: Ended, started: float | None) -> str:
     """The message of an attempt that has ended; empty when it left none."""
     child = next(item for item in workload.jobs if item.name == job)
     container = child.job_template.container(fact.attempt.container)
-    own = file(folder, fact.attempt.pod, fact.attempt.container, fact.attempt.restarts)
+    own, outside = file(folder, fact.attempt), _outside(folder, fact.attempt)
     siblings = len(child.job_template.containers) + len(child.job_template.init_containers)
     limit = min(_LONGEST, _OF_POD // siblings)
-    found = _tail(own, limit) or _tail(path(container), limit, since=started)
+    found = _tail(own, limit) or _tail(outside, limit) or _tail(path(container), limit, since=started)
     if not found and fact.exit_code and container.get("terminationMessagePolicy") == "FallbackToLogsOnError":
         found = _last_lines(_tail(f"{own.removesuffix('.message')}.log", _LOG_BYTES))
     return found.decode(errors="replace")

@@ -14,12 +14,19 @@ _ROOT = 0
 
 
 class Identity(NamedTuple):
-    """A user, and the groups that its processes are in; ``home`` is its folder."""
+    """A user, and the groups that its processes are in; its folder, and its name if it is known."""
 
     uid: int
     gid: int
     groups: tuple[int, ...]
     home: str
+    name: str = ""
+
+    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
+        """The variables of whoever applied the job, without what they say of that one."""
+        kept = {name: value for name, value in base.items() if name not in ("USER", "LOGNAME")}
+        named = {"USER": self.name, "LOGNAME": self.name} if self.name else {}
+        return {**kept, **named, "HOME": self.home}
 
     def assume(self) -> None:
         """Become it: a process that does cannot go back.
@@ -57,7 +64,7 @@ def of(pod: Mapping[str, Any], container: Mapping[str, Any]) -> Identity | None:
     gid = primary if group is None else int(group)
     merged = own.get("supplementalGroupsPolicy", "Merge") == "Merge"
     groups = os.getgrouplist(name, gid) if merged and name else [gid]
-    return Identity(uid, gid, tuple(dict.fromkeys([*groups, *further])), home)
+    return Identity(uid, gid, tuple(dict.fromkeys([*groups, *further])), home, name)
 
 
 def _effective(pod: Mapping[str, Any], container: Mapping[str, Any]) -> dict[str, Any]:

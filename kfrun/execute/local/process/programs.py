@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kfrun.execute.controller.facts import Attempt
+    from kfrun.execute.local.process.identity import Identity
     from kfrun.execute.local.process.mpi import Launchpad
     from kfrun.execute.local.supply.inputs import Supplies
     from kfrun.model.runstate import PodState
@@ -81,12 +83,13 @@ class Programs:
         folder = local_paths(container.get("workingDir") or self.settings.folder)
         # The user of an MPI job is that of its image, who can read nothing of ours.
         who = identity.of(job.job_template.pod, container) if self.launchpad is None else None
-        base = {**launch.base_environment(self.settings), **({} if who is None else {"HOME": who.home})}
+        base = launch.base_environment(self.settings)
+        base = base if who is None else who.environment(base)
         argv = variables.arguments(container, local, own) if words is None else [local.text(word) for word in words]
         # A log that may be opened anew is pumped, or it would be truncated.
         is_opened = launch.opens_streams(argv, folder, str(container.get("lifecycle", "")))
         argv = [local_paths(word) for word in argv]
-        for path, place in self._places(attempt, container).items():
+        for path, place in self._places(attempt, container, who).items():
             argv, own = launch.relocated(path, place, argv, own)
         env = {**base, **own, JOB_MARKER: self.uid, marker: name}
         if self.launchpad is not None:
@@ -110,9 +113,11 @@ class Programs:
             raise Unstartable("executable file not found in $PATH")
         return replace(program, executable=enclosure.executable(argv, folder, env["PATH"]))
 
-    def _places(self, attempt: Attempt, container: dict[str, Any]) -> dict[str, str]:
+    def _places(self, attempt: Attempt, container: dict[str, Any], who: Identity | None) -> dict[str, str]:
         """Where paths are here that each container has of its own."""
-        message = messages.file(self.folder, attempt.pod, attempt.container, attempt.restarts)
+        message = messages.file(self.folder, attempt)
+        if who is not None and who.uid != os.geteuid():
+            message = messages.open_to(who.uid, self.folder, attempt) or message
         return {messages.path(container): message, **dict.fromkeys(launch.STREAMS_OF_MAIN, self.path(attempt, "pipe"))}
 
     def host(self, job: ChildJob, index: int) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfrun import host
 from kfrun.execute.local.pods.configs import MissingConfig
-from kfrun.execute.local.supply import claims, content, hostpaths
+from kfrun.execute.local.supply import claims, content, hostpaths, inmemory
 from kfrun.host import files
 from kfrun.model.values import NamedTuple
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from kfrun.model.workload import ChildJob, Workload
 
 _GENERATION = "..1"
-_MEMORY = "/dev/shm"  # noqa: S108 (a folder of our own in it)
 _READERS, _WRITERS, _ENTERED = 0o440, 0o660, 0o2110
 _SHARED, _STICKY, _READABLE = 0o777, 0o1777, 0o755
 
@@ -72,7 +71,7 @@ class Volumes(NamedTuple):
         own = f"{self._of(pod)}/{volume['name']}"
         kind = next((kind for kind in content.KINDS if kind in volume), "")
         if kind:
-            if content.is_secret(volume) and os.access(_MEMORY, os.W_OK):
+            if content.is_secret(volume) and os.access(inmemory.PLACE, os.W_OK):
                 own = f"{self._in_memory(pod)}/{volume['name']}"
             mode = _SHARED if kind in content.ON_DISK else _STICKY
             _fill(own, content.files(volume, facts, sources), mode)
@@ -91,33 +90,31 @@ class Volumes(NamedTuple):
 
     def empty(self, volume: Mapping[str, Any], pod: str) -> str:
         """The folder of a volume that begins empty and goes with its pod."""
-        is_there = _is_in_memory(volume) and os.access(_MEMORY, os.W_OK)
+        is_there = _is_in_memory(volume) and os.access(inmemory.PLACE, os.W_OK)
         return f"{self._in_memory(pod) if is_there else self._of(pod)}/{volume['name']}"
 
     def remove(self, pod: str) -> None:
         """Remove what was made for a pod; claims and the machine's own paths stay."""
-        for path in (self._of(pod), self._in_memory(pod)):
+        for path in (self._of(pod), self._in_memory(pod), inmemory.beside(self.uid, pod)):
             files.remove_tree(path)
 
     def _of(self, pod: str) -> str:
         return f"{self.folder}/pods/{pod}/volumes"
 
     def _in_memory(self, pod: str) -> str:
-        return f"{_in_memory(self.uid)}{pod}"
+        return inmemory.of_pod(self.uid, pod)
 
 
 def forget(uid: str, folder: str = "") -> None:
     """Remove what pods of a job left in memory, of which its folder tells nothing; and in that, if it is given."""
     import glob
 
-    for pattern in (f"{glob.escape(_in_memory(uid))}*", *([f"{glob.escape(folder)}/pods/*/volumes"] if folder else [])):
+    for pattern in (
+        f"{glob.escape(inmemory.of_job(uid))}*",
+        *([f"{glob.escape(folder)}/pods/*/volumes"] if folder else []),
+    ):
         for path in glob.glob(pattern):
             files.remove_tree(path)
-
-
-def _in_memory(uid: str) -> str:
-    """What the names of folders in memory begin with."""
-    return f"{_MEMORY}/kfrun-{os.getuid()}-{uid}-"
 
 
 def _is_in_memory(volume: Mapping[str, Any]) -> bool:
