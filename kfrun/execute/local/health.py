@@ -17,6 +17,7 @@ from kfrun import host
 from kfrun.errors import EnvironmentFailed, KfrunError, StoreFailed
 from kfrun.execute.answers import Check
 from kfrun.execute.environments import installers, request
+from kfrun.execute.local import runtimes
 from kfrun.observe import location
 from kfrun.observe.store import Store
 
@@ -42,7 +43,7 @@ def examine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Check]:
     yield _cgroups()
     yield from _limits()
     yield _gpus()
-    yield from _engines(environ)
+    yield from runtimes.checks(environ)
 
 
 def _python() -> Check:
@@ -209,16 +210,3 @@ def _gpus() -> Check:
     if any(Path("/dev").glob("nvidia[0-9]*")):
         return Check("gpu", "warn", "there are NVIDIA devices but no nvidia-smi", "install the driver's tools")
     return Check("gpu", "ok", "none found: jobs train on CPUs")
-
-
-def _engines(environ: Mapping[str, str]) -> Iterator[Check]:
-    runtime = environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}")
-    home = environ.get("HOME", "/")
-    places: dict[str, tuple[str, ...]] = {
-        "docker": ("/var/run/docker.sock", f"{runtime}/docker.sock", f"{home}/.docker/run/docker.sock"),
-        "podman": (f"{runtime}/podman/podman.sock", "/run/podman/podman.sock"),
-    }
-    for name, paths in places.items():
-        socket = environ.get("DOCKER_HOST", "") if name == "docker" else ""
-        socket = socket or next((path for path in paths if Path(path).is_socket()), "")
-        yield Check(name, "ok", f"socket {socket}" if socket else "no socket found (jobs run as processes)")

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from kfrun.execute.answers import Check
     from kfrun.execute.local.runtime import ContainerRuntime, Preparation
     from kfrun.model.change import DesiredJob
     from kfrun.model.source import Finding
@@ -55,6 +56,13 @@ def preflight(jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller, defaul
         if name in PREPARATIONS:
             found += preparation(name).preflight(job.resolution, wishes, caller)
     return found
+
+
+def checks(environ: Mapping[str, str]) -> Iterator[Check]:
+    """What could keep the runtimes that need more than this machine from running jobs."""
+    from kfrun.execute.local.containers import checks
+
+    return checks.of(environ)
 
 
 def load() -> None:

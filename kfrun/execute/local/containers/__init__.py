@@ -1,0 +1,1 @@
+"""Docker and Podman: one adapter for all engines that speak Docker's API."""
