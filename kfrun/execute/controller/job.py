@@ -228,6 +228,9 @@ def _create_missing(p: Pass, job: JobState, child: ChildJob) -> None:
 
 def _create(p: Pass, job: JobState, child: ChildJob, index: int) -> PodState:
     attempt = job.tries.get(str(index), 0)
+    for former in p.pods_of(job) if attempt else ():
+        if former.index == index:
+            pods.forget_failure(p, former)
     job.tries[str(index)] = attempt + 1
     name = f"{child.hostname(index)}-{_suffix(p.state.uid, p.state.jobset.pods_made)}"
     template = child.job_template

@@ -192,10 +192,18 @@ def _restart(p: Pass, pod: PodState, container: ContainerState, job: ChildJob) -
     container.kill_at, container.fault, container.cause = None, "", ""
 
 
+def forget_failure(p: Pass, pod: PodState, container: str = "") -> None:
+    """What is tried again decides about nothing: not the failure of a pod, nor that of its one container."""
+    first = p.state.first_failure
+    if first is not None and first.pod == pod.name and container in ("", first.container):
+        p.state.first_failure = None
+
+
 def _start_if_due(p: Pass, pod: PodState, container: ContainerState) -> None:
     if container.not_before > p.now:
         p.wake(container.not_before)
         return
+    forget_failure(p, pod, container.name)
     container.status, container.started, container.reason, container.message = "starting", p.now, "", ""
     p.commands.append(StartContainer(pod.name, container.name))
 

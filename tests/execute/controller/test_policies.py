@@ -51,6 +51,33 @@ def test_a_jobset_is_restarted_until_no_restart_is_left() -> None:
     assert len({job.uid for job in machine.state.jobs}) == 3
 
 
+def failed_with(machine: Machine) -> int | None:
+    """The exit code that would be the job's."""
+    first = machine.state.first_failure
+    return first.exit_code if first is not None else None
+
+
+def test_a_pod_that_was_replaced_does_not_say_why_the_job_failed() -> None:
+    machine = Machine(workload(child(nodes=2, pod=NEVER, backoffLimit=1)))
+    machine.end(1, 42)
+    assert failed_with(machine) == 42
+    machine.at(machine.now + 1000)
+    assert failed_with(machine) is None
+    machine.end(0, 3)
+    assert (machine.conditions, failed_with(machine)) == (FAILED, 3)
+
+
+def test_an_attempt_that_was_repeated_does_not_say_why_the_job_failed() -> None:
+    machine = Machine(workload(child(pod={"restartPolicy": "OnFailure"}, backoffLimit=3)))
+    machine.end(0, 42)
+    assert failed_with(machine) is None
+    machine.end(0, 3)
+    assert failed_with(machine) == 3
+    machine.at(machine.now + 1000)
+    machine.end(0, 4)
+    assert (machine.conditions, failed_with(machine)) == (FAILED, 4)
+
+
 def test_a_restart_that_succeeds_completes_the_job_and_forgets_the_failure() -> None:
     machine = Machine(workload(child(), spec=POLICY))
     machine.end(0, 1)
