@@ -64,6 +64,7 @@ def test_a_pod_that_was_replaced_does_not_say_why_the_job_failed() -> None:
     machine.at(machine.now + 1000)
     assert failed_with(machine) is None
     machine.end(0, 3)
+    machine.end(1, 143)
     assert (machine.conditions, failed_with(machine)) == (FAILED, 3)
 
 
