@@ -8,6 +8,7 @@ from kfrun.execute.controller import pod as pods
 from kfrun.execute.controller import podfailures
 from kfrun.execute.controller.context import set_condition
 from kfrun.model.runstate import ContainerState, PodState
+from kfrun.model.state import DEADLINE_EXCEEDED
 
 if TYPE_CHECKING:
     from kfrun.execute.controller.context import Pass
@@ -91,7 +92,11 @@ def _check_deadline(p: Pass, job: JobState, child: ChildJob) -> None:
     assert job.started is not None
     due = job.started + child.active_deadline
     if p.now >= due:
-        _fail_with(p, job, "DeadlineExceeded", "Job was active longer than specified deadline")
+        _fail_with(p, job, DEADLINE_EXCEEDED, "Job was active longer than specified deadline")
+        running = next((pod for pod in p.pods_of(job) if not pod.ended), None)
+        if running is not None:
+            cause = f"was active longer than its Job's activeDeadlineSeconds of {int(child.active_deadline)} s"
+            pods.blame(p, running, DEADLINE_EXCEEDED, cause)
     else:
         p.wake(due)
 

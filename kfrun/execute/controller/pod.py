@@ -111,11 +111,16 @@ def evict(p: Pass, pod: PodState, message: str) -> None:
 def _fail(p: Pass, pod: PodState, reason: str, message: str, cause: str, grace: float) -> None:
     pod.reason, pod.message = reason, message
     p.event("Pod", pod.name, reason, message, warning=reason == EVICTED)
+    blame(p, pod, reason, cause)
+    _end(p, pod, grace)
+
+
+def blame(p: Pass, pod: PodState, reason: str, cause: str) -> None:
+    """A pod has to end for what no container did: unless something else failed before, the job fails for that."""
     if p.state.first_failure is None:
         at_work = next((c for c in pod.containers if c.active and not c.sidecar), pod.containers[-1])
         node = p.child(pod.job).node(pod.index)
         p.state.first_failure = FirstFailure(node, pod.name, at_work.name, 1, reason, cause=cause)
-    _end(p, pod, grace)
 
 
 def _end(p: Pass, pod: PodState, grace: float) -> None:

@@ -79,6 +79,16 @@ def test_an_attempt_that_was_repeated_does_not_say_why_the_job_failed() -> None:
     assert (machine.conditions, failed_with(machine)) == (FAILED, 4)
 
 
+def test_a_deadline_of_a_job_is_what_it_failed_for() -> None:
+    machine = Machine(workload(child(nodes=2, activeDeadlineSeconds=1_000_000)))
+    machine.at(1_000_000)
+    machine.end(0, 143)
+    machine.end(1, 143)
+    first = machine.state.first_failure
+    assert first is not None
+    assert (first.exit_code, first.cause) == (1, "was active longer than its Job's activeDeadlineSeconds of 1000000 s")
+
+
 def test_a_restart_that_succeeds_completes_the_job_and_forgets_the_failure() -> None:
     machine = Machine(workload(child(), spec=POLICY))
     machine.end(0, 1)
