@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -258,6 +259,10 @@ def test_a_volume_in_the_place_of_the_programs_says_so(kfrun: Kfrun) -> None:
     done = kfrun("run", "-q", "-f", str(path))
     assert done.returncode == 128
     assert "a volume hides what this machine has at /usr" in done.stderr
+    # An interpreter of its own, wherever it lies: what loads it is the machine's.
+    it = {**container("", mount("/usr")), "command": [sys.executable, "-c", "pass"]}
+    done = kfrun("run", "-q", "-f", kfrun.write("manifest.yaml", manifest(it, volumes=EMPTY)))
+    assert (done.returncode, "a volume hides what this machine has at /usr" in done.stderr) == (128, True)
     path = kfrun.write("manifest.yaml", manifest(container("true", mount("/")), volumes=EMPTY))
     done = kfrun("run", "-q", "-f", str(path))
     assert (done.returncode, "cannot be mounted at /:" in done.stderr) == (128, True)
