@@ -119,8 +119,7 @@ def _becoming(program: Program, streams: tuple[int, int, int]) -> str:
     except Unstartable as error:
         return f"{error}{_hidden(program)}"
     except (OSError, ValueError) as error:
-        hidden = _hidden(program) if isinstance(error, FileNotFoundError) else ""
-        if hidden:
+        if isinstance(error, FileNotFoundError) and (hidden := _hidden(program)):
             # It is there, but not what loads it.
             return f'exec: "{program.argv[0]}": {error.strerror}{hidden}'
         return str(_causes().refused(program.argv, program.folder, file, error))
