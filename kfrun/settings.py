@@ -73,7 +73,7 @@ class Settings(NamedTuple):
         strict: refuse what the backend cannot honour.
         color: ``auto`` colours terminals.
         retry_delay: seconds before the first retry; each further one waits twice as long.
-        max_retry_delay: seconds, the longest wait between two attempts.
+        max_retry_delay: seconds, the longest wait between two attempts; before a failed pod is replaced, twice that.
         logs_max_size: the log of an attempt is kept at it, like `100Mi`; the oldest goes first, and the log says so.
         runtime_sources: where runtimes are that jobs refer to: files, folders, https:// and github:// addresses.
         refresh: ask sources of runtimes again, however young what is kept of them is.

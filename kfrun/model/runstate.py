@@ -148,7 +148,9 @@ class JobState:
     Attributes:
         uid: of `job_uid`.
         deleted: the JobSet removed it.
-        next_try: earliest creation of a replacement, by index.
+        failures: how many pods failed since the last success, or of an index where each has its own limit: by that
+            index, else by "".
+        next_try: earliest creation of a replacement, by the same keys.
         index_failures: how often each index has failed, where that is limited.
     """
 
@@ -163,6 +165,7 @@ class JobState:
     conditions: list[Condition] = field(default_factory=list)
     failed: int = 0
     tries: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
     next_try: dict[str, float] = field(default_factory=dict)
     completed_indexes: list[int] = field(default_factory=list)
     failed_indexes: list[int] = field(default_factory=list)

@@ -24,7 +24,10 @@ _API_VERSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class BackOff:
-    """Waits between tries: doubled from ``base`` up to ``limit`` seconds (the kubelet's 10 and 300)."""
+    """Waits between tries: doubled from ``base`` up to ``limit`` seconds (the kubelet's 10 and 300).
+
+    The Job controller waits twice as long at most before it replaces a pod (its 600).
+    """
 
     base: float = 10.0
     limit: float = 300.0
@@ -32,6 +35,10 @@ class BackOff:
     def wait(self, failures: int) -> float:
         """Seconds to wait after that many failures (1 or more)."""
         return float(min(self.base * 2 ** min(failures - 1, 30), self.limit))
+
+    def wait_for_pod(self, failures: int) -> float:
+        """Seconds to wait with the pod that replaces one, after that many failures (1 or more) in a row."""
+        return BackOff(self.base, 2 * self.limit).wait(failures)
 
     def is_forgotten(self, started: float, ended: float) -> bool:
         """Whether what ran for that long counts as sound: what failed before it makes nobody wait any more.

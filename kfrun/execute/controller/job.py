@@ -107,18 +107,32 @@ def _fail_with(p: Pass, job: JobState, reason: str, message: str) -> None:
 
 
 def _count(p: Pass, job: JobState, child: ChildJob) -> None:
-    for pod in p.pods_of(job):
-        if pod.counted:
-            continue
-        if pod.reason == "BackoffLimitExceeded":
-            _fail_with(p, job, "BackoffLimitExceeded", "Job has reached the specified backoff limit")
-        if not pod.ended:
-            continue
+    waiting = [pod for pod in p.pods_of(job) if not pod.counted]
+    if any(pod.reason == "BackoffLimitExceeded" for pod in waiting):
+        _fail_with(p, job, "BackoffLimitExceeded", "Job has reached the specified backoff limit")
+    # What failed before others succeeded makes nobody wait any more.
+    for pod in sorted((pod for pod in waiting if pod.ended), key=lambda pod: (_finished(p, pod), _succeeded(pod))):
         pod.counted = True
-        if pod.phase == "Succeeded" and not pod.deleted:
+        if _succeeded(pod):
             job.completed_indexes = sorted({*job.completed_indexes, pod.index})
+            job.failures.pop("", None)
+            job.next_try.pop("", None)
         else:
             _count_failure(p, job, child, pod)
+
+
+def _succeeded(pod: PodState) -> bool:
+    return pod.phase == "Succeeded" and not pod.deleted
+
+
+def _finished(p: Pass, pod: PodState) -> float:
+    """When its last container ended; one that never began ends when it is removed."""
+    return max((one.finished for one in pod.containers if one.finished is not None), default=p.now)
+
+
+def _waits_for(child: ChildJob, index: int) -> str:
+    """By which key the failures that a pod of that index waits for are counted; see `JobState`."""
+    return "" if child.backoff_limit_per_index is None else str(index)
 
 
 def _count_failure(p: Pass, job: JobState, child: ChildJob, pod: PodState) -> None:
@@ -135,8 +149,10 @@ def _count_failure(p: Pass, job: JobState, child: ChildJob, pod: PodState) -> No
         job.failed_indexes = sorted({*job.failed_indexes, pod.index})
     if job.failed > child.backoff_limit:
         _fail_with(p, job, "BackoffLimitExceeded", "Job has reached the specified backoff limit")
-    wait = p.back_off.wait(max(1, job.index_failures.get(index, job.failed)))
-    job.next_try[index] = p.now + wait
+    key = _waits_for(child, pod.index)
+    job.failures[key] = job.failures.get(key, 0) + 1
+    job.next_try[key] = _finished(p, pod) + p.back_off.wait_for_pod(job.failures[key])
+    wait = max(0.0, job.next_try[key] - p.now)
     if not is_own_end or job.is_true("FailureTarget") or pod.index in job.failed_indexes:
         return
     if action == "Ignore":
@@ -223,7 +239,7 @@ def _create_missing(p: Pass, job: JobState, child: ChildJob) -> None:
     for index in range(child.completions):
         if index in present:
             continue
-        due = job.next_try.get(str(index), 0.0)
+        due = job.next_try.get(_waits_for(child, index), 0.0)
         if due > p.now:
             p.wake(due)
             continue

@@ -182,16 +182,18 @@ def _retry_or_start(p: Pass, pod: PodState, container: ContainerState, job: Chil
 
 def _restart(p: Pass, pod: PodState, container: ContainerState, job: ChildJob) -> None:
     # The kubelet restarts at once the first time, then after 10 s, 20 s…
-    started, ended = container.started or 0.0, container.finished or 0.0
-    if started and p.back_off.is_forgotten(started, ended):
+    ended = p.now if container.finished is None else container.finished
+    if container.started is not None and p.back_off.is_forgotten(container.started, ended):
         container.crashes = 0
     wait = p.back_off.wait(container.crashes) if container.crashes else 0.0
+    not_before = max(p.now, ended + wait)
+    wait = not_before - p.now
     if wait and not container.sidecar:
         tell_back_off(p, pod, wait, _restarts(pod) + 2, max(1, job.backoff_limit))
     container.last = container.end
     container.restarts += 1
     container.crashes += 1
-    container.not_before = p.now + wait
+    container.not_before = not_before
     container.status, container.reason, container.message = "waiting", "CrashLoopBackOff" if wait else "", ""
     container.stopping = container.told = container.killed = False
     container.kill_at, container.fault, container.cause = None, "", ""

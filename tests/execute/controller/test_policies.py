@@ -257,7 +257,7 @@ def test_ignored_failures_do_not_count() -> None:
         machine.end(0, 42)
         machine.at(machine.now + 300)
     assert machine.state.jobs[0].failed == 0
-    assert machine.messages("BackOff")[4] == "node-0 failed with exit code 42; attempt 6 in 10 s"
+    assert machine.messages("BackOff")[4] == "node-0 failed with exit code 42; attempt 6 in 160 s"
     machine.end(0, 1)
     assert machine.conditions == FAILED
 
