@@ -103,6 +103,12 @@ REASONS: Final[dict[str, Reason]] = {
         "A misspelt name, or a runtime with a volume at the path where the job shows its source folder.",
         source="kfrun: folders of local processes",
     ),
+    "KF608": Reason(
+        "A scheduler finds no node for the pods, and they wait: Pending, FailedScheduling. So they do here.",
+        "request what this machine has, or run it on a cluster with nodes that are large enough",
+        "A manifest made for the nodes of a cluster, with GPUs or memory that this machine does not have.",
+        source="Kubernetes: the scheduler's NodeResourcesFit",
+    ),
     "KF605": Reason(
         "A shell takes the carriage return for a part of each command, and finds none of that name.",
         "save it with the line ends of Unix",

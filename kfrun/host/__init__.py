@@ -255,6 +255,13 @@ def capacity() -> dict[str, int]:
     return {"cpu": os.cpu_count() or 1, "memory": memory}
 
 
+def accelerators() -> dict[str, int]:
+    """What this machine has of accelerators, by the names of device plugins; see `kfrun.host.devices.counts`."""
+    from kfrun.host import devices
+
+    return devices.counts()
+
+
 def make_private_folder(path: str | Path) -> None:
     """Make a folder, and those above it that are missing, for this user alone (0700).
 

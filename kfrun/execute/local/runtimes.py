@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kfrun.execute.answers import Check
     from kfrun.execute.local.runtime import ContainerRuntime, Preparation
     from kfrun.model.change import DesiredJob
+    from kfrun.model.resolution import Resolution
     from kfrun.model.source import Finding
     from kfrun.model.wishes import Caller, Wishes
     from kfrun.observe.store import Run
@@ -55,6 +56,11 @@ def preflight(jobs: Sequence[DesiredJob], wishes: Wishes, caller: Caller, defaul
         # A backend that is not offered here is refused by the plan.
         if name in PREPARATIONS:
             found += preparation(name).preflight(job.resolution, wishes, caller)
+            if _asks_for_room(job.resolution):
+                from kfrun import host
+                from kfrun.execute.local.supply import room
+
+                found += room.findings(job.resolution, host.capacity(), host.accelerators)
     return found
 
 
@@ -63,6 +69,14 @@ def checks(environ: Mapping[str, str]) -> Iterator[Check]:
     from kfrun.execute.local.containers import checks
 
     return checks.of(environ)
+
+
+def _asks_for_room(resolution: Resolution) -> bool:
+    """Whether a pod requests anything at all: few do, and for them alone is loaded what compares it."""
+    groups = (resolution.jobset or {"spec": {}})["spec"].get("replicatedJobs", ())
+    pods = (group["template"]["spec"]["template"]["spec"] for group in groups)
+    asking = (item for pod in pods for item in (pod, *pod.get("initContainers", ()), *pod.get("containers", ())))
+    return any(item.get("resources") for item in asking)
 
 
 def load() -> None:

@@ -131,11 +131,6 @@ def _require_room(pod: Mapping[str, Any], machine: dict[str, int]) -> None:
     Raises:
         Unready: it would not.
     """
-    if not room.lacking(pod, machine):
-        return
-    from kfrun.host import devices
-
-    missing = room.lacking(pod, {**machine, **devices.counts()})
+    missing = room.lacking(pod, machine, host.accelerators)
     if missing:
-        why = ", ".join(f"1 Insufficient {name}" for name in missing)
-        raise Unready("", "FailedScheduling", f"0/1 nodes are available: {why}.")
+        raise Unready("", "FailedScheduling", room.told(missing))
