@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +88,19 @@ def test_who_runs_as_somebody_else_can_leave_a_message_and_is_not_called_root(kf
     assert container(kfrun)["state"]["terminated"]["message"] == "no data\n"
     uid = kfrun.ok("get", "tj", "job", "-o", "jsonpath={.metadata.uid}")
     assert not list(Path("/dev/shm").glob(f"*{uid}*"))
+
+
+@as_root
+def test_nobody_else_is_told_who_the_caller_is(kfrun: Kfrun) -> None:
+    caller = {"USER": "root", "LOGNAME": "root", "XDG_CACHE_HOME": "/root/.cache", "KEPT": "yes"}
+    script = "env | grep -E '^(USER|LOGNAME|XDG_|KEPT|HOME=)' | sort"
+    it = node(script, securityContext={"runAsUser": 1})
+    done = kfrun("run", "-q", "-f", job(kfrun, it), **caller)
+    user = pwd.getpwuid(1)
+    named = [f"HOME={user.pw_dir}", "KEPT=yes", f"LOGNAME={user.pw_name}", f"USER={user.pw_name}"]
+    assert done.stdout.split("\n")[:-1] == named
+    own = node("echo $USER", securityContext={"runAsUser": 0})
+    assert kfrun("run", "-q", "-f", job(kfrun, own), **caller).stdout == "root\n"
 
 
 @as_root

@@ -243,6 +243,30 @@ def test_probes_go_on_when_the_supervisor_was_killed(kfrun: Kfrun) -> None:
     assert container(kfrun)["restartCount"] == 0
 
 
+def test_probes_and_hooks_know_after_a_takeover_what_the_container_was_started_with(kfrun: Kfrun) -> None:
+    """Whatever became of the objects that its variables and volumes came from."""
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"LEVEL": "high"}}
+    asks = shell('test -e ok && test "$LEVEL" = high && test "$(cat /c/LEVEL)" = high')
+    it = node(
+        "trap 'exit 0' TERM; while :; do sleep 0.05; done",
+        envFrom=[{"configMapRef": {"name": "c"}}],
+        readinessProbe={**asks, "periodSeconds": 1},
+        lifecycle={"preStop": shell('echo "$LEVEL" > told')},
+        volumeMounts=[{"name": "c", "mountPath": "/c"}],
+    )
+    pods = {"volumes": [{"name": "c", "configMap": {"name": "c"}}], "terminationGracePeriodSeconds": 20}
+    kfrun.ok("apply", "-q", "-f", kfrun.write("config.yaml", yaml.safe_dump(config)))
+    kfrun.ok("apply", "-q", "-f", job(kfrun, it, pod=pods))
+    eventually(lambda: events(kfrun).get("Unhealthy"))
+    kill_supervisor(kfrun)
+    kfrun.ok("delete", "configmap", "c")
+    (kfrun.folder / "ok").touch()
+    kfrun.ok("get", "trainjobs")
+    eventually(lambda: container(kfrun)["ready"])
+    kfrun.ok("delete", "trainjob", "job")
+    assert (kfrun.folder / "told").read_text() == "high\n"
+
+
 def test_a_hook_whose_supervisor_was_killed_runs_once_more_before_sigterm(kfrun: Kfrun) -> None:
     hooks = {"preStop": shell("echo stopping >> told; sleep 1")}
     script = "trap 'echo TERM >> told; exit 0' TERM; while :; do sleep 0.05; done"

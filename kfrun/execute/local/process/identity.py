@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _ROOT = 0
+_OF_CALLER = ("USER", "LOGNAME", "LNAME", "USERNAME", "MAIL")
+"""Variables that a login sets, and folders of its own: no container runtime does."""
 
 
 class Identity(NamedTuple):
@@ -23,8 +25,10 @@ class Identity(NamedTuple):
     name: str = ""
 
     def environment(self, base: Mapping[str, str]) -> dict[str, str]:
-        """The variables of whoever applied the job, without what they say of that one."""
-        kept = {name: value for name, value in base.items() if name not in ("USER", "LOGNAME")}
+        """The variables of whoever applied the job, without what they say of that one where this is somebody else."""
+        if self.uid == os.geteuid():
+            return {**base, "HOME": self.home}
+        kept = {name: value for name, value in base.items() if name not in _OF_CALLER and not name.startswith("XDG_")}
         named = {"USER": self.name, "LOGNAME": self.name} if self.name else {}
         return {**kept, **named, "HOME": self.home}
 

@@ -62,9 +62,14 @@ class Programs:
         self.launchpad = _launchpad(f"{folder}/mpi", settings.mpi_hosts)
 
     def of(
-        self, found: Found, attempt: Attempt, given: Supplies, words: Sequence[str] | None = None
+        self,
+        found: Found,
+        attempt: Attempt,
+        given: Supplies,
+        words: Sequence[str] | None = None,
+        known: dict[str, str] | None = None,
     ) -> recorder.Program:
-        """What is run as a container; or in it, where there are ``words``.
+        """What is run as a container; or in it, where there are ``words``: with the variables ``known`` of it.
 
         Raises:
             Unstartable: there is nothing that could be run, and why.
@@ -73,7 +78,7 @@ class Programs:
         job, pod, container = found
         local = LocalAddresses(self.addresses, self.ports)
         injected = job.job_template.injected.get(attempt.container, ())
-        own = variables.environment(container, given.facts, local, injected, given.sources)
+        own = known or variables.environment(container, given.facts, local, injected, given.sources)
         source = [Bind(path, seen) for path, seen in self.settings.mounts]
         volumes = mounts.binds(container, given.volumes, own, given.sources.pod)
         binds = mounts.sorted_binds([*source, *volumes])
@@ -91,10 +96,10 @@ class Programs:
         argv = [local_paths(word) for word in argv]
         for path, place in self._places(attempt, container, who).items():
             argv, own = launch.relocated(path, place, argv, own)
-        env = {**base, **own, JOB_MARKER: self.uid, marker: name}
+        env = known or {**base, **own, JOB_MARKER: self.uid, marker: name}
         if self.launchpad is not None:
             host, asked = job.hostname(pod.index), self._probed(job, pod.index, container)
-            env = self.launchpad.environment(env, own, host)
+            env = known or self.launchpad.environment(env, own, host)
             argv = self.launchpad.arguments(argv, host, (self.ports[port] for port in asked))
         if not argv:
             raise Unstartable("the container has no command")

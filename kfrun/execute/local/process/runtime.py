@@ -55,6 +55,7 @@ class ProcessRuntime:
         self._ending: list[int] = []
         self._facts: list[Fact] = []
         self._given: dict[Attempt, Supplies] = {}
+        self._adopted: set[Attempt] = set()
         self._withheld: set[Attempt] = set()
 
     # ContainerRuntime
@@ -130,6 +131,7 @@ class ProcessRuntime:
         if found is None or (found.state == "new" and not record.is_held(path)):
             return False
         self._watch(attempt, found.recorder, is_child=False)
+        self._adopted.add(attempt)
         return True
 
     def terminate(self, attempt: Attempt) -> None:
@@ -162,8 +164,10 @@ class ProcessRuntime:
         if attempt not in self._given:
             raise FileNotFoundError(errno.ENOENT, "what its container was given is not there any more")
         try:
-            program = self._programs.of(self._find(attempt), attempt, self._given[attempt], argv)
-            if program.binds and (found := record.read(self._programs.path(attempt, "attempt"))) is not None:
+            found = record.read(self._programs.path(attempt, "attempt"))
+            known = self._variables(attempt, found) if found is not None and attempt in self._adopted else None
+            program = self._programs.of(self._find(attempt), attempt, self._given[attempt], argv, known)
+            if program.binds and found is not None:
                 # In a namespace of its own it would not see what that one made beside its volumes.
                 program = replace(program, beside=(found.pid, found.start))
             pid = recorder.start(program, streams)
@@ -269,6 +273,18 @@ class ProcessRuntime:
             self._withheld.remove(attempt)
             self._facts.append(Ended(attempt, _NEVER_CODE, "Error", "it was not started any more", time.time()))
 
+    def _variables(self, attempt: Attempt, found: record.Record) -> dict[str, str] | None:
+        """What the process of a container was started with, which an earlier supervisor knew; None if it hides that.
+
+        Objects that its values came from may be others by now, or gone. They are written down nowhere, for secrets'
+        sake.
+        """
+        entries = [os.fsdecode(entry).partition("=") for entry in host.environment(found.pid)]
+        variables = {name: value for name, _, value in entries if name}
+        marker, _, name = self._programs.marker(attempt).partition("=")
+        is_whole = variables.get(marker) == name and "PATH" in variables and not host.is_portable()
+        return variables if is_whole and host.start_time(found.pid) == found.start else None
+
     def _find(self, attempt: Attempt) -> tuple[ChildJob, PodState, dict[str, Any]]:
         job, pod = self._pods[attempt.pod]
         containers = (*job.job_template.init_containers, *job.job_template.containers)
@@ -288,6 +304,7 @@ class ProcessRuntime:
         self._sample(item, time.time())
         item.close()
         del self._watched[item.attempt]
+        self._adopted.discard(item.attempt)
         if not item.never_started:
             self._given.pop(item.attempt, None)
 

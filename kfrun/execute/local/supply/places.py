@@ -74,7 +74,9 @@ class Volumes(NamedTuple):
             if content.is_secret(volume) and os.access(inmemory.PLACE, os.W_OK):
                 own = f"{self._in_memory(pod)}/{volume['name']}"
             mode = _SHARED if kind in content.ON_DISK else _STICKY
-            _fill(own, content.files(volume, facts, sources), mode)
+            if not os.path.isdir(own):
+                # What it was filled with stays, whatever became of the objects.
+                _fill(own, content.files(volume, facts, sources), mode)
             return own
         if "emptyDir" not in volume and "ephemeral" not in volume and len(volume) > 1:
             return None
@@ -138,12 +140,10 @@ def _share(place: str, group: int, more: int) -> None:
 
 
 def _fill(folder: str, wanted: list[content.VolumeFile], mode: int) -> None:
-    """Write the files of a volume, whole or not at all: what is there already is what it was first filled with.
+    """Write the files of a volume, whole or not at all.
 
     They lie as a kubelet lays them: behind links, which programs may look at.
     """
-    if os.path.isdir(folder):
-        return
     new = f"{folder}.new"
     files.remove_tree(new)
     host.make_private_folder(os.path.dirname(folder))
