@@ -16,7 +16,7 @@ from kfrun import host
 from kfrun.model.values import NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _NEW_MOUNTS, _NEW_USER = 0x00020000, 0x10000000
 _READ_ONLY, _REMOUNT, _BIND, _MOVE, _RECURSIVE, _UNBINDABLE, _SLAVE = 1, 32, 4096, 8192, 16384, 1 << 17, 1 << 19
@@ -156,11 +156,51 @@ def _walk(bind: Bind) -> int:
 def _unshare() -> None:
     user, group = os.geteuid(), os.getegid()
     if user or not _has_unshared(_NEW_MOUNTS):
-        _call("unshare", _NEW_MOUNTS | _NEW_USER)
-        for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
-            with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
-                file.write(text)
+        if user:
+            _call("unshare", _NEW_MOUNTS | _NEW_USER)
+        if user or not _has_unshared_with_all():
+            _write_maps("self", {"setgroups": "deny", "uid_map": f"{user} {user} 1", "gid_map": f"{group} {group} 1"})
     _mount("none", "/", _SLAVE | _RECURSIVE)
+
+
+def _has_unshared_with_all() -> bool:
+    """Have a root that may mount nothing become one that may, among all users that there are; False: among nobody yet.
+
+    Somebody outside has to say so for it, who may change users.
+    """
+    maps = {name: _same_ids(name) for name in ("uid_map", "gid_map")}
+    me, (reading, writing) = os.getpid(), os.pipe()
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            os.close(writing)
+            if os.read(reading, 1):
+                _write_maps(str(me), maps)
+                code = 0
+        finally:
+            os._exit(code)
+    os.close(reading)
+    try:
+        _call("unshare", _NEW_MOUNTS | _NEW_USER)
+        os.write(writing, b"1")
+    finally:
+        os.close(writing)
+        is_mapped = os.waitpid(pid, 0)[1] == 0
+    return is_mapped
+
+
+def _same_ids(name: str) -> str:
+    """All ids that there are for this process, as themselves."""
+    with open(f"/proc/self/{name}", encoding="ascii") as file:
+        extents = [line.split() for line in file]
+    return "".join(f"{first} {first} {count}\n" for first, _, count in extents)
+
+
+def _write_maps(of: str, texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        with open(f"/proc/{of}/{name}", "w", encoding="ascii") as file:
+            file.write(text)
 
 
 def _has_unshared(what: int) -> bool:

@@ -32,6 +32,16 @@ class Identity(NamedTuple):
         named = {"USER": self.name, "LOGNAME": self.name} if self.name else {}
         return {**kept, **named, "HOME": self.home}
 
+    def reaches(self, path: str) -> bool:
+        """Whether it may enter all folders above a path."""
+        while path != "/":
+            path = os.path.dirname(path)
+            found = os.stat(path)
+            shift = 6 if found.st_uid == self.uid else 3 if found.st_gid in (self.gid, *self.groups) else 0
+            if not found.st_mode >> shift & 1:
+                return False
+        return True
+
     def assume(self) -> None:
         """Become it: a process that does cannot go back.
 

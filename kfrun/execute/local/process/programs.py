@@ -106,7 +106,9 @@ class Programs:
         log, settings = self.path(attempt, "log"), self.settings
         limit = settings.log_max_size or (ENDLESS if is_opened else 0)
         how = (folder, log, settings.umask, self.boot, limit, who)
-        told = _told(binds) if binds and not namespaces.are_possible() else ""
+        told = "" if not binds or namespaces.are_possible() else _told(binds)
+        if told and who is not None and who.uid != os.geteuid():
+            _require_reachable(who, binds)
         program = recorder.Program("", tuple(argv), env, *how, told=told)
         if binds and namespaces.are_possible():
             # It may lie in one of them: it is looked for where these are.
@@ -166,6 +168,20 @@ def _launchpad(folder: str, hosts: str) -> Launchpad | None:
     from kfrun.execute.local.process import mpi
 
     return mpi.Launchpad(folder, hosts)
+
+
+def _require_reachable(who: Identity, binds: Sequence[Bind]) -> None:
+    """Refuse what would find nothing: no other user gets into the folders of whoever runs kfrun.
+
+    Raises:
+        Unstartable: a volume lies there.
+    """
+    for bind in binds:
+        if not who.reaches(bind.source):
+            raise Unstartable(
+                f"user {who.uid} cannot get to the volume at {bind.target}: this system mounts nothing for a process, "
+                "and it lies in a folder of who runs kfrun; leave runAsUser away, or run kfrun with CAP_SYS_ADMIN"
+            )
 
 
 def _told(binds: Sequence[Bind]) -> str:
