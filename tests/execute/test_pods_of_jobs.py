@@ -91,6 +91,19 @@ def test_who_runs_as_somebody_else_can_leave_a_message_and_is_not_called_root(kf
 
 
 @as_root
+def test_hooks_of_somebody_else_may_write_to_the_log_of_their_container(kfrun: Kfrun) -> None:
+    path = Path(tempfile.gettempdir(), f"kfrun-test-{os.getpid()}")
+    hooks = {"postStart": shell(f"echo from the hook > /proc/1/fd/1; touch {path}")}
+    it = node(f"until test -e {path}; do sleep 0.05; done; echo of its own", lifecycle=hooks)
+    done = kfrun("run", "-q", "-f", job(kfrun, it | {"securityContext": {"runAsUser": 1234}}))
+    path.unlink()
+    assert (done.returncode, done.stdout) == (0, "from the hook\nof its own\n"), done.stderr
+    uid = kfrun.ok("get", "tj", "job", "-o", "jsonpath={.metadata.uid}")
+    assert not list(Path("/dev/shm").glob(f"*{uid}*"))
+    assert not list(kfrun.home.rglob("*.pipe"))
+
+
+@as_root
 def test_nobody_else_is_told_who_the_caller_is(kfrun: Kfrun) -> None:
     caller = {"USER": "root", "LOGNAME": "root", "XDG_CACHE_HOME": "/root/.cache", "KEPT": "yes"}
     script = "env | grep -E '^(USER|LOGNAME|XDG_|KEPT|HOME=)' | sort"

@@ -6,8 +6,6 @@ Each attempt has a file of its own beside its log, and who runs the container se
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
 import stat
 from typing import TYPE_CHECKING, Any
@@ -42,17 +40,9 @@ def open_to(user: int, folder: str, attempt: Attempt) -> str:
     Raises:
         OSError: somebody else was there before.
     """
-    path = _outside(folder, attempt)
-    above = os.path.dirname(path)
-    if not os.access(os.path.dirname(above), os.W_OK):
+    if not inmemory.open_beside(os.path.basename(folder), attempt.pod):
         return ""
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(above)
-        # Who knows a name in it may go there, and nobody finds one.
-        os.chmod(above, 0o711)  # noqa: S103
-    found = os.lstat(above)
-    if found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):
-        raise PermissionError(errno.EPERM, "it is not ours", above)
+    path = _outside(folder, attempt)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     os.fchown(descriptor, user, -1)
     os.close(descriptor)

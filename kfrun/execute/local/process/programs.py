@@ -11,10 +11,10 @@ from kfrun.execute.local.kubelet import messages
 from kfrun.execute.local.pods import variables
 from kfrun.execute.local.process import enclosure, identity, launch
 from kfrun.execute.local.process.addresses import Addresses, LocalAddresses
-from kfrun.execute.local.process.attempts import mountpoints, recorder
+from kfrun.execute.local.process.attempts import mountpoints, pump, recorder
 from kfrun.execute.local.process.enclosure import Unstartable
 from kfrun.execute.local.runtime import JOB_MARKER
-from kfrun.execute.local.supply import mounts
+from kfrun.execute.local.supply import inmemory, mounts
 from kfrun.host import namespaces
 from kfrun.host.namespaces import Bind
 from kfrun.model.values import replace
@@ -93,6 +93,8 @@ class Programs:
         argv = variables.arguments(container, local, own) if words is None else [local.text(word) for word in words]
         # A log that may be opened anew is pumped, or it would be truncated.
         is_opened = launch.opens_streams(argv, folder, str(container.get("lifecycle", "")))
+        if is_opened and words is None and who is not None and who.uid != os.geteuid():
+            self._open_stream(attempt, who)
         argv = [local_paths(word) for word in argv]
         for path, place in self._places(attempt, container, who).items():
             argv, own = launch.relocated(path, place, argv, own)
@@ -125,7 +127,13 @@ class Programs:
         message = messages.file(self.folder, attempt)
         if who is not None and who.uid != os.geteuid():
             message = messages.open_to(who.uid, self.folder, attempt) or message
-        return {messages.path(container): message, **dict.fromkeys(launch.STREAMS_OF_MAIN, self.path(attempt, "pipe"))}
+        stream = os.path.realpath(self.path(attempt, "pipe"))
+        return {messages.path(container): message, **dict.fromkeys(launch.STREAMS_OF_MAIN, stream)}
+
+    def _open_stream(self, attempt: Attempt, who: Identity) -> None:
+        """Have the output of an attempt come from where its hooks get to, too."""
+        if folder := inmemory.open_beside(os.path.basename(self.folder), attempt.pod):
+            pump.open_to(who.uid, self.path(attempt, "log"), folder)
 
     def host(self, job: ChildJob, index: int) -> str:
         """The whole host name of a pod."""
