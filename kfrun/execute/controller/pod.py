@@ -223,7 +223,7 @@ def tell_back_off(p: Pass, pod: PodState, seconds: float, number: int, limit: in
     if pod.reason == DEADLINE_EXCEEDED:
         how = "was active longer than it may be"
     of, node = "" if limit is None else f" of {limit}", p.child(pod.job).node(pod.index)
-    p.event("Pod", pod.name, "BackOff", f"{node} {how}; attempt {number}{of} in {seconds:g} s", warning=True)
+    p.event("Pod", pod.name, "BackOff", f"{node} {how}; attempt {number}{of} in {round(seconds, 1):g} s", warning=True)
 
 
 def withhold(p: Pass, reason: str, message: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kfrun.execute.controller.facts import Ended
@@ -24,6 +24,7 @@ class _Entry:
     updated: float
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from((0.0, 1.0, 299.0, 300.0, 600.0, 600.5, 5000.0)), min_size=1, max_size=25))
 def test_a_container_waits_as_long_as_the_kubelet_has_it_wait(runs: list[float]) -> None:
     machine = Machine(workload(child(backoffLimit=99)))
@@ -39,6 +40,7 @@ def test_a_container_waits_as_long_as_the_kubelet_has_it_wait(runs: list[float])
         entry = _Entry(min(2 * entry.wait, _LIMIT) if entry is not None and is_known else _BASE, due)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from((0.0, 1.0, 700.0)), st.integers(0, 9), st.booleans()), max_size=25))
 def test_a_failed_pod_waits_for_the_failures_since_the_last_success(ends: list[tuple[float, int, bool]]) -> None:
     machine = Machine(workload(child(nodes=10, backoffLimit=99, pod=NEVER)))
