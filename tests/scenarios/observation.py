@@ -62,8 +62,9 @@ class Observer:
         self._note_events(job.uid)
         if run is not None:
             self.ended = run.ended
-            if run.state:
-                self._state = RunState.from_json(self._store.state(job.uid))
+            stored = self._store.state(job.uid)
+            if stored:
+                self._state = RunState.from_json(stored)
                 self._read_logs(run.folder)
 
     def expired(self) -> bool:
@@ -72,9 +73,9 @@ class Observer:
 
     def glance(self) -> None:
         """Keep the state only: the last one of a job that is being deleted is there for some milliseconds."""
-        run = self._store.run(self._uid)
-        if run is not None and run.state:
-            self._last = self._store.state(self._uid)
+        state = self._store.state(self._uid)
+        if state:
+            self._last = state
             self._note_events(self._uid)
 
     def _note_events(self, uid: str) -> None:
