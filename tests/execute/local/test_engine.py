@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -215,7 +216,7 @@ def test_needs_are_asked_again_before_a_retry_when_nothing_runs(store: Store, fo
     site.turn(Ended(peer, 0, "Completed", "", 6.0))
     site.need.answer = Unmet("DevicesTaken", "another job has them")
     site.engine.taken()
-    site.turn(Ended(site.attempt("node", restarts=1), 1, "Error", "", 6.0))
+    site.turn(Ended(site.attempt("node", restarts=1), 1, "Error", "", time.time()))
     assert site.container() == {"waiting": {"reason": "CrashLoopBackOff"}}, "it is not due yet"
     site.supervisor._state.pods[0].containers[0].not_before = 0.0
     site.turn()
