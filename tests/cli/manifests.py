@@ -14,6 +14,24 @@ spec:
     command: [python, train.py]
 """
 
+
+def job(code: str = "print('trained')") -> str:
+    """A TrainJob that needs no file: what it trains with stands in its command."""
+    return JOB.replace("mnist", "job").replace("train.py", f'-c, "{code}"')
+
+
+PATCH = """\
+  runtimePatches:
+  - manager: example.com/me
+    trainingRuntimeSpec:
+      template:
+        spec:
+          replicatedJobs:
+          - name: node
+            template: {spec: {template: {spec: {%s}}}}
+"""
+"""Goes behind a job: a patch of the fields of its pods."""
+
 RUNTIME = """\
 apiVersion: trainer.kubeflow.org/v1alpha1
 kind: TrainingRuntime

@@ -8,26 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kfrun.plan import hangs
+from tests.cli.manifests import PATCH, job
 
 if TYPE_CHECKING:
     from tests.conftest import Kfrun
 
-JOB = """\
-apiVersion: trainer.kubeflow.org/v1alpha1
-kind: TrainJob
-metadata:
-  name: job
-spec:
-  runtimeRef:
-    name: plain-python
-  trainer:
-    command: [python, -c, "print('trained')"]
-"""
-
 
 @pytest.mark.parametrize("verb", ["run", "apply", "create"])
 def test_a_job_whose_pods_nobody_could_count_is_refused_before_anything_starts(kfrun: Kfrun, verb: str) -> None:
-    kfrun.write("job.yaml", f"{JOB}    numNodes: -1\n")
+    kfrun.write("job.yaml", f"{job()}    numNodes: -1\n")
     done = kfrun(verb, "-f", "job.yaml")
     assert (done.returncode, done.stderr.count("job.yaml:10:15: error KF361: -1 is not allowed")) == (1, 2)
     assert "a cluster would take the TrainJob and refuse its Jobs: it would hang without a condition" in done.stderr
@@ -42,7 +31,7 @@ def test_a_trainjob_that_the_webhook_refuses_is_refused_here_too(kfrun: Kfrun) -
 
 
 def test_a_job_without_pods_is_named_before_it_is_complete(kfrun: Kfrun) -> None:
-    kfrun.write("job.yaml", f"{JOB}    numNodes: 0\n")
+    kfrun.write("job.yaml", f"{job()}    numNodes: 0\n")
     done = kfrun("run", "-f", "job.yaml")
     assert done.returncode == 0
     assert "job.yaml:10:5: warning KF722: no pod trains, the command reaches no container: the job is" in done.stderr
@@ -123,16 +112,6 @@ AT_START = {
     "managed-by-another": (manifest(spec="managedBy: example.com/mine"), "KF509"),
     "scheduling-gates": (manifest(pod="schedulingGates: [{name: example.com/wait}]"), "KF509"),
 }
-PATCH = """\
-  runtimePatches:
-  - manager: example.com/me
-    trainingRuntimeSpec:
-      template:
-        spec:
-          replicatedJobs:
-          - name: node
-            template: {spec: {template: {spec: {%s}}}}
-"""
 SUSPENDED = "  suspend: true\n"
 
 
@@ -150,8 +129,8 @@ def test_where_a_cluster_would_hang_the_job_runs_and_says_so_before_and_as_an_ev
     assert done.returncode == 0, done.stderr
     assert "trained" in done.stdout
     assert f"warning {code}: " in done.stderr
-    job = kfrun.ok("get", "trainjobs", "-o", "name").strip().rpartition("/")[2]
-    assert f"Warning ClusterWouldHang trainjob/{job} {case}\n" in events(kfrun, job)
+    stored = kfrun.ok("get", "trainjobs", "-o", "name").strip().rpartition("/")[2]
+    assert f"Warning ClusterWouldHang trainjob/{stored} {case}\n" in events(kfrun, stored)
     assert (f"warning KF509: {case}\n" in done.stderr) is (code == "KF509")
     assert done.stderr.count(str(case)) == (code == "KF509"), "once is enough"
 
@@ -201,7 +180,7 @@ def test_a_suspended_job_that_was_changed_is_resumed_as_it_is_now_and_it_is_said
 
 
 def test_a_job_that_runs_on_a_cluster_as_well_says_nothing_of_one(kfrun: Kfrun) -> None:
-    kfrun.write("job.yaml", JOB)
+    kfrun.write("job.yaml", job())
     done = kfrun("run", "-f", "job.yaml")
     assert (done.returncode, "cluster would" in done.stderr) == (0, False)
     assert "ClusterWouldHang" not in events(kfrun, "job")

@@ -7,22 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.manifests import PATCH, job
+
 if TYPE_CHECKING:
     from tests.conftest import Kfrun
 
-JOB = """\
-apiVersion: trainer.kubeflow.org/v1alpha1
-kind: TrainJob
-metadata:
-  name: job
-spec:
-  runtimeRef:
-    name: plain-python
-  trainer:
-    command: [python, -c, "import os; print(os.environ['LEVEL'])"]
+JOB = f"""\
+{job("import os; print(os.environ['LEVEL'])")}\
     env:
     - name: LEVEL
-      valueFrom: {%s}
+      valueFrom: {{%s}}
 """
 OPTIONAL = "configMapKeyRef: {name: nowhere, key: level, optional: true}"
 SETTINGS = """\
@@ -30,16 +24,6 @@ apiVersion: v1
 kind: ConfigMap
 metadata: {name: settings}
 data: {%s: high}
-"""
-PATCH = """\
-  runtimePatches:
-  - manager: example.com/me
-    trainingRuntimeSpec:
-      template:
-        spec:
-          replicatedJobs:
-          - name: node
-            template: {spec: {template: {spec: {volumes: [%s]}}}}
 """
 
 
@@ -97,7 +81,7 @@ def test_what_may_be_missing_is_not_looked_for(kfrun: Kfrun) -> None:
     ],
 )
 def test_volumes_are_looked_at_too(kfrun: Kfrun, volume: str, said: str) -> None:
-    kfrun.write("job.yaml", JOB % OPTIONAL + PATCH % volume)
+    kfrun.write("job.yaml", JOB % OPTIONAL + PATCH % f"volumes: [{volume}]")
     done = kfrun("plan", "job.yaml")
     assert f"warning KF510: there is no {said}" in done.stderr
     assert done.stderr.count("KF510") == 1

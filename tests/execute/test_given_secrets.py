@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kfrun import host
 from kfrun.host import keyring
 from tests.conftest import eventually
+from tests.execute import seccomp
 from tests.execute.test_misfortune import kill_supervisor, started
 from tests.execute.test_volumes_of_jobs import container, manifest, mount, until_event
 
@@ -195,6 +202,113 @@ def test_a_suspended_job_that_has_lost_it_says_so_and_takes_it_again(kfrun: Kfru
     assert "job unchanged" in kfrun.ok("apply", "-q", "-f", kfrun.folder / "manifest.yaml", *GIVEN)
     kfrun.ok("resume", "job")
     eventually((kfrun.folder / "ready").exists, what=f"{way}: it has it again")
+
+
+SIGNALLED = """
+import os, sys
+from kfrun.__main__ import main
+number, when, where = sys.argv[1:4]
+sys.argv[1:4] = []
+
+def look(frame, event, _):
+    if event == when and f"{frame.f_globals.get('__name__')}.{frame.f_code.co_qualname}" == where:
+        sys.setprofile(None)
+        os.kill(os.getpid(), int(number))
+
+sys.setprofile(look)
+main()
+"""
+"""kfrun, which gets a signal when a function is called or returns: ``python -c ... SIGNAL WHEN WHERE WORD...``."""
+
+
+def signalled(kfrun: Kfrun, number: signal.Signals, moment: str, *words: str | Path) -> subprocess.Popen[bytes]:
+    line = [sys.executable, "-c", SIGNALLED, str(int(number)), *moment.split(), *map(str, words)]
+    return subprocess.Popen(line, cwd=kfrun.folder, env=kfrun.env, stdin=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "return kfrun.execute.local.jobfiles.write",
+        "call kfrun.execute.local.supply.secretkeep.keep",
+        "return kfrun.execute.local.supply.secretkeep.keep",
+        "return kfrun.execute.local.supervisors.start",
+    ],
+)
+def test_a_command_that_is_killed_leaves_it_to_a_job_or_nowhere(
+    kfrun: Kfrun, hidden: Hidden, way: str, moment: str
+) -> None:
+    words = ("apply", "-q", "-f", kfrun.write("manifest.yaml", job()), *GIVEN)
+    assert signalled(kfrun, signal.SIGKILL, moment, *words).wait(60) == -signal.SIGKILL
+    uids = hidden.uids()
+    assert len(uids) == 1, "it had begun"
+    with kfrun.store() as store:
+        assert hidden.is_nowhere(*uids) or [run.uid for run in store.runs()] == uids, "nobody would come to it"
+    kfrun.ok(*words)
+    assert kfrun("wait", "job", "--timeout", "30s").returncode == 0, "given again it has all that it needs"
+    eventually(lambda: not kfrun.processes(), what="the supervisor has left")
+    assert hidden.is_nowhere(*uids), way
+
+
+@pytest.mark.parametrize("verb", ["stop", "delete"])
+def test_a_job_that_ends_while_it_is_given_keeps_none(kfrun: Kfrun, hidden: Hidden, way: str, verb: str) -> None:
+    words = ("apply", "-q", "-f", kfrun.write("manifest.yaml", job()), *GIVEN)
+    with signalled(kfrun, signal.SIGSTOP, "call kfrun.host.keyring.add", *words) as giver:
+        identity = host.identify(giver.pid)
+        assert identity is not None
+        eventually(lambda: host.is_stopped(identity), what="it is about to keep it")
+        (uid,) = hidden.uids()
+        kfrun.ok(verb, "trainjob/job", "--now")
+        giver.send_signal(signal.SIGCONT)
+    assert giver.returncode == 0
+    eventually(lambda: not kfrun.processes(), what="the supervisor has left")
+    assert hidden.is_nowhere(uid), way
+
+
+def test_where_it_cannot_be_kept_the_job_waits_and_it_is_said(kfrun: Kfrun, hidden: Hidden) -> None:
+    kfrun.env |= WAYS["memory"](hidden.runtime)
+    (hidden.runtime / "kfrun").write_text("something else")
+    words = ("apply", "-q", "-f", kfrun.write("manifest.yaml", job()), *GIVEN)
+    done = kfrun(*words)
+    assert done.returncode == 3
+    assert f"{hidden.runtime}/kfrun cannot be written: File exists" in done.stderr
+    assert "kfrun apply -f MANIFEST --secret-env-file hf=FILE gives it its Secrets" in done.stderr
+    kfrun.ok("get", "trainjobs")
+    assert 'secret "hf" is not kept any more' in until_event(kfrun, "Failed")
+    (hidden.runtime / "kfrun").unlink()
+    kfrun.ok(*words)
+    assert kfrun("wait", "job", "--timeout", "30s").returncode == 0
+    eventually(lambda: not kfrun.processes(), what="the supervisor has left")
+    assert hidden.is_nowhere()
+
+
+SYSTEM_CALLS = {"x86_64": "248,249,250", "aarch64": "217,218,219"}
+"""add_key, request_key and keyctl, by machine."""
+
+
+@pytest.mark.skipif(os.uname().machine not in SYSTEM_CALLS or sys.platform != "linux", reason="no numbers of its calls")
+@pytest.mark.parametrize("error", [errno.ENOSYS, errno.EPERM], ids=errno.errorcode.get)
+def test_a_kernel_that_has_no_keyring_for_us_leaves_it_in_a_file(kfrun: Kfrun, hidden: Hidden, error: int) -> None:
+    """ENOSYS: as gVisor answers; EPERM: as the filters of container engines do."""
+    kfrun.env["XDG_RUNTIME_DIR"] = ""
+    path = kfrun.write("manifest.yaml", job(f"{CHECK} || exit 7; until [ -e go ]; do sleep 0.05; done; exit 3"))
+    filtered = [sys.executable, seccomp.__file__, str(error), SYSTEM_CALLS[os.uname().machine], sys.executable]
+    probe = "from kfrun.host import keyring; keyring.add('kfrun-test', b'x')"
+    refused = subprocess.run([*filtered, "-c", probe], capture_output=True, text=True)
+    assert os.strerror(error) in refused.stderr
+    done = subprocess.run(
+        [*filtered, "-m", "kfrun", "apply", "-q", "-f", path, *GIVEN], cwd=kfrun.folder, env=kfrun.env
+    )
+    assert done.returncode == 0
+    started(kfrun)
+    (uid,) = hidden.uids()
+    (file,) = hidden.files()
+    assert (Path(file).name, Path(file).stat().st_mode & 0o777) == ("secret-values.json", 0o600)
+    assert not hidden.is_in_keyring(uid)
+    kfrun.write("go", "")
+    assert kfrun("wait", "job", "--timeout", "20s").returncode == 3
+    eventually(lambda: not kfrun.processes(), what="the supervisor has left")
+    assert hidden.is_nowhere(uid)
 
 
 def lose(hidden: Hidden, uid: str) -> None:

@@ -17,6 +17,7 @@ import pytest
 from kfrun.execute.local.process.mpi import agent
 from tests.conftest import eventually
 from tests.engines import openmpi
+from tests.execute import test_given_secrets as given
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -216,6 +217,36 @@ def test_a_node_that_waits_for_no_ranks_is_named(mpi: Kfrun) -> None:
     done = mpi("run", "-f", path)
     assert done.returncode == 255
     assert "nobody answers at deaf-node-0-0" in done.stdout
+
+
+@pytest.mark.parametrize("reaches", ["pods", "launcher"])
+@pytest.mark.parametrize("kept", ["in the keyring", "in a file"])
+def test_ranks_have_a_secret_that_is_given_to_the_job_and_nothing_on_disk_has(
+    mpi: Kfrun, tmp_path: Path, reaches: str, kept: str
+) -> None:
+    """By the variables of the pods that they start in, or of the launcher whose mpirun hands them on."""
+    if kept == "in the keyring":
+        given.require_keyring()
+    else:
+        mpi.env |= given.WAYS["file"](tmp_path)
+    hidden = given.Hidden(mpi, tmp_path / "run")
+    hands_on = ["-x", "TOKEN"] if reaches == "launcher" else []
+    script = f"{given.CHECK} && echo it has it; until [ -e {mpi.folder}/go ]; do sleep 0.05; done"
+    path = job(mpi, "sums", ["mpirun", *hands_on, "sh", "-c", script])
+    role = "- {name: ROLE, value: " + ("worker" if reaches == "pods" else "launcher")
+    text = path.read_text()
+    assert text.count(role) == 1
+    path.write_text(text.replace(role, f"- {json.dumps(given.TOKEN)}\n                  {role}"))
+    mpi.write("hf.env", f"TOKEN={given.VALUE}\n").chmod(0o600)
+    mpi.ok("apply", "-q", "-f", path, *given.GIVEN)
+    eventually(lambda: mpi("logs", "sums").stdout.count("it has it\n") == 4, what="four ranks have it")
+    (uid,) = hidden.uids()
+    assert [file.rpartition("/")[2] for file in hidden.files()] == ["secret-values.json"] * (kept == "in a file")
+    assert not any(given.VALUE in words for _, words in mpi.processes())
+    mpi.write("go", "")
+    assert mpi("wait", "sums", "--timeout", "30s").returncode == 0
+    eventually(lambda: not mpi.processes(), what="the supervisor has left")
+    assert hidden.is_nowhere(uid)
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="MLX runs there")

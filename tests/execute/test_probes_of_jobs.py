@@ -9,6 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import yaml
 
 from kfrun import host
@@ -287,3 +288,36 @@ def test_a_job_without_any_has_nothing_of_them_loaded(kfrun: Kfrun) -> None:
     )
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert loaded == "['handlers', 'messages']\n"
+
+
+VOLUME = {"volumeMounts": [{"name": "v", "mountPath": "/mounted"}]}, {"volumes": [{"name": "v", "emptyDir": {}}]}
+
+
+@pytest.mark.parametrize("kind", ["livenessProbe", "postStart"])
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("no-such-program", "executable file not found in $PATH; help: no folder of PATH has it: install it, or write"),
+        ("./plain", "no such executable file; help: it is not executable: chmod +x ./plain"),
+        ("./script", "No such file or directory; help: its first line asks for /no/such/interpreter, which is not"),
+    ],
+)
+def test_a_program_that_cannot_be_started_is_told_alike_with_volumes_and_without(
+    kfrun: Kfrun, kind: str, word: str, said: str
+) -> None:
+    kfrun.write("plain", "nothing to execute").chmod(0o644)
+    kfrun.write("script", "#!/no/such/interpreter\n").chmod(0o755)
+    asks = {"exec": {"command": [word]}}
+    fields = {kind: {**asks, "periodSeconds": 1}} if kind == "livenessProbe" else {"lifecycle": {kind: asks}}
+    reason, start = {
+        "livenessProbe": ("Unhealthy", "Liveness probe errored and resulted in unknown state"),
+        "postStart": ("FailedPostStartHook", "PostStartHook failed"),
+    }[kind]
+    told = []
+    for mounts, volumes in (({}, {}), VOLUME):
+        script = f"test -d /mounted {'||' if mounts else '&&'} exit 5; trap 'exit 0' TERM; while :; do sleep 0.05; done"
+        kfrun.ok("apply", "-q", "-f", job(kfrun, node(script, **fields, **mounts), pod=volumes))
+        told.append(eventually(lambda: events(kfrun).get(reason)))
+        kfrun.ok("delete", "trainjob", "job", "--now")
+    assert told[0] == told[1]
+    assert str(told[0]).startswith(f"""['{start}: exec: "{word}": {said}""")

@@ -151,6 +151,9 @@ def _create(store: Store, step: Step, launch: Launcher | None, way: Way) -> None
     for path in replaced.left:
         supervisors.remove_folder(path)
     if job is not None:
+        if step.secrets:
+            # Not before it is recorded: were this command killed then, nobody would see to what was kept.
+            _give(store, uid, folder, step.secrets)
         _start(folder, key)
 
 
@@ -159,16 +162,26 @@ def _give_again(store: Store, step: Step) -> None:
     key = step.action.key
     found = store.find(key.kind, key.namespace, key.name)
     run = store.run(found.uid) if found is not None else None
-    if run is None or run.ended:
-        return
+    if run is not None and not run.ended:
+        _give(store, run.uid, run.folder, step.secrets)
+
+
+def _give(store: Store, uid: str, folder: str, secrets: Mapping[str, Mapping[str, str]]) -> None:
+    problem: OSError | None = None
     try:
-        secretkeep.keep(run.folder, step.secrets)
+        secretkeep.keep(folder, secrets)
     except OSError as error:
-        raise Unavailable(f"{run.folder} cannot be written: {error.strerror}", "free some space") from error
-    latest = store.run(run.uid)
+        problem = error
+    latest = store.run(uid)
     if latest is None or latest.ended:
         # It ended meanwhile.
-        secretkeep.forget(run.folder)
+        secretkeep.forget(folder)
+    elif problem is not None:
+        again = " ".join(f"--secret-env-file {name}=FILE" for name in secrets)
+        raise Unavailable(
+            f"{problem.filename or folder} cannot be written: {problem.strerror}",
+            f"the job is recorded and waits: once that is mended, kfrun apply -f MANIFEST {again} gives it its Secrets",
+        ) from problem
 
 
 def _start(folder: str, key: ObjectKey) -> None:
@@ -267,7 +280,7 @@ def _write_files(folder: str, job: jobfiles.RunFiles, step: Step) -> None:
     try:
         jobfiles.write(folder, job)
         if step.secrets:
-            secretkeep.keep(folder, step.secrets)
+            secretkeep.announce(folder, step.secrets)
     except OSError as error:
         supervisors.remove_folder(folder)
         raise Unavailable(

@@ -358,6 +358,9 @@ class Supervisor:
                     self._store.change_run(self._run.uid, ended=1)
             if deleting:
                 supervisors.remove(self._store, run or self._run)
+            else:
+                # Whoever gave it Secrets since the last turn saw a job that had not ended.
+                secretkeep.forget(self._run.folder)
         except StoreFailed:
             time.sleep(_RETRY_SECONDS)
             return False

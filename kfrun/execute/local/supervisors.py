@@ -247,9 +247,10 @@ def remove(store: Store, run: Run) -> None:
     with store.writing():
         store.forget_history(run.namespace, run.name)
         store.forget(run.uid)
-    from kfrun.execute.local.supply import claims, places
+    from kfrun.execute.local.supply import claims, secretkeep
 
-    places.forget(run.uid)
+    # Once more: it may have been given Secrets for as long as it was in the store.
+    secretkeep.forget(run.folder)
     claims.release(store, run.namespace)
 
 

@@ -118,8 +118,6 @@ class Programs:
             places = mountpoints.on_disk(volumes, settings.mounts, settings.folder)
             program = replace(program, places=places, note=f"{self.folder}/{mountpoints.NOTE}")
             return replace(program, binds=tuple(binds), own=(settings.folder,))
-        if words is not None and launch.find_executable(argv[0], env["PATH"], folder) is None:
-            raise Unstartable("executable file not found in $PATH")
         return replace(program, executable=enclosure.executable(argv, folder, env["PATH"]))
 
     def _places(self, attempt: Attempt, container: dict[str, Any], who: Identity | None) -> dict[str, str]:

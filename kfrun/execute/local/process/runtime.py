@@ -170,9 +170,12 @@ class ProcessRuntime:
             if program.binds and found is not None:
                 # In a namespace of its own it would not see what that one made beside its volumes.
                 program = replace(program, beside=(found.pid, found.start))
-            pid = recorder.start(program, streams)
         except (Unstartable, MissingConfig, Unusable) as error:
-            raise FileNotFoundError(errno.ENOENT, f'exec: "{argv[0] if argv else ""}": {error}') from error
+            raise FileNotFoundError(errno.ENOENT, str(error)) from error
+        try:
+            pid = recorder.start(program, streams)
+        except (OSError, ValueError, Unstartable) as error:
+            raise FileNotFoundError(errno.ENOENT, recorder.why(program, error)) from error
         return code_of(os.waitpid(pid, 0)[1])
 
     def address(self, pod: PodState, port: int, host: str = "") -> tuple[str, int]:

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     """By name, what is in them by key."""
 
 
+def announce(folder: str, secrets: Secrets) -> None:
+    """Say which Secrets a job is going to have, and nothing of what is in them: until they are kept they are lost.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    _tell(folder, sorted(secrets), "")
+
+
 def keep(folder: str, secrets: Secrets) -> None:
     """Keep Secrets for the job with this folder, beside those that it has or instead of those of their names.
 

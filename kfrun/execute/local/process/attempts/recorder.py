@@ -177,7 +177,7 @@ def _record(program: Program, descriptor: int, teller: int) -> int:
         pump = Pump.new(program.log, program.limit) if program.limit else None
         pid = _start(program, pump)
     except (OSError, ValueError, Unstartable) as error:
-        message = _said(program, error)
+        message = why(program, error)
         ended = replace(record, state="exited", exit_code=START_ERROR_CODE, reason=START_ERROR, message=message)
         points.let_go()
         _write_surely(descriptor, replace(ended, at=time.time(), swept=True))
@@ -199,7 +199,8 @@ def _record(program: Program, descriptor: int, teller: int) -> int:
     return code
 
 
-def _said(program: Program, error: OSError | ValueError | Unstartable) -> str:
+def why(program: Program, error: OSError | ValueError | Unstartable) -> str:
+    """What is said of a program that `start` could not start."""
     if isinstance(error, Unstartable):
         return str(error)
     # ValueError: a NUL character in an argument or a variable; no system call can carry it.
