@@ -32,10 +32,10 @@ _STATES = """
 CREATE TABLE states (
   id INTEGER PRIMARY KEY, uid TEXT NOT NULL, pod TEXT NOT NULL, state TEXT NOT NULL, UNIQUE (uid, pod))"""
 
-_IN_PARTS = '{"pods":null}'
+_IN_PARTS = '{"pods":null,"sequence":9007199254740991}'
 """As the state of a run: it is in the table ``states``, that of each pod, and the rest, which is nobody's. Whoever
 changes one pod does not write a thousand, nor the runtime and the list of files that stand beside it here. An earlier
-kfrun finds no pods in it, and says so."""
+kfrun takes it for later than any reserve, finds no pods in it, and says so."""
 
 _TABLES = f"""
 CREATE TABLE objects (
@@ -283,7 +283,7 @@ class Store(Database):
         found = {name: f"'' AS {name}" if name in self.lacking else name for name in _RUN.split(", ")}
         if "states" not in self.lacking:
             parts = "SELECT states.state FROM states WHERE states.uid=runs.uid AND pod=''"
-            found["state"] = f"CASE state WHEN '{_IN_PARTS}' THEN ({parts}) ELSE state END AS state"
+            found["state"] = f"CASE state WHEN '{_IN_PARTS}' THEN COALESCE(({parts}), state) ELSE state END AS state"
         return ", ".join({**found, "number": self._number}.values())
 
     @property
@@ -354,8 +354,9 @@ class Store(Database):
             if row is None or row[0] != _IN_PARTS:
                 return json.loads(row[0]) if row is not None and row[0] else {}
             rows = self._db.execute("SELECT pod, state FROM states WHERE uid=? ORDER BY id", (uid,)).fetchall()
-        rest = next(text for pod, text in rows if not pod)
-        return {**json.loads(rest), "pods": [json.loads(text) for pod, text in rows if pod]}
+        rest = json.loads(next((text for pod, text in rows if not pod), ""))
+        pods = [json.loads(text) for pod, text in rows if pod]
+        return {**rest, "pods": pods} if isinstance(rest, dict) else rest
 
     def keep_state(self, uid: str, state: str, pods: Mapping[str, str], gone: Iterable[str]) -> None:
         """Store the state of a run: all but its pods, those of them that have changed, in order, without those gone."""

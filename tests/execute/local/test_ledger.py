@@ -103,3 +103,15 @@ def test_nothing_is_left_of_a_job_that_is_forgotten(store: Store) -> None:
     assert len(store.part(UID)) == 3
     store.forget(UID)
     assert (store.part(UID), store.state(UID)) == (set(), {})
+
+
+@pytest.mark.parametrize(
+    "damage", ["DELETE FROM states WHERE pod=''", "UPDATE states SET state='[]'", "UPDATE states SET state='{'"]
+)
+def test_parts_that_are_damaged_are_told_and_no_state(store: Store, damage: str) -> None:
+    machine = Machine(workload(child(nodes=2)))
+    assert ledger_of(store, machine).save(machine.state, [])
+    store._db.execute(damage)
+    assert ledger.latest(store, run_of(store)) is None
+    with pytest.raises(ValueError, match=r"kfrun\.db: "):
+        ledger_of(store, machine).load(0.0)
