@@ -196,7 +196,8 @@ def test_broken_documents_are_found_and_nothing_raises(one: Document) -> None:
     kind = one.data.get("kind")
     if kind in KINDS and one.data.get("apiVersion") == FULL_JOB.data["apiVersion"]:
         data = defaults.without_nulls(one.data, structure.schemas.schema("v2.3", kind))
-        wrong = violations_of_rs(data, kind)
+        # A status is dropped before anybody looks at it, as it is on a cluster.
+        wrong = {one for one in violations_of_rs(data, kind) if one[0][:1] != ("status",)}
         assert not wrong or any(finding.code.startswith("KF2") for finding in found)
         defaults.apply(one.data, kind)
     reports.to_text(found)
